@@ -1,0 +1,103 @@
+"""The configuration of a run: frozen dataclasses whose comments are the command line's help.
+
+A run is a function of `Config` and nothing else; where it runs and what it writes is `Launch` (training/launch.py).
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Data:
+    """What is learned from."""
+
+    dataset: str = "cifar10"
+    """digits, fashion_mnist, cifar10, cifar100 or folder:PATH (PATH/train/<class>/*.png, PATH/test/<class>/*.png)."""
+    train_examples: int | None = None
+    """Train on the first N images only (default: all)."""
+    label_noise: float = 0.0
+    """Share of the training labels replaced by a class drawn uniformly, the true one included."""
+    pad_crop: int = 4
+    """Zero pixels added on each side before a random crop back to size; 0 switches it off."""
+    flip: bool = True
+    """Mirror images left to right at random."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """The network, one of mixup_jax.models.MODELS."""
+
+    model: str = "preact_resnet"
+    """preact_resnet or mlp."""
+    width: int = 64
+    """Channels of the first stage (preact_resnet), or units of each hidden layer (mlp)."""
+    blocks: tuple[int, ...] = (2, 2, 2, 2)
+    """Residual blocks of each stage; the width doubles and the image halves from stage to stage."""
+    variant: Literal["H", "F"] = "H"
+    """H: plain stem, raw shortcut (hongyi-zhang/mixup). F: BN-ReLU stem, pre-activated shortcut (mixup-cifar10)."""
+    dropout: float = 0.0
+    """Probability of dropping a unit: between the two convolutions of a block, or after each hidden layer."""
+    compute_dtype: Literal["float32", "bfloat16"] = "float32"
+    """Precision of the forward and backward pass; parameters stay float32."""
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """How examples are mixed (paper, section 2)."""
+
+    alpha: float = 1.0
+    """Strength of mixup, lambda ~ Beta(alpha, alpha); 0 is ERM."""
+    per: Literal["batch", "example"] = "batch"
+    """One lambda for the whole batch, or one for each example."""
+    partner: Literal["permutation", "derangement", "roll", "flip"] = "permutation"
+    """How partners are chosen: permutation (released code), derangement (never itself), roll, flip."""
+    block: int | None = None
+    """Partners come from runs of this many consecutive examples; no larger than one device's share, nothing moves."""
+    label_smoothing: float = 0.0
+    """Share of the label mass spread uniformly over all classes."""
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """SGD with momentum and coupled L2, and the learning-rate schedule."""
+
+    lr: float = 0.1
+    """Learning rate after the warm-up."""
+    momentum: float = 0.9
+    """Momentum of SGD."""
+    nesterov: bool = False
+    """Nesterov's form of the momentum."""
+    weight_decay: float = 1e-4
+    """Coupled L2 on all parameters, biases and BatchNorm included, as in the released code."""
+    schedule: Literal["step", "cosine", "constant"] = "step"
+    """How the learning rate falls."""
+    decay_epochs: tuple[float, ...] = (100, 150)
+    """Epochs at which the step schedule divides the learning rate."""
+    decay_factor: float = 0.1
+    """What the step schedule multiplies by."""
+    warmup_epochs: float = 0.0
+    """Epochs of linear warm-up."""
+    warmup_start: float = 0.0
+    """Learning rate at the start of the warm-up."""
+    accumulate: int = 1
+    """Micro-batches a step; gradients are averaged, the mixed batch does not change."""
+    ema: float = 0.0
+    """Decay of an exponential moving average of the parameters, used for evaluation; 0 switches it off."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that the result of a run depends on."""
+
+    data: Data = field(default_factory=Data)
+    model: Model = field(default_factory=Model)
+    mixing: Mixing = field(default_factory=Mixing)
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    batch_size: int = 128
+    """Examples a step, over all devices."""
+    epochs: float = 200
+    """Passes over the training images."""
+    seed: int = 0
+    """The first seed."""
+    seeds: int = 1
+    """How many seeds to train at once: seed, seed + 1, ..."""
