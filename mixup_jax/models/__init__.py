@@ -1,0 +1,57 @@
+"""Flax Linen modules, one paper a file: ``model.apply(variables, x, train=...)`` returns float32 logits."""
+
+import dataclasses
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from mixup_jax import config
+from mixup_jax.models.batch_norm import BatchNorm
+from mixup_jax.models.mlp import MLP
+from mixup_jax.models.preact_resnet import PreActResNet
+
+__all__ = ["MLP", "MODELS", "BatchNorm", "PreActResNet", "build"]
+
+MODELS = {"preact_resnet": PreActResNet, "mlp": MLP}
+
+
+def build(model: config.Model, classes: int, *, axis_name: str | None = None) -> nn.Module:
+    """Build the network that `model` describes; it takes the fields it has and ignores the others.
+
+    `axis_name` names the mapped axis over which BatchNorm averages; leave it out under a global-view `jit`.
+
+    Raises ValueError for an unknown model and for sizes and probabilities out of range.
+
+    >>> build(config.Model(width=16), classes=10).width
+    16
+    """
+    if model.model not in MODELS:
+        raise ValueError(f"model is {model.model!r}; it must be one of {', '.join(MODELS)}.")
+    _check(model, classes)
+    options = {
+        "classes": classes,
+        "width": model.width,
+        "blocks": tuple(model.blocks),
+        "variant": model.variant,
+        "dropout": model.dropout,
+        "dtype": jnp.dtype(model.compute_dtype),
+        "axis_name": axis_name,
+    }
+    network = MODELS[model.model]
+    known = {each.name for each in dataclasses.fields(network)}
+    return network(**{name: value for name, value in options.items() if name in known})
+
+
+def _check(model: config.Model, classes: int) -> None:
+    if classes < 1:
+        raise ValueError(f"classes is {classes}; a network needs 1 or more.")
+    if model.width < 1:
+        raise ValueError(f"width is {model.width}; a network needs 1 or more.")
+    if not model.blocks or min(model.blocks) < 1:
+        raise ValueError(f"blocks is {model.blocks}; it needs one number a stage, each 1 or more.")
+    if model.variant not in ("H", "F"):
+        raise ValueError(f"variant is {model.variant!r}; it must be H or F.")
+    if not 0 <= model.dropout < 1:
+        raise ValueError(f"dropout is {model.dropout}; it is the probability of dropping a unit, in [0, 1).")
+    if model.compute_dtype not in ("float32", "bfloat16"):
+        raise ValueError(f"compute_dtype is {model.compute_dtype!r}; it must be float32 or bfloat16.")
