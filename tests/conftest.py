@@ -9,7 +9,7 @@ import jax
 import pytest
 from jaxtyping import install_import_hook
 
-install_import_hook("mixup_jax", "beartype.beartype")
+install_import_hook("mixup_jax", "typechecker.check")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 

@@ -1,0 +1,216 @@
+"""mixup as pure functions (Zhang et al., "mixup: Beyond Empirical Risk Minimization", arXiv 1710.09412, section 2).
+
+    x~ = lam x_i + (1 - lam) x_j        y~ = lam y_i + (1 - lam) y_j        lam ~ Beta(alpha, alpha)
+
+This file imports jax and nothing else: copy it into your own research. A mixing plan (`Mix`) is a value that can be
+logged, replayed and tested; `draw` makes one, `mix` applies it to any pytree of arrays, `mixup` does both.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import ArrayLike
+
+PER = ("batch", "example")
+PARTNERS = ("permutation", "derangement", "roll", "flip")
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=("lam", "partner"), meta_fields=("block",))
+@dataclass(frozen=True)
+class Mix:
+    """A mixing plan for a batch.
+
+    `lam`: float32 (batch,), in [0, 1], the weight that each example keeps of itself.
+    `partner`: int32 (batch,), the index in the batch of the example that each is mixed with.
+    `block`: partners stay within runs of this many consecutive examples; None is the whole batch.
+    """
+
+    lam: Array
+    partner: Array
+    block: int | None = None
+
+
+def draw(
+    rng: Array,
+    size: int,
+    alpha: ArrayLike,
+    *,
+    per: str = "batch",
+    partner: str = "permutation",
+    block: int | None = None,
+) -> Mix:
+    """Draw a mixing plan for a batch of `size` examples.
+
+    `alpha` >= 0 may be traced (a schedule, or a vmap over values); 0 is ERM: every lambda is 1. A traced alpha that is
+    negative or NaN cannot raise and gives NaN. `per="batch"` draws one lambda (the released code), `per="example"` one
+    for each example. `partner` is "permutation" (uniform, an example may meet itself), "derangement" (a random cycle:
+    never itself), "roll" (the example before) or "flip" (the batch reversed). `block` restricts partners to runs of
+    `block` consecutive examples, so that no example crosses a device that holds whole runs.
+
+    Raises ValueError for an empty batch, a negative, infinite or NaN alpha, an unknown `per` or `partner`, a `block`
+    that does not divide `size`, or a derangement of one example.
+
+    >>> plan = draw(jax.random.key(0), 6, alpha=1.0, partner="roll", block=3)
+    >>> plan.partner.tolist()
+    [2, 0, 1, 5, 3, 4]
+    """
+    block_size = _check_plan(size, alpha, per, partner, block)
+    rng_lam, rng_partner = jax.random.split(rng)
+    lam = _draw_lam(rng_lam, alpha, () if per == "batch" else (size,))
+    starts = jnp.arange(0, size, block_size, dtype=jnp.int32)[:, None]
+    if partner in ("permutation", "derangement"):
+        keys = jax.random.split(rng_partner, size // block_size)
+        order = jax.vmap(lambda key: jax.random.permutation(key, block_size))(keys).astype(jnp.int32)
+        if partner == "derangement":  # follow one random cycle through all examples of the block
+            rows = jnp.arange(len(order))[:, None]
+            order = jnp.zeros_like(order).at[rows, order].set(jnp.roll(order, 1, axis=1))
+    else:
+        row = jnp.arange(block_size, dtype=jnp.int32)
+        order = (jnp.roll(row, 1) if partner == "roll" else row[::-1])[None]
+    return Mix(jnp.broadcast_to(lam, (size,)), (starts + order).reshape(size), block)
+
+
+def mix(plan: Mix, tree: Any) -> Any:
+    """Mix every leaf of `tree` along its first axis: ``lam * a + (1 - lam) * a[partner]`` (paper, eq. 1).
+
+    Leaves are floating-point (batch, ...); they keep their dtype, and those of 16 bits or less are mixed in float32.
+
+    Raises TypeError for integer or boolean leaves (one-hot class ids, or use `mixed_cross_entropy`; convert images),
+    ValueError for a leaf whose first axis is not the plan's.
+
+    >>> plan = Mix(lam=jnp.array([1.0, 0.75]), partner=jnp.array([1, 0]))
+    >>> mix(plan, {"x": jnp.array([[8.0], [4.0]])})
+    {'x': Array([[8.], [5.]], dtype=float32)}
+    """
+    return jax.tree_util.tree_map_with_path(lambda path, leaf: _mix_leaf(plan, leaf, jax.tree_util.keystr(path)), tree)
+
+
+def mixup(
+    rng: Array,
+    x: Any,
+    y: Any,
+    alpha: ArrayLike,
+    *,
+    per: str = "batch",
+    partner: str = "permutation",
+    block: int | None = None,
+) -> tuple[Any, Any]:
+    """Mix a batch with itself: ``mix(draw(rng, len(x), alpha), (x, y))`` (paper, figure 1a).
+
+    `x` and `y` are floating-point arrays (batch, ...) or pytrees of them, `y` soft labels such as one-hot (batch,
+    classes). Options and errors are those of `draw` and `mix`; also ValueError for x and y of different length.
+
+    >>> x, y = mixup(jax.random.key(0), jnp.eye(4), jnp.eye(4), alpha=1.0)
+    >>> bool(jnp.allclose(y.sum(axis=1), 1.0))
+    True
+    """
+    size = _length("x", x)
+    if _length("y", y) != size:
+        raise ValueError(f"x and y must have the same length, got {size} and {_length('y', y)}.")
+    _refuse_class_ids(y)
+    return mix(draw(rng, size, alpha, per=per, partner=partner, block=block), (x, y))
+
+
+def mixed_cross_entropy(logits: ArrayLike, labels: ArrayLike, plan: Mix) -> Array:
+    """Softmax cross-entropy against mixed labels, from integer class ids: (batch,) float.
+
+    ``lam * CE(logits, labels) + (1 - lam) * CE(logits, labels[partner])``, which equals the cross-entropy with the soft
+    target ``mix(plan, one_hot(labels))`` because cross-entropy is linear in the target. `logits` is float (batch,
+    classes), `labels` integer (batch,).
+
+    Raises TypeError when `labels` are not integers, ValueError when the lengths differ.
+
+    >>> plan = Mix(lam=jnp.array([1.0, 0.5]), partner=jnp.array([1, 0]))
+    >>> loss = mixed_cross_entropy(jnp.zeros((2, 10)), jnp.array([3, 7]), plan)
+    >>> bool(jnp.allclose(loss, jnp.log(10)))
+    True
+    """
+    logits, labels = jnp.asarray(logits), jnp.asarray(labels)
+    if not jnp.issubdtype(labels.dtype, jnp.integer):
+        raise TypeError(f"labels must be integer class ids, got {_describe(labels)}; for soft labels mix them yourself.")
+    if labels.shape != plan.lam.shape or logits.ndim != 2 or logits.shape[:1] != labels.shape:
+        raise ValueError(
+            f"logits (batch, classes), labels (batch,) and the plan must agree, "
+            f"got {logits.shape}, {labels.shape} and a plan for {plan.lam.shape[0]}."
+        )
+    log_p = jax.nn.log_softmax(logits.astype(jnp.promote_types(logits.dtype, jnp.float32)))
+    both = jnp.stack([labels, _take_partner(plan, labels)], axis=1)
+    log_p_both = jnp.take_along_axis(log_p, both, axis=1)
+    return -(plan.lam * log_p_both[:, 0] + (1 - plan.lam) * log_p_both[:, 1])
+
+
+def _draw_lam(rng: Array, alpha: ArrayLike, shape: tuple[int, ...]) -> Array:
+    """Draw float32 lambdas; 1 where alpha is 0 (`jax.random.beta` is NaN there), NaN where alpha makes no sense."""
+    alpha = jnp.asarray(alpha, jnp.float32)
+    positive = jnp.where(alpha > 0, alpha, 1.0)
+    lam = jax.random.beta(rng, positive, positive, shape, dtype=jnp.float32)
+    return jnp.where(alpha > 0, lam, jnp.where(alpha == 0, 1.0, jnp.nan))
+
+
+def _take_partner(plan: Mix, leaf: Array) -> Array:
+    """Return ``leaf[partner]``; with a block, as reshape and vmap, which the compiler keeps on each device."""
+    if plan.block is None:
+        return leaf[plan.partner]
+    runs = leaf.reshape(-1, plan.block, *leaf.shape[1:])
+    partner = (plan.partner % plan.block).reshape(-1, plan.block)
+    return jax.vmap(lambda run, index: run[index])(runs, partner).reshape(leaf.shape)
+
+
+def _mix_leaf(plan: Mix, leaf: Any, name: str) -> Array:
+    leaf = jnp.asarray(leaf)
+    if not jnp.issubdtype(leaf.dtype, jnp.inexact):
+        raise TypeError(
+            f"leaf{name} is {_describe(leaf)}; mixing needs floating-point numbers: convert images "
+            "(x.astype(jnp.float32)), jax.nn.one_hot class ids, or keep ids and use mixed_cross_entropy."
+        )
+    if leaf.ndim == 0 or leaf.shape[0] != plan.lam.shape[0]:
+        raise ValueError(f"leaf{name} is {_describe(leaf)}; the plan mixes a batch of {plan.lam.shape[0]}.")
+    dtype = jnp.promote_types(leaf.dtype, jnp.float32)
+    lam = plan.lam.reshape(-1, *[1] * (leaf.ndim - 1)).astype(dtype)
+    return (lam * leaf.astype(dtype) + (1 - lam) * _take_partner(plan, leaf).astype(dtype)).astype(leaf.dtype)
+
+
+def _check_plan(size: int, alpha: ArrayLike, per: str, partner: str, block: int | None) -> int:
+    """Raise what can be seen at trace time; return the number of examples a block holds."""
+    if size < 1:
+        raise ValueError(f"size must be at least 1, got {size}: an empty batch cannot be mixed.")
+    if per not in PER:
+        raise ValueError(f"per must be one of {', '.join(PER)}, got {per!r}.")
+    if partner not in PARTNERS:
+        raise ValueError(f"partner must be one of {', '.join(PARTNERS)}, got {partner!r}.")
+    if jnp.ndim(alpha) != 0:
+        raise ValueError(f"alpha must be a scalar, got shape {jnp.shape(alpha)}; vmap over several values.")
+    if not isinstance(alpha, jax.core.Tracer) and not 0 <= float(alpha) < float("inf"):
+        raise ValueError(f"alpha must be a finite number >= 0 (0 is ERM), got {alpha}.")
+    block_size = size if block is None else block
+    if block_size < 1 or size % block_size:
+        raise ValueError(f"block must divide the batch, got block {block} and a batch of {size}.")
+    if partner == "derangement" and block_size < 2:
+        raise ValueError(f"partner 'derangement' needs at least 2 examples to choose from, got {block_size}.")
+    return block_size
+
+
+def _length(name: str, tree: Any) -> int:
+    leaves = [jnp.shape(leaf) for leaf in jax.tree.leaves(tree)]
+    if not leaves or any(shape == () for shape in leaves):
+        raise ValueError(f"{name} must hold arrays with a batch axis, got {jax.tree.map(jnp.shape, tree)}.")
+    if leaves[0][0] == 0:
+        raise ValueError(f"{name} is an empty batch, got shape {leaves[0]}.")
+    return leaves[0][0]
+
+
+def _refuse_class_ids(y: Any) -> None:
+    for leaf in map(jnp.asarray, jax.tree.leaves(y)):
+        if jnp.issubdtype(leaf.dtype, jnp.integer):
+            raise TypeError(
+                f"y holds integer class ids ({_describe(leaf)}); mixup needs soft labels of shape ({leaf.shape[0]}, "
+                "classes): jax.nn.one_hot(y, classes), or keep ids and use mixed_cross_entropy."
+            )
+
+
+def _describe(leaf: Array) -> str:
+    return f"{leaf.dtype}[{','.join(map(str, leaf.shape))}]"

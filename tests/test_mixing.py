@@ -1,0 +1,263 @@
+"""Laws of the mixing plan, the mixing and the two-label loss."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import AxisType, NamedSharding
+from jax.sharding import PartitionSpec as P
+from scipy import stats
+
+from mixup_jax import Mix, draw, mix, mixed_cross_entropy, mixup
+from mixup_jax.mixing import PARTNERS
+
+OPTIONS = [(per, partner, block) for per in ("batch", "example") for partner in PARTNERS for block in (None, 4)]
+
+
+@pytest.fixture
+def batch(rng):
+    """A batch of 16 small images with one-hot labels of 5 classes."""
+    rng_x, rng_y = jax.random.split(rng)
+    return jax.random.normal(rng_x, (16, 6, 6, 3)), jax.nn.one_hot(jax.random.randint(rng_y, (16,), 0, 5), 5)
+
+
+@pytest.mark.parametrize(("per", "partner", "block"), OPTIONS)
+def test_a_plan_replays_the_batch(rng, batch, per, partner, block):
+    options = {"per": per, "partner": partner, "block": block}
+    replayed = mix(draw(rng, 16, 0.4, **options), batch)
+    for a, b in zip(replayed, mixup(rng, *batch, 0.4, **options), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(("per", "partner", "block"), OPTIONS)
+def test_mix_is_the_formula_of_the_paper_in_float64(rng, batch, per, partner, block):
+    plan = draw(rng, 16, 1.0, per=per, partner=partner, block=block)
+    for leaf, mixed in zip(batch, mix(plan, batch), strict=True):
+        exact = np.asarray(leaf, np.float64)
+        lam = np.asarray(plan.lam, np.float64).reshape(-1, *[1] * (leaf.ndim - 1))
+        expected = lam * exact + (1 - lam) * exact[np.asarray(plan.partner)]
+        np.testing.assert_allclose(mixed, expected, rtol=3e-7, atol=3e-7)
+
+
+def test_lambda_one_is_the_identity_and_lambda_zero_the_partner(rng, batch):
+    plan = draw(rng, 16, 1.0)
+    x, _ = batch
+    np.testing.assert_array_equal(mix(Mix(jnp.ones(16), plan.partner), x), x)
+    np.testing.assert_array_equal(mix(Mix(jnp.zeros(16), plan.partner), x), x[plan.partner])
+
+
+@pytest.mark.parametrize("partner", PARTNERS)
+def test_swapping_lambda_and_partner_changes_nothing(rng, batch, partner):
+    x, _ = batch
+    plan = draw(rng, 16, 1.0, partner=partner)
+    swapped = 1 - plan.lam.reshape(-1, 1, 1, 1)
+    np.testing.assert_allclose(mix(plan, x), (1 - swapped) * x + swapped * x[plan.partner], atol=1e-6)
+    inverse = Mix(1 - plan.lam, jnp.argsort(plan.partner))
+    np.testing.assert_allclose(mix(plan, x)[jnp.argsort(plan.partner)], mix(inverse, x), atol=1e-6)
+
+
+@pytest.mark.parametrize(("per", "partner", "block"), OPTIONS)
+def test_labels_keep_their_mass_and_images_stay_between_their_parents(rng, batch, per, partner, block):
+    plan = draw(rng, 16, 0.5, per=per, partner=partner, block=block)
+    x, y = mix(plan, batch)
+    np.testing.assert_allclose(y.sum(axis=1), 1, atol=1e-6)
+    parents = jnp.stack([batch[0], batch[0][plan.partner]])
+    assert bool(jnp.all((x >= parents.min(axis=0) - 1e-6) & (x <= parents.max(axis=0) + 1e-6)))
+
+
+@pytest.mark.parametrize("options", [{}, {"per": "example"}, {"block": 8}])
+def test_alpha_zero_is_erm_for_a_number_and_for_a_traced_alpha(rng, batch, options):
+    traced = jax.jit(lambda alpha: mixup(rng, *batch, alpha, **options))(0.0)
+    for result in (mixup(rng, *batch, 0, **options), traced):
+        for mixed, leaf in zip(result, batch, strict=True):
+            np.testing.assert_array_equal(mixed, leaf)
+
+
+def test_every_policy_pairs_as_its_name_says(rng):
+    rows = np.arange(12)
+    for block in (None, 4):
+        start = 0 if block is None else rows // block * block
+        size = block or 12
+        partners = {name: np.asarray(draw(rng, 12, 1.0, partner=name, block=block).partner) for name in PARTNERS}
+        for partner in partners.values():
+            np.testing.assert_array_equal(np.sort(partner), rows)
+            np.testing.assert_array_equal(partner - partner % size, rows - rows % size)
+        np.testing.assert_array_equal(partners["roll"], start + (rows - start - 1) % size)
+        np.testing.assert_array_equal(partners["flip"], start + size - 1 - (rows - start))
+    keys = jax.random.split(rng, 200)
+    derangements = jax.vmap(lambda key: draw(key, 8, 1.0, partner="derangement", block=2).partner)(keys)
+    assert not bool(jnp.any(derangements == jnp.arange(8)[None]))
+
+
+@pytest.mark.parametrize("partner", ["permutation", "derangement"])
+@pytest.mark.parametrize("block", [None, 5])
+def test_pairs_are_uniform(rng, partner, block):
+    size, draws = (block or 5), 4000
+    keys = jax.random.split(rng, draws)
+    plans = jax.vmap(lambda key: draw(key, 10 if block else 5, 1.0, partner=partner, block=block).partner)(keys)
+    counts = np.stack([np.bincount(np.asarray(plans)[:, i], minlength=size) for i in range(size)])
+    allowed = ~np.eye(size, dtype=bool) if partner == "derangement" else np.ones((size, size), bool)
+    assert not counts[~allowed].any()
+    for i in range(size):
+        assert stats.chisquare(counts[i][allowed[i]]).pvalue > 1e-4
+
+
+@pytest.mark.parametrize("alpha", [0.01, 0.1, 0.2, 1.0, 8.0, 32.0])
+def test_lambda_follows_beta(rng, alpha):
+    lam = np.asarray(draw(rng, 20_000, alpha, per="example").lam, np.float64)
+    assert lam.min() >= 0
+    assert lam.max() <= 1
+    inside = np.linspace(0.02, 0.98, 25)  # float32 cannot tell numbers next to 1 from 1, so compare cells, not points
+    cells = np.concatenate([[0], inside, [1]])
+    observed = np.histogram(lam, cells)[0]
+    expected = np.diff(stats.beta(alpha, alpha).cdf(cells)) * len(lam)
+    likely = expected > 5
+    pooled = [np.append(counts[likely], counts[~likely].sum()) for counts in (observed, expected)]
+    pooled = [counts[pooled[1] > 0] for counts in pooled]
+    assert stats.chisquare(*pooled).pvalue > 1e-4
+
+
+def test_one_lambda_a_batch_or_one_an_example(rng):
+    assert len(np.unique(draw(rng, 64, 1.0).lam)) == 1
+    assert len(np.unique(draw(rng, 64, 1.0, block=8).lam)) == 1
+    assert len(np.unique(draw(rng, 64, 1.0, per="example").lam)) == 64
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_narrow_leaves_keep_their_dtype_and_mix_in_float32(rng, dtype):
+    plan = draw(rng, 16, 1.0)
+    x = jax.random.normal(rng, (16, 50)).astype(dtype)
+    mixed = mix(plan, x)
+    assert mixed.dtype == dtype
+    np.testing.assert_array_equal(mixed, mix(plan, x.astype(jnp.float32)).astype(dtype))
+    assert plan.lam.dtype == jnp.float32
+
+
+def test_one_plan_mixes_a_whole_tree(rng, batch):
+    plan = draw(rng, 16, 1.0)
+    tree = mix(plan, {"image": batch[0], "extra": (batch[1], None)})
+    np.testing.assert_array_equal(tree["extra"][0], mix(plan, batch[1]))
+
+
+def test_jit_is_eager(rng, batch):
+    eager = mixup(rng, *batch, 0.3)
+    for a, b in zip(eager, jax.jit(mixup)(rng, *batch, 0.3), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_a_vmap_over_seeds_and_alphas_is_a_loop(rng, batch):
+    keys, alphas = jax.random.split(rng, 3), jnp.array([0.0, 0.2, 8.0])
+    together = jax.vmap(lambda key, alpha: mixup(key, *batch, alpha))(keys, alphas)
+    for i in range(3):
+        for a, b in zip(jax.tree.map(lambda leaf, i=i: leaf[i], together), mixup(keys[i], *batch, alphas[i]), strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_a_schedule_of_alpha_does_not_recompile(rng):
+    traces = []
+
+    @jax.jit
+    def step(key, alpha):
+        traces.append(alpha)
+        return draw(key, 8, alpha).lam
+
+    _, lam = jax.lax.scan(lambda key, alpha: (key, step(key, alpha)), rng, jnp.linspace(0, 1, 5))
+    assert bool(jnp.all(lam[0] == 1)) and not bool(jnp.any(lam[1:] == 1))
+    assert [step(rng, alpha) is not None for alpha in (0.0, 0.5, 2.0)] and len(traces) <= 2
+
+
+def test_gradients_flow_to_both_parents(rng, batch):
+    plan = draw(rng, 16, 1.0)
+    weight = jax.random.normal(rng, batch[0].shape)
+    gradient = jax.grad(lambda x: jnp.sum(weight * mix(plan, x)))(batch[0])
+    lam = plan.lam.reshape(-1, 1, 1, 1)
+    expected = lam * weight + ((1 - lam) * weight)[jnp.argsort(plan.partner)]
+    np.testing.assert_allclose(gradient, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("devices", [2, 4, 8])
+@pytest.mark.parametrize("block", [None, 2])
+def test_a_sharded_batch_is_mixed_bit_for_bit_as_on_one_device(rng, batch, devices, block):
+    mesh = jax.make_mesh((devices,), ("data",), axis_types=(AxisType.Auto,), devices=jax.devices()[:devices])
+    sharded = jax.device_put(batch, NamedSharding(mesh, P("data")))
+    step = jax.jit(lambda x, y: mixup(rng, x, y, 0.4, block=block))
+    for a, b in zip(step(*sharded), step(*batch), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_blocks_keep_images_on_their_device(rng, batch):
+    mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
+    sharding = NamedSharding(mesh, P("data"))
+    x = jax.device_put(batch[0], sharding)
+
+    def collectives(block):
+        step = jax.jit(lambda key, x: mix(draw(key, 16, 1.0, block=block), x), out_shardings=sharding)
+        lines = step.lower(rng, x).compile().as_text().splitlines()
+        return [line for line in lines if "f32[" in line and ("all-gather" in line or "all-reduce" in line) and "6,6,3" in line]
+
+    assert collectives(None)
+    assert not collectives(2)
+
+
+def test_pmap_and_shard_map_mix_each_shard_as_alone(rng, batch):
+    keys = jax.random.split(rng, 4)
+    shards = jax.tree.map(lambda leaf: leaf.reshape(4, 4, *leaf.shape[1:]), batch)
+    expected = jax.vmap(lambda key, x, y: mixup(key, x, y, 1.0))(keys, *shards)
+    pmapped = jax.pmap(lambda key, x, y: mixup(key, x, y, 1.0), devices=jax.devices()[:4])(keys, *shards)
+    mesh = jax.make_mesh((4,), ("data",), axis_types=(AxisType.Auto,), devices=jax.devices()[:4])
+
+    def one_shard(key, x, y):
+        return mixup(key[0], x, y, 1.0)
+
+    mapped = jax.jit(jax.shard_map(one_shard, mesh=mesh, in_specs=P("data"), out_specs=P("data")))(keys, *batch)
+    for alone, a, b in zip(expected, pmapped, mapped, strict=True):
+        np.testing.assert_allclose(a, alone, atol=1e-6)
+        np.testing.assert_allclose(b, alone.reshape(b.shape), atol=1e-6)
+
+
+@pytest.mark.parametrize(("per", "partner", "block"), OPTIONS)
+def test_two_label_loss_is_the_dense_loss(rng, per, partner, block):
+    labels = jax.random.randint(rng, (16,), 0, 7)
+    logits = 5 * jax.random.normal(rng, (16, 7))
+    plan = draw(rng, 16, 1.0, per=per, partner=partner, block=block)
+    soft = mix(plan, jax.nn.one_hot(labels, 7))
+    dense = -jnp.sum(soft * jax.nn.log_softmax(logits), axis=1)
+    np.testing.assert_allclose(mixed_cross_entropy(logits, labels, plan), dense, rtol=1e-5, atol=1e-5)
+
+
+ONE_HOT = np.eye(4, dtype=np.float32)
+BAD_CALLS = [
+    (lambda rng: mixup(rng, ONE_HOT, ONE_HOT, -1.0), ValueError, r"alpha .* -1.0"),
+    (lambda rng: mixup(rng, ONE_HOT, ONE_HOT, float("nan")), ValueError, r"alpha .* nan"),
+    (lambda rng: mixup(rng, ONE_HOT, ONE_HOT, float("inf")), ValueError, r"alpha .* inf"),
+    (lambda rng: mixup(rng, ONE_HOT, ONE_HOT, jnp.ones(4)), ValueError, r"alpha must be a scalar, got shape \(4,\)"),
+    (lambda rng: mixup(rng, ONE_HOT, np.arange(4), 1.0), TypeError, r"class ids \(int32\[4\]\).*one_hot.*mixed_cross_ent"),
+    (lambda rng: mixup(rng, ONE_HOT, ONE_HOT[:3], 1.0), ValueError, "same length, got 4 and 3"),
+    (lambda rng: mixup(rng, ONE_HOT[:0], ONE_HOT[:0], 1.0), ValueError, "x is an empty batch"),
+    (lambda rng: mixup(rng, 1.0, ONE_HOT, 1.0), ValueError, "x must hold arrays"),
+    (lambda rng: mixup(rng, ONE_HOT.astype(np.uint8), ONE_HOT, 1.0), TypeError, r"uint8\[4,4\].*convert images"),
+    (lambda rng: mixup(rng, {"a": ONE_HOT, "b": ONE_HOT[:2]}, ONE_HOT, 1.0), ValueError, r"'b'.*float32\[2,4\]"),
+    (lambda rng: draw(rng, 0, 1.0), ValueError, "size must be at least 1, got 0"),
+    (lambda rng: draw(rng, 6, 1.0, block=4), ValueError, "block 4 and a batch of 6"),
+    (lambda rng: draw(rng, 6, 1.0, block=0), ValueError, "block 0"),
+    (lambda rng: draw(rng, 6, 1.0, partner="best"), ValueError, "partner must be one of permutation, .* got 'best'"),
+    (lambda rng: draw(rng, 6, 1.0, per="pixel"), ValueError, "per must be one of batch, example, got 'pixel'"),
+    (lambda rng: draw(rng, 6, 1.0, partner="derangement", block=1), ValueError, "derangement.* got 1"),
+    (lambda rng: mix(draw(rng, 4, 1.0), np.ones((4, 2), bool)), TypeError, r"bool\[4,2\]"),
+    (lambda rng: mix(draw(rng, 4, 1.0), ONE_HOT[:3]), ValueError, "plan mixes a batch of 4"),
+    (lambda rng: mixed_cross_entropy(ONE_HOT, ONE_HOT, draw(rng, 4, 1.0)), TypeError, "labels must be integer"),
+    (lambda rng: mixed_cross_entropy(ONE_HOT, np.arange(3), draw(rng, 4, 1.0)), ValueError, r"\(4, 4\), \(3,\)"),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "message"), BAD_CALLS)
+def test_errors_name_the_argument_at_trace_time(rng, call, error, message):
+    with pytest.raises(error, match=message):
+        call(rng)
+    with pytest.raises(error, match=message):
+        jax.jit(call)(rng)
+
+
+def test_a_traced_alpha_that_makes_no_sense_is_seen_as_nan(rng):
+    lam = jax.vmap(lambda alpha: draw(rng, 4, alpha).lam)(jnp.array([-1.0, jnp.nan]))
+    assert bool(jnp.all(jnp.isnan(lam)))
