@@ -19,6 +19,7 @@ from mixup_jax.models.batch_norm import BatchNorm
 from mixup_jax.models.initializers import bias_init, kernel_init
 
 Image = Float[Array, "batch height width channels"]
+Hidden = Float[Array, "batch new_height new_width features"]
 
 
 def conv(features: int, size: int, stride: int, dtype: Any, name: str) -> nn.Conv:
@@ -47,7 +48,7 @@ class Stem(nn.Module):
     axis_name: str | None = None
 
     @nn.compact
-    def __call__(self, x: Image, train: bool) -> Image:
+    def __call__(self, x: Image, train: bool) -> Hidden:
         """Convolve; in variant F also normalise and rectify."""
         x = conv(self.features, 3, 1, self.dtype, "conv")(x)
         if self.variant == "F":
@@ -66,7 +67,7 @@ class Block(nn.Module):
     axis_name: str | None = None
 
     @nn.compact
-    def __call__(self, x: Image, train: bool) -> Image:
+    def __call__(self, x: Image, train: bool) -> Hidden:
         """Apply the block; with `train` and dropout, the "dropout" key must be given."""
         norm = partial(BatchNorm, dtype=self.dtype, axis_name=self.axis_name)
         activated = nn.relu(norm(name="bn1")(x, train))
@@ -93,7 +94,7 @@ class Stage(nn.Module):
     axis_name: str | None = None
 
     @nn.compact
-    def __call__(self, x: Image, train: bool) -> Image:
+    def __call__(self, x: Image, train: bool) -> Hidden:
         """Apply the blocks in turn."""
         for i in range(self.blocks):
             x = Block(
