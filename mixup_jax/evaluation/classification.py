@@ -1,0 +1,92 @@
+"""Error, loss and calibration over a whole data set, as sums and counts: exact for any batch size and device count."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+from jaxtyping import Bool, Float, Int
+
+BINS = 15
+Sums = dict[str, Array]
+
+
+def score(
+    logits: Float[Array, "batch classes"], label: Int[Array, " batch"], mask: Bool[Array, " batch"]
+) -> Sums:
+    """Sum what a batch contributes; examples outside `mask` are padding and count for nothing.
+
+    Returns float32 sums `count`, `errors`, `loss`, and over `BINS` equal-width bins of the confidence (the largest
+    softmax probability) `bin_count`, `bin_confidence`, `bin_correct`.
+    """
+    weight = mask.astype(jnp.float32)
+    logits = jnp.where(mask[:, None], logits.astype(jnp.float32), 0.0)  # padding may hold anything, NaN included
+    correct = (jnp.argmax(logits, axis=-1) == label) * weight
+    confidence = jnp.max(jax.nn.softmax(logits), axis=-1)
+    bin_of = jnp.clip((confidence * BINS).astype(jnp.int32), 0, BINS - 1)
+    in_bin = jax.nn.one_hot(bin_of, BINS) * weight[:, None]
+    return {
+        "count": weight.sum(),
+        "errors": (weight - correct).sum(),
+        "loss": (optax.softmax_cross_entropy_with_integer_labels(logits, label) * weight).sum(),
+        "bin_count": in_bin.sum(axis=0),
+        "bin_confidence": (in_bin * confidence[:, None]).sum(axis=0),
+        "bin_correct": (in_bin * correct[:, None]).sum(axis=0),
+    }
+
+
+def score_batches(predict: Callable[[Array], Array], image: Array, label: Array, mask: Array) -> Sums:
+    """Sum `score` over batches: `image` (batches, batch, ...), `label` and `mask` (batches, batch); see `in_batches`."""
+
+    def add(sums: Any, batch: tuple[Array, Array, Array]) -> tuple[Any, None]:
+        image, label, mask = batch
+        return jax.tree.map(jnp.add, sums, score(predict(image), label, mask)), None
+
+    first = jax.eval_shape(lambda: score(predict(image[0]), label[0], mask[0]))
+    zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), first)
+    return jax.lax.scan(add, zeros, (image, label, mask))[0]
+
+
+def in_batches(image: np.ndarray, label: np.ndarray, batch_size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pad with zeros to whole batches: images (batches, batch, ...), labels (batches, batch), and the mask of the real.
+
+    >>> image, label, mask = in_batches(np.ones((5, 2)), np.arange(5), batch_size=3)
+    >>> image.shape, mask.tolist()
+    ((2, 3, 2), [[True, True, True], [True, True, False]])
+    """
+    batches = -(-len(label) // batch_size)
+
+    def fold(array: np.ndarray) -> np.ndarray:
+        padding = [(0, batches * batch_size - len(array))] + [(0, 0)] * (array.ndim - 1)
+        return np.pad(array, padding).reshape(batches, batch_size, *array.shape[1:])
+
+    return fold(image), fold(label), fold(np.ones(len(label), bool))
+
+
+def summarize(sums: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Turn sums into `error` (percent), `loss` (nats) and `ece` (percent); leading axes, such as seeds, are kept.
+
+    The expected calibration error is ``sum_b n_b / n * |accuracy_b - confidence_b|`` over 15 equal-width bins
+    (Guo et al., arXiv 1706.04599).
+    """
+    sums = {name: np.asarray(value, np.float64) for name, value in sums.items()}
+    gap = np.abs(sums["bin_correct"] - sums["bin_confidence"]).sum(axis=-1)
+    return {
+        "error": 100 * sums["errors"] / sums["count"],
+        "loss": sums["loss"] / sums["count"],
+        "ece": 100 * gap / sums["count"],
+    }
+
+
+def reliability(sums: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Return `count`, mean `confidence` and `accuracy` of each bin, the data of a reliability diagram; empty bins hold 0."""
+    count = np.asarray(sums["bin_count"], np.float64)
+    filled = np.maximum(count, 1)
+    return {
+        "count": count,
+        "confidence": np.asarray(sums["bin_confidence"], np.float64) / filled,
+        "accuracy": np.asarray(sums["bin_correct"], np.float64) / filled,
+    }

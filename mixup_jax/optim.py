@@ -1,0 +1,66 @@
+"""SGD with coupled weight decay, and learning-rate schedules as functions of the step."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+import optax
+from jax import Array
+
+from mixup_jax.config import Optimizer
+
+Schedule = Callable[[Any], Array]
+
+
+def sgd(config: Optimizer) -> optax.GradientTransformation:
+    """Return SGD's direction: L2 coupled into the gradient, then momentum; multiply by ``-lr`` to get the update.
+
+    Weight decay is added before momentum, which is what torch's SGD does, on every parameter (released code). The
+    learning rate is left out so that it may be a traced number or a schedule.
+
+    Raises ValueError for a momentum outside [0, 1) or a negative weight decay.
+    """
+    if not 0 <= config.momentum < 1:
+        raise ValueError(f"momentum must be in [0, 1), got {config.momentum}.")
+    if not 0 <= config.weight_decay < float("inf"):
+        raise ValueError(f"weight_decay must be finite and >= 0, got {config.weight_decay}.")
+    return optax.chain(
+        optax.add_decayed_weights(config.weight_decay),
+        optax.trace(decay=config.momentum, nesterov=config.nesterov),
+    )
+
+
+def learning_rate(config: Optimizer, steps_per_epoch: float, epochs: float) -> Schedule:
+    """Return the learning rate, float32, as a function of the step (an integer, may be traced).
+
+    Decays happen at the first step of `decay_epochs`, counted from epoch 0 whether there is a warm-up or not.
+
+    >>> rate = learning_rate(Optimizer(lr=0.1, decay_epochs=(100, 150)), steps_per_epoch=391, epochs=200)
+    >>> [round(float(rate(epoch * 391)), 6) for epoch in (0, 99, 100, 150)]
+    [0.1, 0.1, 0.01, 0.001]
+    """
+    if not 0 <= config.lr < float("inf"):
+        raise ValueError(f"lr must be finite and >= 0, got {config.lr}.")
+    total, warmup = epochs * steps_per_epoch, config.warmup_epochs * steps_per_epoch
+    if config.schedule == "step":
+        # Paper: divided after 100 epochs, as here; the released code divides one epoch late (101 epochs at 0.1).
+        falls = {round(epoch * steps_per_epoch): config.decay_factor for epoch in config.decay_epochs}
+        base = optax.piecewise_constant_schedule(config.lr, falls)
+    elif config.schedule == "cosine":
+        fall = optax.cosine_decay_schedule(config.lr, max(1.0, total - warmup))
+
+        def base(step):
+            return fall(jnp.maximum(step - warmup, 0.0))
+    elif config.schedule == "constant":
+        base = optax.constant_schedule(config.lr)
+    else:
+        raise ValueError(f"schedule must be step, cosine or constant, got {config.schedule!r}.")
+
+    def schedule(step: Any) -> Array:
+        rate = jnp.asarray(base(step), jnp.float32)
+        if not warmup:
+            return rate
+        share = jnp.asarray(step, jnp.float32) / warmup
+        return jnp.where(share < 1, config.warmup_start + share * (config.lr - config.warmup_start), rate)
+
+    return schedule

@@ -1,0 +1,133 @@
+"""Checkpoints of a run: asynchronous, atomic, the last few and the best, and never a damaged one restored."""
+
+import contextlib
+import logging
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.experimental import multihost_utils
+from orbax.checkpoint import v1 as ocp
+
+logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax logs every phase of every save
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint could not be written; the message says which and what is left."""
+
+
+class Checkpoints:
+    """The checkpoints in a folder, by step; open with `open_checkpoints`."""
+
+    def __init__(self, checkpointer: Any):
+        self._checkpointer = checkpointer
+
+    def save(self, tree: Any, step: int, test_error: float | None) -> None:
+        """Start writing a pytree of arrays; returns before it is on disk, unless the save before is still under way.
+
+        Without a `test_error` the checkpoint cannot be the best one.
+        """
+        with _named(self, step):
+            metrics = None if test_error is None else {"test_error": test_error}
+            # Orbax's default is to skip a save while another runs, and to refuse a step that is there.
+            content = {"tree": tree, "fingerprint": fingerprint(tree)}
+            self._checkpointer.save_async(step, content, force=True, overwrite=True, metrics=metrics)
+
+    def steps(self) -> list[int]:
+        """Return the steps of the whole checkpoints, newest first."""
+        return [each.step for each in reversed(self._checkpointer.checkpoints)]
+
+    def restore(self, like: Any) -> Any | None:
+        """Return the newest checkpoint that is whole, with the shapes and shardings of `like`; None if there is none.
+
+        One that cannot be read, or whose content does not match its fingerprint, is moved aside with a warning.
+        """
+        abstract = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding), like)
+        target = {"tree": abstract, "fingerprint": jax.eval_shape(fingerprint, like)}
+        for step in self.steps():
+            try:
+                content = self._checkpointer.load(step, target)
+            except Exception as error:  # whatever Orbax, TensorStore or the file system raise for a damaged file
+                reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            else:
+                if int(fingerprint(content["tree"])) == int(content["fingerprint"]):
+                    return content["tree"]
+                reason = "its content does not match its fingerprint"
+            warnings.warn(f"checkpoint {step} is damaged and is skipped: {reason[:200]}", stacklevel=2)
+            self._move_aside(step)
+        return None
+
+    def _move_aside(self, step: int) -> None:
+        folder = self._checkpointer.directory
+        if jax.process_index() == 0:
+            (folder.parent / "damaged").mkdir(exist_ok=True)
+            (folder / str(step)).rename(folder.parent / "damaged" / f"{step}-{time.time_ns()}")
+        multihost_utils.sync_global_devices(f"checkpoint {step} moved")
+        self._checkpointer.reload()
+
+    def wait(self) -> None:
+        """Wait until the last save is on disk."""
+        with _named(self, None):
+            self._checkpointer.wait()
+
+
+@contextlib.contextmanager
+def open_checkpoints(folder: Path, keep: int) -> Iterator[Checkpoints]:
+    """Open the checkpoints in `folder`, made if absent; the newest `keep` and the best by test error are preserved.
+
+    On leaving, the last save is waited for.
+    """
+    policies = ocp.training.preservation_policies
+    best = policies.BestN(
+        get_metric_fn=lambda metrics: metrics["test_error"], reverse=True, n=1, keep_checkpoints_without_metrics=False
+    )
+    checkpointer = ocp.training.Checkpointer(
+        folder.absolute(),
+        save_decision_policy=ocp.training.save_decision_policies.FixedIntervalPolicy(1),
+        preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(keep), best]),
+        cleanup_tmp_directories=True,
+    )
+    checkpoints = Checkpoints(checkpointer)
+    try:
+        yield checkpoints
+        checkpoints.wait()
+    finally:
+        with contextlib.suppress(Exception):  # an error of the last save was raised by `wait`, or another is on its way
+            checkpointer.close()
+
+
+@contextlib.contextmanager
+def _named(checkpoints: Checkpoints, step: int | None) -> Iterator[None]:
+    """Turn what a failed write raises, in this save or the one before, into one sentence."""
+    try:
+        yield
+    except Exception as error:
+        text = str(error)
+        full = "No space left" in text or "RESOURCE_EXHAUSTED" in text or "ENOSPC" in text
+        reason = "the disk is full" if full else (text.strip().splitlines() or [type(error).__name__])[0][:200]
+        whole = checkpoints.steps()
+        left = f"the checkpoint of step {whole[0]} is whole" if whole else "there is no earlier checkpoint"
+        which = "the last checkpoint" if step is None else f"the checkpoint at or before step {step}"
+        raise CheckpointError(f"{which} could not be written: {reason}; {left}.") from error
+
+
+@jax.jit
+def fingerprint(tree: Any) -> Array:
+    """Return a uint32 that depends on every bit of every leaf, whatever devices hold it.
+
+    A sum of bit patterns weighted by position: integer arithmetic, so no order of summation changes it.
+    """
+    total = jnp.zeros((), jnp.uint32)
+    for index, leaf in enumerate(jax.tree.leaves(tree)):
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            leaf = jax.random.key_data(leaf)
+        width = {1: jnp.uint8, 2: jnp.uint16, 4: jnp.uint32, 8: jnp.uint32}[leaf.dtype.itemsize]
+        bits = jax.lax.bitcast_convert_type(leaf, width).astype(jnp.uint32).reshape(-1)
+        weight = jax.lax.iota(jnp.uint32, bits.size) * jnp.uint32(2654435761) + jnp.uint32(2 * index + 1)
+        total += jnp.sum(bits * (weight | jnp.uint32(1)), dtype=jnp.uint32)
+    return total

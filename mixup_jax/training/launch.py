@@ -1,0 +1,26 @@
+"""How and where a run is carried out: nothing here changes its result."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Where a run reads and writes, how often it saves, and the processes that take part."""
+
+    workdir: Path | None = None
+    """Folder of the run; the same command with the same folder resumes. Default: runs/EXPERIMENT/PRESET-DATASET."""
+    data_dir: Path | None = None
+    """Folder with data sets. Default: the environment variable MIXUP_JAX_DATA, or the cache folder."""
+    eval_every: float = 1.0
+    """Epochs between evaluations; each is followed by a checkpoint."""
+    keep: int = 2
+    """Checkpoints to keep: the newest ones, and the best besides."""
+    tensorboard: bool = False
+    """Also write TensorBoard event files into the workdir (needs tensorboardX)."""
+    coordinator: str | None = None
+    """host:port of process 0, when processes are started by hand; found by itself under SLURM, Open MPI, GKE, TPU."""
+    processes: int | None = None
+    """Number of processes, when started by hand."""
+    process_id: int | None = None
+    """This process's number, from 0, when started by hand."""

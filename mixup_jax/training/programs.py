@@ -1,0 +1,167 @@
+"""The two compiled programs of a run: many training steps, and the evaluation; for all seeds, over the whole mesh."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.sharding import Mesh
+
+from mixup_jax.config import Config
+from mixup_jax.data import Dataset
+from mixup_jax.data.augment import normalize
+from mixup_jax.data.batches import take_indices, two_epochs
+from mixup_jax.evaluation.classification import Sums, in_batches, score_batches
+from mixup_jax.models import build
+from mixup_jax.optim import learning_rate, sgd
+from mixup_jax.training.mesh import place, shard
+from mixup_jax.training.state import TrainState, evaluated_params, init_state
+from mixup_jax.training.step import Metrics, Recipe, train_step
+
+CLEAN_SUBSET = 1000
+"""Training images, the first ones, on which the error without augmentation and mixing is followed."""
+
+
+class Examples(NamedTuple):
+    """Images and labels on the devices."""
+
+    image: Array
+    label: Array
+
+
+class Batches(NamedTuple):
+    """Padded batches to evaluate on, and the mask of the real examples; see `in_batches`."""
+
+    image: Array
+    label: Array
+    mask: Array
+
+
+NEVER = 2**31 - 1
+
+
+class Totals(NamedTuple):
+    """Sums of the training metrics since the last evaluation, each (seeds,), and the first step that was not finite."""
+
+    steps: Array
+    loss: Array
+    accuracy: Array
+    bad_step: Array
+
+    @classmethod
+    def zeros(cls, seeds: int) -> "Totals":
+        """Start to count."""
+        zero = np.zeros(seeds, np.float32)
+        return cls(zero, zero, zero, np.full(seeds, NEVER, np.int32))
+
+    def add(self, metrics: Metrics, step: Array) -> "Totals":
+        """Add the metrics of a step (of one seed)."""
+        finite = jnp.isfinite(metrics["loss"]) & jnp.isfinite(metrics["grad_norm"])
+        bad_step = jnp.minimum(self.bad_step, jnp.where(finite, NEVER, step))
+        return Totals(self.steps + 1, self.loss + metrics["loss"], self.accuracy + metrics["accuracy"], bad_step)
+
+
+def make_recipe(config: Config, data: Dataset) -> Recipe:
+    """Return what a step does under this configuration on this data."""
+    mixing, optimizer = config.mixing, config.optimizer
+    if not 0 <= mixing.label_smoothing < 1:
+        raise ValueError(f"label_smoothing must be in [0, 1), got {mixing.label_smoothing}.")
+    if not 0 <= optimizer.ema < 1:
+        raise ValueError(f"ema must be in [0, 1), got {optimizer.ema}.")
+    if optimizer.accumulate < 1 or config.batch_size % optimizer.accumulate:
+        raise ValueError(f"accumulate must divide the batch of {config.batch_size}, got {optimizer.accumulate}.")
+    return Recipe(
+        model=build(config.model, len(data.classes)),
+        optimizer=sgd(optimizer),
+        schedule=learning_rate(optimizer, len(data.train_label) / config.batch_size, config.epochs),
+        classes=len(data.classes),
+        mean=data.mean,
+        std=data.std,
+        pad_crop=config.data.pad_crop,
+        flip=config.data.flip,
+        per=mixing.per,
+        partner=mixing.partner,
+        block=mixing.block,
+        label_smoothing=mixing.label_smoothing,
+        accumulate=optimizer.accumulate,
+        ema=optimizer.ema,
+    )
+
+
+@dataclass(frozen=True)
+class Programs:
+    """What the loop calls; every state has a leading axis over seeds."""
+
+    init: Any
+    """init(seeds (S,)) -> state"""
+    train: Any
+    """train(state, totals, alpha (S,), examples, count) -> state and totals after `count` more steps"""
+    evaluate: Any
+    """evaluate(state, batches) -> sums of `classification.score`"""
+
+
+def make_programs(recipe: Recipe, mesh: Mesh, image_shape: tuple[int, ...], batch_size: int) -> Programs:
+    """Build the programs; they compile at their first call, and never again: `count` is traced."""
+    by_seed, replicated = shard(mesh, "seed"), shard(mesh)
+    blank = jnp.zeros((1, *image_shape), jnp.float32)
+
+    def init(seed: Array) -> TrainState:
+        return init_state(seed, recipe.model, recipe.optimizer, blank, average=recipe.ema > 0)
+
+    def take_batch(examples: Examples, index: Array) -> dict[str, Array]:
+        batch = {"image": examples.image[index], "label": examples.label[index]}
+        return jax.lax.with_sharding_constraint(batch, shard(mesh, "data"))
+
+    def train(state: TrainState, totals: Totals, alpha: Array, examples: Examples, count: Array) -> Any:
+        order, first_epoch = two_epochs(order_key(state.rng), state.step, batch_size, len(examples.label))
+
+        def body(_: Any, carry: tuple[TrainState, Totals]) -> tuple[TrainState, Totals]:
+            state, totals = carry
+            index = take_indices(order, first_epoch, state.step, batch_size)
+            new_state, metrics = train_step(state, take_batch(examples, index), alpha, recipe)
+            return new_state, totals.add(metrics, state.step)
+
+        return jax.lax.fori_loop(0, count, body, (state, totals))
+
+    def evaluate(state: TrainState, batches: Batches) -> Sums:
+        def predict(image: Array) -> Array:
+            image = jax.lax.with_sharding_constraint(image, shard(mesh, "data"))
+            return predict_logits(recipe, state, image)
+
+        return score_batches(predict, *batches)
+
+    def over_seeds(function: Any, in_axes: Any) -> Any:
+        return jax.vmap(function, in_axes, spmd_axis_name="seed")
+
+    return Programs(
+        init=jax.jit(over_seeds(init, 0), out_shardings=by_seed),
+        train=jax.jit(
+            over_seeds(train, (0, 0, 0, None, None)), out_shardings=(by_seed, by_seed), donate_argnames="state"
+        ),
+        evaluate=jax.jit(over_seeds(evaluate, (0, None)), out_shardings=replicated),
+    )
+
+
+def predict_logits(recipe: Recipe, state: TrainState, image: Array) -> Array:
+    """Return the logits of uint8 images (batch, ...) with running statistics, and with averaged parameters if kept."""
+    variables = {"params": evaluated_params(state), "batch_stats": state.batch_stats}
+    logits = recipe.model.apply(variables, normalize(image, recipe.mean, recipe.std), train=False)
+    assert isinstance(logits, Array)
+    return logits
+
+
+def order_key(rng: Array) -> Array:
+    """Return the key of the epochs' orders; steps fold their number, from 0, into the key itself."""
+    return jax.random.fold_in(rng, 2**32 - 1)
+
+
+def place_examples(mesh: Mesh, data: Dataset) -> Examples:
+    """Put the training set on every device, as uint8."""
+    return Examples(place(data.train_image, shard(mesh)), place(data.train_label, shard(mesh)))
+
+
+def place_batches(mesh: Mesh, image: Any, label: Any, batch_size: int) -> Batches:
+    """Put images to evaluate on the devices, each batch split along 'data'."""
+    return Batches(*(place(array, shard(mesh, None, "data")) for array in in_batches(image, label, batch_size)))

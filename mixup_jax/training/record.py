@@ -1,0 +1,130 @@
+"""The folder of a run: what was asked for, what happened, what came out (docs/design.md, "The files of a run")."""
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from mixup_jax.config import Config
+
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+
+
+def describe(config: Config, experiment: str, preset: str) -> dict[str, Any]:
+    """Return the content of config.json: the configuration, and where and with what it runs."""
+    device = jax.devices()[0]
+    return {
+        "experiment": experiment,
+        "preset": preset,
+        "config": json.loads(json.dumps(dataclasses.asdict(config))),
+        "versions": {"python": sys.version.split()[0]} | {name: importlib.metadata.version(name) for name in PACKAGES},
+        "commit": commit(),
+        "device": {"platform": device.platform, "kind": device.device_kind, "count": jax.device_count()},
+        "command": " ".join([sys.executable and "python", *_module_arguments()]),
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+
+
+def _module_arguments() -> list[str]:
+    """Return the command line as it was typed: ``python -m package.module`` shows up in argv as a path."""
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    name = spec.name.removesuffix(".__main__") if spec else None
+    return ["-m", name, *sys.argv[1:]] if name else list(sys.argv)
+
+
+def commit() -> str | None:
+    """Return the commit of this code, with "-dirty" where files differ from it; None outside of a checkout."""
+    here = Path(__file__).parent
+    git = ["git", "-C", str(here), "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty"]
+    try:
+        return subprocess.run(git, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def claim(workdir: Path, description: dict[str, Any]) -> None:
+    """Make the folder that of this run, or check that it already is.
+
+    Raises ValueError, naming the fields that differ, when another configuration was run there.
+    """
+    path = workdir / "config.json"
+    if not path.exists():
+        write_json(path, description)
+        return
+    try:
+        there = _flatten(json.loads(path.read_text())["config"])
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(f"{path} is not the configuration of a run; choose another --workdir.") from None
+    here = _flatten(description["config"])
+    differing = [
+        f"{name} is {there.get(name, 'absent')} there and {here.get(name, 'absent')} here"
+        for name in sorted(there.keys() | here.keys())
+        if there.get(name, "absent") != here.get(name, "absent")
+    ]
+    if differing:
+        raise ValueError(f"{workdir} holds a run of another configuration: {'; '.join(differing)}. Choose another --workdir.")
+
+
+def read_metrics(workdir: Path, last_step: int) -> list[dict[str, Any]]:
+    """Read metrics.jsonl up to `last_step` and cut off the rest, which a resumed run will write again."""
+    path = workdir / "metrics.jsonl"
+    records = []
+    for line in path.read_text().splitlines() if path.exists() else []:
+        try:
+            record = json.loads(line)
+        except ValueError:  # the process died while it wrote this line
+            break
+        if record["step"] > last_step:
+            break
+        records.append(record)
+    _replace(path, "".join(json.dumps(record) + "\n" for record in records))
+    return records
+
+
+def append_metrics(workdir: Path, record: dict[str, Any]) -> None:
+    """Add a line to metrics.jsonl."""
+    with (workdir / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps(record) + "\n")
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file that is either the old one or the new one, whenever the process dies."""
+    _replace(path, json.dumps(content, indent=2) + "\n")
+
+
+def digest(params: Any) -> str:
+    """Return the SHA-256 of host parameters: names, shapes, dtypes and every bit, in the order of the names."""
+    sha = hashlib.sha256()
+    for path, leaf in sorted((jax.tree_util.keystr(path), leaf) for path, leaf in jax.tree.leaves_with_path(params)):
+        leaf = np.asarray(leaf)
+        sha.update(f"{path} {leaf.dtype} {leaf.shape}\n".encode())
+        sha.update(np.ascontiguousarray(leaf).tobytes())
+    return sha.hexdigest()
+
+
+def _replace(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _flatten(tree: Any, name: str = "") -> dict[str, Any]:
+    if not isinstance(tree, dict):
+        return {name: tree}
+    return {key: value for part in tree for key, value in _flatten(tree[part], f"{name}.{part}".strip(".")).items()}
