@@ -1,0 +1,78 @@
+"""The original archives: found in a folder or downloaded, and checked before they are read."""
+
+import hashlib
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from mixup_jax.data.progress import DownloadBar
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A published file: its address, size in bytes and SHA-256."""
+
+    url: str
+    size: int
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        """Return the file's name."""
+        return self.url.rsplit("/", 1)[1]
+
+    def __str__(self) -> str:
+        size = f"{self.size / 2**20:.0f} MiB" if self.size >= 2**20 else f"{self.size / 2**10:.0f} KiB"
+        return f"{self.name} ({size}, sha256 {self.sha256})"
+
+
+def find(archives: Sequence[Archive], folders: Sequence[Path]) -> list[Path] | None:
+    """Return the archives' paths in the first of the folders that has all of them, or None."""
+    for folder in folders:
+        paths = [folder / archive.name for archive in archives]
+        if all(path.is_file() for path in paths):
+            return paths
+    return None
+
+
+def download(name: str, archives: Sequence[Archive], folder: Path) -> list[Path]:
+    """Download the archives that `folder` lacks; a file gets its name only when it is whole and its SHA-256 is right.
+
+    Raises FileNotFoundError, which says what to put where, when that is not possible.
+    """
+    import pooch  # here, for it takes a while and most runs download nothing
+
+    missing = [archive for archive in archives if not (folder / archive.name).is_file()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(f"{folder} cannot be written")
+        for archive in missing:
+            log.info("%s: downloading %s", name, archive.url)
+            bar: Any = DownloadBar(archive.name)  # Any: pooch's annotations know only its own bar
+            fetch: Any = pooch.HTTPDownloader(progressbar=bar)
+            pooch.retrieve(archive.url, f"sha256:{archive.sha256}", archive.name, folder, downloader=fetch)
+    except Exception as error:  # whatever went wrong on the way, the remedy is the same
+        files = ", ".join(str(archive) for archive in missing)
+        raise FileNotFoundError(
+            f"{name}: {files} not found, and not downloaded from {urlsplit(missing[0].url).hostname} "
+            f"({type(error).__name__}); put {'it' if len(missing) == 1 else 'them'} into {folder} and run again"
+        ) from error
+    return [folder / archive.name for archive in archives]
+
+
+def verify(path: Path, archive: Archive) -> None:
+    """Raise ValueError unless the file has the archive's size and SHA-256."""
+    size = path.stat().st_size
+    if size != archive.size:
+        raise ValueError(f"{path} has {size} bytes instead of {archive.size}: incomplete; delete it and run again")
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    if sha256 != archive.sha256:
+        raise ValueError(f"{path} is damaged: its sha256 is {sha256}, not {archive.sha256}; delete it and run again")

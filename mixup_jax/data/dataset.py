@@ -1,0 +1,90 @@
+"""A data set for image classification, decoded and in memory."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+Mark = Literal["REAL", "LOSSY", "SYNTHETIC"]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images as uint8, class ids as int32, and the constants that normalise the images.
+
+    `mark` is REAL (the pixels as published), LOSSY (they went through JPEG) or SYNTHETIC; it goes into every table.
+    Images are uint8 (n, height, width, channels), labels int32 (n,) with 0 <= label < len(classes).
+    `mean` and `std` hold one number a channel, for pixels in [0, 1]. Arrays may be memory-mapped and read-only.
+
+    Raises ValueError for arrays that do not fit together.
+
+    >>> pixels, labels = np.zeros((2, 8, 8, 1), np.uint8), np.array([0, 1], np.int32)
+    >>> data = Dataset("blank", "SYNTHETIC", ("a", "b"), pixels, labels, pixels, labels, (0.0,), (1.0,))
+    >>> data.image_shape
+    (8, 8, 1)
+    """
+
+    name: str
+    mark: Mark
+    classes: tuple[str, ...]
+    train_image: np.ndarray
+    train_label: np.ndarray
+    test_image: np.ndarray
+    test_label: np.ndarray
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __post_init__(self):
+        if self.mark not in ("REAL", "LOSSY", "SYNTHETIC"):
+            raise ValueError(f"{self.name}: mark is {self.mark!r}; it must be REAL, LOSSY or SYNTHETIC")
+        for part in ("train", "test"):
+            image, label = getattr(self, f"{part}_image"), getattr(self, f"{part}_label")
+            if image.dtype != np.uint8 or image.ndim != 4 or image.shape[1:] != self.image_shape or len(image) == 0:
+                raise ValueError(
+                    f"{self.name}: {part}_image is {image.dtype} {image.shape}; it must be uint8 (n, height, width, "
+                    "channels) with n > 0, train and test alike"
+                )
+            if label.dtype != np.int32 or label.shape != image.shape[:1]:
+                raise ValueError(
+                    f"{self.name}: {part}_label is {label.dtype} {label.shape}; it must be int32 ({len(image)},)"
+                )
+            if label.min() < 0 or label.max() >= len(self.classes):
+                raise ValueError(
+                    f"{self.name}: {part}_label holds {label.min()} to {label.max()}; "
+                    f"it must hold 0 to {len(self.classes) - 1}"
+                )
+        if not len(self.mean) == len(self.std) == self.image_shape[-1]:
+            raise ValueError(
+                f"{self.name}: mean and std have {len(self.mean)} and {len(self.std)} numbers; "
+                f"the images have {self.image_shape[-1]} channels"
+            )
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Return (height, width, channels)."""
+        return self.train_image.shape[1:]
+
+
+def pixel_statistics(image: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and population standard deviation of each channel of uint8 images, for pixels in [0, 1].
+
+    Exact up to the last division, whatever the number of images. A constant channel gets the deviation 1, so that
+    normalising it gives 0.
+
+    >>> pixel_statistics(np.array([0, 255, 0, 255], np.uint8).reshape(4, 1, 1, 1))
+    ((0.5,), (0.5,))
+    """
+    channels = image.shape[-1]
+    counts = np.zeros((channels, 256), np.int64)
+    for start in range(0, len(image), 1000):  # bincount widens its input to 64 bits: a piece at a time
+        pixels = np.asarray(image[start : start + 1000]).reshape(-1, channels)
+        for channel in range(channels):
+            counts[channel] += np.bincount(pixels[:, channel], minlength=256)
+    mean, std = [], []
+    for count in counts.tolist():  # Python's integers: no overflow, no rounding, the same everywhere
+        total = sum(count)
+        first = sum(value * n for value, n in enumerate(count))
+        second = sum(value * value * n for value, n in enumerate(count))
+        mean.append(first / (255 * total))
+        std.append((total * second - first * first) ** 0.5 / (255 * total) or 1.0)
+    return tuple(mean), tuple(std)

@@ -1,0 +1,112 @@
+"""Decoded data sets on disk: one file each, memory-mapped, rebuilt whenever it does not fit its source.
+
+A file is a line of JSON (what it holds, and the state of the source files it was made from), then the raw arrays. It is
+written beside its final name and moved into place, so that a reader or a second writer never sees half of it.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import tempfile
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mixup_jax.data.dataset import Dataset
+from mixup_jax.data.locations import decoded_dir
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1  # raise it when the decoding or the file's layout changes
+ARRAYS = ("train_image", "train_label", "test_image", "test_label")
+
+
+def cached(name: str, source: Path, files: Sequence[Path], decode: Callable[[], Dataset]) -> Dataset:
+    """Return ``decode()``, from the cache where `files` of the folder `source` are unchanged since it was written.
+
+    Unchanged means the same names, sizes and times of modification. A damaged cache file is rebuilt; where the cache
+    folder cannot be written, the data set is decoded every time.
+    """
+    identity = hashlib.sha256(str(source.resolve()).encode()).hexdigest()[:12]
+    path = decoded_dir() / f"{name.split(':')[0]}-{identity}.arrays"
+    state = [[str(file), file.stat().st_size, file.stat().st_mtime_ns] for file in files]
+    signature = hashlib.sha256(json.dumps([FORMAT, name, state]).encode()).hexdigest()
+    try:
+        return _read(path, signature)
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        log.warning("%s: decoding again, %s is stale or damaged (%s)", name, path, error)
+    dataset = decode()
+    try:
+        _write(path, signature, dataset)
+        return _read(path, signature)
+    except (OSError, ValueError) as error:
+        log.warning("%s: decoded images are not kept: %s cannot be written (%s)", name, path, error)
+        return dataset
+
+
+def _write(path: Path, signature: str, dataset: Dataset) -> None:
+    arrays = [np.ascontiguousarray(getattr(dataset, field)) for field in ARRAYS]
+    checksum = 0
+    for array in arrays:
+        checksum = zlib.crc32(array.data, checksum)
+    header = {
+        "signature": signature,
+        "checksum": checksum,
+        "arrays": [[array.dtype.str, array.shape] for array in arrays],
+        "fields": {key: getattr(dataset, key) for key in ("name", "mark", "classes", "mean", "std")},
+    }
+    text = json.dumps(header).encode()
+    text += b" " * (-(len(text) + 1) % 64) + b"\n"  # the arrays begin aligned
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(path.parent)
+    handle, temporary = tempfile.mkstemp(prefix=path.name, suffix=".part", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(text)
+            for array in arrays:
+                file.write(array.data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Delete what killed processes left: temporary files that nobody has written to for an hour."""
+    for file in folder.glob("*.part"):
+        try:
+            if file.stat().st_mtime < time.time() - 3600:
+                file.unlink()
+        except OSError:  # another process deleted it first
+            pass
+
+
+def _read(path: Path, signature: str) -> Dataset:
+    """Map the file; ValueError, KeyError or TypeError where it is not what `_write` made of these sources."""
+    with path.open("rb") as file:
+        header: Any = json.loads(file.readline(1 << 20))
+        start = file.tell()
+    if header["signature"] != signature:
+        raise ValueError("its source has changed")
+    layout = [(np.dtype(dtype), tuple(shape)) for dtype, shape in header["arrays"]]
+    sizes = [dtype.itemsize * int(np.prod(shape)) for dtype, shape in layout]
+    if path.stat().st_size != start + sum(sizes):
+        raise ValueError(f"it has {path.stat().st_size} bytes instead of {start + sum(sizes)}")
+    content = np.asarray(np.memmap(path, np.uint8, "r", offset=start))
+    if zlib.crc32(content.data) != header["checksum"]:
+        raise ValueError("its checksum is wrong")
+    arrays = {}
+    for field, (dtype, shape), size in zip(ARRAYS, layout, sizes, strict=True):
+        arrays[field] = content[:size].view(dtype).reshape(shape)
+        content = content[size:]
+    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in header["fields"].items()}
+    return Dataset(**fields, **arrays)

@@ -1,0 +1,20 @@
+"""The folders where data sets are looked for and decoded images are kept."""
+
+import os
+from pathlib import Path
+
+
+def default_data_dir() -> Path:
+    """Return the folder of data sets: $MIXUP_JAX_DATA, or ``mixup_jax/data`` in the user's cache folder."""
+    configured = os.environ.get("MIXUP_JAX_DATA")
+    return Path(configured).expanduser() if configured else _cache_home() / "mixup_jax" / "data"
+
+
+def decoded_dir() -> Path:
+    """Return the folder of decoded data sets; everything in it can be deleted at any time."""
+    return _cache_home() / "mixup_jax" / "decoded"
+
+
+def _cache_home() -> Path:
+    configured = os.environ.get("XDG_CACHE_HOME")
+    return Path(configured) if configured else Path("~/.cache").expanduser()

@@ -1,0 +1,41 @@
+"""A progress bar on stderr for decoding and downloading."""
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, track
+
+T = TypeVar("T")
+
+
+def progress(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
+    """Yield the items while a bar shows how many are done; the bar goes when it is full.
+
+    >>> list(progress([1, 2], "counting"))
+    [1, 2]
+    """
+    yield from track(items, description, total=total, console=Console(stderr=True), transient=True)
+
+
+class DownloadBar:
+    """Show a download's progress; pooch sets `total` (bytes) and calls the methods, as it would tqdm's."""
+
+    def __init__(self, description: str):
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+        self.total = 0
+        self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._task = self._progress.add_task(description, total=None)
+
+    def update(self, count: int) -> None:
+        """Add `count` bytes."""
+        self._progress.start()
+        self._progress.update(self._task, advance=count, total=self.total or None)
+
+    def reset(self) -> None:
+        """Start from zero again."""
+        self._progress.reset(self._task)
+
+    def close(self) -> None:
+        """Remove the bar."""
+        self._progress.stop()
