@@ -84,7 +84,12 @@ class BatchNorm(nn.Module):
             axis_name = None if self.is_initializing() else self.axis_name
             mean, var = moments(x, running_mean.value, axis_name)
             if not self.is_initializing():
-                self._update(running_mean, running_var, mean, var, x.size // channels)
+                count = x.size // channels * (jax.lax.axis_size(axis_name) if axis_name is not None else 1)
+                if count < 2:
+                    raise ValueError("BatchNorm got one value per channel to train on; it needs 2 or more.")
+                unbiased = var * (count / (count - 1))
+                running_mean.value = self.momentum * running_mean.value + (1 - self.momentum) * mean
+                running_var.value = self.momentum * running_var.value + (1 - self.momentum) * unbiased
 
         mean, bias, weight = (
             jnp.expand_dims(each, range(x.ndim - 1)) for each in (mean, bias, scale * jax.lax.rsqrt(var + self.epsilon))
@@ -92,12 +97,3 @@ class BatchNorm(nn.Module):
         # (x - mean) * weight rather than x * weight + (bias - mean * weight): the same work, no cancellation.
         y = (x.astype(jnp.float32) - mean) * weight + bias
         return y.astype(x.dtype if self.dtype is None else self.dtype)
-
-    def _update(self, running_mean, running_var, mean, var, count):
-        if self.axis_name is not None:
-            count *= jax.lax.axis_size(self.axis_name)
-        if count < 2:
-            raise ValueError("BatchNorm got one value per channel to train on; it needs two or more: a larger batch.")
-        unbiased = var * (count / (count - 1))
-        running_mean.value = self.momentum * running_mean.value + (1 - self.momentum) * mean
-        running_var.value = self.momentum * running_var.value + (1 - self.momentum) * unbiased

@@ -1,18 +1,29 @@
-"""PyTorch's default initialisation, which is what the published ResNet numbers were trained from."""
+"""PyTorch's default initialisation, which is what the published ResNet numbers were trained from.
+
+Weights and biases alike are uniform in ``+-1/sqrt(fan_in)``. The numbers are drawn as one long vector and then shaped:
+the same bits, but XLA's CPU backend takes seven times longer to compile a draw of four dimensions.
+"""
+
+import math
 
 import jax
 import jax.numpy as jnp
 from jax.nn import initializers
 from jaxtyping import Array, Float
 
-# Variance 1/(3 fan_in) is U(-1/sqrt(fan_in), 1/sqrt(fan_in)), for convolutions and dense layers alike.
-kernel_init = initializers.variance_scaling(1 / 3, "fan_in", "uniform")
+
+def kernel_init(key, shape, dtype=None, out_sharding=None) -> Float[Array, "..."]:
+    """Draw a kernel whose last axis is its outputs; all others are the inputs of one of them.
+
+    >>> kernel = kernel_init(jax.random.key(0), (5, 5, 4, 10))
+    >>> kernel.shape, bool(abs(kernel).max() <= 0.1), bool(abs(kernel).max() > 0.09)
+    ((5, 5, 4, 10), True, True)
+    """
+    return bias_init(math.prod(shape[:-1]))(key, shape, dtype, out_sharding)
 
 
 def bias_init(fan_in: int) -> initializers.Initializer:
-    """Return an initialiser of biases, uniform in ``+-1/sqrt(fan_in)`` (torch's `nn.Linear`).
-
-    A bias does not know how many inputs its layer has, so the layer says it.
+    """Return an initialiser of biases; a bias does not know how many inputs its layer has, so the layer says it.
 
     >>> bias = bias_init(100)(jax.random.key(0), (1000,))
     >>> bool(abs(bias).max() <= 0.1), bool(abs(bias).max() > 0.09)
@@ -21,6 +32,7 @@ def bias_init(fan_in: int) -> initializers.Initializer:
     bound = fan_in**-0.5
 
     def init(key, shape, dtype=None, out_sharding=None) -> Float[Array, "..."]:
-        return jax.random.uniform(key, shape, dtype or jnp.float32, -bound, bound, out_sharding=out_sharding)
+        flat = jax.random.uniform(key, (math.prod(shape),), dtype or jnp.float32, -bound, bound)
+        return jnp.reshape(flat, shape, out_sharding=out_sharding)
 
     return init

@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from mixup_jax.models.dropout import Dropout
 from mixup_jax.models.initializers import bias_init, kernel_init
 
 
@@ -39,7 +40,7 @@ class MLP(nn.Module):
         x = x.reshape(len(x), -1)
         for i in range(self.depth):
             x = nn.relu(self._dense(x, self.width, self.dtype, f"hidden{i + 1}"))
-            x = nn.Dropout(self.dropout, deterministic=not train, name=f"dropout{i + 1}")(x)
+            x = Dropout(self.dropout, name=f"dropout{i + 1}")(x, train)
         return self._dense(x.astype(jnp.float32), self.classes, jnp.float32, "head")
 
     def _dense(self, x, features: int, dtype, name: str) -> Float[Array, "batch features"]:

@@ -16,6 +16,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mixup_jax.models.batch_norm import BatchNorm
+from mixup_jax.models.convolution import conv_general_dilated
+from mixup_jax.models.dropout import Dropout
 from mixup_jax.models.initializers import bias_init, kernel_init
 
 Image = Float[Array, "batch height width channels"]
@@ -35,6 +37,7 @@ def conv(features: int, size: int, stride: int, dtype: Any, name: str) -> nn.Con
         use_bias=False,
         dtype=dtype,
         kernel_init=kernel_init,
+        conv_general_dilated=conv_general_dilated,
         name=name,
     )
 
@@ -77,7 +80,7 @@ class Block(nn.Module):
             shortcut = activated if self.variant == "F" else x
         y = conv(self.features, 3, self.stride, self.dtype, "conv1")(activated)
         y = nn.relu(norm(name="bn2")(y, train))
-        y = nn.Dropout(self.dropout, deterministic=not train, name="dropout")(y)
+        y = Dropout(self.dropout, name="dropout")(y, train)
         y = conv(self.features, 3, 1, self.dtype, "conv2")(y)
         return y + shortcut
 
