@@ -3,6 +3,7 @@
 A run is a function of `Config` and nothing else; where it runs and what it writes is `Launch` (training/launch.py).
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -101,3 +102,26 @@ class Config:
     """The first seed."""
     seeds: int = 1
     """How many seeds to train at once: seed, seed + 1, ..."""
+
+    def __post_init__(self) -> None:
+        """Refuse what no run can be made of; what depends on data or devices is checked where they are known."""
+        optimizer, mixing = self.optimizer, self.mixing
+        for name, value, fits, needs in (
+            ("alpha", mixing.alpha, 0 <= mixing.alpha < math.inf, "a finite number >= 0 (0 is ERM)"),
+            ("label_smoothing", mixing.label_smoothing, 0 <= mixing.label_smoothing < 1, "in [0, 1)"),
+            ("batch_size", self.batch_size, self.batch_size >= 1, "at least 1"),
+            ("epochs", self.epochs, 0 < self.epochs < math.inf, "positive"),
+            ("seed", self.seed, 0 <= self.seed < 2**32, "in [0, 2**32)"),
+            ("seeds", self.seeds, self.seeds >= 1, "at least 1"),
+            ("lr", optimizer.lr, 0 <= optimizer.lr < math.inf, "a finite number >= 0"),
+            ("momentum", optimizer.momentum, 0 <= optimizer.momentum < 1, "in [0, 1)"),
+            ("weight_decay", optimizer.weight_decay, 0 <= optimizer.weight_decay < math.inf, "a finite number >= 0"),
+            ("warmup_epochs", optimizer.warmup_epochs, 0 <= optimizer.warmup_epochs < math.inf, "at least 0"),
+            ("ema", optimizer.ema, 0 <= optimizer.ema < 1, "in [0, 1)"),
+        ):
+            if not fits:
+                raise ValueError(f"{name} must be {needs}, got {value}.")
+        if optimizer.accumulate < 1 or self.batch_size % optimizer.accumulate:
+            raise ValueError(f"accumulate must divide the batch of {self.batch_size}, got {optimizer.accumulate}.")
+        if mixing.block is not None and (mixing.block < 1 or self.batch_size % mixing.block):
+            raise ValueError(f"block must divide the batch of {self.batch_size}, got {mixing.block}.")

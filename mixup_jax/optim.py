@@ -17,13 +17,7 @@ def sgd(config: Optimizer) -> optax.GradientTransformation:
 
     Weight decay is added before momentum, which is what torch's SGD does, on every parameter (released code). The
     learning rate is left out so that it may be a traced number or a schedule.
-
-    Raises ValueError for a momentum outside [0, 1) or a negative weight decay.
     """
-    if not 0 <= config.momentum < 1:
-        raise ValueError(f"momentum must be in [0, 1), got {config.momentum}.")
-    if not 0 <= config.weight_decay < float("inf"):
-        raise ValueError(f"weight_decay must be finite and >= 0, got {config.weight_decay}.")
     return optax.chain(
         optax.add_decayed_weights(config.weight_decay),
         optax.trace(decay=config.momentum, nesterov=config.nesterov),
@@ -39,8 +33,6 @@ def learning_rate(config: Optimizer, steps_per_epoch: float, epochs: float) -> S
     >>> [round(float(rate(epoch * 391)), 6) for epoch in (0, 99, 100, 150)]
     [0.1, 0.1, 0.01, 0.001]
     """
-    if not 0 <= config.lr < float("inf"):
-        raise ValueError(f"lr must be finite and >= 0, got {config.lr}.")
     total, warmup = epochs * steps_per_epoch, config.warmup_epochs * steps_per_epoch
     if config.schedule == "step":
         # Paper: divided after 100 epochs, as here; the released code divides one epoch late (101 epochs at 0.1).

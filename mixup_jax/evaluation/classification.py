@@ -14,9 +14,7 @@ BINS = 15
 Sums = dict[str, Array]
 
 
-def score(
-    logits: Float[Array, "batch classes"], label: Int[Array, " batch"], mask: Bool[Array, " batch"]
-) -> Sums:
+def score(logits: Float[Array, "batch classes"], label: Int[Array, " batch"], mask: Bool[Array, " batch"]) -> Sums:
     """Sum what a batch contributes; examples outside `mask` are padding and count for nothing.
 
     Returns float32 sums `count`, `errors`, `loss`, and over `BINS` equal-width bins of the confidence (the largest
@@ -39,7 +37,7 @@ def score(
 
 
 def score_batches(predict: Callable[[Array], Array], image: Array, label: Array, mask: Array) -> Sums:
-    """Sum `score` over batches: `image` (batches, batch, ...), `label` and `mask` (batches, batch); see `in_batches`."""
+    """Sum `score` over the batches of `in_batches`: (batches, batch, ...), labels and masks (batches, batch)."""
 
     def add(sums: Any, batch: tuple[Array, Array, Array]) -> tuple[Any, None]:
         image, label, mask = batch
@@ -82,7 +80,7 @@ def summarize(sums: dict[str, Any]) -> dict[str, np.ndarray]:
 
 
 def reliability(sums: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Return `count`, mean `confidence` and `accuracy` of each bin, the data of a reliability diagram; empty bins hold 0."""
+    """Return `count`, mean `confidence` and `accuracy` of each bin, for a reliability diagram; empty bins hold 0."""
     count = np.asarray(sums["bin_count"], np.float64)
     filled = np.maximum(count, 1)
     return {

@@ -76,8 +76,6 @@ def plan_steps(train_examples: int, config: Config, eval_every: float) -> Plan:
     >>> plan_steps(1000, Config(batch_size=128, epochs=2), eval_every=1)
     Plan(steps=16, steps_per_epoch=7.8125, marks=(8, 16))
     """
-    if not config.epochs > 0 or math.isinf(config.epochs):
-        raise ValueError(f"epochs must be positive, got {config.epochs}.")
     if not eval_every > 0:
         raise ValueError(f"eval_every must be positive, got {eval_every}.")
     per_epoch = train_examples / config.batch_size

@@ -66,12 +66,6 @@ class Totals(NamedTuple):
 def make_recipe(config: Config, data: Dataset) -> Recipe:
     """Return what a step does under this configuration on this data."""
     mixing, optimizer = config.mixing, config.optimizer
-    if not 0 <= mixing.label_smoothing < 1:
-        raise ValueError(f"label_smoothing must be in [0, 1), got {mixing.label_smoothing}.")
-    if not 0 <= optimizer.ema < 1:
-        raise ValueError(f"ema must be in [0, 1), got {optimizer.ema}.")
-    if optimizer.accumulate < 1 or config.batch_size % optimizer.accumulate:
-        raise ValueError(f"accumulate must divide the batch of {config.batch_size}, got {optimizer.accumulate}.")
     return Recipe(
         model=build(config.model, len(data.classes)),
         optimizer=sgd(optimizer),

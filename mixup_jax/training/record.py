@@ -71,7 +71,9 @@ def claim(workdir: Path, description: dict[str, Any]) -> None:
         if there.get(name, "absent") != here.get(name, "absent")
     ]
     if differing:
-        raise ValueError(f"{workdir} holds a run of another configuration: {'; '.join(differing)}. Choose another --workdir.")
+        raise ValueError(
+            f"{workdir} holds a run of another configuration: {'; '.join(differing)}. Choose another --workdir."
+        )
 
 
 def read_metrics(workdir: Path, last_step: int) -> list[dict[str, Any]]:

@@ -1,0 +1,80 @@
+"""Quick start: ERM against mixup on scikit-learn's digits, with clean and with corrupted training labels.
+
+Two minutes on two CPU cores. A wide multilayer perceptron is trained with 5 seeds a row until ERM has learned its
+training labels by heart. With 40 % of them replaced at random (36 % wrong: a tenth of the draws hit the true class)
+that is where mixup shows what the paper says in section 3.4 (table 2): it does not memorise what is not there.
+
+    python -m experiments.quickstart            # prints a table, writes runs/quickstart/report.html
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from rich.console import Console
+
+from experiments.command_line import command, one_line_errors
+from experiments.running import Job, run
+from mixup_jax.config import Config, Data, Mixing, Model, Optimizer
+from mixup_jax.training.launch import Launch
+
+CLEAN = Config(
+    data=Data("digits", pad_crop=0, flip=False),
+    model=Model("mlp", width=256),
+    optimizer=Optimizer(lr=0.1, weight_decay=0.0, schedule="cosine"),
+    batch_size=64,
+    epochs=60.0,
+)
+NOISY = replace(CLEAN, data=replace(CLEAN.data, label_noise=0.4))
+
+PRESETS = {
+    "clean-erm": ("ERM", replace(CLEAN, mixing=Mixing(alpha=0.0))),
+    "clean-mixup": ("mixup, alpha = 0.2", replace(CLEAN, mixing=Mixing(alpha=0.2))),
+    "noisy-erm": ("ERM, 40 % of the labels corrupted", replace(NOISY, mixing=Mixing(alpha=0.0))),
+    "noisy-mixup": ("mixup, alpha = 8, 40 % of the labels corrupted", replace(NOISY, mixing=Mixing(alpha=8.0))),
+}
+
+
+def main(
+    workdir: Path = Path("runs/quickstart"),
+    seeds: int = 5,
+    smoke: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+) -> None:
+    """Train ERM and mixup on clean and on corrupted labels of small digits; print a table and write a report.
+
+    Args:
+        workdir: Folder of the four runs and the report; the same command goes on where it was interrupted.
+        seeds: Seeds a row, trained at once.
+        smoke: Two epochs of a tiny net: does everything work here?
+    """
+    if seeds < 1:
+        raise ValueError(f"seeds must be at least 1, got {seeds}.")
+    results = {}
+    for name, (_, config) in PRESETS.items():
+        launch = Launch(workdir=workdir / name, eval_every=1.0 if smoke else 4.0)
+        results[name] = run("quickstart", name, Job(replace(config, seeds=seeds), launch, smoke))
+    show(results, workdir)
+
+
+def show(results: dict[str, dict[str, Any]], workdir: Path) -> None:
+    """Print the table and write the page."""
+    from mixup_jax.report.illustrations import beta_densities  # matplotlib takes a second to import
+    from mixup_jax.report.page import write_page
+    from mixup_jax.report.runs import load_runs
+    from mixup_jax.report.terminal import summary_table
+
+    errors = {PRESETS[name][0]: result["test_error"]["last"] for name, result in results.items()}
+    console = Console()
+    console.print()
+    console.print(summary_table(errors, title="scikit-learn's 8x8 digits (REAL)"))
+    runs, warnings = load_runs([workdir / name for name in results])
+    figures = [("How strongly each alpha mixes: the density of lambda.", beta_densities())]
+    page = workdir / "report.html"
+    write_page(runs, page, title="mixup: quick start", figures=figures, warnings=warnings)
+    console.print(f"\nreport: {page}", highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    with one_line_errors():
+        command(tyro.cli, main, prog="python -m experiments.quickstart")
