@@ -1,11 +1,10 @@
 """A data set for image classification, decoded and in memory."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-Mark = Literal["REAL", "LOSSY", "SYNTHETIC"]
+MARKS = ("REAL", "LOSSY", "SYNTHETIC")
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Dataset:
     """
 
     name: str
-    mark: Mark
+    mark: str
     classes: tuple[str, ...]
     train_image: np.ndarray
     train_label: np.ndarray
@@ -35,8 +34,8 @@ class Dataset:
     std: tuple[float, ...]
 
     def __post_init__(self):
-        if self.mark not in ("REAL", "LOSSY", "SYNTHETIC"):
-            raise ValueError(f"{self.name}: mark is {self.mark!r}; it must be REAL, LOSSY or SYNTHETIC")
+        if self.mark not in MARKS:
+            raise ValueError(f"{self.name}: mark is {self.mark!r}; it must be one of {', '.join(MARKS)}")
         for part in ("train", "test"):
             image, label = getattr(self, f"{part}_image"), getattr(self, f"{part}_label")
             if image.dtype != np.uint8 or image.ndim != 4 or image.shape[1:] != self.image_shape or len(image) == 0:

@@ -14,7 +14,7 @@ import numpy as np
 
 from mixup_jax.data import archives, prepared
 from mixup_jax.data.archives import Archive
-from mixup_jax.data.dataset import Dataset, Mark
+from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.decoded import cached
 
 log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ def _from_archives(paths: list[Path]) -> Dataset:
 
 
 def _dataset(
-    mark: Mark, train_image: np.ndarray, train_label: np.ndarray, test_image: np.ndarray, test_label: np.ndarray
+    mark: str, train_image: np.ndarray, train_label: np.ndarray, test_image: np.ndarray, test_label: np.ndarray
 ) -> Dataset:
     images = (train_image[..., None], test_image[..., None])
     labels = (train_label.astype(np.int32), test_label.astype(np.int32))

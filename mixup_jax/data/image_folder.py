@@ -1,5 +1,6 @@
 """Images in folders: PATH/train/<class>/*.png, PATH/test/<class>/*.png; also .jpg and .jpeg."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -51,8 +52,23 @@ def _is_image(file: Path) -> bool:
 
 
 def _decode(path: Path, train: dict[str, list[Path]], test: dict[str, list[Path]]) -> Dataset:
-    files = [file for split in (train, test) for images in split.values() for file in images]
-    images = [_pixels(file) for file in progress(files, f"decoding {path.name}")]
+    examples = [
+        [(file, label) for label, files in enumerate(split.values()) for file in files] for split in (train, test)
+    ]
+    # Mixed once and for all, so that the first N training images are a sample of all classes.
+    order = np.random.RandomState(0).permutation(len(examples[0]))
+    examples[0] = [examples[0][i] for i in order]
+    files, labels = zip(*examples[0], *examples[1], strict=True)
+    pixels, label = _stack(files, path.name), np.array(labels, np.int32)
+    end = len(order)
+    mean, std = pixel_statistics(pixels[:end])
+    parts = (pixels[:end], label[:end], pixels[end:], label[end:])
+    return Dataset(f"folder:{path}", "REAL", tuple(train), *parts, mean, std)
+
+
+def _stack(files: Sequence[Path], name: str) -> np.ndarray:
+    """Decode the files into uint8 (n, height, width, channels)."""
+    images = [_pixels(file) for file in progress(files, f"decoding {name}")]
     height, width = images[0].shape[:2]
     for file, image in zip(files, images, strict=True):
         if image.shape[:2] != (height, width):
@@ -60,19 +76,10 @@ def _decode(path: Path, train: dict[str, list[Path]], test: dict[str, list[Path]
                 f"{file} is {image.shape[1]}x{image.shape[0]} pixels, {files[0]} is {width}x{height}; "
                 "all images must have one size: resize them first"
             )
-    channels = max(image.shape[2] for image in images)
-    pixels = np.empty((len(images), height, width, channels), np.uint8)
+    pixels = np.empty((len(images), height, width, max(image.shape[2] for image in images)), np.uint8)
     for i, image in enumerate(images):
         pixels[i] = image  # a grey image among coloured ones goes to all three channels
-    label_train, label_test = (
-        np.repeat(np.arange(len(split), dtype=np.int32), [len(images) for images in split.values()])
-        for split in (train, test)
-    )
-    image_train, image_test = pixels[: len(label_train)], pixels[len(label_train) :]
-    statistics = pixel_statistics(image_train)
-    return Dataset(
-        f"folder:{path}", "REAL", tuple(train), image_train, label_train, image_test, label_test, *statistics
-    )
+    return pixels
 
 
 def _pixels(file: Path) -> np.ndarray:

@@ -70,7 +70,8 @@ def decode(folder: Path, split: str, shape: tuple[int, int, int]) -> Split:
                 key += [record["id"]] if "id" in record else []
                 jpeg |= record["image"][:2] == b"\xff\xd8"
     except Exception as error:  # array_record has no exceptions of its own
-        raise ValueError(f"{folder}: split {split} cannot be read ({error}); prepare it again") from error
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{folder}: split {split} cannot be read ({reason}); prepare it again") from error
     return Split(image, label, key, jpeg)
 
 

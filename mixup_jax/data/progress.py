@@ -10,12 +10,13 @@ T = TypeVar("T")
 
 
 def progress(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
-    """Yield the items while a bar shows how many are done; the bar goes when it is full.
+    """Yield the items while a bar shows how many are done; the bar goes when it is full, and needs a terminal.
 
     >>> list(progress([1, 2], "counting"))
     [1, 2]
     """
-    yield from track(items, description, total=total, console=Console(stderr=True), transient=True)
+    console = Console(stderr=True)
+    yield from track(items, description, total, console=console, transient=True, disable=not console.is_terminal)
 
 
 class DownloadBar:
@@ -24,7 +25,8 @@ class DownloadBar:
     def __init__(self, description: str):
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
         self.total = 0
-        self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
+        console = Console(stderr=True)
+        self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._task = self._progress.add_task(description, total=None)
 
     def update(self, count: int) -> None:

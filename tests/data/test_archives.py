@@ -1,0 +1,85 @@
+"""Laws of downloads: whole and right, or not there; and an error that says what to do."""
+
+import http.server
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from small_archives import use
+
+from mixup_jax.data import fashion_mnist, load
+
+
+@pytest.fixture
+def server(tmp_path):
+    """Serve a folder on this machine; yield its address and the folder."""
+    folder = tmp_path / "server"
+    folder.mkdir()
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args):
+            super().__init__(*args, directory=str(folder))
+
+        def log_message(self, *args):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{httpd.server_port}", folder
+        httpd.shutdown()
+
+
+def at(spec, address):
+    return replace(spec, archive=replace(spec.archive, url=f"{address}/{spec.archive.name}"))
+
+
+def test_what_is_not_there_is_downloaded_and_kept(tiny_cifar, server, tmp_path, monkeypatch):
+    spec, content, image, _ = tiny_cifar
+    (server[1] / spec.archive.name).write_bytes(content)
+    use(monkeypatch, at(spec, server[0]))
+    dataset = load(spec.name, tmp_path / "data")
+    assert np.array_equal(dataset.train_image, image[:-3])
+    assert (tmp_path / "data" / "downloads" / spec.archive.name).read_bytes() == content
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[:-9], lambda content: content + b"!"])
+def test_a_wrong_download_leaves_no_file(tiny_cifar, server, tmp_path, monkeypatch, damage):
+    spec, content, _, _ = tiny_cifar
+    (server[1] / spec.archive.name).write_bytes(damage(content))
+    use(monkeypatch, at(spec, server[0]))
+    with pytest.raises(FileNotFoundError, match="not found, and not downloaded"):
+        load(spec.name, tmp_path / "data")
+    assert list((tmp_path / "data" / "downloads").iterdir()) == []
+
+
+def test_without_network_the_error_names_file_size_sum_and_folder(tiny_cifar, tmp_path):
+    spec, _, _, _ = tiny_cifar
+    with pytest.raises(FileNotFoundError) as error:
+        load(spec.name, tmp_path / "data")
+    message = str(error.value)
+    for part in (spec.archive.name, "KiB", spec.archive.sha256, str(tmp_path / "data" / "downloads"), "run again"):
+        assert part in message
+    assert "\n" not in message
+
+
+def test_the_error_names_every_file_that_is_missing(tiny_fashion, tmp_path):
+    files, _ = tiny_fashion
+    names = list(files)
+    (tmp_path / "downloads").mkdir()
+    (tmp_path / "downloads" / names[0]).write_bytes(files[names[0]])
+    with pytest.raises(FileNotFoundError) as error:
+        load("fashion_mnist", tmp_path)
+    assert all(name in str(error.value) for name in names[1:])
+    assert names[0] not in str(error.value)
+
+
+def test_a_folder_that_cannot_be_made_is_no_mystery(tiny_cifar, tmp_path):
+    spec, _, _, _ = tiny_cifar
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(FileNotFoundError, match=f"put it into {tmp_path}/file/downloads"):
+        load(spec.name, tmp_path / "file")
+
+
+def test_sizes_are_readable():
+    assert str(fashion_mnist.ARCHIVES[0]).startswith("train-images-idx3-ubyte.gz (25 MiB, sha256 3aed")
