@@ -75,44 +75,53 @@ def _convolve(x: Array, kernel: Array, strides: tuple, pads: tuple, precision: A
 
 @partial(_convolve.defjvp, symbolic_zeros=True)
 def _convolve_jvp(strides: tuple, pads: tuple, precision: Any, primals: tuple, tangents: tuple) -> tuple[Array, Array]:
-    (x, kernel), (x_dot, kernel_dot) = primals, tangents
-    convolve = partial(_convolve, strides=strides, pads=pads, precision=precision)
-    taps = partial(convolve_by_taps, strides=strides, pads=pads, precision=precision)
-    y = convolve(x, kernel)
-    y_dot = jnp.zeros_like(y)
-    if not isinstance(x_dot, jax.custom_derivatives.SymbolicZero):
-        y_dot += convolve(x_dot, kernel)
-    if not isinstance(kernel_dot, jax.custom_derivatives.SymbolicZero):
+    """Write the tangent as the transpose of the fast gradients: JAX transposes it back in reverse mode."""
+    x, kernel = primals
+    static = {"strides": strides, "pads": pads, "precision": precision}
+    y = _convolve(x, kernel, **static)
+    tangent = jnp.zeros_like(y)
+    for fast, fixed, given in ((input_gradient, kernel, tangents[0]), (kernel_gradient, x, tangents[1])):
+        if isinstance(given, jax.custom_derivatives.SymbolicZero):
+            continue
+
+        def on_cpu(fixed: Array, given: Array, fast: Any = fast) -> Array:
+            return jax.linear_transpose(partial(fast, fixed, shape=given.shape, **static), y)(given)[0]
+
+        def elsewhere(fixed: Array, given: Array, fast: Any = fast) -> Array:
+            pair = (given, fixed) if fast is input_gradient else (fixed, given)
+            return _convolve(*pair, **static)
+
+        linear = partial(lax.platform_dependent, cpu=on_cpu, default=elsewhere)
         # The checkpoint keeps one copy of x for the backward pass, not one shifted copy a tap.
-        linear = partial(lax.platform_dependent, cpu=taps, default=convolve)
-        y_dot += jax.checkpoint(linear, prevent_cse=False)(x, kernel_dot)
-    return y, y_dot
+        tangent += jax.checkpoint(linear, prevent_cse=False)(fixed, given)
+    return y, tangent
 
 
-def convolve_by_taps(
-    x: Float[Array, "batch height width channels"],
-    kernel: Float[Array, "rows columns channels features"],
-    strides: tuple[int, int],
-    pads: tuple[tuple[int, int], tuple[int, int]],
-    precision: Any = None,
-) -> Float[Array, "batch new_height new_width features"]:
-    """Convolve as a sum over the taps of the kernel: shift the images, multiply by one matrix.
+def input_gradient(kernel: Array, dy: Array, *, shape: tuple, strides: tuple, pads: tuple, precision: Any) -> Array:
+    """Return the gradient for images of `shape`: the convolution of `dy` with the kernel turned around.
 
-    Transposed by JAX in `kernel` it is one matrix product a tap: the fast kernel gradient.
-
-    >>> x, kernel = jnp.ones((1, 4, 4, 2)), jnp.ones((3, 3, 2, 5))
-    >>> convolve_by_taps(x, kernel, (1, 1), ((0, 0), (0, 0)))[0, 0, 0]
-    Array([18., 18., 18., 18., 18.], dtype=float32)
+    XLA's CPU backend brings a convolution into the layout of its fast code only at the top of a program; in the body
+    of a loop anything but NHWC images and HWIO kernels runs in plain nested loops, up to a hundred times slower. So
+    the kernel is transposed here, where the native gradient would name another layout.
     """
-    batch, height, width, channels = x.shape
-    rows, columns, _, _ = kernel.shape
-    (top, bottom), (left, right) = pads
-    out_height = (height + top + bottom - rows) // strides[0] + 1
-    out_width = (width + left + right - columns) // strides[1] + 1
+    turned = jnp.swapaxes(kernel[::-1, ::-1], 2, 3)
+    outer = []
+    for size, taps, out, stride, (low, _) in zip(shape[1:3], kernel.shape, dy.shape[1:3], strides, pads, strict=False):
+        before = taps - 1 - low
+        outer.append((before, size + taps - 1 - ((out - 1) * stride + 1) - before))
+    return lax.conv_general_dilated(
+        dy, turned, (1, 1), outer, lhs_dilation=strides, dimension_numbers=NHWC, precision=precision
+    )
+
+
+def kernel_gradient(x: Array, dy: Array, *, shape: tuple, strides: tuple, pads: tuple, precision: Any) -> Array:
+    """Return the gradient for a kernel of `shape` as one matrix product a tap of the kernel."""
+    rows, columns, channels, _ = shape
+    batch, height, width, _ = dy.shape
     padded = jnp.pad(x, ((0, 0), *pads, (0, 0)))
-    products = []
+    taps = []
     for row, column in product(range(rows), range(columns)):
-        stop = (row + (out_height - 1) * strides[0] + 1, column + (out_width - 1) * strides[1] + 1)
+        stop = (row + (height - 1) * strides[0] + 1, column + (width - 1) * strides[1] + 1)
         shifted = lax.slice(padded, (0, row, column, 0), (batch, *stop, channels), (1, *strides, 1))
-        products.append(jnp.einsum("nhwc,co->nhwo", shifted, kernel[row, column], precision=precision))
-    return reduce(jnp.add, products)
+        taps.append(jnp.einsum("nhwc,nhwo->co", shifted, dy, precision=precision))
+    return jnp.stack(taps).reshape(shape)
