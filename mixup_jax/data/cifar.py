@@ -1,6 +1,6 @@
 """CIFAR-10 and CIFAR-100 (Krizhevsky, 2009): 50,000 + 10,000 colour images, 32x32.
 
-Both sources, a prepared TFDS data set and the original archive, give the images in the archive's order.
+Both sources, the original archive and TFDS's own preparation of it, give the images in the archive's order.
 """
 
 import logging
@@ -91,7 +91,7 @@ def _from_prepared(cifar: Cifar, folder: Path) -> Dataset:
     train, test = (prepared.decode(folder, split, (32, 32, 3)) for split in ("train", "test"))
     mark = "LOSSY" if train.jpeg or test.jpeg else "REAL"
     log.info("%s: decoded %s; the images are %s", cifar.name, folder, "JPEG" if mark == "LOSSY" else "lossless")
-    order_train, order_test = _archive_order(train), _archive_order(test)
+    order_train, order_test = _archive_order(train, "train"), _archive_order(test, "test")
     return Dataset(
         cifar.name,
         mark,
@@ -105,9 +105,17 @@ def _from_prepared(cifar: Cifar, folder: Path) -> Dataset:
     )
 
 
-def _archive_order(split: prepared.Split) -> np.ndarray:
-    """Return what sorts the images by "id" (train_00000, ...): TFDS shuffles, and "id" is the place in the archive."""
-    return np.argsort(np.array(split.key), kind="stable") if split.key else np.arange(len(split.label))
+def _archive_order(stored: prepared.Split, split: str) -> np.ndarray:
+    """Return what brings the images into the archive's order, if the data set is TFDS's own, else the stored order.
+
+    It is TFDS's own if undoing its shuffling sorts the "id" (train_00000, ...). Other copies may have other ids: sorted
+    by class, say, which would make the first N images a sample of one class.
+    """
+    order = prepared.original_order(split, len(stored.label))
+    if [stored.key[i] for i in order if stored.key] == [f"{split}_{i:05d}".encode() for i in range(len(order))]:
+        return order
+    log.info("%s images are not in TFDS's order of the archive; kept as stored", split)
+    return np.arange(len(order))
 
 
 def _from_archive(cifar: Cifar, path: Path) -> Dataset:

@@ -22,7 +22,7 @@ from mixup_jax.data.locations import decoded_dir
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1  # raise it when the decoding or the file's layout changes
+FORMAT = 2  # raise it when the decoding or the file's layout changes
 ARRAYS = ("train_image", "train_label", "test_image", "test_label")
 
 
@@ -37,15 +37,18 @@ def cached(name: str, source: Path, files: Sequence[Path], decode: Callable[[], 
     state = [[str(file), file.stat().st_size, file.stat().st_mtime_ns] for file in files]
     signature = hashlib.sha256(json.dumps([FORMAT, name, state]).encode()).hexdigest()
     try:
-        return _read(path, signature)
+        dataset = _read(path, signature)
     except FileNotFoundError:
-        pass
+        dataset = None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        log.warning("%s: decoding again, %s is stale or damaged (%s)", name, path, error)
+        log.warning("%s: decoding again, for %s is damaged (%s)", name, path, error)
+        dataset = None
+    if dataset is not None:
+        return dataset
     dataset = decode()
     try:
         _write(path, signature, dataset)
-        return _read(path, signature)
+        return _read(path, signature) or dataset  # mapped: the decoded arrays can be freed
     except (OSError, ValueError) as error:
         log.warning("%s: decoded images are not kept: %s cannot be written (%s)", name, path, error)
         return dataset
@@ -90,13 +93,13 @@ def _remove_abandoned(folder: Path) -> None:
             pass
 
 
-def _read(path: Path, signature: str) -> Dataset:
-    """Map the file; ValueError, KeyError or TypeError where it is not what `_write` made of these sources."""
+def _read(path: Path, signature: str) -> Dataset | None:
+    """Map the file; None where it was made of other sources, ValueError, KeyError or TypeError where it is damaged."""
     with path.open("rb") as file:
         header: Any = json.loads(file.readline(1 << 20))
         start = file.tell()
     if header["signature"] != signature:
-        raise ValueError("its source has changed")
+        return None
     layout = [(np.dtype(dtype), tuple(shape)) for dtype, shape in header["arrays"]]
     sizes = [dtype.itemsize * int(np.prod(shape)) for dtype, shape in layout]
     if path.stat().st_size != start + sum(sizes):

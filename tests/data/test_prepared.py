@@ -16,8 +16,8 @@ from mixup_jax.data.dataset import Dataset
 N = {"train": 23, "test": 11}
 
 
-def prepare(folder, name, images, labels=None, file_format="PNG", ids=True):
-    """Prepare a data set with TFDS's own writer, which shuffles."""
+def prepare(folder, name, images, labels=None, file_format="PNG", ids=True, text_keys=False):
+    """Prepare a data set with TFDS's own writer, which shuffles by the examples' numbers, or by texts."""
     import tensorflow_datasets as tfds
 
     folder.mkdir(exist_ok=True)
@@ -25,10 +25,9 @@ def prepare(folder, name, images, labels=None, file_format="PNG", ids=True):
     def records(split):
         for i, image in enumerate(images[split]):
             label = labels[split][i] if labels else i % 10
-            yield (
-                i,
-                {"image": encoded(image, file_format), "label": label} | ({"id": f"{split}_{i:05d}"} if ids else {}),
-            )
+            record = {"image": encoded(image, file_format), "label": label}
+            record |= {"id": f"{split}_{i:05d}"} if ids else {}
+            yield f"{split}_{i:05d}" if text_keys else i, record
 
     image = tfds.features.Image(shape=images["train"].shape[1:])
     features = {"image": image, "label": tfds.features.ClassLabel(num_classes=10)}
@@ -67,6 +66,16 @@ def test_cifar_comes_back_in_the_order_of_the_archive(tmp_path, where, name):
     assert np.array_equal(dataset.test_image, images["test"])
     assert np.array_equal(dataset.train_label, np.arange(N["train"]) % 10)
     assert dataset.mark == "REAL"
+
+
+def test_a_copy_whose_ids_follow_the_classes_stays_shuffled(tmp_path):
+    """Its first images are a sample of all classes; in the order of the ids they would be of one."""
+    labels = {split: [10 * i // n for i in range(n)] for split, n in N.items()}
+    prepare(tmp_path, "cifar10", random_images((32, 32, 3)), labels, text_keys=True)
+    stored = prepared.decode(tmp_path / "cifar10/3.0.2", "train", (32, 32, 3))
+    dataset = load("cifar10", tmp_path)
+    assert np.array_equal(dataset.train_label, stored.label)
+    assert (np.diff(dataset.train_label) < 0).any()
 
 
 def test_jpeg_images_are_marked_lossy(tmp_path, caplog):
