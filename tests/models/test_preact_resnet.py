@@ -10,17 +10,23 @@ import pytest
 
 from mixup_jax.models.preact_resnet import PreActResNet
 
-SMALL = partial(PreActResNet, classes=10, width=4, blocks=(2, 1))
+SMALL = partial(PreActResNet, classes=10, width=4, blocks=(1, 1))
 
 
-@pytest.fixture
-def images(rng):
-    return jax.random.normal(rng, (4, 8, 8, 3))
+@pytest.fixture(scope="module")
+def images():
+    return jnp.asarray(np.random.default_rng(0).normal(size=(4, 8, 8, 3)), jnp.float32)
 
 
 @partial(jax.jit, static_argnums=0)
 def initialise(model, rng, images):
     return model.init(rng, images, train=False)
+
+
+@pytest.fixture(scope="module")
+def variables(images):
+    """Of the small network in variant H; dropout and dtype make no difference to them."""
+    return initialise(SMALL(), jax.random.key(0), images)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -60,41 +66,43 @@ def test_it_has_the_published_number_of_parameters(variant, classes, count):
 @pytest.mark.parametrize(("size", "channels"), [(8, 1), (28, 1), (32, 3), (33, 3)])
 @pytest.mark.parametrize("variant", ["H", "F"])
 def test_any_image_size_gives_one_float32_logit_a_class(variant, size, channels, train):
-    _, logits = shapes_of(PreActResNet(10, width=4, variant=variant), size, channels, train)
+    _, logits = shapes_of(PreActResNet(10, width=4, blocks=(1, 1, 1, 1), variant=variant), size, channels, train)
     logits = logits[0] if train else logits
     assert (logits.shape, logits.dtype) == ((3, 10), jnp.float32)
 
 
-def test_convolutions_and_the_dense_layer_start_uniform_within_one_over_root_fan_in(rng, images):
-    params = initialise(SMALL(width=16), rng, images)["params"]
+def test_convolutions_and_the_dense_layer_start_uniform_within_one_over_root_fan_in(variables):
+    params = variables["params"]
     kernels = {
         "stem": (params["stem"]["conv"]["kernel"], 9 * 3),
-        "conv": (params["stage1"]["block1"]["conv2"]["kernel"], 9 * 16),
-        "shortcut": (params["stage2"]["block1"]["shortcut"]["kernel"], 16),
-        "dense": (params["head"]["dense"]["kernel"], 32),
-        "bias": (params["head"]["dense"]["bias"], 32),
+        "conv1": (params["stage2"]["block1"]["conv1"]["kernel"], 9 * 4),
+        "conv2": (params["stage2"]["block1"]["conv2"]["kernel"], 9 * 8),
+        "shortcut": (params["stage2"]["block1"]["shortcut"]["kernel"], 4),
+        "dense": (params["head"]["dense"]["kernel"], 8),
+        "bias": (params["head"]["dense"]["bias"], 8),
     }
     for kernel, fan_in in kernels.values():
         size = abs(kernel) * fan_in**0.5
         assert 0.7 < size.max() <= 1.0
-        if kernel.size > 1000:
-            np.testing.assert_allclose([size.mean(), kernel.mean()], [0.5, 0.0], atol=0.02)
+        if kernel.size > 100:
+            np.testing.assert_allclose([size.mean(), kernel.mean()], [0.5, 0.0], atol=0.1)
 
 
 @pytest.mark.parametrize("variant", ["H", "F"])
-def test_evaluation_sees_one_example_at_a_time_and_uses_the_running_statistics(rng, images, variant):
+def test_evaluation_sees_one_example_at_a_time_and_uses_the_running_statistics(rng, images, variables, variant):
     model = SMALL(variant=variant)
-    variables = initialise(model, rng, images)
+    if variant == "F":
+        variables = initialise(model, rng, images)
     together = evaluate(model, variables, images)
     alone = jnp.concatenate([evaluate(model, variables, image[None]) for image in images])
     assert_close(together, alone)
     np.testing.assert_array_equal(together, evaluate(model, variables, images))
-    variables["batch_stats"] = train(model, variables, images)[1]["batch_stats"]
-    assert abs(evaluate(model, variables, images) - together).max() > 1e-3
+    trained = variables | train(model, variables, images)[1]
+    assert abs(evaluate(model, trained, images) - together).max() > 1e-3
 
 
 def test_each_seed_of_a_vmap_is_that_seed_alone(rng, images):
-    model, seeds = SMALL(), jax.random.split(rng, 2)
+    model, seeds = SMALL(blocks=(1,)), jax.random.split(rng, 2)
 
     def run(seed):
         variables = initialise(model, seed, images)
@@ -110,10 +118,10 @@ def test_each_seed_of_a_vmap_is_that_seed_alone(rng, images):
         assert_close(jax.tree.map(lambda leaf, i=i: leaf[i], mapped), jax.jit(run)(seeds[i]))
 
 
-def test_bfloat16_keeps_float32_parameters_and_comes_close(rng, images):
+def test_bfloat16_keeps_float32_parameters_and_comes_close(images, variables):
     model = SMALL(dtype=jnp.bfloat16)
-    variables = initialise(model, rng, images)
-    assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype(jnp.float32)}
+    shapes = jax.eval_shape(partial(initialise, model), jax.random.key(0), images)
+    assert {leaf.dtype for leaf in jax.tree.leaves(shapes)} == {jnp.dtype(jnp.float32)}
     logits, updated = train(model, variables, images)
     exact, exact_updated = train(SMALL(), variables, images)
     assert {leaf.dtype for leaf in jax.tree.leaves((logits, updated))} == {jnp.dtype(jnp.float32)}
@@ -134,12 +142,10 @@ def inputs_of(model, variables, images, **options):
     return inputs
 
 
-def test_dropout_acts_between_the_two_convolutions_and_nowhere_else(rng, images):
-    rate, key = 0.75, jax.random.key(1)
-    model = SMALL(width=32, blocks=(1, 1), dropout=rate)
-    variables = initialise(model, rng, images)
-    plain = inputs_of(SMALL(width=32, blocks=(1, 1)), variables, images, train=True)
-    dropped = inputs_of(model, variables, images, train=True, rngs={"dropout": key})
+def test_dropout_acts_between_the_two_convolutions_and_nowhere_else(rng, images, variables):
+    rate = 0.75
+    plain = inputs_of(SMALL(), variables, images, train=True)
+    dropped = inputs_of(SMALL(dropout=rate), variables, images, train=True, rngs={"dropout": rng})
     block = "stage1/block1"
     for name in ("bn1", "conv1", "bn2", "dropout"):
         np.testing.assert_array_equal(plain[f"{block}/{name}"], dropped[f"{block}/{name}"])
@@ -147,24 +153,22 @@ def test_dropout_acts_between_the_two_convolutions_and_nowhere_else(rng, images)
     kept = (after != 0) | (before == 0)
     assert_close(after, jnp.where(kept, before / (1 - rate), 0.0))
     share = (after != 0).sum() / (before != 0).sum()
-    assert abs(share - (1 - rate)) < 0.05
+    assert abs(share - (1 - rate)) < 0.08
     zeros = {name for name, value in dropped.items() if name != "stem" and (value == 0).mean() > 0.7}
     assert {name for name in zeros if "conv" in name} == {"stage1/block1/conv2", "stage2/block1/conv2"}
     assert not any("dropout" in path for path in zeros)
 
 
-def test_dropout_follows_its_key_when_training_and_is_off_otherwise(rng, images):
+def test_dropout_follows_its_key_when_training_and_is_off_otherwise(images, variables):
     model = SMALL(dropout=0.5)
-    variables = initialise(model, rng, images)
     first, second = (train(model, variables, images, jax.random.key(i))[0] for i in (0, 1))
     assert abs(first - second).max() > 1e-3
     np.testing.assert_array_equal(first, train(model, variables, images, jax.random.key(0))[0])
     np.testing.assert_array_equal(evaluate(model, variables, images), evaluate(SMALL(), variables, images))
 
 
-def test_the_hidden_state_can_be_changed_at_each_cut_by_name(rng, images):
+def test_the_hidden_state_can_be_changed_at_each_cut_by_name(images, variables):
     model = SMALL()
-    variables = initialise(model, rng, images)
     cuts = ["stem", "stage1", "stage2", "head"]
     expected = evaluate(model, variables, images)
     calls = list(inputs_of(model, variables, images, train=False))

@@ -1,0 +1,92 @@
+"""The PreAct ResNet is the PyTorch network of the released codes: outputs, gradients and running statistics."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mixup_jax.models.preact_resnet import PreActResNet
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+from benchmarks import torch_preact_resnet  # noqa: E402
+
+TOLERANCE = 1e-4
+
+
+def assert_agree(ours, theirs):
+    """Compare by name; ours are renamed, and the tolerance is relative to the largest entry of each array."""
+    ours = torch_preact_resnet.state_dict(ours)
+    assert ours.keys() == theirs.keys()
+    for name, value in ours.items():
+        reference = theirs[name].detach().numpy()
+        scale = max(abs(reference).max(), TOLERANCE)
+        np.testing.assert_allclose(value.numpy() / scale, reference / scale, rtol=0, atol=TOLERANCE, err_msg=name)
+
+
+def nchw(images):
+    return torch.tensor(np.asarray(images)).permute(0, 3, 1, 2).double()
+
+
+def drawn_by_numpy(generator, model, images):
+    """Draw parameters unlike the initial ones, whose scales of 1 and biases of 0 would hide errors in them."""
+    variables = jax.eval_shape(partial(model.init, train=False), jax.random.key(0), images)
+
+    def draw(leaf):
+        fan_in = np.prod(leaf.shape[:-1])
+        start, width = (0.0, fan_in**-0.5) if len(leaf.shape) > 1 else (1.0, 0.3)
+        return (start + width * generator.normal(size=leaf.shape)).astype(np.float32)
+
+    return jax.tree.map(draw, variables["params"]), jax.tree.map(draw, variables["batch_stats"])
+
+
+@pytest.mark.parametrize(("variant", "size", "blocks"), [("H", 16, (2, 1)), ("F", 16, (2, 1)), ("H", 9, (1, 1))])
+def test_a_step_agrees_with_pytorch(variant, size, blocks):
+    generator = np.random.default_rng(0)
+    images = generator.normal(size=(3, 8, size, size, 3)).astype(np.float32)
+    labels = np.arange(8) % 5
+    model = PreActResNet(classes=5, width=8, blocks=blocks, variant=variant)
+    params, stats = drawn_by_numpy(generator, model, images[0])
+    reference = torch_preact_resnet.PreActResNet(5, 8, blocks, variant)
+    state = torch_preact_resnet.state_dict(params) | torch_preact_resnet.state_dict(stats)
+    missing, unexpected = reference.load_state_dict(state, strict=False)
+    assert not unexpected
+    assert all(name.endswith("num_batches_tracked") for name in missing)
+    reference.double()
+
+    @jax.jit
+    def gradient(params, stats, images):
+        def loss_fn(params):
+            variables = {"params": params, "batch_stats": stats}
+            logits, updated = model.apply(variables, images, train=True, mutable=["batch_stats"])
+            loss = -(jax.nn.log_softmax(logits) * jax.nn.one_hot(labels, 5)).sum(axis=-1).mean()
+            return loss, (logits, updated["batch_stats"])
+
+        return jax.grad(loss_fn, has_aux=True)(params)
+
+    for i in range(2):
+        grads, (logits, stats) = gradient(params, stats, images[i])
+        reference.zero_grad()
+        theirs = reference(nchw(images[i]))
+        torch.nn.functional.cross_entropy(theirs, torch.tensor(labels)).backward()
+        np.testing.assert_allclose(logits, theirs.detach().numpy(), rtol=0, atol=TOLERANCE)
+        assert_agree(grads, {name: each.grad for name, each in reference.named_parameters()})
+        assert_agree(stats, {name: each for name, each in reference.named_buffers() if "num_batches" not in name})
+
+    reference.eval()
+    logits = jax.jit(partial(model.apply, train=False))({"params": params, "batch_stats": stats}, images[2])
+    np.testing.assert_allclose(logits, reference(nchw(images[2])).detach().numpy(), rtol=0, atol=TOLERANCE)
+
+
+def test_the_start_is_distributed_as_pytorchs(rng):
+    model = PreActResNet(classes=10, width=16, blocks=(1, 1))
+    params = jax.jit(partial(model.init, train=False))(rng, jnp.zeros((1, 8, 8, 3)))["params"]
+    ours = torch_preact_resnet.state_dict(params)
+    reference = torch_preact_resnet.PreActResNet(10, 16, blocks=(1, 1))
+    theirs = dict(reference.named_parameters())
+    assert {name: value.shape for name, value in ours.items()} == {name: value.shape for name, value in theirs.items()}
+    for name, value in theirs.items():
+        both = ours[name].abs(), value.detach().abs()
+        assert abs(both[0].mean() - both[1].mean()) <= 0.2 * both[1].max(), name
+        assert both[0].max() <= 1.2 * both[1].max(), name
