@@ -131,7 +131,9 @@ def mixed_cross_entropy(logits: ArrayLike, labels: ArrayLike, plan: Mix) -> Arra
     """
     logits, labels = jnp.asarray(logits), jnp.asarray(labels)
     if not jnp.issubdtype(labels.dtype, jnp.integer):
-        raise TypeError(f"labels must be integer class ids, got {_describe(labels)}; for soft labels mix them yourself.")
+        raise TypeError(
+            f"labels must be integer class ids, got {_describe(labels)}; for soft labels mix them yourself."
+        )
     if labels.shape != plan.lam.shape or logits.ndim != 2 or logits.shape[:1] != labels.shape:
         raise ValueError(
             f"logits (batch, classes), labels (batch,) and the plan must agree, "

@@ -72,11 +72,8 @@ def summarize(sums: dict[str, Any]) -> dict[str, np.ndarray]:
     """
     sums = {name: np.asarray(value, np.float64) for name, value in sums.items()}
     gap = np.abs(sums["bin_correct"] - sums["bin_confidence"]).sum(axis=-1)
-    return {
-        "error": 100 * sums["errors"] / sums["count"],
-        "loss": sums["loss"] / sums["count"],
-        "ece": 100 * gap / sums["count"],
-    }
+    means = {"error": 100 * sums["errors"], "loss": sums["loss"], "ece": 100 * gap}
+    return {name: np.asarray(value / sums["count"]) for name, value in means.items()}
 
 
 def reliability(sums: dict[str, Any]) -> dict[str, np.ndarray]:

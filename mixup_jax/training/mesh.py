@@ -1,6 +1,7 @@
 """The one mesh, with axes ('seed', 'data'), and how arrays lie on it."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -9,22 +10,23 @@ from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 
-def make_mesh(seeds: int, batch_size: int) -> Mesh:
-    """Lay all devices of all processes out as ('seed', 'data'): as many as possible to seeds, the rest to the batch.
+def make_mesh(seeds: int, batch_size: int, devices: Sequence[jax.Device] | None = None) -> Mesh:
+    """Lay devices out as ('seed', 'data'): as many as possible to seeds, the rest to the batch.
 
-    Axes are Auto: under Explicit axes ``x[permutation]`` and mixed vmaps are refused.
+    `devices` are all those of all processes, unless a few are named. Axes are Auto: under Explicit axes
+    ``x[permutation]`` and mixed vmaps are refused.
 
     Raises ValueError when the batch cannot be split over the devices that are left for it.
     """
-    devices = jax.device_count()
-    seed_axis = math.gcd(seeds, devices)
-    data_axis = devices // seed_axis
+    devices = jax.devices() if devices is None else devices
+    seed_axis = math.gcd(seeds, len(devices))
+    data_axis = len(devices) // seed_axis
     if batch_size % data_axis:
         raise ValueError(
-            f"batch_size {batch_size} cannot be split over {data_axis} of the {devices} devices "
+            f"batch_size {batch_size} cannot be split over {data_axis} of the {len(devices)} devices "
             f"({seeds} seeds take the others): choose a multiple of {data_axis}."
         )
-    return jax.make_mesh((seed_axis, data_axis), ("seed", "data"), axis_types=(AxisType.Auto, AxisType.Auto))
+    return jax.make_mesh((seed_axis, data_axis), ("seed", "data"), axis_types=(AxisType.Auto,) * 2, devices=devices)
 
 
 def shard(mesh: Mesh, *axes: str | None) -> NamedSharding:

@@ -48,6 +48,8 @@ def train_step(state: TrainState, batch: Batch, alpha: ArrayLike, recipe: Recipe
     """
     rng_augment, rng_mix, rng_dropout = jax.random.split(jax.random.fold_in(state.rng, state.step), 3)
     image, target, plan = vicinal_batch(rng_augment, rng_mix, batch, alpha, recipe)
+    if recipe.axis_name is not None:
+        rng_dropout = jax.random.fold_in(rng_dropout, jax.lax.axis_index(recipe.axis_name))
     grads, batch_stats, loss, logits = _mean_gradients(state, image, target, rng_dropout, recipe)
 
     label = batch["label"]
@@ -63,7 +65,7 @@ def train_step(state: TrainState, batch: Batch, alpha: ArrayLike, recipe: Recipe
     if average is not None:
         average = optax.incremental_update(params, average, 1 - recipe.ema)
     new_state = TrainState(state.step + 1, state.rng, params, batch_stats, opt_state, average)
-    return new_state, {"loss": loss, "accuracy": accuracy, "grad_norm": optax.global_norm(grads)}
+    return new_state, {"loss": loss, "accuracy": accuracy, "grad_norm": optax.tree.norm(grads)}
 
 
 def vicinal_batch(
@@ -108,20 +110,27 @@ def _mean_gradients(
         return loss, (updated.get("batch_stats", {}), logits)
 
     value_and_grad = jax.value_and_grad(loss_fn, has_aux=True)
+    params = _own(state.params, recipe.axis_name)
     if recipe.accumulate == 1:
-        (loss, (stats, logits)), grads = value_and_grad(state.params, state.batch_stats, image, target, rng_dropout)
+        (loss, (stats, logits)), grads = value_and_grad(params, state.batch_stats, image, target, rng_dropout)
         return grads, stats, loss, logits
 
     def micro_step(carry, inputs):
         grads, stats, loss = carry
         image, target, rng = inputs
-        (micro_loss, (stats, logits)), micro_grads = value_and_grad(state.params, stats, image, target, rng)
+        (micro_loss, (stats, logits)), micro_grads = value_and_grad(params, stats, image, target, rng)
         return (jax.tree.map(jnp.add, grads, micro_grads), stats, loss + micro_loss), logits
 
     # Micro-batch j takes rows j, j + k, ...: each device's share of the batch gives its share of every micro-batch.
     split = [leaf.reshape(-1, recipe.accumulate, *leaf.shape[1:]).swapaxes(0, 1) for leaf in (image, target)]
     keys = jax.random.split(rng_dropout, recipe.accumulate)
-    start = (jax.tree.map(jnp.zeros_like, state.params), state.batch_stats, jnp.zeros(()))
+    zeros = _own((jax.tree.map(jnp.zeros_like, state.params), jnp.zeros(())), recipe.axis_name)
+    start = (zeros[0], state.batch_stats, zeros[1])
     (grads, stats, loss), logits = jax.lax.scan(micro_step, start, (*split, keys))
     grads, loss = jax.tree.map(lambda leaf: leaf / recipe.accumulate, (grads, loss))
     return grads, stats, loss, logits.swapaxes(0, 1).reshape(len(image), -1)
+
+
+def _own(tree: Any, axis_name: str | None) -> Any:
+    """Mark equal values as each device's own, so that `jax.shard_map` leaves the sum over devices to `train_step`."""
+    return tree if axis_name is None else jax.lax.pcast(tree, axis_name, to="varying")

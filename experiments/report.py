@@ -1,0 +1,80 @@
+"""Turn run folders into one HTML page and a table in the terminal. Nothing is trained.
+
+    python -m experiments.report                        # every run below runs/ -> report.html
+    python -m experiments.report runs/cifar -o cifar.html
+
+The page carries its pictures within itself: mail it, print it, open it without a network.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from matplotlib.figure import Figure
+from rich.console import Console
+
+from mixup_jax.report import illustrations
+from mixup_jax.report.conditions import compare, group
+from mixup_jax.report.page import write_page
+from mixup_jax.report.rows import settings
+from mixup_jax.report.runs import Run, load_runs
+from mixup_jax.report.terminal import results_table
+
+DENSITIES = (
+    "How strongly each alpha mixes: in brackets the average share of the smaller part of a mixed example, from 0 (ERM) "
+    "to 0.5 (always half and half)."
+)
+
+
+def main(
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[RUNS ...]")] = (Path("runs"),),
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = Path("report.html"),
+    title: Annotated[str, tyro.conf.arg(metavar="TEXT")] = "mixup: results",
+) -> None:
+    """Write a report of finished and unfinished runs: one self-contained HTML page, and a table in the terminal.
+
+    Args:
+        runs: Run folders, or folders that hold run folders at any depth.
+        output: The page to write; an older one is replaced.
+        title: The heading of the page.
+    """
+    missing = [path for path in runs if not path.exists()]
+    if missing:
+        _fail(f"{missing[0]}: no such folder")
+    found, warnings = load_runs(runs)
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    if not found:
+        _fail(f"no runs found under {', '.join(map(str, runs))}; a run is a folder with a config.json")
+    write_or_fail(found, output, title, warnings)
+    _print(found, output, title)
+
+
+def write_or_fail(runs: list[Run], output: Path, title: str, warnings: list[str]) -> None:
+    """Write the page, or leave with one line that says why it cannot be written."""
+    figures: list[tuple[str, Figure]] = [(DENSITIES, illustrations.beta_densities())]
+    try:
+        write_page(runs, output, title=title, figures=figures, warnings=warnings)
+    except OSError as error:
+        _fail(f"{output}: cannot be written: {error.strerror or error}")
+
+
+def _print(runs: list[Run], output: Path, title: str) -> None:
+    conditions = group(runs)
+    console = Console()
+    console.print()
+    console.print(results_table(settings(conditions), title=title))
+    console.print()
+    for comparison in compare(conditions):
+        console.print(comparison.sentence(), markup=False, highlight=False)
+    console.print(f"\npage: {output.resolve()}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _fail(message: str) -> None:
+    print(f"error: {message}", file=sys.stderr)
+    raise SystemExit(2)
+
+
+if __name__ == "__main__":
+    tyro.cli(main, prog="python -m experiments.report")

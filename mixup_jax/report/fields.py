@@ -1,0 +1,106 @@
+"""Take typed fields out of JSON that somebody else wrote: every failure is one `Malformed` with a short reason."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+MANY = 10_000  # more seeds than this is a mistake or an attack, not an experiment
+DEPTH = 32  # levels of nesting; more would exhaust the stack of whoever walks the value
+
+
+class Malformed(ValueError):
+    """A file of a run folder does not hold what docs/design.md says."""
+
+
+def parse_json(content: str) -> dict[str, Any]:
+    """Parse one JSON object.
+
+    >>> parse_json('{"step": 3}')
+    {'step': 3}
+    """
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise Malformed(f"not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise Malformed("not a JSON object")
+    level: list[Any] = [value]
+    for _ in range(DEPTH):
+        containers = [item for item in level if isinstance(item, dict | list)]
+        level = [item for box in containers for item in (box.values() if isinstance(box, dict) else box)]
+    if level:
+        raise Malformed(f"nested more than {DEPTH} levels deep")
+    return value
+
+
+def read_text(path: Path) -> str:
+    """Read a UTF-8 file; an unreadable one is malformed, like any other."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise Malformed(f"not readable: {getattr(error, 'strerror', None) or 'not UTF-8'}") from None
+
+
+def text(value: Any) -> str:
+    """Show any JSON value as text; control characters, which could drive a terminal, become a visible mark.
+
+    >>> text(["python", "-m", "experiments.cifar"]), text({"kind": "cpu", "count": 2}), text(None)
+    ('python -m experiments.cifar', 'kind cpu, count 2', '')
+    """
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return " ".join(text(item) for item in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{text(key)} {text(item)}" for key, item in value.items())
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(value))
+
+
+def mapping(parent: dict[str, Any], key: str) -> dict[str, Any]:
+    """Return the object `parent[key]`, empty where it is missing or null."""
+    value = parent.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise Malformed(f"{key} is not an object")
+    return value
+
+
+def number(value: Any, name: str) -> float:
+    """Return a float; null, as some writers spell a loss that is not finite, is NaN.
+
+    >>> number(3, "step"), number(None, "loss")
+    (3.0, nan)
+    """
+    if value is None:
+        return math.nan
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Malformed(f"{name} is not a number")
+    try:
+        return float(value)
+    except OverflowError:
+        raise Malformed(f"{name} is out of range") from None
+
+
+def numbers(value: Any, name: str, count: int) -> tuple[float, ...]:
+    """Return `count` floats, one a seed; a bare number stands for a list of one.
+
+    >>> numbers([5.5, 5.6], "test_error", 2)
+    (5.5, 5.6)
+    """
+    values = value if isinstance(value, list) else [value]
+    if value is None:
+        values = [None] * count
+    if len(values) != count:
+        raise Malformed(f"{name} has {len(values)} values for {count} seeds")
+    return tuple(number(item, name) for item in values)
+
+
+def integers(value: Any, name: str) -> tuple[int, ...]:
+    """Return a non-empty list of different integers as a tuple."""
+    if not isinstance(value, list) or not 0 < len(value) <= MANY:
+        raise Malformed(f"{name} is not a list of integers")
+    if any(isinstance(item, bool) or not isinstance(item, int) for item in value) or len(set(value)) < len(value):
+        raise Malformed(f"{name} is not a list of different integers")
+    return tuple(value)

@@ -1,0 +1,59 @@
+"""Collect the PNG pictures that runs left in their figures/ folders."""
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from PIL import Image
+
+from mixup_jax.report.drawing import data_uri
+from mixup_jax.report.fields import text
+from mixup_jax.report.runs import Run
+
+DRAWN_BY_THE_PAGE = ("learning_curves", "reliability", "reliability_diagram", "beta_densities")
+LARGEST = 5 * 1024**2  # bytes; the page carries every picture within itself
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture in the page: address, caption and description in words."""
+
+    source: str
+    caption: str
+    alt: str
+    raster: bool = False
+
+
+def drawn(figure: Figure, caption: str) -> Picture:
+    """Turn a figure, whose label is its description, into a picture."""
+    return Picture(data_uri(figure), caption, str(figure.get_label()) or caption)
+
+
+def saved(runs: Sequence[Run]) -> tuple[list[Picture], list[str]]:
+    """Load each different figures/*.png once; returns the pictures and one line for each that is no such thing."""
+    pictures: dict[bytes, Picture] = {}
+    warnings = []
+    for run in runs:
+        for path in sorted((run.path / "figures").glob("*.png")):
+            if path.stem in DRAWN_BY_THE_PAGE:
+                continue
+            try:
+                content, description = _read_png(path)
+            except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+                warnings.append(f"{text(path)}: {text(error)}; picture skipped")
+                continue
+            name = text(path.stem.replace("_", " ").replace("-", " ")).capitalize()
+            source = "data:image/png;base64," + base64.b64encode(content).decode()
+            pictures.setdefault(content, Picture(source, name, description or name, raster=True))
+    return list(pictures.values()), warnings
+
+
+def _read_png(path: Path) -> tuple[bytes, str]:
+    if path.stat().st_size > LARGEST:
+        raise ValueError(f"larger than {LARGEST // 1024**2} MiB")
+    content = path.read_bytes()
+    with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
+        return content, text(image.info.get("Description"))

@@ -1,0 +1,156 @@
+"""Find run folders and load them (docs/design.md, "The files of a run").
+
+The files may come from anywhere: they are read as JSON only, and what does not fit is a one-line warning.
+"""
+
+import math
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mixup_jax.report.fields import MANY, Malformed, mapping, number, numbers, parse_json, read_text, text
+from mixup_jax.report.results import Result, read_result
+
+PER_SEED = ("train_loss", "train_accuracy", "train_subset_error", "test_error", "test_loss", "test_ece")
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """One run folder. Without `result` the run is unfinished and `curves` holds its progress so far.
+
+    `curves` maps the names of `PER_SEED` to arrays of shape (evaluations, seeds), beside `epochs` (evaluations,);
+    `alpha` and `planned_epochs` are NaN for an experiment whose config has none.
+    """
+
+    path: Path
+    experiment: str
+    preset: str
+    method: str
+    model: str
+    dataset: str
+    mark: str
+    seeds: tuple[int, ...]
+    config: dict[str, Any]
+    alpha: float
+    planned_epochs: float
+    command: str
+    commit: str
+    device: str
+    versions: str
+    started: str
+    epochs: np.ndarray
+    curves: dict[str, np.ndarray]
+    result: Result | None
+
+
+def find_runs(path: Path) -> list[Path]:
+    """List the folders at or below `path` that hold a config.json, in order; nothing is looked for inside a run."""
+    found = []
+    for folder, subfolders, files in os.walk(path):
+        if "config.json" in files:
+            found.append(Path(folder))
+            subfolders.clear()
+        subfolders.sort()
+    return found
+
+
+def load_runs(paths: Iterable[Path]) -> tuple[list[Run], list[str]]:
+    """Load every run below `paths` once; returns the runs and one line for each file that could not be used."""
+    runs, warnings = [], []
+    folders = {folder.resolve(): folder for path in paths for folder in find_runs(path)}
+    for folder in folders.values():
+        try:
+            runs.append(load_run(folder, warnings))
+        except Malformed as error:
+            warnings.append(f"{text(folder / 'config.json')}: {text(error)}; run skipped")
+    return runs, warnings
+
+
+def load_run(folder: Path, warnings: list[str]) -> Run:
+    """Load one run folder; a bad config.json raises `Malformed`, any other bad file is added to `warnings`."""
+    start = parse_json(read_text(folder / "config.json"))
+    config = mapping(start, "config")
+    if "experiment" not in start or not config:
+        raise Malformed("no experiment and config in it")
+    lines = _read_lines(folder / "metrics.jsonl", warnings)
+    final: dict[str, Any] = {}
+    result = None
+    if (folder / "result.json").is_file():
+        try:
+            final = parse_json(read_text(folder / "result.json"))
+            result = read_result(final)
+        except Malformed as error:
+            final = {}
+            warnings.append(f"{text(folder / 'result.json')}: {text(error)}; run shown as unfinished")
+    seeds = result.seeds if result else _planned_seeds(config)
+    epochs, curves = _curves(lines, len(seeds), folder / "metrics.jsonl", warnings)
+    both = {**start, **{key: value for key, value in final.items() if value is not None}}
+    known = {key: text(both.get(key)) for key in ("experiment", "preset", "mark", "command", "commit", "started")}
+    return Run(
+        path=folder,
+        method=text(both.get("method")) or _method(config),
+        model=text(both.get("model") or mapping(config, "model").get("model")),
+        dataset=text(both.get("dataset") or mapping(config, "data").get("dataset")),
+        device=text(both.get("device")),
+        versions=text(both.get("versions")),
+        seeds=seeds,
+        config=config,
+        alpha=number(mapping(config, "mixing").get("alpha"), "config.mixing.alpha"),
+        planned_epochs=number(config.get("epochs"), "config.epochs"),
+        epochs=epochs,
+        curves=curves,
+        result=result,
+        **known,
+    )
+
+
+def _read_lines(path: Path, warnings: list[str]) -> list[dict[str, Any]]:
+    if not path.is_file():
+        return []
+    try:
+        # Bytes that are not UTF-8 spoil their line only: a run killed while it writes may leave half a character.
+        lines = path.read_bytes().decode("utf-8", errors="replace").split("\n")
+    except OSError as error:
+        warnings.append(f"{text(path)}: not readable: {error.strerror}")
+        return []
+    rows: dict[float, dict[str, Any]] = {}
+    for index, line in enumerate(lines, start=1):
+        try:
+            row = parse_json(line) if line.strip() else None
+            if row is not None:
+                rows[number(row["step"], "step")] = row  # a resumed run may write an evaluation again: the last counts
+        except (Malformed, KeyError) as error:
+            if index < len(lines):  # without a line break behind it, the last line is still being written
+                reason = "no step in it" if isinstance(error, KeyError) else text(error)
+                warnings.append(f"{text(path)}: line {index}: {reason}; line skipped")
+    return [rows[step] for step in sorted(rows)]
+
+
+def _curves(lines: list[dict[str, Any]], seeds: int, path: Path, warnings: list[str]) -> tuple[np.ndarray, dict]:
+    epochs, table = [], {name: [] for name in PER_SEED}
+    for line in lines:
+        try:
+            row = {name: numbers(line.get(name), name, seeds) for name in PER_SEED}
+            epochs.append(number(line.get("epoch"), "epoch"))
+        except Malformed as error:
+            warnings.append(f"{text(path)}: step {text(line['step'])}: {text(error)}; line skipped")
+            continue
+        for name, values in row.items():
+            table[name].append(values)
+    return np.asarray(epochs), {name: np.asarray(rows).reshape(-1, seeds) for name, rows in table.items()}
+
+
+def _planned_seeds(config: dict[str, Any]) -> tuple[int, ...]:
+    first, count = config.get("seed", 0), config.get("seeds", 1)
+    if not isinstance(first, int) or not isinstance(count, int) or not 0 < count <= MANY:
+        raise Malformed("config.seed and config.seeds are not usable")
+    return tuple(range(first, first + count))
+
+
+def _method(config: dict[str, Any]) -> str:
+    alpha = number(mapping(config, "mixing").get("alpha"), "config.mixing.alpha")
+    return "" if math.isnan(alpha) else "ERM" if alpha == 0 else f"mixup, alpha = {alpha:g}"

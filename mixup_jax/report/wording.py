@@ -1,0 +1,43 @@
+"""Write quantities for people: durations, rates, commits."""
+
+import math
+import re
+
+MISSING = "\N{EM DASH}"
+
+
+def duration(seconds: float) -> str:
+    """Write a duration in the two largest units.
+
+    >>> duration(42.3), duration(754), duration(12_000), duration(200_000)
+    ('42 s', '12 min 34 s', '3 h 20 min', '2 d 7 h')
+    """
+    if not math.isfinite(seconds):
+        return MISSING
+    rest, parts = round(seconds), []
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        count, rest = divmod(rest, size)
+        parts.append((count, unit))
+    first = next((index for index, (count, _) in enumerate(parts) if count), 3)
+    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count) or "0 s"
+
+
+def rate(per_second: float) -> str:
+    """Write images a second with three significant digits.
+
+    >>> rate(12_345.6), rate(7.123)
+    ('12,300', '7.12')
+    """
+    if not math.isfinite(per_second):
+        return MISSING
+    rounded = float(f"{per_second:.3g}")
+    return f"{rounded:,.0f}" if rounded >= 100 else f"{rounded:g}"
+
+
+def short_commit(commit: str) -> str:
+    """Shorten a hash to nine digits; what follows it (``-dirty``) stays.
+
+    >>> short_commit("01981ce6a47d0b3183e8f959e8568b28d0123456-dirty")
+    '01981ce6a-dirty'
+    """
+    return re.sub(r"\b([0-9a-f]{9})[0-9a-f]{31}\b", r"\1", commit) or MISSING

@@ -1,0 +1,103 @@
+"""A data set of 48 noisy pictures, networks of a few hundred parameters, and comparisons of pytrees."""
+
+from dataclasses import replace
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from mixup_jax.config import Config, Data, Mixing, Model, Optimizer
+from mixup_jax.data import Dataset
+from mixup_jax.data.dataset import pixel_statistics
+from mixup_jax.training.loop import zero_totals
+from mixup_jax.training.mesh import make_mesh, place, shard
+from mixup_jax.training.programs import Examples, Programs, make_programs, make_recipe, place_examples
+
+CLASSES, BATCH, TRAIN, TEST = 3, 16, 48, 29
+
+
+def _pictures(generator: np.random.Generator, label: np.ndarray) -> np.ndarray:
+    """A bright stripe in the row of the class, under noise."""
+    image = generator.integers(0, 100, (len(label), 6, 6, 1))
+    image[np.arange(len(label)), 2 * label] += 120
+    return image.astype(np.uint8)
+
+
+def dataset() -> Dataset:
+    generator = np.random.default_rng(0)
+    labels = [generator.integers(0, CLASSES, count).astype(np.int32) for count in (TRAIN, TEST)]
+    images = [_pictures(generator, label) for label in labels]
+    mean, std = pixel_statistics(images[0])
+    return Dataset("stripes", "SYNTHETIC", tuple("abc"), images[0], labels[0], images[1], labels[1], mean, std)
+
+
+DATA = dataset()
+MLP = Config(
+    data=Data("digits", pad_crop=1),
+    model=Model("mlp", width=12),
+    optimizer=Optimizer(lr=0.05, schedule="cosine"),
+    batch_size=BATCH,
+    epochs=4.0,
+)
+PREACT = replace(MLP, model=Model("preact_resnet", width=4, blocks=(1,)))
+BOTH = {"mlp": MLP, "preact": PREACT}
+
+
+def changed(config: Config, **fields) -> Config:
+    """Replace fields wherever they are: changed(MLP, alpha=0.0, seeds=2)."""
+    for part in ("data", "model", "mixing", "optimizer"):
+        there = getattr(config, part)
+        mine = {name: fields.pop(name) for name in list(fields) if hasattr(there, name)}
+        config = replace(config, **{part: replace(there, **mine)})
+    return replace(config, **fields)
+
+
+def quick_jit(function):
+    """Compile in a third of the time, to slower code: for laws that hold to a tolerance whatever the compiler does."""
+    return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})
+
+
+class Run:
+    """The programs of a configuration on the first `devices` devices, and what they are called with."""
+
+    def __init__(self, config: Config, devices: int = 8):
+        self.config = config
+        self.recipe = make_recipe(config, DATA)
+        self.mesh: Mesh = make_mesh(config.seeds, config.batch_size, jax.devices()[:devices])
+        self.programs: Programs = make_programs(self.recipe, self.mesh, DATA.image_shape, config.batch_size)
+        self.examples: Examples = place_examples(self.mesh, DATA)
+
+    def start(self):
+        seeds = np.arange(self.config.seed, self.config.seed + self.config.seeds, dtype=np.uint32)
+        return self.programs.init(place(seeds, shard(self.mesh, "seed"))), zero_totals(self.mesh, self.config.seeds)
+
+    def train(self, carry, count: int, alpha: float | None = None):
+        value = self.config.mixing.alpha if alpha is None else alpha
+        alphas = place(np.full(self.config.seeds, value, np.float32), shard(self.mesh, "seed"))
+        return self.programs.train(*carry, alphas, self.examples, np.int32(count))
+
+
+def on_host(tree):
+    """Fetch a tree as {path: array}; keys become their bits."""
+
+    def fetch(leaf):
+        is_key = jax.dtypes.issubdtype(jax.numpy.asarray(leaf).dtype, jax.dtypes.prng_key)
+        return np.asarray(jax.random.key_data(leaf) if is_key else leaf)
+
+    return {jax.tree_util.keystr(path): fetch(leaf) for path, leaf in jax.tree.leaves_with_path(tree)}
+
+
+def assert_close(a, b, tolerance=1e-5):
+    """Every leaf agrees to a tolerance; 0 means bit for bit."""
+    a, b = on_host(a), on_host(b)
+    assert a.keys() == b.keys()
+    for path, leaf in a.items():
+        if tolerance:
+            np.testing.assert_allclose(leaf, b[path], rtol=tolerance, atol=tolerance, err_msg=path)
+        else:
+            np.testing.assert_array_equal(leaf, b[path], err_msg=path)
+
+
+def assert_equal(a, b):
+    """Every leaf has the same bits."""
+    assert_close(a, b, tolerance=0)
