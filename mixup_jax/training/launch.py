@@ -12,8 +12,8 @@ class Launch:
     """Folder of the run; the same command with the same folder resumes. Default: runs/EXPERIMENT/PRESET-DATASET."""
     data_dir: Path | None = None
     """Folder with data sets. Default: the environment variable MIXUP_JAX_DATA, or the cache folder."""
-    eval_every: float = 1.0
-    """Epochs between evaluations; each is followed by a checkpoint."""
+    eval_every: float | None = None
+    """Epochs between evaluations; each is followed by a checkpoint. Default: 1, more where the test set is the larger."""
     keep: int = 2
     """Checkpoints to keep: the newest ones, and the best besides."""
     tensorboard: bool = False

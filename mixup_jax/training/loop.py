@@ -92,7 +92,10 @@ def fit(config: Config, data: Dataset, launch: Launch, workdir: Path, *, title: 
     ValueError for settings that do not fit together.
     """
     mesh = make_mesh(config.seeds, config.batch_size)
-    plan = plan_steps(len(data.train_label), config, launch.eval_every)
+    train_examples = len(data.train_label)
+    # An evaluation costs as much as training on a third of the images: let it follow at least twice as many.
+    eval_every = launch.eval_every or math.ceil(2 * len(data.test_label) / train_examples)
+    plan = plan_steps(train_examples, config, eval_every)
     recipe = make_recipe(config, data)
     programs = make_programs(recipe, mesh, data.image_shape, config.batch_size)
     clean = slice(0, CLEAN_SUBSET)
