@@ -1,0 +1,71 @@
+"""Laws of the rows: equal runs over different seeds are one row, and ERM meets the mixup that differs by alpha only."""
+
+import numpy as np
+import pytest
+
+from mixup_jax.report.conditions import compare, group
+from mixup_jax.report.runs import load_runs
+
+
+def load(folder):
+    return load_runs([folder])[0]
+
+
+def test_seeds_trained_one_by_one_are_the_row_of_seeds_trained_together(make_run, tmp_path):
+    for seed, error in enumerate([5.5, 5.6, 5.7]):
+        make_run(f"apart/{seed}", alpha=0.0, errors=[error], seeds=[seed])
+    (apart,) = group(load(tmp_path / "runs" / "apart"))
+    (together,) = group(load(make_run("together", alpha=0.0, errors=[5.5, 5.6, 5.7])))
+    assert apart.error() == together.error() == {0: 5.5, 1: 5.6, 2: 5.7}
+    assert apart.curve("test_error")[1].shape == together.curve("test_error")[1].shape
+
+
+def test_two_runs_of_one_seed_stay_apart(make_run, tmp_path):
+    make_run("first", alpha=0.0, errors=[5.5])
+    make_run("second", alpha=0.0, errors=[5.6])
+    assert [condition.label for condition in group(load(tmp_path))] == ["ERM · first", "ERM · second"]
+
+
+@pytest.mark.parametrize("change", [{"commit": "other"}, {"mark": "REAL"}, {"dataset": "cifar10"}])
+def test_runs_that_differ_in_more_than_seeds_stay_apart(make_run, tmp_path, change):
+    make_run("first", alpha=0.0, errors=[5.5], seeds=[0])
+    make_run("second", alpha=0.0, errors=[5.6], seeds=[1], **change)
+    assert len(group(load(tmp_path))) == 2
+
+
+def test_a_curve_has_the_epochs_that_all_seeds_have(make_run):
+    folder = make_run("erm", alpha=0.0, errors=[5.5, 5.6], done=6)
+    (condition,) = group(load(folder))
+    epochs, values = condition.curve("test_error")
+    np.testing.assert_array_equal(epochs, np.arange(1, 7))
+    assert values.shape == (6, 2)
+
+
+def test_erm_against_mixup_is_a_signed_change_with_an_interval(two_methods):
+    (comparison,) = compare(group(load(two_methods)))
+    sentence = comparison.sentence()
+    assert "mixup, alpha = 1 against ERM (fashion_mnist, preact_resnet): test error −1.30 points" in sentence
+    assert "95 % interval −1.55 to −1.05, paired over 3 seeds" in sentence
+    assert "paper" not in sentence
+
+
+def test_the_papers_change_is_told_where_both_rows_have_its_number(make_run, tmp_path):
+    make_run("erm", alpha=0.0, errors=[5.5], paper={"test_error": 5.6, "source": "Figure 3"})
+    make_run("mixup", alpha=1.0, errors=[4.2], paper={"test_error": 4.2, "source": "Figure 3"})
+    (comparison,) = compare(group(load(tmp_path)))
+    assert "one seed: no interval" in comparison.sentence()
+    assert comparison.sentence().endswith("The paper reports −1.4 points.")
+
+
+def test_an_interval_around_zero_is_said_to_decide_nothing(make_run, tmp_path):
+    make_run("erm", alpha=0.0, errors=[5.5, 5.6, 5.7])
+    make_run("mixup", alpha=1.0, errors=[5.7, 5.6, 5.55])
+    (comparison,) = compare(group(load(tmp_path)))
+    assert "do not tell the two apart" in comparison.sentence()
+
+
+@pytest.mark.parametrize("change", [{"mark": "REAL"}, {"model": "mlp"}, {"seeds": [8]}, {"config": {"epochs": 3}}])
+def test_runs_that_differ_in_more_than_alpha_are_not_compared(make_run, tmp_path, change):
+    make_run("erm", alpha=0.0, errors=[5.5])
+    make_run("mixup", alpha=1.0, errors=[4.2], **change)
+    assert compare(group(load(tmp_path))) == []

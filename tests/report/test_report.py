@@ -1,0 +1,63 @@
+"""Laws of the command: a page and a table, or one line and exit 2."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments.report import main
+
+ROOT = Path(__file__).parents[2]
+
+
+PROGRAM = """
+import runpy, sys
+sys.argv[0] = "experiments.report"
+runpy.run_module("experiments.report", run_name="__main__")
+print([name for name in sys.modules if name.startswith("mixup_jax.training")])
+"""
+
+
+def test_the_command_writes_the_page_and_prints_the_table_without_the_training_code(two_methods, tmp_path):
+    output = tmp_path / "new" / "report.html"
+    command = [sys.executable, "-W", "error", "-c", PROGRAM, str(two_methods), "-o", str(output)]
+    environment = {**os.environ, "COLUMNS": "80", "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", check=True)
+    assert "mixup, alpha = 1" in done.stdout
+    assert "95 % interval −1.55 to −1.05" in " ".join(done.stdout.split())
+    assert done.stdout.splitlines()[-2:] == [f"page: {output.resolve()}", "[]"]
+    assert output.read_text().startswith("<!DOCTYPE html>")
+
+
+def failure(capsys, *arguments, **options):
+    with pytest.raises(SystemExit) as stop:
+        main(*arguments, **options)
+    lines = capsys.readouterr().err.splitlines()
+    assert stop.value.code == 2
+    assert lines[-1].startswith("error: ")
+    return lines[-1]
+
+
+def test_a_path_that_is_not_there(capsys, tmp_path):
+    assert "nowhere: no such folder" in failure(capsys, (tmp_path / "nowhere",), tmp_path / "report.html")
+
+
+def test_no_runs_below_the_path(capsys, tmp_path):
+    assert "no runs found under" in failure(capsys, (tmp_path,), tmp_path / "report.html")
+
+
+def test_an_output_that_cannot_be_written(capsys, make_run, tmp_path):
+    folder = make_run("erm", alpha=0.0, errors=[5.5], reliability=None)
+    (tmp_path / "file").write_text("")
+    assert "cannot be written" in failure(capsys, (folder,), tmp_path / "file" / "report.html")
+
+
+def test_a_malformed_run_is_a_warning_and_the_rest_is_reported(capsys, two_methods, tmp_path):
+    (two_methods / "erm" / "config.json").write_text(json.dumps({"nothing": 1}))
+    main((two_methods,), tmp_path / "report.html")
+    captured = capsys.readouterr()
+    assert captured.err.count("warning: ") == 1
+    assert "Skipped files" in (tmp_path / "report.html").read_text()
