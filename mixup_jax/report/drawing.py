@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 # Okabe and Ito's colours, told apart with any colour vision; a line style goes with each for print without colour.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)), (0, (8, 2)), (0, (3, 3)))
+DOTS = 160  # an inch, in a PNG
 INK, MUTED, RULE = "#1c2024", "#60666d", "#d9dcdf"
 
 STYLE: dict[Any, Any] = {
@@ -81,11 +82,11 @@ def save_png(figure: Figure, path: Path) -> None:
 
 
 def png_bytes(figure: Figure) -> bytes:
-    """Render a PNG of 160 dots an inch on white; two calls give the same bytes."""
+    """Render a PNG on white; two calls give the same bytes."""
     buffer = io.BytesIO()
     metadata = {"Software": None, "Description": str(figure.get_label())}
     with _style():
-        figure.savefig(buffer, format="png", dpi=160, facecolor="white", metadata=metadata)
+        figure.savefig(buffer, format="png", dpi=DOTS, facecolor="white", metadata=metadata)
     return buffer.getvalue()
 
 

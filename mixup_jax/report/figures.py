@@ -35,8 +35,7 @@ def learning_curves(runs: Sequence[Run]) -> Figure:
     left.set(title="Test error", xlabel="epoch", ylabel="test error (%)")
     right.set(title="Training loss", xlabel="epoch", ylabel="training loss")
     for axes in (left, right):
-        axes.set_ylim(bottom=0)
-        axes.set_xlim(left=0)
+        axes.set(xlim=(0, None), ylim=(0, 1.06 * max(axes.dataLim.y1, 1e-3)))
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]))
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower left", ncols=3, fontsize=9.5)
     ends = [f"{item.label}: {_end(item)}" for item in conditions]
@@ -46,7 +45,8 @@ def learning_curves(runs: Sequence[Run]) -> Figure:
 
 def _curve(axes: Axes, condition: Condition, name: str, index: int) -> None:
     epochs, values = condition.curve(name)
-    colour, dashes = PALETTE[index % len(PALETTE)], DASHES[index % len(DASHES)]
+    turn = index // len(PALETTE)  # the seventh method has the first colour again, with other dashes
+    colour, dashes = PALETTE[index % len(PALETTE)], DASHES[(index + turn) % len(DASHES)]
     # A lone evaluation has no line to be seen by. A label that starts with "_" would be left out of the legend.
     marker = "o" if len(epochs) == 1 else None
     label = f" {condition.label}" + (f" (n = {values.shape[1]})" if values.shape[1] > 1 else "")
@@ -77,11 +77,11 @@ def reliability_diagram(runs: Sequence[Run]) -> Figure:
     Seeds are pooled, weighted by count; the calibration error in the title is the mean over seeds.
     """
     conditions = _some([item for item in group(runs) if all(calibration_errors(run) for run in item.runs)])
-    columns = min(len(conditions), 3)
+    columns = 2 if len(conditions) == 4 else min(len(conditions), 3)
     rows = -(-len(conditions) // columns)
     figure = Figure(figsize=(9 if columns == 3 else 4 * columns + 0.5, 4.4 * rows))
     ratios = [3, 1] * rows
-    grid = figure.subplots(2 * rows, columns, sharex=True, squeeze=False, height_ratios=ratios)
+    grid = figure.subplots(2 * rows, columns, squeeze=False, height_ratios=ratios)
     said = []
     for index, condition in enumerate(conditions):
         upper, lower = grid[2 * (index // columns) : 2 * (index // columns) + 2, index % columns]
@@ -117,8 +117,9 @@ def _reliability(upper: Axes, lower: Axes, condition: Condition) -> None:
         upper.bar(centre[filled][which], high - low, bottom=low, **shade, **look)
     upper.plot([0, 1], [0, 1], **DIAGONAL)
     upper.set(xlim=(0, 1), ylim=(0, 1), ylabel="accuracy", xticks=np.linspace(0, 1, 6))
+    upper.tick_params(labelbottom=False)
     lower.bar(centre, total / len(counts), color=MUTED, edgecolor="white", **look)
-    lower.set(xlabel="confidence", ylabel="examples")
+    lower.set(xlim=(0, 1), xticks=np.linspace(0, 1, 6), xlabel="confidence", ylabel="examples")
 
 
 def _some(conditions: list[Condition]) -> list[Condition]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from PIL import Image
 
-from mixup_jax.report.drawing import data_uri
+from mixup_jax.report.drawing import DOTS, data_uri
 from mixup_jax.report.fields import text
 from mixup_jax.report.runs import Run
 
@@ -24,12 +24,13 @@ class Picture:
     source: str
     caption: str
     alt: str
-    raster: bool = False
+    width: int
+    """CSS pixels at which its letters are as large as the page's notes."""
 
 
 def drawn(figure: Figure, caption: str) -> Picture:
     """Turn a figure, whose label is its description, into a picture."""
-    return Picture(data_uri(figure), caption, str(figure.get_label()) or caption)
+    return Picture(data_uri(figure), caption, str(figure.get_label()) or caption, round(100 * figure.get_figwidth()))
 
 
 def saved(runs: Sequence[Run]) -> tuple[list[Picture], list[str]]:
@@ -41,19 +42,19 @@ def saved(runs: Sequence[Run]) -> tuple[list[Picture], list[str]]:
             if path.stem in DRAWN_BY_THE_PAGE:
                 continue
             try:
-                content, description = _read_png(path)
+                content, description, width = _read_png(path)
             except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
                 warnings.append(f"{text(path)}: {text(error)}; picture skipped")
                 continue
             name = text(path.stem.replace("_", " ").replace("-", " ")).capitalize()
             source = "data:image/png;base64," + base64.b64encode(content).decode()
-            pictures.setdefault(content, Picture(source, name, description or name, raster=True))
+            pictures.setdefault(content, Picture(source, name, description or name, width))
     return list(pictures.values()), warnings
 
 
-def _read_png(path: Path) -> tuple[bytes, str]:
+def _read_png(path: Path) -> tuple[bytes, str, int]:
     if path.stat().st_size > LARGEST:
         raise ValueError(f"larger than {LARGEST // 1024**2} MiB")
     content = path.read_bytes()
     with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
-        return content, text(image.info.get("Description"))
+        return content, text(image.info.get("Description")), round(image.width * 100 / DOTS)

@@ -14,6 +14,7 @@ import numpy as np
 
 from mixup_jax.report.fields import MANY, Malformed, mapping, number, numbers, parse_json, read_text, text
 from mixup_jax.report.results import Result, read_result
+from mixup_jax.report.wording import hardware
 
 PER_SEED = ("train_loss", "train_accuracy", "train_subset_error", "test_error", "test_loss", "test_ece")
 
@@ -95,7 +96,7 @@ def load_run(folder: Path, warnings: list[str]) -> Run:
         method=text(both.get("method")) or _method(config),
         model=text(both.get("model") or mapping(config, "model").get("model")),
         dataset=text(both.get("dataset") or mapping(config, "data").get("dataset")),
-        device=text(both.get("device")),
+        device=hardware(both.get("device")),
         versions=text(both.get("versions")),
         seeds=seeds,
         config=config,

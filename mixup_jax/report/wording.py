@@ -2,6 +2,9 @@
 
 import math
 import re
+from typing import Any
+
+from mixup_jax.report.fields import text
 
 MISSING = "\N{EM DASH}"
 
@@ -35,9 +38,21 @@ def rate(per_second: float) -> str:
 
 
 def short_commit(commit: str) -> str:
-    """Shorten a hash to nine digits; what follows it (``-dirty``) stays.
+    """Shorten a long hash to nine digits; what follows it (``-dirty``) stays.
 
     >>> short_commit("01981ce6a47d0b3183e8f959e8568b28d0123456-dirty")
     '01981ce6a-dirty'
     """
-    return re.sub(r"\b([0-9a-f]{9})[0-9a-f]{31}\b", r"\1", commit) or MISSING
+    return re.sub(r"\b([0-9a-f]{9})[0-9a-f]+", r"\1", commit) or MISSING
+
+
+def hardware(device: Any) -> str:
+    """Write a device, given as text or as an object with its kind and how many there are.
+
+    >>> hardware({"platform": "gpu", "kind": "NVIDIA H100", "count": 8}), hardware({"kind": "cpu", "count": 1})
+    ('8 × NVIDIA H100', 'cpu')
+    """
+    if not isinstance(device, dict) or not device.get("kind"):
+        return text(device)
+    count = device.get("count", 1)
+    return text(device["kind"]) if count == 1 else f"{text(count)} × {text(device['kind'])}"

@@ -101,6 +101,13 @@ def test_a_malformed_config_is_one_line_that_names_it(make_run, tmp_path, conten
     assert len(warning.splitlines()) == 1
 
 
+def test_a_confidence_may_pass_one_by_a_rounding_error(make_run):
+    bins = {"count": [[0, 3]], "confidence": [[0, 1.0000002]], "accuracy": [[0, 1.0]]}
+    (run,), warnings = load_runs([make_run("erm", alpha=0.0, errors=[5.5], reliability=bins)])
+    assert warnings == []
+    assert run.result is not None
+
+
 @pytest.mark.parametrize(
     "change",
     [
