@@ -13,7 +13,7 @@ from typing import Any
 import jax
 from jax import lax
 from jax import numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 NHWC = lax.ConvDimensionNumbers((0, 3, 1, 2), (3, 2, 0, 1), (0, 3, 1, 2))
 """Images NHWC, kernels HWIO: Flax's layout."""
@@ -115,13 +115,47 @@ def input_gradient(kernel: Array, dy: Array, *, shape: tuple, strides: tuple, pa
 
 
 def kernel_gradient(x: Array, dy: Array, *, shape: tuple, strides: tuple, pads: tuple, precision: Any) -> Array:
-    """Return the gradient for a kernel of `shape` as one matrix product a tap of the kernel."""
-    rows, columns, channels, _ = shape
-    batch, height, width, _ = dy.shape
+    """Return the gradient for a kernel of `shape`; each of its taps is a matrix product of shifted images and `dy`.
+
+    Taps share products: images shifted along the width lie side by side in one matrix, `dy` shifted along the height
+    in the other, so a 3x3 kernel is one product of 3 x channels by 3 x features, where a product a tap would be too
+    narrow to be fast. With a stride, the kernel rows of each residue share one. Where the rows added by shifting `dy`
+    would weigh (small images), or `dy` is much wider than the images (a stem), all shifts are on the images' side.
+    """
+    rows, columns, channels, features = shape
+    (height, width), stride = dy.shape[1:3], strides[0]
     padded = jnp.pad(x, ((0, 0), *pads, (0, 0)))
-    taps = []
-    for row, column in product(range(rows), range(columns)):
-        stop = (row + (height - 1) * strides[0] + 1, column + (width - 1) * strides[1] + 1)
-        shifted = lax.slice(padded, (0, row, column, 0), (batch, *stop, channels), (1, *strides, 1))
-        taps.append(jnp.einsum("nhwc,nhwo->co", shifted, dy, precision=precision))
-    return jnp.stack(taps).reshape(shape)
+    if height < 8 or channels < 8:
+        corners = product(range(rows), range(columns))
+        images = [_window(padded, corner, (height, width), strides) for corner in corners]
+        return _product(images, [dy], precision).reshape(shape)
+    taps = {}
+    for first in range(min(rows, stride)):
+        group = range(first, rows, stride)
+        extra = len(group) - 1
+        images = [_window(padded, (first, column), (height + extra, width), strides) for column in range(columns)]
+        shifted = [jnp.pad(dy, ((0, 0), (row, extra - row), (0, 0), (0, 0))) for row in range(len(group))]
+        both = _product(images, shifted, precision).reshape(columns, channels, len(group), features)
+        taps |= {row: both[:, :, index] for index, row in enumerate(group)}
+    return jnp.stack([taps[row] for row in range(rows)])
+
+
+def _window(padded: Array, corner: tuple[int, int], size: tuple[int, int], strides: tuple[int, int]) -> Array:
+    """Return every stride-th pixel of a window of the images: `size` pixels from `corner` on."""
+    stop = [start + (length - 1) * stride + 1 for start, length, stride in zip(corner, size, strides, strict=True)]
+    return lax.slice(padded, (0, *corner, 0), (padded.shape[0], *stop, padded.shape[3]), (1, *strides, 1))
+
+
+def _product(left: list[Array], right: list[Array], precision: Any) -> Array:
+    """Return ``left.T @ right`` over all pixels, each side's arrays side by side along the channels."""
+    return jnp.einsum("nhwa,nhwb->ab", _side_by_side(left), _side_by_side(right), precision=precision)
+
+
+def _side_by_side(arrays: list[Array]) -> Array:
+    """Concatenate along the channels, as a sum: XLA makes a sum of pads one parallel loop, a concatenation not."""
+    width = arrays[0].shape[3]
+    padded = [
+        jnp.pad(array, ((0, 0), (0, 0), (0, 0), (index * width, (len(arrays) - 1 - index) * width)))
+        for index, array in enumerate(arrays)
+    ]
+    return reduce(jnp.add, padded)
