@@ -55,14 +55,10 @@ def parse(
         hint = f"; did you mean {close[0]}?" if close else ""
         raise ValueError(f"preset {arguments[0]!r} is not one of {', '.join(presets)}{hint}")
     listed = "\n".join(f"  {name:<16} {text}" for name, (text, _) in presets.items())
-    job = command(
-        tyro.cli,
-        Job,
-        default=Job(presets[arguments[0]][1]),
-        prog=f"python -m experiments.{experiment} [PRESET]",
-        description=f"{description}\nPRESET, {default} if left out:\n\n{listed}\n\nBelow are {arguments[0]}'s defaults.",
-        args=arguments[1:],
-    )
+    text = f"{description}\nPRESET, {default} if left out:\n\n{listed}\n\nDefaults below are {arguments[0]}'s."
+    program = f"python -m experiments.{experiment} [PRESET]"
+    preset = Job(presets[arguments[0]][1])
+    job = command(tyro.cli, Job, default=preset, prog=program, description=text, args=arguments[1:])
     return arguments[0], job
 
 
@@ -76,7 +72,9 @@ def command(cli: Callable[..., Any], *args: Any, **options: Any) -> Any:
         if stop.code in (None, 0):
             raise
         message = " ".join(re.sub(r"[│╭╮╰╯─]+", " ", stderr.getvalue()).split())
-        message = re.sub(r"^(Value error|Parsing error|Unrecognized options|Required options|Invalid choice) ", "", message)
+        message = re.sub(
+            r"^(Value error|Parsing error|Unrecognized options|Required options|Invalid choice)", "", message
+        )
         message = re.sub(r" (Argument helptext|For full helptext).*", "", message)
         fail(message + "; --help lists the options", code=2)
 

@@ -149,8 +149,8 @@ def test_a_vmap_over_seeds_and_alphas_is_a_loop(rng, batch):
     keys, alphas = jax.random.split(rng, 3), jnp.array([0.0, 0.2, 8.0])
     together = jax.vmap(lambda key, alpha: mixup(key, *batch, alpha))(keys, alphas)
     for i in range(3):
-        for a, b in zip(jax.tree.map(lambda leaf, i=i: leaf[i], together), mixup(keys[i], *batch, alphas[i]), strict=True):
-            np.testing.assert_allclose(a, b, atol=1e-6)
+        for a, b in zip(together, mixup(keys[i], *batch, alphas[i]), strict=True):
+            np.testing.assert_allclose(a[i], b, atol=1e-6)
 
 
 def test_a_schedule_of_alpha_does_not_recompile(rng):
@@ -162,8 +162,11 @@ def test_a_schedule_of_alpha_does_not_recompile(rng):
         return draw(key, 8, alpha).lam
 
     _, lam = jax.lax.scan(lambda key, alpha: (key, step(key, alpha)), rng, jnp.linspace(0, 1, 5))
-    assert bool(jnp.all(lam[0] == 1)) and not bool(jnp.any(lam[1:] == 1))
-    assert [step(rng, alpha) is not None for alpha in (0.0, 0.5, 2.0)] and len(traces) <= 2
+    assert bool(jnp.all(lam[0] == 1))
+    assert not bool(jnp.any(lam[1:] == 1))
+    for alpha in (0.0, 0.5, 2.0):
+        step(rng, alpha)
+    assert len(traces) == 2  # once inside the scan, once outside of it
 
 
 def test_gradients_flow_to_both_parents(rng, batch):
@@ -193,7 +196,7 @@ def test_blocks_keep_images_on_their_device(rng, batch):
     def collectives(block):
         step = jax.jit(lambda key, x: mix(draw(key, 16, 1.0, block=block), x), out_shardings=sharding)
         lines = step.lower(rng, x).compile().as_text().splitlines()
-        return [line for line in lines if "f32[" in line and ("all-gather" in line or "all-reduce" in line) and "6,6,3" in line]
+        return [line for line in lines if "6,6,3]" in line and ("all-gather" in line or "all-reduce" in line)]
 
     assert collectives(None)
     assert not collectives(2)
@@ -231,7 +234,7 @@ BAD_CALLS = [
     (lambda rng: mixup(rng, ONE_HOT, ONE_HOT, float("nan")), ValueError, r"alpha .* nan"),
     (lambda rng: mixup(rng, ONE_HOT, ONE_HOT, float("inf")), ValueError, r"alpha .* inf"),
     (lambda rng: mixup(rng, ONE_HOT, ONE_HOT, jnp.ones(4)), ValueError, r"alpha must be a scalar, got shape \(4,\)"),
-    (lambda rng: mixup(rng, ONE_HOT, np.arange(4), 1.0), TypeError, r"class ids \(int32\[4\]\).*one_hot.*mixed_cross_ent"),
+    (lambda rng: mixup(rng, ONE_HOT, np.arange(4), 1.0), TypeError, r"class ids \(int32\[4\]\).*one_hot.*mixed_cross"),
     (lambda rng: mixup(rng, ONE_HOT, ONE_HOT[:3], 1.0), ValueError, "same length, got 4 and 3"),
     (lambda rng: mixup(rng, ONE_HOT[:0], ONE_HOT[:0], 1.0), ValueError, "x is an empty batch"),
     (lambda rng: mixup(rng, 1.0, ONE_HOT, 1.0), ValueError, "x must hold arrays"),

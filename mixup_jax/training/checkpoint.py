@@ -15,6 +15,7 @@ from jax.experimental import multihost_utils
 from orbax.checkpoint import v1 as ocp
 
 logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax logs every phase of every save
+logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # and of a damaged checkpoint, every read that failed
 
 
 class CheckpointError(RuntimeError):
@@ -47,8 +48,10 @@ class Checkpoints:
 
         One that cannot be read, or whose content does not match its fingerprint, is moved aside with a warning.
         """
-        abstract = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding), like)
-        target = {"tree": abstract, "fingerprint": jax.eval_shape(fingerprint, like)}
+        target = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding),
+            {"tree": like, "fingerprint": fingerprint(like)},
+        )
         for step in self.steps():
             try:
                 content = self._checkpointer.load(step, target)
@@ -86,10 +89,10 @@ def open_checkpoints(folder: Path, keep: int) -> Iterator[Checkpoints]:
     best = policies.BestN(
         get_metric_fn=lambda metrics: metrics["test_error"], reverse=True, n=1, keep_checkpoints_without_metrics=False
     )
-    checkpointer = ocp.training.Checkpointer(
-        folder.absolute(),
-        save_decision_policy=ocp.training.save_decision_policies.FixedIntervalPolicy(1),
-        preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(keep), best]),
+    checkpointer = ocp.training.Checkpointer(  # its annotations do not accept its own policies, nor pathlib
+        folder.absolute(),  # pyright: ignore[reportArgumentType]
+        save_decision_policy=ocp.training.save_decision_policies.FixedIntervalPolicy(1),  # pyright: ignore[reportArgumentType]
+        preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(keep), best]),  # pyright: ignore[reportArgumentType]
         cleanup_tmp_directories=True,
     )
     checkpoints = Checkpoints(checkpointer)

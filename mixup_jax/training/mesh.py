@@ -10,7 +10,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 
-def make_mesh(seeds: int, batch_size: int, devices: Sequence[jax.Device] | None = None) -> Mesh:
+def make_mesh(seeds: int, batch_size: int, devices: Sequence[Any] | None = None) -> Mesh:
     """Lay devices out as ('seed', 'data'): as many as possible to seeds, the rest to the batch.
 
     `devices` are all those of all processes, unless a few are named. Axes are Auto: under Explicit axes

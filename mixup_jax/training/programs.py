@@ -1,11 +1,11 @@
 """The two compiled programs of a run: many training steps, and the evaluation; for all seeds, over the whole mesh."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 from jax.sharding import Mesh
 
@@ -53,8 +53,8 @@ class Totals(NamedTuple):
     @classmethod
     def zeros(cls, seeds: int) -> "Totals":
         """Start to count."""
-        zero = np.zeros(seeds, np.float32)
-        return cls(zero, zero, zero, np.full(seeds, NEVER, np.int32))
+        zero = jnp.zeros(seeds)
+        return cls(zero, zero, zero, jnp.full(seeds, NEVER, jnp.int32))
 
     def add(self, metrics: Metrics, step: Array) -> "Totals":
         """Add the metrics of a step (of one seed)."""
@@ -126,16 +126,31 @@ def make_programs(recipe: Recipe, mesh: Mesh, image_shape: tuple[int, ...], batc
 
         return score_batches(predict, *batches)
 
-    def over_seeds(function: Any, in_axes: Any) -> Any:
+    def over_seeds(function: Callable, in_axes: tuple[int | None, ...]) -> Callable:
+        if mesh.shape["seed"] == 1 and mesh.devices.flat[0].platform == "cpu":
+            return one_after_the_other(function, in_axes)
         return jax.vmap(function, in_axes, spmd_axis_name="seed")
 
     return Programs(
-        init=jax.jit(over_seeds(init, 0), out_shardings=by_seed),
-        train=jax.jit(
-            over_seeds(train, (0, 0, 0, None, None)), out_shardings=(by_seed, by_seed), donate_argnames="state"
-        ),
+        init=jax.jit(over_seeds(init, (0,)), out_shardings=by_seed),
+        train=jax.jit(over_seeds(train, (0, 0, 0, None, None)), out_shardings=(by_seed, by_seed), donate_argnums=0),
         evaluate=jax.jit(over_seeds(evaluate, (0, None)), out_shardings=replicated),
     )
+
+
+def one_after_the_other(function: Callable, in_axes: tuple[int | None, ...]) -> Callable:
+    """Return ``vmap(function, in_axes)`` as a loop: a vmapped convolution is a grouped one, which CPUs are slow at."""
+
+    def mapped(*arguments: Any) -> Any:
+        over = [argument for argument, axis in zip(arguments, in_axes, strict=True) if axis == 0]
+
+        def one(these: list[Any]) -> Any:
+            each = iter(these)
+            return function(*(next(each) if axis == 0 else a for a, axis in zip(arguments, in_axes, strict=True)))
+
+        return jax.lax.map(one, over)
+
+    return mapped
 
 
 def predict_logits(recipe: Recipe, state: TrainState, image: Array) -> Array:

@@ -20,11 +20,11 @@ class TrainState:
     seeds every leaf has a leading axis.
     """
 
-    step: Array
-    rng: Array
+    step: Any  # not Array: Orbax and jax.tree.map also build it from shapes, shardings and None
+    rng: Any
     params: Any
     batch_stats: Any
-    opt_state: optax.OptState
+    opt_state: Any
     average: Any
 
 
