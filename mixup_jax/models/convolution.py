@@ -148,7 +148,9 @@ def _window(padded: Array, corner: tuple[int, int], size: tuple[int, int], strid
 
 def _product(left: list[Array], right: list[Array], precision: Any) -> Array:
     """Return ``left.T @ right`` over all pixels, each side's arrays side by side along the channels."""
-    return jnp.einsum("nhwa,nhwb->ab", _side_by_side(left), _side_by_side(right), precision=precision)
+    # As matrices, not as images: XLA folds a transposed matrix into the product but copies a transposed image.
+    images, shifted = (side.reshape(-1, side.shape[3]) for side in (_side_by_side(left), _side_by_side(right)))
+    return jnp.matmul(images.T, shifted, precision=precision)
 
 
 def _side_by_side(arrays: list[Array]) -> Array:
