@@ -1,7 +1,10 @@
 """Checkpoints of a run: asynchronous, atomic, the last few and the best, and never a damaged one restored."""
 
 import contextlib
+import functools
+import gc
 import logging
+import sys
 import time
 import warnings
 from collections.abc import Iterator
@@ -14,12 +17,10 @@ from jax import Array
 from jax.experimental import multihost_utils
 from orbax.checkpoint import v1 as ocp
 
+from mixup_jax.errors import CheckpointError
+
 logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax logs every phase of every save
 logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # and of a damaged checkpoint, every read that failed
-
-
-class CheckpointError(RuntimeError):
-    """A checkpoint could not be written; the message says which and what is left."""
 
 
 class Checkpoints:
@@ -53,17 +54,24 @@ class Checkpoints:
             {"tree": like, "fingerprint": fingerprint(like)},
         )
         for step in self.steps():
-            try:
-                content = self._checkpointer.load(step, target)
-            except Exception as error:  # whatever Orbax, TensorStore or the file system raise for a damaged file
-                reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            else:
-                if int(fingerprint(content["tree"])) == int(content["fingerprint"]):
-                    return content["tree"]
-                reason = "its content does not match its fingerprint"
-            warnings.warn(f"checkpoint {step} is damaged and is skipped: {reason[:200]}", stacklevel=2)
+            with _quietly():
+                tree, reason = self._read(step, target)
+            if tree is not None:
+                return tree
+            warnings.warn(f"checkpoint {step} is damaged and is skipped: {reason}", stacklevel=2)
             self._move_aside(step)
         return None
+
+    def _read(self, step: int, target: Any) -> tuple[Any | None, str]:
+        """Return a checkpoint's tree, or None and why it cannot be used."""
+        try:
+            content = self._checkpointer.load(step, target)
+        except Exception as error:  # whatever Orbax, TensorStore or the file system raise for a damaged file
+            cause = error.__cause__ or error
+            return None, (str(cause).strip().splitlines() or [type(cause).__name__])[0][:200]
+        if int(fingerprint(content["tree"])) != int(content["fingerprint"]):
+            return None, "its content does not match its fingerprint"
+        return content["tree"], ""
 
     def _move_aside(self, step: int) -> None:
         folder = self._checkpointer.directory
@@ -117,6 +125,23 @@ def _named(checkpoints: Checkpoints, step: int | None) -> Iterator[None]:
         left = f"the checkpoint of step {whole[0]} is whole" if whole else "there is no earlier checkpoint"
         which = "the last checkpoint" if step is None else f"the checkpoint at or before step {step}"
         raise CheckpointError(f"{which} could not be written: {reason}; {left}.") from error
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Silence the reads that Orbax abandons where one of them fails: they complain when they end or are collected."""
+    _ignore_closed_loops()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        yield
+        gc.collect()
+
+
+@functools.cache
+def _ignore_closed_loops() -> None:
+    """Let a read that ends after its event loop, in a thread of its own, end in silence; for good, it may take long."""
+    hook = sys.unraisablehook
+    sys.unraisablehook = lambda caught: None if "Event loop is closed" in str(caught.exc_value) else hook(caught)
 
 
 @jax.jit

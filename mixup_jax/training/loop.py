@@ -13,6 +13,7 @@ from jax.experimental import multihost_utils
 
 from mixup_jax.config import Config
 from mixup_jax.data import Dataset
+from mixup_jax.errors import NotFinite
 from mixup_jax.evaluation.classification import reliability, summarize
 from mixup_jax.optim import Schedule
 from mixup_jax.training import record
@@ -40,10 +41,6 @@ CHUNK_SECONDS = 0.5
 """How long one call of the training program should last: often enough for the progress bar and for signals."""
 SHARED_CHUNK = 8
 """Steps of a call when several processes must agree on it."""
-
-
-class NotFinite(ArithmeticError):
-    """The loss or the gradient of a step was not finite."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -29,7 +29,7 @@ def describe(config: Config, experiment: str, preset: str) -> dict[str, Any]:
         "versions": {"python": sys.version.split()[0]} | {name: importlib.metadata.version(name) for name in PACKAGES},
         "commit": commit(),
         "device": {"platform": device.platform, "kind": device.device_kind, "count": jax.device_count()},
-        "command": " ".join([sys.executable and "python", *_module_arguments()]),
+        "command": " ".join(["python", *_module_arguments()]),
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
 

@@ -8,13 +8,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-
-class Stopped(Exception):
-    """The run was asked to stop; its state is saved, and the same command goes on from there."""
-
-    def __init__(self, message: str, number: int):
-        super().__init__(message)
-        self.exit_code = 128 + number  # the shell's convention: schedulers must not take this for the end of the job
+from mixup_jax.errors import Stopped
 
 
 class StopFlag:

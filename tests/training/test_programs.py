@@ -6,10 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tiny_runs import BATCH, DATA, MLP, PREACT, TRAIN, Run, assert_close, assert_equal, changed, on_host
+from tiny_runs import BATCH, DATA, MLP, PREACT, TRAIN, Run, assert_equal, changed, on_host
 
 from mixup_jax.data.batches import batch_indices
-from mixup_jax.evaluation.classification import summarize
 from mixup_jax.training.mesh import make_mesh, place, shard
 from mixup_jax.training.programs import make_recipe, order_key, place_batches
 from mixup_jax.training.step import vicinal_batch
@@ -35,17 +34,19 @@ def test_the_length_of_a_call_changes_no_bit(runs):
     assert int(results[0][0].step[0]) == 6
 
 
-def test_nothing_compiles_after_the_first_call(runs):
+def test_nothing_compiles_after_the_first_call(runs, caplog):
     run = runs[8]
-    carry = run.train(run.start(), 1)
-    for count, alpha in ((1, 1.0), (2, 0.0), (3, 0.3), (1, 8.0)):
-        carry = run.train(carry, count, alpha)
-    restarted = run.train(run.start(), 2)
-    assert run.programs.train._cache_size() == 1
     test = place_batches(run.mesh, DATA.test_image, DATA.test_label, BATCH)
-    for state in (carry[0], restarted[0], run.start()[0]):
-        run.programs.evaluate(state, test)
-    assert run.programs.evaluate._cache_size() == 1
+    carry = run.train(run.start(), 1)
+    run.programs.evaluate(carry[0], test)
+    with jax.log_compiles():
+        for count, alpha in ((1, 1.0), (2, 0.0), (3, 0.3), (1, 8.0)):
+            carry = run.train(carry, count, alpha)
+        restarted = run.train(run.start(), 2)
+        for state in (carry[0], restarted[0], run.start()[0]):
+            run.programs.evaluate(state, test)
+    compiled = [record.getMessage() for record in caplog.records if "Compiling" in record.getMessage()]
+    assert not [message for message in compiled if "train" in message or "evaluate" in message]
 
 
 def test_losses_are_the_same_on_1_2_4_and_8_devices(runs):
@@ -56,7 +57,6 @@ def test_losses_are_the_same_on_1_2_4_and_8_devices(runs):
             carry = run.train(carry, 1)
             curve.append(np.asarray(carry[1].loss))  # a running sum, so that no step is forgotten
         curves.append(curve)
-        assert_close(carry[0].params, jax.tree.map(np.asarray, carry[0].params))
     for curve in curves[1:]:
         np.testing.assert_allclose(curve, curves[0], atol=1e-4)
 
@@ -72,10 +72,11 @@ def test_the_evaluation_is_exact_on_any_devices(runs):
         for name, value in sums.items():
             exact = any(word in name for word in ("count", "errors", "bin_correct"))
             np.testing.assert_allclose(value, measured[0][name], rtol=0 if exact else 1e-5, err_msg=name)
-    assert 0 <= summarize(runs[8].programs.evaluate(runs[8].start()[0], batches))["error"][0] <= 100
 
 
-@pytest.mark.parametrize("fields", [{}, {"per": "example", "partner": "derangement", "block": 2}])
+@pytest.mark.parametrize(
+    "fields", [{}, {"per": "example", "partner": "derangement", "block": 2, "label_smoothing": 0.1}]
+)
 def test_mixed_batches_are_bit_equal_on_any_devices(fields):
     recipe = make_recipe(changed(PREACT, **fields), DATA)
     rng = jax.random.key(3)

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from mixup_jax.config import Config, Data, Mixing, Model, Optimizer
+from mixup_jax.config import Config, Data, Model, Optimizer
 from mixup_jax.data import Dataset
 from mixup_jax.data.dataset import pixel_statistics
 from mixup_jax.training.loop import zero_totals

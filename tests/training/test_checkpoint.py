@@ -1,0 +1,225 @@
+"""Laws of checkpoints: bit for bit, on any devices, and never a damaged one."""
+
+import shutil
+import subprocess
+import sys
+import textwrap
+import warnings
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from tiny_runs import PREACT, Run, assert_equal, changed, on_host
+
+from mixup_jax.training.checkpoint import fingerprint, open_checkpoints
+
+
+@pytest.fixture(scope="module")
+def run():
+    return Run(changed(PREACT, ema=0.9), 8)
+
+
+@pytest.fixture(scope="module")
+def saved(run, tmp_path_factory):
+    """A folder with the checkpoints of steps 1 and 2, and the states they hold."""
+    folder, carries = tmp_path_factory.mktemp("saved") / "checkpoints", {}
+    carry = run.start()
+    with open_checkpoints(folder, keep=2) as checkpoints:
+        for step in (1, 2):
+            carry = run.train(carry, 1)
+            carries[step] = on_host(carry)
+            checkpoints.save(carry, step, 50.0 - step)
+            checkpoints.wait()
+    return folder, carries
+
+
+@pytest.fixture
+def copy(saved, tmp_path):
+    """A copy of the folder, to be damaged."""
+    shutil.copytree(saved[0], tmp_path / "checkpoints")
+    return tmp_path / "checkpoints"
+
+
+def restore(folder, like):
+    """Restore, and return the tree with the warnings that were given."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with open_checkpoints(folder, keep=2) as checkpoints:
+            tree = checkpoints.restore(like)
+    return tree, [str(each.message) for each in caught]
+
+
+def test_four_steps_are_two_and_a_restore_and_two(run, saved):
+    carry, messages = restore(saved[0], run.start())
+    assert not messages
+    assert_equal(run.train(carry, 2), run.train(run.start(), 4))
+
+
+def test_a_checkpoint_goes_onto_other_devices(saved):
+    other = Run(changed(PREACT, ema=0.9), 2)
+    carry, _ = restore(saved[0], other.start())
+    assert {leaf.sharding.mesh.size for leaf in jax.tree.leaves(carry)} == {2}
+    for path, leaf in on_host(carry).items():
+        np.testing.assert_array_equal(leaf, saved[1][2][path], err_msg=path)
+
+
+def data_files(folder):
+    """The files of a checkpoint that hold numbers or say where they are."""
+    return sorted(file.relative_to(folder) for file in (folder / "2" / "state").rglob("*") if file.is_file())
+
+
+def restored_step(run, saved, folder):
+    """Restore after a damage to step 2: what comes is exactly step 2, or exactly step 1 after a warning."""
+    carry, messages = restore(folder, run.start())
+    step = int(np.asarray(carry[0].step)[0])
+    for path, leaf in on_host(carry).items():
+        np.testing.assert_array_equal(leaf, saved[1][step][path], err_msg=path)
+    assert len(messages) == (step == 1)
+    if step == 1:
+        assert messages[0].startswith("checkpoint 2 is damaged and is skipped: ")
+        assert "\n" not in messages[0]
+        assert not (folder / "2").exists()
+        assert list((folder.parent / "damaged").glob("2-*"))
+    return step
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.5, 0.99])
+def test_a_truncated_checkpoint_is_skipped(run, saved, copy, keep):
+    for name in data_files(copy):
+        content = (copy / name).read_bytes()
+        (copy / name).write_bytes(content[: int(keep * len(content))])
+    assert restored_step(run, saved, copy) == 1
+
+
+def test_no_single_bit_or_missing_file_gives_other_numbers(run, saved, copy, tmp_path):
+    generator = np.random.default_rng(0)
+    steps = []
+    for index, name in enumerate(data_files(copy)):
+        for kind in ("flip", "missing"):
+            folder = tmp_path / f"{index}-{kind}" / "checkpoints"
+            shutil.copytree(copy, folder)
+            file = folder / name
+            content = bytearray(file.read_bytes())
+            if kind == "missing":
+                file.unlink()
+            elif content:
+                content[generator.integers(len(content))] ^= 1 << generator.integers(8)
+                file.write_bytes(content)
+            steps.append(restored_step(run, saved, folder))
+    assert set(steps) <= {1, 2}
+    assert steps.count(1) >= 3
+
+
+def test_a_flipped_bit_in_the_numbers_is_seen(run, saved, copy):
+    for file in (copy / "2" / "state").rglob("d/*"):
+        content = bytearray(file.read_bytes())
+        content[len(content) // 2] ^= 16
+        file.write_bytes(content)
+    assert restored_step(run, saved, copy) == 1
+
+
+def test_when_all_are_damaged_there_is_none(run, copy):
+    for step in (1, 2):
+        for file in (copy / str(step) / "state").rglob("*"):
+            if file.is_file():
+                file.write_bytes(b"")
+    carry, messages = restore(copy, run.start())
+    assert carry is None
+    assert [message.split()[1] for message in messages] == ["2", "1"]
+    assert restore(copy, run.start()) == (None, [])
+
+
+def test_the_fingerprint_sees_every_leaf_and_position():
+    tree = {
+        "a": jnp.arange(5.0),
+        "b": jnp.zeros(3, jnp.int32),
+        "key": jax.random.key(1),
+        "c": jnp.ones(2, jnp.bfloat16),
+    }
+    others = [
+        tree | {"a": tree["a"].at[2].set(2.0000002)},
+        tree | {"a": tree["a"][::-1]},
+        tree | {"b": tree["b"].at[1].set(1)},
+        tree | {"key": jax.random.key(2)},
+        tree | {"c": tree["c"].at[0].set(1.0078125)},
+    ]
+    assert len({int(fingerprint(each)) for each in (tree, *others)}) == 6
+
+
+def test_the_newest_and_the_best_are_kept(run, tmp_path):
+    state = run.start()
+    with open_checkpoints(tmp_path / "checkpoints", keep=2) as checkpoints:
+        for step, error in ((1, 9.0), (2, 3.0), (3, 5.0), (4, None), (5, 4.0), (6, 7.0)):
+            checkpoints.save(state, step, error)
+        checkpoints.wait()
+        assert checkpoints.steps() == [6, 5, 2]
+
+
+def test_training_on_does_not_reach_into_a_checkpoint_under_way(run, tmp_path):
+    carry = run.train(run.start(), 1)
+    expected = on_host(carry)
+    with open_checkpoints(tmp_path / "checkpoints", keep=2) as checkpoints:
+        checkpoints.save(carry, 1, 1.0)
+        for _ in range(20):  # donates the buffers that are being saved
+            carry = run.train(carry, 3)
+    restored, messages = restore(tmp_path / "checkpoints", run.start())
+    assert not messages
+    for path, leaf in on_host(restored).items():
+        np.testing.assert_array_equal(leaf, expected[path], err_msg=path)
+
+
+SAVER = """
+    import sys, resource, signal
+    import jax, jax.numpy as jnp
+    from pathlib import Path
+    from mixup_jax.training.checkpoint import CheckpointError, open_checkpoints
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    folder, limit = Path(sys.argv[1]), int(sys.argv[2])
+    numbers = jax.random.normal(jax.random.key(0), (1_000_000,))
+    try:
+        with open_checkpoints(folder, keep=2) as checkpoints:
+            checkpoints.save({"numbers": numbers[:10]}, 1, 1.0)
+            checkpoints.wait()
+            if limit:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+            checkpoints.save({"numbers": numbers}, 2, 0.5)
+            checkpoints.wait()
+    except CheckpointError as error:
+        print("CheckpointError:", error)
+    with open_checkpoints(folder, keep=2) as checkpoints:
+        tree = checkpoints.restore({"numbers": numbers[:10]})
+        print(checkpoints.steps(), bool(jnp.all(tree["numbers"] == numbers[:10])))
+"""
+
+
+def save_where_it_does_not_fit(folder, limit):
+    script = textwrap.dedent(SAVER)
+    done = subprocess.run(
+        [sys.executable, "-c", script, folder, str(limit)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_a_write_that_fails_says_so_and_leaves_the_earlier_checkpoint_whole(tmp_path):
+    lines = save_where_it_does_not_fit(tmp_path / "checkpoints", 100_000)
+    assert lines[0].startswith("CheckpointError: ")
+    assert "could not be written" in lines[0]
+    assert "the checkpoint of step 1 is whole" in lines[0]
+    assert lines[1:] == ["[1] True"]
+
+
+def test_a_full_disk_is_named(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small disk needs root")
+    try:
+        lines = save_where_it_does_not_fit(disk / "checkpoints", 0)
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+    assert "the disk is full; the checkpoint of step 1 is whole" in lines[0]
+    assert lines[1:] == ["[1] True"]

@@ -1,0 +1,114 @@
+"""Laws of a run's folder: it belongs to one configuration, and no instant of death leaves it unreadable."""
+
+import json
+import os
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from tiny_runs import MLP, changed
+
+from mixup_jax.training import record
+
+
+def test_a_folder_is_claimed_once_and_again_by_the_same_configuration(tmp_path):
+    first = record.describe(MLP, "cifar", "small")
+    record.claim(tmp_path / "run", first)
+    record.claim(tmp_path / "run", record.describe(MLP, "cifar", "small") | {"started": "later", "commit": "another"})
+    assert json.loads((tmp_path / "run" / "config.json").read_text()) == json.loads(json.dumps(first))
+
+
+def test_another_configuration_is_refused_with_the_fields_that_differ_and_no_others(tmp_path):
+    record.claim(tmp_path, record.describe(MLP, "cifar", "small"))
+    before = (tmp_path / "config.json").read_bytes()
+    other = changed(MLP, alpha=0.25, decay_epochs=(3.0,), seeds=2)
+    with pytest.raises(ValueError, match="holds a run of another configuration") as refused:
+        record.claim(tmp_path, record.describe(other, "cifar", "small"))
+    message = str(refused.value)
+    assert "mixing.alpha is 1.0 there and 0.25 here" in message
+    assert "optimizer.decay_epochs is [100, 150] there and [3.0] here" in message
+    assert "seeds is 1 there and 2 here" in message
+    assert message.count(" there and ") == 3
+    assert (tmp_path / "config.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"config": 3}', "{}"])
+def test_a_file_that_is_no_configuration_is_refused_and_kept(tmp_path, text):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(ValueError, match=r"config\.json is not the configuration|another configuration"):
+        record.claim(tmp_path, record.describe(MLP, "cifar", "small"))
+    assert (tmp_path / "config.json").read_text() == text
+
+
+def test_the_description_names_versions_device_and_command():
+    described = record.describe(MLP, "cifar", "small")
+    assert described["versions"]["jax"] == jax.__version__
+    assert described["device"] == {"platform": "cpu", "kind": "cpu", "count": 8}
+    assert described["command"].startswith("python ")
+    assert sys.argv[0] in described["command"] or "-m pytest" in described["command"]
+
+
+def write_steps(folder, *steps, rest=""):
+    for step in steps:
+        record.append_metrics(folder, {"step": step, "loss": [step / 3]})
+    with (folder / "metrics.jsonl").open("a") as file:
+        file.write(rest)
+
+
+@pytest.mark.parametrize("rest", ["", '{"step": 30, "lo', '{"step": 30', "\x00\x00", '{"step": 30}'])
+def test_a_half_written_last_line_is_cut(tmp_path, rest):
+    write_steps(tmp_path, 10, 20, rest=rest)
+    assert [line["step"] for line in record.read_metrics(tmp_path, 20)] == [10, 20]
+    record.append_metrics(tmp_path, {"step": 30})
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [10, 20, 30]
+
+
+def test_lines_after_the_checkpoint_are_cut_and_those_before_keep_every_digit(tmp_path):
+    write_steps(tmp_path, 10, 20, 30)
+    kept = record.read_metrics(tmp_path, 20)
+    assert kept == [{"step": 10, "loss": [10 / 3]}, {"step": 20, "loss": [20 / 3]}]
+    assert record.read_metrics(tmp_path, 1000) == kept
+
+
+def test_no_metrics_are_no_error(tmp_path):
+    assert record.read_metrics(tmp_path / "new", 5) == []
+
+
+def test_a_json_file_is_the_old_one_until_it_is_the_new_one(tmp_path, monkeypatch):
+    path = tmp_path / "result.json"
+    record.write_json(path, {"error": 1})
+
+    def die(descriptor):
+        raise OSError("no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", die)
+        with pytest.raises(OSError, match="no space"):
+            record.write_json(path, {"error": 2})
+    assert json.loads(path.read_text()) == {"error": 1}
+    assert [file.name for file in tmp_path.iterdir()] == ["result.json"]
+    record.write_json(path, {"error": 2})
+    assert json.loads(path.read_text()) == {"error": 2}
+
+
+def test_the_digest_depends_on_every_bit_name_shape_and_dtype_and_on_nothing_else():
+    params = {"a": {"kernel": np.arange(6, dtype=np.float32).reshape(2, 3)}, "b": np.zeros(2, np.float32)}
+    same = {"b": jnp.zeros(2), "a": {"kernel": jnp.asarray(params["a"]["kernel"])}}
+    assert record.digest(params) == record.digest(same)
+    kernel = params["a"]["kernel"]
+    flipped = kernel.copy()
+    flipped.view(np.uint32)[1, 2] ^= 1
+    others = [
+        {"a": {"kernel": flipped}, "b": params["b"]},
+        {"a": {"kernel": kernel}, "b": -params["b"]},  # -0.0
+        {"a": {"kernel": kernel.T}, "b": params["b"]},
+        {"a": {"kernel": kernel.reshape(3, 2)}, "b": params["b"]},
+        {"a": {"kernel": kernel.view(np.int32)}, "b": params["b"]},
+        {"a": {"scale": kernel}, "b": params["b"]},
+        {"a": {"kernel": kernel}},
+    ]
+    assert len({record.digest(each) for each in (params, *others)}) == len(others) + 1
+    assert record.digest({"x": kernel.T}) == record.digest({"x": np.ascontiguousarray(kernel.T)})
