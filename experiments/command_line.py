@@ -1,26 +1,18 @@
-"""From a dictionary of presets to a command: presets, options, and one-line errors."""
+"""From a dictionary of presets to a command."""
 
-import contextlib
 import difflib
-import io
-import os
-import re
 import sys
-import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
 
 import tyro
 from rich.console import Console
 
+from experiments.errors import command, one_line_errors
 from experiments.running import Job, Paper, run
 from mixup_jax.config import Config
-from mixup_jax.training.checkpoint import CheckpointError
 from mixup_jax.training.distributed import join
-from mixup_jax.training.loop import NotFinite
 from mixup_jax.training.mesh import is_writer
-from mixup_jax.training.stopping import Stopped
 
 
 def run_presets(
@@ -62,23 +54,6 @@ def parse(
     return arguments[0], job
 
 
-def command(cli: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    """Call a tyro command line; what it refuses becomes one line."""
-    stderr = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(stderr):
-            return cli(*args, **options)
-    except SystemExit as stop:
-        if stop.code in (None, 0):
-            raise
-        message = " ".join(re.sub(r"[│╭╮╰╯─]+", " ", stderr.getvalue()).split())
-        message = re.sub(
-            r"^(Value error|Parsing error|Unrecognized options|Required options|Invalid choice)", "", message
-        )
-        message = re.sub(r" (Argument helptext|For full helptext).*", "", message)
-        fail(message + "; --help lists the options", code=2)
-
-
 def show_runs(folders: list[Path], *, title: str) -> None:
     """Print the table of finished runs and where they are."""
     from mixup_jax.report.conditions import group  # matplotlib and scipy take a second to import
@@ -91,30 +66,3 @@ def show_runs(folders: list[Path], *, title: str) -> None:
     console.print(results_table(settings(group(runs)), title=title))
     for folder in folders:
         console.print(f"\n{folder}: config.json, metrics.jsonl, result.json, checkpoints/, figures/", soft_wrap=True)
-
-
-@contextlib.contextmanager
-def one_line_errors() -> Iterator[None]:
-    """Turn errors that the person at the keyboard can mend into one line on stderr.
-
-    Exit status: 2 for bad input, 1 for a run that failed, 128 + signal for one that was asked to stop.
-    MIXUP_JAX_TRACEBACK=1 shows the traceback instead.
-    """
-    warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
-    if os.environ.get("MIXUP_JAX_TRACEBACK"):
-        yield
-        return
-    try:
-        yield
-    except Stopped as stop:
-        fail(str(stop), code=stop.exit_code, label="stopped")
-    except (NotFinite, CheckpointError) as error:
-        fail(str(error), code=1)
-    except (ValueError, TypeError, OSError) as error:
-        fail(str(error), code=2)
-
-
-def fail(message: str, *, code: int, label: str = "error") -> NoReturn:
-    """Print one line and leave."""
-    print(f"{label}: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(code)

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import tyro
 from rich.console import Console
 
-from experiments.command_line import command, one_line_errors
+from experiments.errors import command, one_line_errors
 from experiments.running import Job, run
 from mixup_jax.config import Config, Data, Mixing, Model, Optimizer
 from mixup_jax.training.launch import Launch

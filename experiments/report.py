@@ -14,6 +14,7 @@ import tyro
 from matplotlib.figure import Figure
 from rich.console import Console
 
+from experiments.errors import command, one_line_errors
 from mixup_jax.report import illustrations
 from mixup_jax.report.conditions import compare, group
 from mixup_jax.report.page import write_page
@@ -41,23 +42,23 @@ def main(
     """
     missing = [path for path in runs if not path.exists()]
     if missing:
-        _fail(f"{missing[0]}: no such folder")
+        raise ValueError(f"{missing[0]}: no such folder")
     found, warnings = load_runs(runs)
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
     if not found:
-        _fail(f"no runs found under {', '.join(map(str, runs))}; a run is a folder with a config.json")
-    write_or_fail(found, output, title, warnings)
+        raise ValueError(f"no runs found under {', '.join(map(str, runs))}; a run is a folder with a config.json")
+    write_orfail(found, output, title, warnings)
     _print(found, output, title)
 
 
-def write_or_fail(runs: list[Run], output: Path, title: str, warnings: list[str]) -> None:
+def write_orfail(runs: list[Run], output: Path, title: str, warnings: list[str]) -> None:
     """Write the page, or leave with one line that says why it cannot be written."""
     figures: list[tuple[str, Figure]] = [(DENSITIES, illustrations.beta_densities())]
     try:
         write_page(runs, output, title=title, figures=figures, warnings=warnings)
     except OSError as error:
-        _fail(f"{output}: cannot be written: {error.strerror or error}")
+        raise ValueError(f"{output}: cannot be written: {error.strerror or error}") from None
 
 
 def _print(runs: list[Run], output: Path, title: str) -> None:
@@ -71,10 +72,6 @@ def _print(runs: list[Run], output: Path, title: str) -> None:
     console.print(f"\npage: {output.resolve()}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _fail(message: str) -> None:
-    print(f"error: {message}", file=sys.stderr)
-    raise SystemExit(2)
-
-
 if __name__ == "__main__":
-    tyro.cli(main, prog="python -m experiments.report")
+    with one_line_errors():
+        command(tyro.cli, main, prog="python -m experiments.report")

@@ -43,18 +43,20 @@ def run(
     cache_compilations()
     name = f"{preset}-{config.data.dataset.replace('/', '_').replace(':', '_')}" + ("-smoke" if job.smoke else "")
     workdir = job.launch.workdir or Path("runs") / experiment / name
-    description = record.describe(config, experiment, preset)
     data = prepare(load(config.data.dataset, job.launch.data_dir), config.data)
-    if is_writer():
-        record.claim(workdir, description)
-    measured = fit(config, data, job.launch, workdir, title=f"{experiment} {preset}")
-    result = {
-        "experiment": experiment,
-        "preset": preset,
+    names = {
         "method": method(config),
         "model": config.model.model,
         "dataset": dataset(config.data),
         "mark": data.mark,
+    }
+    description = names | record.describe(config, experiment, preset)
+    if is_writer():
+        record.claim(workdir, description)
+    measured = fit(config, data, job.launch, workdir, title=f"{experiment} {preset}")
+    result = {
+        **{key: description[key] for key in ("experiment", "preset")},
+        **names,
         "seeds": list(range(config.seed, config.seed + config.seeds)),
         **measured,
         "paper": paper(config),

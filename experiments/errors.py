@@ -1,0 +1,56 @@
+"""Errors of a command line: one line that a stranger understands, and an exit status."""
+
+import contextlib
+import io
+import os
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+from mixup_jax.errors import RunEnded, Stopped
+
+
+def command(cli: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """Call a tyro command line; what it refuses becomes one line."""
+    stderr = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(stderr):
+            return cli(*args, **options)
+    except SystemExit as stop:
+        if stop.code in (None, 0):
+            raise
+        message = " ".join(re.sub(r"[│╭╮╰╯─]+", " ", stderr.getvalue()).split())
+        message = re.sub(
+            r"^(Value error|Parsing error|Unrecognized options|Required options|Invalid choice)", "", message
+        )
+        message = re.sub(r" (Argument helptext|For full helptext).*", "", message)
+        fail(message + "; --help lists the options")
+
+
+@contextlib.contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Turn errors that the person at the keyboard can mend into one line on stderr.
+
+    Exit status: 2 for bad input, 1 for a run that failed, 128 + signal for one that was asked to stop.
+    MIXUP_JAX_TRACEBACK=1 shows the traceback instead.
+    """
+    warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
+    if os.environ.get("MIXUP_JAX_TRACEBACK"):
+        yield
+        return
+    try:
+        yield
+    except Stopped as stop:
+        fail(str(stop), code=stop.exit_code, label="stopped")
+    except RunEnded as error:
+        fail(str(error), code=error.exit_code)
+    except (ValueError, TypeError, OSError) as error:
+        fail(str(error))
+
+
+def fail(message: str, *, code: int = 2, label: str = "error") -> NoReturn:
+    """Print one line and leave."""
+    print(f"{label}: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(code)

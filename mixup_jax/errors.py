@@ -1,0 +1,23 @@
+"""Why a run ended before its last step. What is wrong with an argument is a ValueError or a TypeError instead."""
+
+
+class RunEnded(Exception):
+    """A run ended early; the message is one sentence for the person who started it."""
+
+    exit_code = 1
+
+
+class Stopped(RunEnded):
+    """A run was asked to stop; its state is saved, and the same command goes on from there."""
+
+    def __init__(self, message: str, number: int):
+        super().__init__(message)
+        self.exit_code = 128 + number  # the shell's convention: a scheduler must not take this for the end of the job
+
+
+class NotFinite(RunEnded):
+    """The loss or the gradient of a step was not finite."""
+
+
+class CheckpointError(RunEnded):
+    """A checkpoint could not be written; the message says which and what is left."""
