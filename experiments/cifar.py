@@ -25,7 +25,7 @@ PAPER = Config(
 # that, mixup cannot show what the paper claims for it.
 SMALL = Config(
     data=Data("fashion_mnist", train_examples=4000, pad_crop=0, flip=False),
-    model=Model("preact_resnet", width=16, blocks=(1, 1, 1)),
+    model=Model("preact_resnet", width=24, blocks=(1, 1, 1), stem_stride=2),
     mixing=Mixing(alpha=1.0),
     optimizer=Optimizer(lr=0.1, weight_decay=1e-4, schedule="cosine"),
     batch_size=128,

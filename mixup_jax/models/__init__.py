@@ -32,6 +32,7 @@ def build(model: config.Model, classes: int, *, axis_name: str | None = None) ->
         "classes": classes,
         "width": model.width,
         "blocks": tuple(model.blocks),
+        "stem_stride": model.stem_stride,
         "variant": model.variant,
         "dropout": model.dropout,
         "dtype": jnp.dtype(model.compute_dtype),
@@ -49,6 +50,8 @@ def _check(model: config.Model, classes: int) -> None:
         raise ValueError(f"width is {model.width}; a network needs 1 or more.")
     if not model.blocks or min(model.blocks) < 1:
         raise ValueError(f"blocks is {model.blocks}; it needs one number a stage, each 1 or more.")
+    if model.stem_stride not in (1, 2):
+        raise ValueError(f"stem_stride is {model.stem_stride}; it must be 1 or 2.")
     if model.variant not in ("H", "F"):
         raise ValueError(f"variant is {model.variant!r}; it must be H or F.")
     if not 0 <= model.dropout < 1:

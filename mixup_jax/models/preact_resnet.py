@@ -43,9 +43,10 @@ def conv(features: int, size: int, stride: int, dtype: Any, name: str) -> nn.Con
 
 
 class Stem(nn.Module):
-    """Lift the image to `features` channels at its own resolution."""
+    """Lift the image to `features` channels, at its own resolution or at half of it."""
 
     features: int
+    stride: int = 1
     variant: Literal["H", "F"] = "H"
     dtype: Any = jnp.float32
     axis_name: str | None = None
@@ -53,7 +54,7 @@ class Stem(nn.Module):
     @nn.compact
     def __call__(self, x: Image, train: bool) -> Hidden:
         """Convolve; in variant F also normalise and rectify."""
-        x = conv(self.features, 3, 1, self.dtype, "conv")(x)
+        x = conv(self.features, 3, self.stride, self.dtype, "conv")(x)
         if self.variant == "F":
             x = nn.relu(BatchNorm(dtype=self.dtype, axis_name=self.axis_name, name="bn")(x, train))
         return x
@@ -148,6 +149,8 @@ class PreActResNet(nn.Module):
     """Channels of the first stage; they double from stage to stage."""
     blocks: tuple[int, ...] = (2, 2, 2, 2)
     """Blocks of each stage; the first block of each but the first stage halves the image."""
+    stem_stride: int = 1
+    """2 halves the image before the first stage: a quarter of the work."""
     variant: Literal["H", "F"] = "H"
     dropout: float = 0.0
     """Probability of dropping a unit between the two convolutions of a block."""
@@ -159,7 +162,7 @@ class PreActResNet(nn.Module):
     @nn.compact
     def __call__(self, x: Image, train: bool) -> Float[Array, "batch classes"]:
         """Return the logits of a batch of images."""
-        x = Stem(self.width, self.variant, self.dtype, self.axis_name, name="stem")(x, train)
+        x = Stem(self.width, self.stem_stride, self.variant, self.dtype, self.axis_name, name="stem")(x, train)
         for i, blocks in enumerate(self.blocks):
             x = Stage(
                 self.width * 2**i,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments.errors import one_line_errors
 from experiments.report import main
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +34,7 @@ def test_the_command_writes_the_page_and_prints_the_table_without_the_training_c
 
 
 def failure(capsys, *arguments, **options):
-    with pytest.raises(SystemExit) as stop:
+    with pytest.raises(SystemExit) as stop, one_line_errors():
         main(*arguments, **options)
     lines = capsys.readouterr().err.splitlines()
     assert stop.value.code == 2
