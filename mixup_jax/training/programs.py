@@ -1,5 +1,6 @@
 """The two compiled programs of a run: many training steps, and the evaluation; for all seeds, over the whole mesh."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -141,6 +142,7 @@ def make_programs(recipe: Recipe, mesh: Mesh, image_shape: tuple[int, ...], batc
 def one_after_the_other(function: Callable, in_axes: tuple[int | None, ...]) -> Callable:
     """Return ``vmap(function, in_axes)`` as a loop: a vmapped convolution is a grouped one, which CPUs are slow at."""
 
+    @functools.wraps(function)  # the name that JAX gives the program in logs and profiles
     def mapped(*arguments: Any) -> Any:
         over = [argument for argument, axis in zip(arguments, in_axes, strict=True) if axis == 0]
 

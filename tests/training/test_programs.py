@@ -97,8 +97,9 @@ def test_mixed_batches_are_bit_equal_on_any_devices(fields):
         assert_equal(batches[0], other)
 
 
-def test_seed_i_of_many_is_seed_i_alone():
-    together = Run(changed(MLP, seeds=4, seed=5), 8)
+@pytest.mark.parametrize("seeds", [3, 4])  # one after the other, and side by side
+def test_seed_i_of_many_is_seed_i_alone(seeds):
+    together = Run(changed(MLP, seeds=seeds, seed=5), 8)
     carry = together.start()
     first = on_host(carry[0])
     carry = on_host(together.train(carry, 6))
