@@ -5,6 +5,7 @@ import hashlib
 import importlib.metadata
 import json
 import os
+import platform
 import subprocess
 import sys
 import time
@@ -28,10 +29,20 @@ def describe(config: Config, experiment: str, preset: str) -> dict[str, Any]:
         "config": json.loads(json.dumps(dataclasses.asdict(config))),
         "versions": {"python": sys.version.split()[0]} | {name: importlib.metadata.version(name) for name in PACKAGES},
         "commit": commit(),
-        "device": {"platform": device.platform, "kind": device.device_kind, "count": jax.device_count()},
+        "device": {"platform": device.platform, "kind": _kind(device), "count": jax.device_count()},
         "command": " ".join(["python", *_module_arguments()]),
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
+
+
+def _kind(device: Any) -> str:
+    """Return the name of the device; JAX calls every CPU "cpu"."""
+    if device.platform != "cpu":
+        return device.device_kind
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text().splitlines() if information.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else platform.processor() or platform.machine()}, {os.cpu_count()} cores"
 
 
 def _module_arguments() -> list[str]:
