@@ -91,7 +91,8 @@ def fit(config: Config, data: Dataset, launch: Launch, workdir: Path, *, title: 
     mesh = make_mesh(config.seeds, config.batch_size)
     train_examples = len(data.train_label)
     # An evaluation costs as much as training on a third of the images: let it follow at least twice as many.
-    eval_every = launch.eval_every or math.ceil(2 * len(data.test_label) / train_examples)
+    rarely = math.ceil(2 * len(data.test_label) / train_examples)
+    eval_every = rarely if launch.eval_every is None else launch.eval_every
     plan = plan_steps(train_examples, config, eval_every)
     recipe = make_recipe(config, data)
     programs = make_programs(recipe, mesh, data.image_shape, config.batch_size)

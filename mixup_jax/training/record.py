@@ -65,7 +65,8 @@ def commit() -> str | None:
 def claim(workdir: Path, description: dict[str, Any]) -> None:
     """Make the folder that of this run, or check that it already is.
 
-    Raises ValueError, naming the fields that differ, when another configuration was run there.
+    Raises ValueError, naming the fields that differ, when another configuration was run there; where nothing was
+    trained yet, because that one was refused or died at once, the new configuration takes its place.
     """
     path = workdir / "config.json"
     if not path.exists():
@@ -81,7 +82,9 @@ def claim(workdir: Path, description: dict[str, Any]) -> None:
         for name in sorted(there.keys() | here.keys())
         if there.get(name, "absent") != here.get(name, "absent")
     ]
-    if differing:
+    if differing and there.keys() == here.keys() and not (workdir / "checkpoints").exists():
+        write_json(path, description)
+    elif differing:
         raise ValueError(
             f"{workdir} holds a run of another configuration: {'; '.join(differing)}. Choose another --workdir."
         )

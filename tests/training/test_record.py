@@ -23,6 +23,7 @@ def test_a_folder_is_claimed_once_and_again_by_the_same_configuration(tmp_path):
 def test_another_configuration_is_refused_with_the_fields_that_differ_and_no_others(tmp_path):
     record.claim(tmp_path, record.describe(MLP, "cifar", "small"))
     before = (tmp_path / "config.json").read_bytes()
+    (tmp_path / "checkpoints").mkdir()
     other = changed(MLP, alpha=0.25, decay_epochs=(3.0,), seeds=2)
     with pytest.raises(ValueError, match="holds a run of another configuration") as refused:
         record.claim(tmp_path, record.describe(other, "cifar", "small"))
@@ -32,6 +33,12 @@ def test_another_configuration_is_refused_with_the_fields_that_differ_and_no_oth
     assert "seeds is 1 there and 2 here" in message
     assert message.count(" there and ") == 3
     assert (tmp_path / "config.json").read_bytes() == before
+
+
+def test_where_nothing_was_trained_a_corrected_configuration_takes_the_folder(tmp_path):
+    record.claim(tmp_path, record.describe(changed(MLP, batch_size=12), "cifar", "small"))
+    record.claim(tmp_path, record.describe(MLP, "cifar", "small"))
+    assert json.loads((tmp_path / "config.json").read_text())["config"]["batch_size"] == MLP.batch_size
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"config": 3}', "{}"])
@@ -45,7 +52,7 @@ def test_a_file_that_is_no_configuration_is_refused_and_kept(tmp_path, text):
 def test_the_description_names_versions_device_and_command():
     described = record.describe(MLP, "cifar", "small")
     assert described["versions"]["jax"] == jax.__version__
-    assert described["device"] == {"platform": "cpu", "kind": "cpu", "count": 8}
+    assert (described["device"]["platform"], described["device"]["count"]) == ("cpu", 8)
     assert described["command"].startswith("python ")
     assert sys.argv[0] in described["command"] or "-m pytest" in described["command"]
 
