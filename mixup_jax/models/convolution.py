@@ -1,8 +1,12 @@
-"""A convolution whose kernel gradient is fast on CPUs; elsewhere it is the native operation, untouched.
+"""A convolution whose gradients are fast on CPUs; elsewhere it is the native operation, untouched.
 
-XLA's CPU backend computes the gradient for the kernel as a convolution with an image-sized window, which runs at a
-tenth of the speed of the forward pass when images are large and channels few. The same numbers are one matrix product
-for each tap of the kernel. Pass the function to Flax: ``nn.Conv(..., conv_general_dilated=conv_general_dilated)``.
+Two things slow the native gradients down on CPUs (docs/log/cpu-convolutions.md has the measurements):
+
+* XLA brings convolutions into the layout of its fast code only at the top level of a program. In the body of a
+  `lax.scan` or `fori_loop` the native gradients run as plain nested loops: a ResNet trains 20 to 40 times slower.
+* The kernel gradient is a convolution with an image-sized window, which is slow wherever it stands.
+
+Pass the function to Flax: ``nn.Conv(..., conv_general_dilated=conv_general_dilated)``.
 """
 
 from collections.abc import Sequence
@@ -32,12 +36,15 @@ def conv_general_dilated(
     precision: Any = None,
     preferred_element_type: Any = None,
 ) -> Array:
-    """Convolve as `jax.lax.conv_general_dilated` does, with a fast kernel gradient on CPUs.
+    """Convolve as `jax.lax.conv_general_dilated` does, with fast gradients on CPUs.
 
-    The values are the native operation's. The kernel gradient has its own rule for two-dimensional NHWC images and
-    HWIO kernels without groups, dilation or negative padding; anything else is the native operation. The rule is
-    written as a linear function that JAX transposes, so reverse and forward mode, their compositions, `vmap` and
-    meshes all work; the platform is chosen when the program is lowered (`jax.lax.platform_dependent`).
+    The values are the native operation's. The gradients have rules of their own for two-dimensional NHWC images and
+    HWIO kernels; groups, dilations, negative padding, other layouts and types are left to the native operation. The
+    rules are linear functions that JAX transposes, so forward and reverse mode, their compositions, `vmap` and meshes
+    all work; the platform is chosen when the program is lowered (`jax.lax.platform_dependent`).
+
+    Under a `vmap` over kernels XLA sees a grouped convolution, which is slow on CPUs: there, `jax.lax.map` over seeds
+    computes the same in less than half the time.
 
     >>> import flax.linen as nn
     >>> layer = nn.Conv(8, (3, 3), strides=2, conv_general_dilated=conv_general_dilated)
@@ -68,9 +75,13 @@ def conv_general_dilated(
     return _convolve(lhs, rhs, tuple(window_strides), pads, precision)
 
 
+def _native(x: Array, kernel: Array, strides: tuple, pads: tuple, precision: Any) -> Array:
+    return lax.conv_general_dilated(x, kernel, strides, pads, dimension_numbers=NHWC, precision=precision)
+
+
 @partial(jax.custom_jvp, nondiff_argnums=(2, 3, 4))
 def _convolve(x: Array, kernel: Array, strides: tuple, pads: tuple, precision: Any) -> Array:
-    return lax.conv_general_dilated(x, kernel, strides, pads, dimension_numbers=NHWC, precision=precision)
+    return _native(x, kernel, strides, pads, precision)
 
 
 @partial(_convolve.defjvp, symbolic_zeros=True)
@@ -79,7 +90,7 @@ def _convolve_jvp(strides: tuple, pads: tuple, precision: Any, primals: tuple, t
     x, kernel = primals
     static = {"strides": strides, "pads": pads, "precision": precision}
     y = _convolve(x, kernel, **static)
-    tangent = jnp.zeros_like(y)
+    parts = []
     for fast, fixed, given in ((input_gradient, kernel, tangents[0]), (kernel_gradient, x, tangents[1])):
         if isinstance(given, jax.custom_derivatives.SymbolicZero):
             continue
@@ -88,13 +99,12 @@ def _convolve_jvp(strides: tuple, pads: tuple, precision: Any, primals: tuple, t
             return jax.linear_transpose(partial(fast, fixed, shape=given.shape, **static), y)(given)[0]
 
         def elsewhere(fixed: Array, given: Array, fast: Any = fast) -> Array:
-            pair = (given, fixed) if fast is input_gradient else (fixed, given)
-            return _convolve(*pair, **static)
+            return _native(*((given, fixed) if fast is input_gradient else (fixed, given)), **static)
 
         linear = partial(lax.platform_dependent, cpu=on_cpu, default=elsewhere)
-        # The checkpoint keeps one copy of x for the backward pass, not one shifted copy a tap.
-        tangent += jax.checkpoint(linear, prevent_cse=False)(fixed, given)
-    return y, tangent
+        # The checkpoint keeps one copy of x for the backward pass, not the shifted copies.
+        parts.append(jax.checkpoint(linear, prevent_cse=False)(fixed, given))
+    return y, reduce(jnp.add, parts) if parts else jnp.zeros_like(y)
 
 
 def input_gradient(kernel: Array, dy: Array, *, shape: tuple, strides: tuple, pads: tuple, precision: Any) -> Array:

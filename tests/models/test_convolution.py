@@ -1,63 +1,199 @@
 """Laws of the convolution: the native operation's values and derivatives, under every transformation."""
 
+import re
+from functools import partial
+
+import flax.linen as nn
 import jax
 import numpy as np
 import pytest
 from jax import lax
 from jax import numpy as jnp
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from mixup_jax.models.convolution import conv_general_dilated
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
-CASES = [  # kernel size, stride, padding
-    (3, 1, "SAME"),
-    (3, 2, "SAME"),
-    (3, 2, ((1, 1), (1, 1))),
-    (3, 1, "VALID"),
-    (1, 1, "VALID"),
-    (1, 2, "VALID"),
-    (5, 3, ((0, 2), (3, 1))),
-    (2, 2, "SAME"),
+CASES = [  # image, channels, kernel size, stride, padding
+    (16, 3, 3, 1, "SAME"),
+    (16, 8, 3, 1, ((1, 1), (1, 1))),
+    (6, 8, 3, 1, ((1, 1), (1, 1))),
+    (16, 8, 3, 2, ((1, 1), (1, 1))),
+    (6, 8, 3, 2, "SAME"),
+    (18, 8, 3, 2, "VALID"),
+    (16, 8, 1, 2, "VALID"),
+    (24, 8, 5, 3, ((0, 2), (6, 1))),
+    (24, 8, 2, 3, "SAME"),
 ]
 
 
-def arrays(rng, size, *, lead=(), dtype=jnp.float32):
+def arrays(rng, channels=8, size=3, *, lead=(), image=16, dtype=jnp.float32):
+    """Draw images and a kernel. Gradients of 8 or more rows and channels are computed another way than of fewer."""
     rng_x, rng_kernel = jax.random.split(rng)
-    x = jax.random.normal(rng_x, (*lead, 4, 9, 8, 3), dtype)
-    return x, jax.random.normal(rng_kernel, (*lead, size, size, 3, 5), dtype)
+    x = jax.random.normal(rng_x, (*lead, 4, image, image - 1, channels), dtype)
+    return x, jax.random.normal(rng_kernel, (*lead, size, size, channels, 5), dtype)
 
 
-def losses(stride, padding):
+def losses(stride=1, padding="SAME", **options):
     """The same nonlinear loss on our convolution and on the native one."""
 
-    def loss(convolve):
-        def fn(x, kernel):
-            y = convolve(x, kernel, (stride, stride), padding, dimension_numbers=LAYOUT)
-            return jnp.sum(jnp.sin(y.astype(jnp.float32)))
+    def loss(convolve, x, kernel):
+        y = convolve(x, kernel, (stride, stride), padding, dimension_numbers=LAYOUT, **options)
+        return jnp.sum(jnp.sin(y.astype(jnp.float32)))
 
-        return fn
-
-    return loss(conv_general_dilated), loss(lax.conv_general_dilated)
+    return partial(loss, conv_general_dilated), partial(loss, lax.conv_general_dilated)
 
 
-def assert_close(ours, native, tolerance=1e-5):
-    for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(native), strict=True):
+def assert_agree(transform, functions, *args, tolerance=1e-5):
+    """Check that `transform` of both functions gives the same numbers, to `tolerance` of the largest."""
+    ours, native = (jax.tree.leaves(jax.jit(transform(fn))(*args)) for fn in functions)
+    for a, b in zip(ours, native, strict=True):
         assert a.dtype == b.dtype
         a, b = np.asarray(a, np.float32), np.asarray(b, np.float32)
         np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * max(1, np.abs(b).max()))
 
 
-@pytest.mark.parametrize(("size", "stride", "padding"), CASES)
-def test_gradients_are_the_native_ones(rng, size, stride, padding):
-    ours, native = losses(stride, padding)
-    args = arrays(rng, size)
-    assert_close(jax.value_and_grad(ours, (0, 1))(*args), jax.value_and_grad(native, (0, 1))(*args))
+def value_and_gradients(fn):
+    return jax.value_and_grad(fn, (0, 1))
 
 
+@pytest.mark.parametrize(("image", "channels", "size", "stride", "padding"), CASES)
+def test_gradients_are_the_native_ones(rng, image, channels, size, stride, padding):
+    assert_agree(value_and_gradients, losses(stride, padding), *arrays(rng, channels, size, image=image))
+
+
+def test_gradients_in_bfloat16_agree_to_its_precision(rng):
+    assert_agree(value_and_gradients, losses(2), *arrays(rng, dtype=jnp.bfloat16), tolerance=2e-2)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"rhs_dilation": (2, 2)}, {"lhs_dilation": (2, 2), "padding": ((1, 1), (1, 1))}, {"padding": ((-1, 0), (0, 0))}],
+)
+def test_rare_arguments_work_too(rng, options):
+    assert_agree(value_and_gradients, losses(**options), *arrays(rng))
+
+
+def test_groups_work_too(rng):
+    x, kernel = arrays(rng)
+    assert_agree(value_and_gradients, losses(feature_group_count=2), x, kernel[:, :, :4, :4])
+
+
+@pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0)])
-def test_vmapped_gradients_are_the_native_ones(rng, axes):
-    ours, native = losses(2, "SAME")
-    many, one = arrays(rng, 3, lead=(3,)), arrays(rng, 3)
+def test_vmapped_gradients_are_the_native_ones(rng, axes, stride):
+    many, one = arrays(rng, lead=(2,)), arrays(rng)
     args = [m if axis == 0 else o for axis, m, o in zip(axes, many, one, strict=True)]
-    grads = [jax.vmap(jax.grad(fn, (0, 1)), axes)(*args) for fn in (ours, native)]
-    assert_close(*grads)
+    assert_agree(lambda fn: jax.vmap(value_and_gradients(fn), axes), losses(stride), *args)
+
+
+def test_gradients_of_a_vmap_are_the_native_ones(rng):
+    def total(fn):
+        return value_and_gradients(lambda x, kernel: jax.vmap(jax.vmap(fn, (0, None)))(x, kernel).sum())
+
+    x, kernel = arrays(rng, lead=(2, 2), image=9)
+    assert_agree(total, losses(2), x, kernel[:, 0])
+
+
+def forward_mode(fn):
+    return lambda x, kernel: jax.jvp(fn, (x, kernel), (jnp.cos(x), jnp.sin(kernel)))
+
+
+def forward_over_reverse(fn):
+    return forward_mode(jax.grad(fn, (0, 1)))
+
+
+def reverse_over_reverse(fn):
+    def norm(x, kernel):
+        return sum(jnp.vdot(each, jnp.cos(each)) for each in jax.grad(fn, (0, 1))(x, kernel))
+
+    return jax.grad(norm, (0, 1))
+
+
+def hessian_of_one_kernel_tap(fn):
+    return lambda x, kernel: jax.hessian(lambda tap: fn(x, kernel.at[0, 1, 2].set(tap)))(kernel[0, 1, 2])
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize(
+    "transform", [forward_mode, forward_over_reverse, reverse_over_reverse, hessian_of_one_kernel_tap]
+)
+def test_derivatives_compose(rng, transform, stride):
+    assert_agree(transform, losses(stride), *arrays(rng, image=9), tolerance=1e-4)
+
+
+def gradient_of_a_network(rng):
+    def loss(params, x):
+        y = x
+        for kernel, stride in params:
+            y = jnp.sin(conv_general_dilated(y, kernel, (stride, stride), "SAME", dimension_numbers=LAYOUT))
+        return y.sum()
+
+    x, kernel = arrays(rng, 8)
+    kernel = jnp.concatenate([kernel, kernel[..., :3]], -1)
+    return (lambda kernel, x: jax.grad(loss, allow_int=True)([(kernel, 1), (kernel, 2)], x)[0][0]), kernel, x
+
+
+def test_every_convolution_in_a_loop_has_the_layout_of_the_fast_code(rng):
+    """XLA repairs layouts at the top level only: another one in a loop costs a factor of twenty or more."""
+    gradient, kernel, x = gradient_of_a_network(rng)
+    loop = jax.jit(lambda kernel, x: lax.fori_loop(0, 3, lambda _, k: k - gradient(k, x), kernel))
+    layouts = re.findall(r"dim_labels=(\S+?),? ", loop.lower(kernel, x).compile().as_text())
+    assert layouts
+    assert set(layouts) == {"b01f_01io->b01f"}
+
+
+@pytest.mark.parametrize("platform", ["cuda", "tpu"])
+def test_other_platforms_keep_the_native_gradients(rng, platform):
+    text = jax.jit(jax.grad(losses()[0], (0, 1))).trace(*arrays(rng)).lower(lowering_platforms=(platform,)).as_text()
+    assert text.count("stablehlo.convolution") == 3
+    assert "dot_general" not in text
+    text = jax.jit(jax.grad(losses()[0], (0, 1))).trace(*arrays(rng)).lower(lowering_platforms=("cpu",)).as_text()
+    assert text.count("stablehlo.convolution") == 2
+
+
+def test_the_backward_pass_keeps_one_copy_of_the_images(rng):
+    x, kernel = arrays(rng)
+    convolve = partial(conv_general_dilated, window_strides=(1, 1), padding="SAME", dimension_numbers=LAYOUT)
+    _, pullback = jax.vjp(lambda kernel: convolve(x, kernel), kernel)
+    assert sum(leaf.size for leaf in jax.tree.leaves(pullback)) <= x.size
+
+
+def test_sharded_images_stay_where_they_are(rng):
+    x, kernel = arrays(rng)
+    x = jnp.concatenate([x, x])
+    mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
+    gradients = jax.jit(jax.grad(losses(2)[0], (0, 1)))
+    expected = gradients(x, kernel)
+    sharded = jax.device_put(x, NamedSharding(mesh, PartitionSpec("data")))
+    replicated = jax.device_put(kernel, NamedSharding(mesh, PartitionSpec()))
+    text = gradients.lower(sharded, replicated).compile().as_text()
+    assert "all-gather" not in text
+    assert "all-to-all" not in text
+    for a, b in zip(gradients(sharded, replicated), expected, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
+
+
+def test_pmap_and_shard_map_agree_with_one_device(rng):
+    x, kernel = arrays(rng)
+    x = jnp.concatenate([x, x])
+    gradient = jax.grad(losses(2)[0], 1)
+    mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
+    data, everywhere = PartitionSpec("data"), PartitionSpec()
+
+    def summed(x, kernel):
+        return lax.psum(gradient(x, lax.pcast(kernel, "data", to="varying")), "data")
+
+    mapped = jax.shard_map(summed, mesh=mesh, in_specs=(data, everywhere), out_specs=everywhere)
+    by_device = jax.pmap(gradient, in_axes=(0, None))(x[:, None], kernel)
+    expected = jax.jit(gradient)(x, kernel)
+    np.testing.assert_allclose(jax.jit(mapped)(x, kernel), expected, atol=1e-4)
+    np.testing.assert_allclose(by_device.sum(0), expected, atol=1e-4)
+
+
+def test_flax_calls_it_through_its_hook(rng):
+    x, _ = arrays(rng, 3)
+    ours = nn.Conv(4, (3, 3), strides=2, conv_general_dilated=conv_general_dilated)
+    variables = ours.init(rng, x)
+    native = nn.Conv(4, (3, 3), strides=2)
+    assert_agree(lambda layer: lambda v: jax.grad(lambda v: layer.apply(v, x).sum())(v), (ours, native), variables)
