@@ -21,10 +21,9 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-COMMAND = (
-    "-m experiments.cifar small-mixup --dataset digits --train-examples 512 --model preact_resnet --width 8 --blocks 1 "
-    "--batch-size 64 --epochs 30 --eval-every 1 --seeds 2"
-).split()
+TINY = {"dataset": "digits", "train-examples": 512, "width": 8, "blocks": 1, "batch-size": 64, "epochs": 30, "seeds": 2}
+OPTIONS = [f"--{name}={value}" for name, value in TINY.items()]
+COMMAND = [sys.executable, "-m", "experiments.cifar", "small-mixup", *OPTIONS, "--eval-every=1"]
 CLOCK = ("seconds", "images_per_second")
 
 
@@ -74,7 +73,7 @@ def start(folder: Path, workdir: Path) -> subprocess.Popen:
     """Start the run of a folder; its compilation cache is of this test's own, so that kills hit it half-written too."""
     environment = os.environ | {"XDG_CACHE_HOME": str(workdir / "cache"), "MIXUP_JAX_TRACEBACK": "1"}
     environment.pop("JAX_COMPILATION_CACHE_DIR", None)
-    command = [sys.executable, *COMMAND, "--workdir", str(folder)]
+    command = [*COMMAND, f"--workdir={folder}"]
     return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
