@@ -1,4 +1,4 @@
-"""Print a digest of the mixed batch of some steps, and the sums over the batch that training sees, on these devices.
+"""Print a digest of the mixed batches of some steps, made on these devices.
 
 python mixed_batch_digests.py [COORDINATOR PROCESSES PROCESS_ID]
 """
@@ -9,25 +9,21 @@ import sys
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
-
-from mixup_jax.training.distributed import join
-
-if len(sys.argv) > 1:
-    join(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
-
 from tiny_runs import BATCH, DATA, PREACT, TRAIN, changed
 
 from mixup_jax.data.batches import batch_indices
+from mixup_jax.training.distributed import join
 from mixup_jax.training.mesh import make_mesh, place, shard
 from mixup_jax.training.programs import make_recipe, order_key
 from mixup_jax.training.step import vicinal_batch
 
-mesh = make_mesh(1, BATCH)
-for fields in ({}, {"per": "example", "block": 2, "label_smoothing": 0.1}):
-    recipe = make_recipe(changed(PREACT, **fields), DATA)
+
+def show(fields):
+    """Print step and digest of three mixed batches of a configuration."""
+    mesh, recipe = make_mesh(1, BATCH), make_recipe(changed(PREACT, **fields), DATA)
 
     @jax.jit
-    def mixed_batch(step, image, label, recipe=recipe):
+    def mixed_batch(step, image, label):
         rng = jax.random.key(3)
         index = batch_indices(order_key(rng), step, BATCH, TRAIN)
         batch = {"image": image[index], "label": label[index]}
@@ -42,3 +38,10 @@ for fields in ({}, {"per": "example", "block": 2, "label_smoothing": 0.1}):
             batch = multihost_utils.process_allgather(batch, tiled=True)
         bits = b"".join(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(batch))
         print(step, hashlib.sha256(bits).hexdigest())
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        join(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    for options in ({}, {"per": "example", "block": 2, "label_smoothing": 0.1}):
+        show(options)
