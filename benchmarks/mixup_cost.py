@@ -1,6 +1,6 @@
 """Time a training step with mixup against the same step without a line of mixing, paired in one process.
 
-`alpha` is traced, so that ERM as we run it (alpha 0) is the same program as mixup. Here ERM is compiled without drawing a
+`alpha` is traced: ERM as we run it (alpha 0) is the same program as mixup. Here ERM is compiled without drawing a
 plan and without mixing: what somebody would have who never heard of mixup.
 
     python -m benchmarks.mixup_cost

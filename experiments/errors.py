@@ -1,6 +1,7 @@
 """Errors of a command line: one line that a stranger understands, and an exit status."""
 
 import contextlib
+import functools
 import io
 import os
 import re
@@ -8,6 +9,8 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
+
+import tyro
 
 from mixup_jax.errors import RunEnded, Stopped
 
@@ -21,12 +24,31 @@ def command(cli: Callable[..., Any], *args: Any, **options: Any) -> Any:
     except SystemExit as stop:
         if stop.code in (None, 0):
             raise
-        message = " ".join(re.sub(r"[│╭╮╰╯─]+", " ", stderr.getvalue()).split())
-        message = re.sub(
-            r"^(Value error|Parsing error|Unrecognized options|Required options|Invalid choice)", "", message
-        )
-        message = re.sub(r" (Argument helptext|For full helptext).*", "", message)
-        fail(message + "; --help lists the options")
+        fail(one_line(stderr.getvalue()) + "; --help lists the options")
+
+
+def one_line(box: str) -> str:
+    """Turn tyro's box into a sentence.
+
+    >>> one_line("╭─ Unrecognized options ─╮\\n│ Unrecognized options: --alhpa │\\n╰──────╯")
+    'Unrecognized options: --alhpa'
+    """
+    text = " ".join(re.sub(r"[│╭╮╰╯─]+", " ", box).split())
+    text = re.sub(r"^(Value error|Parsing error|Unrecognized options|Required options|Invalid choice) (?=\S)", "", text)
+    text = re.sub(r"^Error parsing config: (.*?)\.?$", r"\1", text)
+    text, _, options = re.sub(r" (Argument helptext|For full helptext).*", "", text).partition(" Perhaps you meant: ")
+    close = list(dict.fromkeys(re.findall(r"--[a-z][a-z-]+", options)))
+    return text + (f"; perhaps you meant {' or '.join(close)}" if close else "")
+
+
+def call(main: Callable[..., None], *, prog: str) -> None:
+    """Call a function with the options of the command line: parsed first, then called with nothing in between."""
+
+    @functools.wraps(main)
+    def bound(*args: Any, **options: Any) -> Callable[[], None]:
+        return functools.partial(main, *args, **options)
+
+    command(tyro.cli, bound, prog=prog)()
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import tyro
 from rich.console import Console
 
-from experiments.errors import command, one_line_errors
+from experiments.errors import call, one_line_errors
 from experiments.running import Job, run
 from mixup_jax.config import Config, Data, Mixing, Model, Optimizer
 from mixup_jax.training.launch import Launch
@@ -37,19 +37,20 @@ PRESETS = {
 
 
 def main(
-    workdir: Path = Path("runs/quickstart"),
+    workdir: Path | None = None,
     seeds: int = 5,
     smoke: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
 ) -> None:
     """Train ERM and mixup on clean and on corrupted labels of small digits; print a table and write a report.
 
     Args:
-        workdir: Folder of the four runs and the report; the same command goes on where it was interrupted.
+        workdir: Folder of the four runs and the report, runs/quickstart if left out; the same command goes on there.
         seeds: Seeds a row, trained at once.
         smoke: Two epochs of a tiny net: does everything work here?
     """
     if seeds < 1:
         raise ValueError(f"seeds must be at least 1, got {seeds}.")
+    workdir = workdir or Path("runs") / ("quickstart-smoke" if smoke else "quickstart")
     results = {}
     for name, (_, config) in PRESETS.items():
         launch = Launch(workdir=workdir / name, eval_every=1.0 if smoke else 4.0)
@@ -77,4 +78,4 @@ def show(results: dict[str, dict[str, Any]], workdir: Path) -> None:
 
 if __name__ == "__main__":
     with one_line_errors():
-        command(tyro.cli, main, prog="python -m experiments.quickstart")
+        call(main, prog="python -m experiments.quickstart")

@@ -14,7 +14,7 @@ import tyro
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from experiments.errors import command, one_line_errors
+from experiments.errors import call, one_line_errors
 from mixup_jax.report import illustrations
 from mixup_jax.report.conditions import compare, group
 from mixup_jax.report.page import write_page
@@ -74,4 +74,4 @@ def _print(runs: list[Run], output: Path, title: str) -> None:
 
 if __name__ == "__main__":
     with one_line_errors():
-        command(tyro.cli, main, prog="python -m experiments.report")
+        call(main, prog="python -m experiments.report")

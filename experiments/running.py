@@ -1,6 +1,6 @@
 """Carry out a job: data, training, and the files of the run's folder."""
 
-import os
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ import tyro
 from mixup_jax.config import Config, Data
 from mixup_jax.data import Dataset, load
 from mixup_jax.data.label_noise import corrupt_labels
+from mixup_jax.data.locations import cache_home
 from mixup_jax.training import record
 from mixup_jax.training.launch import Launch
 from mixup_jax.training.loop import fit
@@ -51,21 +52,31 @@ def run(
         "mark": data.mark,
     }
     description = names | record.describe(config, experiment, preset)
-    if is_writer():
-        record.claim(workdir, description)
-    measured = fit(config, data, job.launch, workdir, title=f"{experiment} {preset}")
+    with record.locked(workdir) if is_writer() else contextlib.nullcontext():
+        if is_writer():
+            description = record.claim(workdir, description)
+        result = record.finished(workdir)
+        if result is None:
+            measured = fit(config, data, job.launch, workdir, title=f"{experiment} {preset}")
+            result = write_result(workdir, description, measured, config, data, paper(config))
+    return result | {"workdir": str(workdir)}
+
+
+def write_result(
+    workdir: Path, description: dict[str, Any], measured: dict[str, Any], config: Config, data: Dataset, paper: Paper
+) -> dict[str, Any]:
+    """Write result.json and the figures; return the result."""
     result = {
-        **{key: description[key] for key in ("experiment", "preset")},
-        **names,
+        **{key: description[key] for key in ("experiment", "preset", "method", "model", "dataset", "mark")},
         "seeds": list(range(config.seed, config.seed + config.seeds)),
         **measured,
-        "paper": paper(config),
+        "paper": paper,
         **{key: description[key] for key in ("command", "commit", "device", "versions")},
     }
     if is_writer():
         record.write_json(workdir / "result.json", result)
         draw_figures(workdir, data)
-    return result | {"workdir": str(workdir)}
+    return result
 
 
 def prepare(data: Dataset, config: Data) -> Dataset:
@@ -122,8 +133,7 @@ def shrink(config: Config) -> Config:
 def cache_compilations() -> None:
     """Keep compiled programs between runs, in the cache folder, unless JAX was told where to."""
     if jax.config.jax_compilation_cache_dir is None:
-        cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-        jax.config.update("jax_compilation_cache_dir", str(cache / "mixup_jax" / "xla"))
+        jax.config.update("jax_compilation_cache_dir", str(cache_home() / "mixup_jax" / "xla"))
 
 
 def draw_figures(workdir: Path, data: Dataset) -> None:

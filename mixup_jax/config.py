@@ -55,7 +55,7 @@ class Mixing:
     partner: Literal["permutation", "derangement", "roll", "flip"] = "permutation"
     """How partners are chosen: permutation (released code), derangement (never itself), roll, flip."""
     block: int | None = None
-    """Partners come from runs of this many consecutive examples; no larger than one device's share, nothing moves."""
+    """Partners come from runs of this many examples; where it divides one device's share, no image moves."""
     label_smoothing: float = 0.0
     """Share of the label mass spread uniformly over all classes."""
 
@@ -113,8 +113,11 @@ class Config:
             ("label_smoothing", mixing.label_smoothing, 0 <= mixing.label_smoothing < 1, "in [0, 1)"),
             ("batch_size", self.batch_size, self.batch_size >= 1, "at least 1"),
             ("epochs", self.epochs, 0 < self.epochs < math.inf, "positive"),
-            ("seed", self.seed, 0 <= self.seed < 2**32, "in [0, 2**32)"),
             ("seeds", self.seeds, self.seeds >= 1, "at least 1"),
+            ("seed", self.seed, 0 <= self.seed <= 2**32 - self.seeds, f"between 0 and 2**32 - {self.seeds}"),
+            ("label_noise", self.data.label_noise, 0 <= self.data.label_noise <= 1, "between 0 and 1"),
+            ("decay_factor", optimizer.decay_factor, 0 <= optimizer.decay_factor < math.inf, "a finite number >= 0"),
+            ("warmup_start", optimizer.warmup_start, 0 <= optimizer.warmup_start < math.inf, "a finite number >= 0"),
             ("lr", optimizer.lr, 0 <= optimizer.lr < math.inf, "a finite number >= 0"),
             ("momentum", optimizer.momentum, 0 <= optimizer.momentum < 1, "in [0, 1)"),
             ("weight_decay", optimizer.weight_decay, 0 <= optimizer.weight_decay < math.inf, "a finite number >= 0"),

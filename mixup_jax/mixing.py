@@ -26,7 +26,8 @@ class Mix:
 
     `lam`: float32 (batch,), in [0, 1], the weight that each example keeps of itself.
     `partner`: int32 (batch,), the index in the batch of the example that each is mixed with.
-    `block`: partners stay within runs of this many consecutive examples; None is the whole batch.
+    `block`: partners stay within runs of this many consecutive examples; None is the whole batch. A plan made by hand
+    must keep that promise: `mix` looks for partners in the run only.
     """
 
     lam: Array
@@ -186,7 +187,7 @@ def _check_plan(size: int, alpha: ArrayLike, per: str, partner: str, block: int 
         raise ValueError(f"partner must be one of {', '.join(PARTNERS)}, got {partner!r}.")
     if jnp.ndim(alpha) != 0:
         raise ValueError(f"alpha must be a scalar, got shape {jnp.shape(alpha)}; vmap over several values.")
-    if not isinstance(alpha, jax.core.Tracer) and not 0 <= float(alpha) < float("inf"):
+    if not isinstance(alpha, jax.core.Tracer) and not 0 <= float(alpha) < float("inf"):  # pyright: ignore[reportArgumentType]
         raise ValueError(f"alpha must be a finite number >= 0 (0 is ERM), got {alpha}.")
     block_size = size if block is None else block
     if block_size < 1 or size % block_size:

@@ -9,7 +9,7 @@ from jax import Array
 
 from mixup_jax.config import Optimizer
 
-Schedule = Callable[[Any], Array]
+Schedule = Callable[..., Any]
 
 
 def sgd(config: Optimizer) -> optax.GradientTransformation:
@@ -39,7 +39,7 @@ def learning_rate(config: Optimizer, steps_per_epoch: float, epochs: float) -> S
         falls = {round(epoch * steps_per_epoch): config.decay_factor for epoch in config.decay_epochs}
         base = optax.piecewise_constant_schedule(config.lr, falls)
     elif config.schedule == "cosine":
-        fall = optax.cosine_decay_schedule(config.lr, max(1.0, total - warmup))
+        fall = optax.cosine_decay_schedule(config.lr, max(1, round(total - warmup)))
 
         def base(step):
             return fall(jnp.maximum(step - warmup, 0.0))

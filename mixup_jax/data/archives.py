@@ -62,9 +62,14 @@ def download(name: str, archives: Sequence[Archive], folder: Path) -> list[Path]
         files = ", ".join(str(archive) for archive in missing)
         raise FileNotFoundError(
             f"{name}: {files} not found, and not downloaded from {urlsplit(missing[0].url).hostname} "
-            f"({type(error).__name__}); put {'it' if len(missing) == 1 else 'them'} into {folder} and run again"
+            f"({_reason(error)}); put {'it' if len(missing) == 1 else 'them'} into {folder} and run again"
         ) from error
     return [folder / archive.name for archive in archives]
+
+
+def _reason(error: Exception) -> str:
+    """Say why a download failed: a wrong checksum in words, a network without a page of addresses."""
+    return str(error).splitlines()[0] if isinstance(error, ValueError) and str(error) else type(error).__name__
 
 
 def verify(path: Path, archive: Archive) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.experimental import multihost_utils
 from orbax.checkpoint import v1 as ocp
@@ -47,28 +48,43 @@ class Checkpoints:
     def restore(self, like: Any) -> Any | None:
         """Return the newest checkpoint that is whole, with the shapes and shardings of `like`; None if there is none.
 
-        One that cannot be read, or whose content does not match its fingerprint, is moved aside with a warning.
+        A newer one that cannot be read, or whose content does not match its fingerprint, is moved aside with a warning.
+        Raises CheckpointError, and moves nothing, when there are checkpoints and none can be used: that may be a file
+        system out of reach, or code that has changed.
         """
         target = jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding),
             {"tree": like, "fingerprint": fingerprint(like)},
         )
+        unusable = {}
         for step in self.steps():
             with _quietly():
                 tree, reason = self._read(step, target)
             if tree is not None:
+                for newer, why in unusable.items():
+                    warnings.warn(f"checkpoint {newer} is damaged and is skipped: {why}", stacklevel=2)
+                    self._move_aside(newer)
                 return tree
-            warnings.warn(f"checkpoint {step} is damaged and is skipped: {reason}", stacklevel=2)
-            self._move_aside(step)
+            unusable[step] = reason
+        if unusable:
+            folder, (step, reason) = self._checkpointer.directory, next(iter(unusable.items()))
+            raise CheckpointError(
+                f"none of the {len(unusable)} checkpoints in {folder} can be used, the newest (step {step}) because: "
+                f"{reason}. To start anew, move the folder away."
+            )
         return None
 
     def _read(self, step: int, target: Any) -> tuple[Any | None, str]:
         """Return a checkpoint's tree, or None and why it cannot be used."""
+        content, reason = None, "another process could not read it"
         try:
             content = self._checkpointer.load(step, target)
         except Exception as error:  # whatever Orbax, TensorStore or the file system raise for a damaged file
             cause = error.__cause__ or error
-            return None, (str(cause).strip().splitlines() or [type(cause).__name__])[0][:200]
+            reason = (str(cause).strip().splitlines() or [type(cause).__name__])[0][:200]
+        readable = multihost_utils.process_allgather(np.asarray(content is not None))  # by every process
+        if content is None or not np.all(readable):
+            return None, reason
         if int(fingerprint(content["tree"])) != int(content["fingerprint"]):
             return None, "its content does not match its fingerprint"
         return content["tree"], ""

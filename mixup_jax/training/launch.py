@@ -1,4 +1,4 @@
-"""How and where a run is carried out: nothing here changes its result."""
+"""How and where a run is carried out. Nothing here changes what is learned, bit for bit."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,3 +24,8 @@ class Launch:
     """Number of processes, when started by hand."""
     process_id: int | None = None
     """This process's number, from 0, when started by hand."""
+
+    def __post_init__(self) -> None:
+        """Refuse to keep nothing."""
+        if self.keep < 1:
+            raise ValueError(f"keep must be at least 1, got {self.keep}.")

@@ -4,22 +4,23 @@ import dataclasses
 import math
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.experimental import multihost_utils
+from jax.sharding import NamedSharding
 
 from mixup_jax.config import Config
 from mixup_jax.data import Dataset
 from mixup_jax.errors import NotFinite
-from mixup_jax.evaluation.classification import reliability, summarize
 from mixup_jax.optim import Schedule
 from mixup_jax.training import record
 from mixup_jax.training.checkpoint import Checkpoints, open_checkpoints
 from mixup_jax.training.launch import Launch
+from mixup_jax.training.measurements import on_host, summary, test_metrics, training_metrics
 from mixup_jax.training.mesh import is_writer, make_mesh, place, shard
+from mixup_jax.training.plan import Plan, plan_steps
 from mixup_jax.training.programs import (
     CLEAN_SUBSET,
     NEVER,
@@ -44,20 +45,12 @@ SHARED_CHUNK = 8
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
-    """The steps of a run: how many, how many make an epoch, and after which to evaluate."""
-
-    steps: int
-    steps_per_epoch: float
-    marks: tuple[int, ...]
-
-
-@dataclasses.dataclass(frozen=True)
 class Setting:
     """All that stays the same during a run."""
 
     config: Config
     workdir: Path
+    replicated: NamedSharding
     plan: Plan
     schedule: Schedule
     programs: Programs
@@ -65,21 +58,6 @@ class Setting:
     train: Examples
     clean: Batches
     test: Batches
-
-
-def plan_steps(train_examples: int, config: Config, eval_every: float) -> Plan:
-    """Return the steps of a run.
-
-    >>> plan_steps(1000, Config(batch_size=128, epochs=2), eval_every=1)
-    Plan(steps=16, steps_per_epoch=7.8125, marks=(8, 16))
-    """
-    if not eval_every > 0:
-        raise ValueError(f"eval_every must be positive, got {eval_every}.")
-    per_epoch = train_examples / config.batch_size
-    steps = max(1, round(config.epochs * per_epoch))
-    count = math.ceil(config.epochs / eval_every)
-    marks = {min(steps, max(1, math.ceil(k * eval_every * per_epoch))) for k in range(1, count + 1)}
-    return Plan(steps, per_epoch, tuple(sorted(marks | {steps})))
 
 
 def fit(config: Config, data: Dataset, launch: Launch, workdir: Path, *, title: str = "") -> dict[str, Any]:
@@ -100,6 +78,7 @@ def fit(config: Config, data: Dataset, launch: Launch, workdir: Path, *, title: 
     setting = Setting(
         config=config,
         workdir=workdir,
+        replicated=shard(mesh),
         plan=plan,
         schedule=recipe.schedule,
         programs=programs,
@@ -109,16 +88,20 @@ def fit(config: Config, data: Dataset, launch: Launch, workdir: Path, *, title: 
         test=place_batches(mesh, data.test_image, data.test_label, config.batch_size),
     )
     seeds = place(np.arange(config.seed, config.seed + config.seeds, dtype=np.uint32), shard(mesh, "seed"))
-    start = {"state": programs.init(seeds), "totals": zero_totals(mesh, config.seeds)}
+    start = {
+        "state": programs.init(seeds),
+        "totals": zero_totals(mesh, config.seeds),
+        "seconds": place(np.float32(0), setting.replicated),
+    }
     with stop_on_signals() as stop, open_checkpoints(workdir / "checkpoints", launch.keep) as checkpoints:
         carry = checkpoints.restore(start) or start
-        step = int(_on_host(carry["state"].step)[0])
+        step = int(on_host(carry["state"].step)[0])
         records = record.read_metrics(workdir, step) if is_writer() else []
         with (
             progress_bar(title or workdir.name, plan.steps, step, show=is_writer()) as bar,
             open_board(workdir, launch.tensorboard and is_writer()) as board,
         ):
-            trainer = _Trainer(setting, checkpoints, stop, bar, board, records)
+            trainer = _Trainer(setting, checkpoints, stop, bar, board, records, float(carry["seconds"]))
             state = trainer.run(carry["state"], carry["totals"], step)
         return trainer.result(state)
 
@@ -132,11 +115,18 @@ class _Trainer:
     """The loop of one run; its attributes are what the loop accumulates on the host."""
 
     def __init__(
-        self, setting: Setting, checkpoints: Checkpoints, stop: StopFlag, bar: Bar, board: Board, records: list[dict]
+        self,
+        setting: Setting,
+        checkpoints: Checkpoints,
+        stop: StopFlag,
+        bar: Bar,
+        board: Board,
+        records: list[dict[str, Any]],
+        seconds: float,
     ):
         self.setting, self.checkpoints, self.stop, self.bar, self.board = setting, checkpoints, stop, bar, board
         self.records = records
-        self.seconds = records[-1]["seconds"] if records else 0.0
+        self.before, self.started = seconds, time.perf_counter()
         self.chunk = SHARED_CHUNK if jax.process_count() > 1 else 1
         self.rate = 0.0
 
@@ -148,12 +138,27 @@ class _Trainer:
                 continue
             started = time.perf_counter()
             state, totals = self._advance(state, totals, step, mark)
+            images = (mark - step) * self.setting.config.batch_size * self.setting.config.seeds
             step = mark
-            test_error = self._evaluate(state, totals, step, started)
+            test_error = self._evaluate(state, totals, step, images / max(time.perf_counter() - started, 1e-6))
             totals = zeros
-            self.checkpoints.save({"state": state, "totals": totals}, step, test_error)
+            self._save(state, totals, step, test_error)
+            if self.stop.requested():
+                self._stop(step)
         self.checkpoints.wait()
         return state
+
+    def _save(self, state: TrainState, totals: Totals, step: int, test_error: float | None) -> None:
+        seconds = place(np.float32(self._seconds()), self.setting.replicated)
+        self.checkpoints.save({"state": state, "totals": totals, "seconds": seconds}, step, test_error)
+
+    def _stop(self, step: int) -> NoReturn:
+        self.checkpoints.wait()
+        raise self.stop.stopped(f"at step {step} of {self.setting.plan.steps}; the same command goes on from there.")
+
+    def _seconds(self) -> float:
+        """Return the time spent on the run, by this process and those before it."""
+        return self.before + time.perf_counter() - self.started
 
     def _advance(self, state: TrainState, totals: Totals, step: int, mark: int) -> tuple[TrainState, Totals]:
         """Train from `step` to `mark`, looking at the numbers of a chunk while the next one is computed."""
@@ -170,11 +175,10 @@ class _Trainer:
                 clock = now
             step += count
             pending = (totals, count)
-            if self.stop.requested():
+            if step < mark and self.stop.requested():  # at a mark the evaluation comes first
                 self._check(totals, step)
-                self.checkpoints.save({"state": state, "totals": totals}, step, None)
-                self.checkpoints.wait()
-                raise self.stop.stopped(f"at step {step} of {setting.plan.steps}; the same command goes on from there.")
+                self._save(state, totals, step, None)
+                self._stop(step)
         self._check(totals, step)
         self.bar.update(step, self.rate * setting.config.batch_size * setting.config.seeds)
         return state, totals
@@ -186,69 +190,41 @@ class _Trainer:
             self.chunk = max(1, min(2 * self.chunk, int(CHUNK_SECONDS * self.rate)))
 
     def _check(self, totals: Totals, step: int) -> None:
-        bad_step = _on_host(totals.bad_step)
+        bad_step = on_host(totals.bad_step)
         if bad_step.min() < NEVER:
             seed = self.setting.config.seed + int(bad_step.argmin())
             whole = self.checkpoints.steps()
             last = f"the last good checkpoint is step {whole[0]}" if whole else "there is no checkpoint yet"
             raise NotFinite(f"loss or gradient is not finite at step {bad_step.min()} of seed {seed}; {last}.")
 
-    def _evaluate(self, state: TrainState, totals: Totals, step: int, started: float) -> float:
+    def _evaluate(self, state: TrainState, totals: Totals, mark: int, images_per_second: float) -> float:
         """Evaluate, add a line to metrics.jsonl, and return the mean test error."""
         setting = self.setting
-        trained = time.perf_counter()
-        clean = summarize(_on_host(setting.programs.evaluate(state, setting.clean)))
-        test = summarize(_on_host(setting.programs.evaluate(state, setting.test)))
-        host = _on_host(totals)
-        self.seconds += time.perf_counter() - started
-        images = float(host.steps[0]) * setting.config.batch_size * setting.config.seeds
         line = {
-            "step": step,
-            "epoch": round(step / setting.plan.steps_per_epoch, 4),
-            "seconds": round(self.seconds, 3),
-            "images_per_second": round(images / max(trained - started, 1e-6), 1),
-            "lr": float(setting.schedule(step - 1)),
-            "train_loss": (host.loss / host.steps).tolist(),
-            "train_accuracy": (100 * host.accuracy / host.steps).tolist(),
-            "train_subset_error": clean["error"].tolist(),
-            "test_error": test["error"].tolist(),
-            "test_loss": test["loss"].tolist(),
-            "test_ece": test["ece"].tolist(),
+            "step": mark,
+            "epoch": round(mark / setting.plan.steps_per_epoch, 4),
+            "images_per_second": round(images_per_second, 1),
+            "lr": float(setting.schedule(mark - 1)),
+            **training_metrics(on_host(totals)),
+            **test_metrics(
+                on_host(setting.programs.evaluate(state, setting.clean)),
+                on_host(setting.programs.evaluate(state, setting.test)),
+            ),
+            "seconds": round(self._seconds(), 3),
         }
         self.records.append(line)
         if is_writer():
             record.append_metrics(setting.workdir, line)
         self.board.write(line)
-        self.bar.evaluated(line["epoch"], float(np.mean(line["train_loss"])), float(test["error"].mean()))
-        return float(test["error"].mean())
+        test_error = float(np.mean(line["test_error"]))
+        self.bar.evaluated(line["epoch"], float(np.mean(line["train_loss"])), test_error)
+        return test_error
 
     def result(self, state: TrainState) -> dict[str, Any]:
         """Return the measured part of result.json, on the process that writes it; the others return nothing."""
-        sums = _on_host(self.setting.programs.evaluate(state, self.setting.test))
-        params = _on_host(state.params)
+        sums, params = on_host(self.setting.programs.evaluate(state, self.setting.test)), on_host(state.params)
         if not is_writer():
             return {}
-        errors = np.array([line["test_error"] for line in self.records])
-        last = self.records[-1]
-        speed = [line["images_per_second"] for line in self.records]
-        return {
-            "test_error": {
-                "best": errors.min(axis=0).tolist(),
-                "last": errors[-1].tolist(),
-                "median_last_10": np.median(errors[-10:], axis=0).tolist(),
-            },
-            "test_loss": last["test_loss"],
-            "test_ece": last["test_ece"],
-            "train_subset_error": last["train_subset_error"],
-            "reliability": {name: value.tolist() for name, value in reliability(sums).items()},
-            "wall_seconds": last["seconds"],
-            "images_per_second": float(np.median(speed)),
-            "params_digest": record.digest(params),
-        }
-
-
-def _on_host(tree: Any) -> Any:
-    """Fetch arrays to every process, also where each process holds a part of them."""
-    if jax.process_count() > 1:
-        tree = multihost_utils.process_allgather(tree, tiled=True)
-    return jax.tree.map(np.asarray, tree)
+        if not self.records:
+            raise ValueError(f"{self.setting.workdir}/metrics.jsonl is gone; the run cannot be summed up.")
+        return summary(self.records, self.setting.config.epochs, sums) | {"params_digest": record.digest(params)}

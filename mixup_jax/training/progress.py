@@ -10,8 +10,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 class Bar:
     """The progress of one run in steps."""
 
-    def __init__(self, progress: Progress, total: int, done: int):
-        self._progress = progress
+    def __init__(self, progress: Progress, total: int, done: int, plain: Console | None):
+        self._progress, self._plain = progress, plain
         self._task = progress.add_task("", total=total, completed=done, speed="compiling", metrics="")
 
     def update(self, step: int, images_per_second: float) -> None:
@@ -22,11 +22,13 @@ class Bar:
         """Show the means over seeds of the last evaluation."""
         text = f"epoch {epoch:g}: train loss {train_loss:.3f}, test error {test_error:.2f} %"
         self._progress.update(self._task, metrics=text)
+        if self._plain:
+            self._plain.print(text, highlight=False, soft_wrap=True)
 
 
 @contextmanager
 def progress_bar(title: str, total: int, done: int, *, show: bool) -> Iterator[Bar]:
-    """Open the bar on stderr; where that is no terminal, or `show` is false, nothing is drawn."""
+    """Open the bar on stderr; where that is no terminal, evaluations are lines on stdout; unless `show` is false."""
     console = Console(stderr=True)
     columns = (
         TextColumn("[bold]" + title.replace("[", "\\[")),
@@ -39,4 +41,4 @@ def progress_bar(title: str, total: int, done: int, *, show: bool) -> Iterator[B
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, disable=not (show and console.is_terminal)) as progress:
-        yield Bar(progress, total, done)
+        yield Bar(progress, total, done, Console() if show and not console.is_terminal else None)

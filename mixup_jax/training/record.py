@@ -1,14 +1,19 @@
 """The folder of a run: what was asked for, what happened, what came out (docs/design.md, "The files of a run")."""
 
+import contextlib
 import dataclasses
+import fcntl
 import hashlib
 import importlib.metadata
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import time
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +35,7 @@ def describe(config: Config, experiment: str, preset: str) -> dict[str, Any]:
         "versions": {"python": sys.version.split()[0]} | {name: importlib.metadata.version(name) for name in PACKAGES},
         "commit": commit(),
         "device": {"platform": device.platform, "kind": _kind(device), "count": jax.device_count()},
-        "command": " ".join(["python", *_module_arguments()]),
+        "command": shlex.join(["python", *_module_arguments()]),
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
 
@@ -62,8 +67,28 @@ def commit() -> str | None:
         return None
 
 
-def claim(workdir: Path, description: dict[str, Any]) -> None:
-    """Make the folder that of this run, or check that it already is.
+@contextlib.contextmanager
+def locked(workdir: Path) -> Iterator[None]:
+    """Keep others out of the folder; raises ValueError where another process is at work in it."""
+    workdir.mkdir(parents=True, exist_ok=True)
+    with (workdir / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(
+                f"another process is training in {workdir}; wait for it or choose another --workdir."
+            ) from None
+        yield
+
+
+def finished(workdir: Path) -> dict[str, Any] | None:
+    """Return the content of result.json where the run has ended."""
+    path = workdir / "result.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def claim(workdir: Path, description: dict[str, Any]) -> dict[str, Any]:
+    """Make the folder that of this run, or check that it already is; return its description, that of the first start.
 
     Raises ValueError, naming the fields that differ, when another configuration was run there; where nothing was
     trained yet, because that one was refused or died at once, the new configuration takes its place.
@@ -71,9 +96,10 @@ def claim(workdir: Path, description: dict[str, Any]) -> None:
     path = workdir / "config.json"
     if not path.exists():
         write_json(path, description)
-        return
+        return description
     try:
-        there = _flatten(json.loads(path.read_text())["config"])
+        first = json.loads(path.read_text())
+        there = _flatten(first["config"])
     except (ValueError, KeyError, TypeError):
         raise ValueError(f"{path} is not the configuration of a run; choose another --workdir.") from None
     here = _flatten(description["config"])
@@ -84,10 +110,15 @@ def claim(workdir: Path, description: dict[str, Any]) -> None:
     ]
     if differing and there.keys() == here.keys() and not (workdir / "checkpoints").exists():
         write_json(path, description)
-    elif differing:
+        return description
+    if differing:
         raise ValueError(
             f"{workdir} holds a run of another configuration: {'; '.join(differing)}. Choose another --workdir."
         )
+    for name in ("commit", "versions"):
+        if (begun := first.get(name)) != description[name]:
+            warnings.warn(f"{workdir}: begun with {name} {begun}, going on with {description[name]}", stacklevel=2)
+    return first
 
 
 def read_metrics(workdir: Path, last_step: int) -> list[dict[str, Any]]:

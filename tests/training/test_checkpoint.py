@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from tiny_runs import PREACT, Run, assert_equal, changed, on_host
 
+from mixup_jax.errors import CheckpointError
 from mixup_jax.training.checkpoint import fingerprint, open_checkpoints
 
 
@@ -119,15 +120,14 @@ def test_a_flipped_bit_in_the_numbers_is_seen(run, saved, copy):
     assert restored_step(run, saved, copy) == 1
 
 
-def test_when_all_are_damaged_there_is_none(run, copy):
+def test_when_all_are_damaged_none_is_moved_and_the_run_does_not_start_anew(run, copy):
     for step in (1, 2):
         for file in (copy / str(step) / "state").rglob("*"):
             if file.is_file():
                 file.write_bytes(b"")
-    carry, messages = restore(copy, run.start())
-    assert carry is None
-    assert [message.split()[1] for message in messages] == ["2", "1"]
-    assert restore(copy, run.start()) == (None, [])
+    with pytest.raises(CheckpointError, match=r"none of the 2 checkpoints in .* the newest \(step 2\) because: .*move"):
+        restore(copy, run.start())
+    assert sorted(path.name for path in copy.iterdir() if path.name.isdigit()) == ["1", "2"]
 
 
 def test_the_fingerprint_sees_every_leaf_and_position():

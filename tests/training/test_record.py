@@ -16,7 +16,9 @@ from mixup_jax.training import record
 def test_a_folder_is_claimed_once_and_again_by_the_same_configuration(tmp_path):
     first = record.describe(MLP, "cifar", "small")
     record.claim(tmp_path / "run", first)
-    record.claim(tmp_path / "run", record.describe(MLP, "cifar", "small") | {"started": "later", "commit": "another"})
+    later = record.describe(MLP, "cifar", "small") | {"started": "later", "commit": "another"}
+    with pytest.warns(UserWarning, match="begun with commit .*, going on with another"):
+        assert record.claim(tmp_path / "run", later)["started"] == first["started"]
     assert json.loads((tmp_path / "run" / "config.json").read_text()) == json.loads(json.dumps(first))
 
 
@@ -119,3 +121,14 @@ def test_the_digest_depends_on_every_bit_name_shape_and_dtype_and_on_nothing_els
     ]
     assert len({record.digest(each) for each in (params, *others)}) == len(others) + 1
     assert record.digest({"x": kernel.T}) == record.digest({"x": np.ascontiguousarray(kernel.T)})
+
+
+def test_two_processes_do_not_train_in_one_folder(tmp_path):
+    with (
+        record.locked(tmp_path),
+        pytest.raises(ValueError, match="another process is training"),
+        record.locked(tmp_path),
+    ):
+        pass
+    with record.locked(tmp_path):
+        pass

@@ -1,0 +1,57 @@
+"""From sums on the devices to the numbers in metrics.jsonl and result.json; lists are over seeds."""
+
+from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+from mixup_jax.evaluation.classification import reliability, summarize
+from mixup_jax.training.programs import Totals
+
+
+def on_host(tree: Any) -> Any:
+    """Fetch arrays to every process, also where each process holds a part of them."""
+    if jax.process_count() > 1:
+        tree = multihost_utils.process_allgather(tree, tiled=True)
+    return jax.tree.map(np.asarray, tree)
+
+
+def training_metrics(totals: Totals) -> dict[str, list[float]]:
+    """Return the means over the steps since the evaluation before."""
+    return {
+        "train_loss": (totals.loss / totals.steps).tolist(),
+        "train_accuracy": (100 * totals.accuracy / totals.steps).tolist(),
+    }
+
+
+def test_metrics(clean_sums: dict[str, Any], test_sums: dict[str, Any]) -> dict[str, list[float]]:
+    """Return error, loss and calibration on the test set, and the error on the clean part of the training set."""
+    clean, test = summarize(clean_sums), summarize(test_sums)
+    return {
+        "train_subset_error": clean["error"].tolist(),
+        "test_error": test["error"].tolist(),
+        "test_loss": test["loss"].tolist(),
+        "test_ece": test["ece"].tolist(),
+    }
+
+
+def summary(records: list[dict[str, Any]], epochs: float, test_sums: dict[str, Any]) -> dict[str, Any]:
+    """Sum a run up: best, last, and the median over the evaluations of the last 10 epochs (paper, table 5)."""
+    last = records[-1]
+    errors = np.array([line["test_error"] for line in records])
+    late = np.array([line["epoch"] > epochs - 10 for line in records])
+    late[-1] = True
+    return {
+        "test_error": {
+            "best": errors.min(axis=0).tolist(),
+            "last": errors[-1].tolist(),
+            "median_last_10": np.median(errors[late], axis=0).tolist(),
+        },
+        "test_loss": last["test_loss"],
+        "test_ece": last["test_ece"],
+        "train_subset_error": last["train_subset_error"],
+        "reliability": {name: value.tolist() for name, value in reliability(test_sums).items()},
+        "wall_seconds": last["seconds"],
+        "images_per_second": float(np.median([line["images_per_second"] for line in records])),
+    }

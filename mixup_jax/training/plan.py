@@ -1,0 +1,32 @@
+"""How many steps a run takes, and after which of them it is evaluated."""
+
+import math
+from dataclasses import dataclass
+
+from mixup_jax.config import Config
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps of a run: how many, how many make an epoch, and after which to evaluate."""
+
+    steps: int
+    steps_per_epoch: float
+    marks: tuple[int, ...]
+
+
+def plan_steps(train_examples: int, config: Config, eval_every: float) -> Plan:
+    """Return the steps of a run.
+
+    >>> plan_steps(1000, Config(batch_size=128, epochs=2), eval_every=1)
+    Plan(steps=16, steps_per_epoch=7.8125, marks=(8, 16))
+    """
+    if not eval_every > 0:
+        raise ValueError(f"eval_every must be positive, got {eval_every}.")
+    per_epoch = train_examples / config.batch_size
+    steps = max(1, round(config.epochs * per_epoch))
+    if (steps + 1) * config.batch_size >= 2**31:
+        raise ValueError(f"epochs {config.epochs:g} make {steps} steps: more positions than 32 bits can count.")
+    count = math.ceil(config.epochs / eval_every)
+    marks = {min(steps, max(1, math.ceil(k * eval_every * per_epoch))) for k in range(1, count + 1)}
+    return Plan(steps, per_epoch, tuple(sorted(marks | {steps})))
