@@ -139,19 +139,20 @@ def main(
     """
     console = Console()
     if not HAS_TORCH:
-        console.print("PyTorch is not installed; ratios are to the native gradients.")
-    table = Table(title=f"PreAct ResNet-18, one training step; JAX {jax.__version__}, {os.cpu_count()} cores")
-    for column in ("batch x width", "contestant", "images/s", "best", "processor ms/image", "x first row's images/s"):
-        table.add_column(column, justify="left" if column == "contestant" else "right")
+        console.print("PyTorch is not installed: no rows for it.")
+    title = f"PreAct ResNet-18, a training step (batch x width); JAX {jax.__version__}, {os.cpu_count()} cores"
+    table = Table(title=title, caption="ratio: speed relative to the first row of the case, by clock and by cpu time")
+    for column in ("case", "contestant", "images/s", "best", "ratio", "cpu ms/image", "ratio"):
+        table.add_column(column, justify="left" if column == "contestant" else "right", no_wrap=True)
     for case in cases:
         size, width = CASES[case]
         rows = measure(contestants(size, width, native_loop), rounds, steps)
-        first = median(wall for wall, _ in next(iter(rows.values())))
-        for name, pairs in rows.items():
-            wall, processor = median(wall for wall, _ in pairs), median(processor for _, processor in pairs)
-            best = size / min(wall for wall, _ in pairs)
-            row = f"{size / wall:.1f}", f"{best:.1f}", f"{1e3 * processor / size:.1f}", f"{first / wall:.2f}"
-            table.add_row(case, name, *row)
+        medians = {name: [median(column) for column in zip(*pairs, strict=True)] for name, pairs in rows.items()}
+        first_wall, first_processor = next(iter(medians.values()))
+        for name, (wall, processor) in medians.items():
+            best = size / min(wall for wall, _ in rows[name])
+            row = [f"{size / wall:.1f}", f"{best:.1f}", f"{first_wall / wall:.2f}"]
+            table.add_row(case, name, *row, f"{1e3 * processor / size:.1f}", f"{first_processor / processor:.2f}")
         table.add_section()
     console.print(table)
 

@@ -58,4 +58,4 @@ def paper(config: Config) -> Paper:
 
 
 if __name__ == "__main__":
-    run_presets("cifar", __doc__, PRESETS, default="small-mixup", paper=paper)
+    run_presets("cifar", __doc__ or "", PRESETS, default="small-mixup", paper=paper)

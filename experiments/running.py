@@ -1,6 +1,7 @@
 """Carry out a job: data, training, and the files of the run's folder."""
 
 import contextlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -132,7 +133,7 @@ def shrink(config: Config) -> Config:
 
 def cache_compilations() -> None:
     """Keep compiled programs between runs, in the cache folder, unless JAX was told where to."""
-    if jax.config.jax_compilation_cache_dir is None:
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         jax.config.update("jax_compilation_cache_dir", str(cache_home() / "mixup_jax" / "xla"))
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.core import Tracer
 from jax.typing import ArrayLike
 
 PER = ("batch", "example")
@@ -187,7 +188,7 @@ def _check_plan(size: int, alpha: ArrayLike, per: str, partner: str, block: int 
         raise ValueError(f"partner must be one of {', '.join(PARTNERS)}, got {partner!r}.")
     if jnp.ndim(alpha) != 0:
         raise ValueError(f"alpha must be a scalar, got shape {jnp.shape(alpha)}; vmap over several values.")
-    if not isinstance(alpha, jax.core.Tracer) and not 0 <= float(alpha) < float("inf"):  # pyright: ignore[reportArgumentType]
+    if not isinstance(alpha, Tracer) and not 0 <= float(alpha) < float("inf"):  # pyright: ignore[reportArgumentType]
         raise ValueError(f"alpha must be a finite number >= 0 (0 is ERM), got {alpha}.")
     block_size = size if block is None else block
     if block_size < 1 or size % block_size:

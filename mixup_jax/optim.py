@@ -37,12 +37,10 @@ def learning_rate(config: Optimizer, steps_per_epoch: float, epochs: float) -> S
     if config.schedule == "step":
         # Paper: divided after 100 epochs, as here; the released code divides one epoch late (101 epochs at 0.1).
         falls = {round(epoch * steps_per_epoch): config.decay_factor for epoch in config.decay_epochs}
-        base = optax.piecewise_constant_schedule(config.lr, falls)
+        base: Schedule = optax.piecewise_constant_schedule(config.lr, falls)
     elif config.schedule == "cosine":
         fall = optax.cosine_decay_schedule(config.lr, max(1, round(total - warmup)))
-
-        def base(step):
-            return fall(jnp.maximum(step - warmup, 0.0))
+        base = lambda step: fall(jnp.maximum(step - warmup, 0.0))  # noqa: E731
     elif config.schedule == "constant":
         base = optax.constant_schedule(config.lr)
     else:
