@@ -137,7 +137,7 @@ def main(
         steps: Training steps a turn.
         native_loop: Time the native gradients in a loop too; a step takes minutes at width 64.
     """
-    console = Console()
+    console = Console(width=120)
     if not HAS_TORCH:
         console.print("PyTorch is not installed: no rows for it.")
     title = f"PreAct ResNet-18, a training step (batch x width); JAX {jax.__version__}, {os.cpu_count()} cores"
