@@ -174,8 +174,13 @@ def _mix_leaf(plan: Mix, leaf: Any, name: str) -> Array:
     if leaf.ndim == 0 or leaf.shape[0] != plan.lam.shape[0]:
         raise ValueError(f"leaf{name} is {_describe(leaf)}; the plan mixes a batch of {plan.lam.shape[0]}.")
     dtype = jnp.promote_types(leaf.dtype, jnp.float32)
-    lam = plan.lam.reshape(-1, *[1] * (leaf.ndim - 1)).astype(dtype)
-    return (lam * leaf.astype(dtype) + (1 - lam) * _take_partner(plan, leaf).astype(dtype)).astype(leaf.dtype)
+    lam = plan.lam.reshape(-1, *[1] * (leaf.ndim - 1))
+    own, partner = leaf.astype(dtype), _take_partner(plan, leaf).astype(dtype)
+    # lam * own + (1 - lam) * partner, with one product: of two, compilers fuse now the one and now the other with the
+    # sum, and the last bit would depend on the program around, on the number of devices for one.
+    near, far = jnp.where(lam >= 0.5, own, partner), jnp.where(lam >= 0.5, partner, own)
+    share = jnp.where(lam >= 0.5, 1 - lam, lam).astype(dtype)
+    return (near + share * (far - near)).astype(leaf.dtype)
 
 
 def _check_plan(size: int, alpha: ArrayLike, per: str, partner: str, block: int | None) -> int:
