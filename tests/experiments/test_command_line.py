@@ -90,7 +90,7 @@ def test_bad_input_gets_one_line_and_exit_status_2(cli, tmp_path, monkeypatch, n
     assert not (tmp_path / "run" / "result.json").exists()
 
 
-def start(*arguments, **options):
+def start(*arguments):
     """Start `python -m experiments.cifar` as a person does, on one device."""
     environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -98,18 +98,14 @@ def start(*arguments, **options):
     return subprocess.Popen(command, cwd=ROOT, env=environment, **pipes)
 
 
-def test_the_smoke_run_writes_the_files_of_a_run_and_a_second_start_changes_none(tmp_path):
-    results = []
-    for _ in range(2):
-        process = start("--smoke", "--workdir", tmp_path)
-        out, err = process.communicate(timeout=300)
-        assert process.returncode == 0, err
-        assert not err
-        assert "mixup, alpha = 1" in out
-        assert {path.name for path in tmp_path.iterdir() if path.name != ".lock"} == FILES
-        results.append(json.loads((tmp_path / "result.json").read_text()))
-    result = results[0]
-    assert results[1] == result
+def test_the_smoke_run_writes_the_files_of_a_run(tmp_path):
+    process = start("--smoke", "--workdir", tmp_path)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert not err
+    assert "mixup, alpha = 1" in out
+    assert {path.name for path in tmp_path.iterdir() if path.name != ".lock"} == FILES
+    result = json.loads((tmp_path / "result.json").read_text())
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert lines[-1]["epoch"] == 2
     documented = {"step", "epoch", "seconds", "images_per_second", "lr", "train_loss", "train_accuracy"}
@@ -120,7 +116,7 @@ def test_the_smoke_run_writes_the_files_of_a_run_and_a_second_start_changes_none
 
 
 def test_a_run_that_is_told_to_stop_says_so_and_the_same_command_ends_it(tmp_path, cli):
-    command = ["preact18-erm", *TINY, "--epochs", "60", "--eval-every", "1", "--workdir", tmp_path / "run"]
+    command = ["preact18-erm", *TINY, "--epochs", "40", "--eval-every", "1", "--workdir", tmp_path / "run"]
     process = start(*command)
     deadline = time.monotonic() + 200
     while not (tmp_path / "run" / "metrics.jsonl").exists() and time.monotonic() < deadline:
@@ -141,7 +137,7 @@ def test_a_run_that_is_told_to_stop_says_so_and_the_same_command_ends_it(tmp_pat
     out, err = process.communicate(timeout=200)
     assert process.returncode == 0, err
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
-    assert [line["epoch"] for line in lines] == list(range(1, 61))
+    assert [line["epoch"] for line in lines] == list(range(1, 41))
 
 
 @pytest.mark.parametrize("name", cifar.PRESETS)

@@ -35,7 +35,7 @@ def begin(config):
 
 
 def test_jit_is_eager(batch):
-    recipe, state, step = begin(PREACT)
+    recipe, state, step = begin(MLP)
     assert_close(step(state, batch, 1.0), train_step(state, batch, 1.0, recipe), 1e-5)
 
 
