@@ -34,14 +34,14 @@ class Model:
     """Channels of the first stage (preact_resnet), or units of each hidden layer (mlp)."""
     blocks: tuple[int, ...] = (2, 2, 2, 2)
     """Residual blocks of each stage; the width doubles and the image halves from stage to stage."""
-    stem_stride: Literal[1, 2] = 1
-    """2 halves the image before the first stage, for a quarter of the work (preact_resnet)."""
     variant: Literal["H", "F"] = "H"
     """H: plain stem, raw shortcut (hongyi-zhang/mixup). F: BN-ReLU stem, pre-activated shortcut (mixup-cifar10)."""
     dropout: float = 0.0
     """Probability of dropping a unit: between the two convolutions of a block, or after each hidden layer."""
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
     """Precision of the forward and backward pass; parameters stay float32."""
+    stem_stride: Literal[1, 2] = 1
+    """2 halves the image before the first stage, for a quarter of the work (preact_resnet)."""
 
 
 @dataclass(frozen=True)

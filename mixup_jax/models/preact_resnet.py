@@ -149,8 +149,6 @@ class PreActResNet(nn.Module):
     """Channels of the first stage; they double from stage to stage."""
     blocks: tuple[int, ...] = (2, 2, 2, 2)
     """Blocks of each stage; the first block of each but the first stage halves the image."""
-    stem_stride: int = 1
-    """2 halves the image before the first stage: a quarter of the work."""
     variant: Literal["H", "F"] = "H"
     dropout: float = 0.0
     """Probability of dropping a unit between the two convolutions of a block."""
@@ -158,6 +156,8 @@ class PreActResNet(nn.Module):
     """Of the convolutions' inputs and results."""
     axis_name: str | None = None
     """See BatchNorm."""
+    stem_stride: int = 1
+    """2 halves the image before the first stage: a quarter of the work."""
 
     @nn.compact
     def __call__(self, x: Image, train: bool) -> Float[Array, "batch classes"]:
