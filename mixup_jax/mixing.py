@@ -3,7 +3,8 @@
     x~ = lam x_i + (1 - lam) x_j        y~ = lam y_i + (1 - lam) y_j        lam ~ Beta(alpha, alpha)
 
 This file imports jax and nothing else: copy it into your own research. A mixing plan (`Mix`) is a value that can be
-logged, replayed and tested; `draw` makes one, `mix` applies it to any pytree of arrays, `mixup` does both.
+logged, replayed and tested; `draw` makes one, `mix` applies it to any pytree of arrays, `mixup` does both. The methods
+that came after mixup (`mixup_jax.methods`) draw plans of the same type.
 """
 
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ PER = ("batch", "example")
 PARTNERS = ("permutation", "derangement", "roll", "flip")
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=("lam", "partner"), meta_fields=("block",))
+@partial(jax.tree_util.register_dataclass, data_fields=("lam", "partner", "mask"), meta_fields=("block",))
 @dataclass(frozen=True)
 class Mix:
     """A mixing plan for a batch.
@@ -29,11 +30,14 @@ class Mix:
     `partner`: int32 (batch,), the index in the batch of the example that each is mixed with.
     `block`: partners stay within runs of this many consecutive examples; None is the whole batch. A plan made by hand
     must keep that promise: `mix` looks for partners in the run only.
+    `mask`: (batch, height, width) or other positions, what each position keeps of itself: bool (pasting, as in CutMix)
+    or float32. Leaves with these positions (batch, height, width, ...) follow the mask, all others `lam`, its mean.
     """
 
     lam: Array
     partner: Array
     block: int | None = None
+    mask: Array | None = None
 
 
 def draw(
@@ -42,7 +46,7 @@ def draw(
     alpha: ArrayLike,
     *,
     per: str = "batch",
-    partner: str = "permutation",
+    partner: str | ArrayLike = "permutation",
     block: int | None = None,
 ) -> Mix:
     """Draw a mixing plan for a batch of `size` examples.
@@ -50,8 +54,9 @@ def draw(
     `alpha` >= 0 may be traced (a schedule, or a vmap over values); 0 is ERM: every lambda is 1. A traced alpha that is
     negative or NaN cannot raise and gives NaN. `per="batch"` draws one lambda (the released code), `per="example"` one
     for each example. `partner` is "permutation" (uniform, an example may meet itself), "derangement" (a random cycle:
-    never itself), "roll" (the example before) or "flip" (the batch reversed). `block` restricts partners to runs of
-    `block` consecutive examples, so that no example crosses a device that holds whole runs.
+    never itself), "roll" (the example before) or "flip" (the batch reversed), or the partners themselves, integers
+    (batch,). `block` restricts partners to runs of `block` consecutive examples, so that no example crosses a device
+    that holds whole runs; partners given as integers must keep to them.
 
     Raises ValueError for an empty batch, a negative, infinite or NaN alpha, an unknown `per` or `partner`, a `block`
     that does not divide `size`, or a derangement of one example.
@@ -63,6 +68,8 @@ def draw(
     block_size = _check_plan(size, alpha, per, partner, block)
     rng_lam, rng_partner = jax.random.split(rng)
     lam = _draw_lam(rng_lam, alpha, () if per == "batch" else (size,))
+    if not isinstance(partner, str):
+        return Mix(jnp.broadcast_to(lam, (size,)), jnp.asarray(partner).astype(jnp.int32), block)
     starts = jnp.arange(0, size, block_size, dtype=jnp.int32)[:, None]
     if partner in ("permutation", "derangement"):
         keys = jax.random.split(rng_partner, size // block_size)
@@ -76,19 +83,25 @@ def draw(
     return Mix(jnp.broadcast_to(lam, (size,)), (starts + order).reshape(size), block)
 
 
-def mix(plan: Mix, tree: Any) -> Any:
+def mix(plan: Mix, tree: Any, other: Any = None) -> Any:
     """Mix every leaf of `tree` along its first axis: ``lam * a + (1 - lam) * a[partner]`` (paper, eq. 1).
 
     Leaves are floating-point (batch, ...); they keep their dtype, and those of 16 bits or less are mixed in float32.
+    Where the plan has a bool mask, leaves with its positions are pasted together, whatever their dtype. `other`, a tree
+    like `tree`, is where the partners are: a second batch, or a whole data set; its leaves may have another length.
 
     Raises TypeError for integer or boolean leaves (one-hot class ids, or use `mixed_cross_entropy`; convert images),
-    ValueError for a leaf whose first axis is not the plan's.
+    ValueError for a leaf whose first axis is not the plan's, or that does not fit its partners.
 
     >>> plan = Mix(lam=jnp.array([1.0, 0.75]), partner=jnp.array([1, 0]))
     >>> mix(plan, {"x": jnp.array([[8.0], [4.0]])})
     {'x': Array([[8.], [5.]], dtype=float32)}
     """
-    return jax.tree_util.tree_map_with_path(lambda path, leaf: _mix_leaf(plan, leaf, jax.tree_util.keystr(path)), tree)
+
+    def mix_leaf(path: Any, leaf: Any, others: Any) -> Array:
+        return _mix_leaf(plan, jnp.asarray(leaf), jnp.asarray(others), jax.tree_util.keystr(path))
+
+    return jax.tree_util.tree_map_with_path(mix_leaf, tree, tree if other is None else other)
 
 
 def mixup(
@@ -98,7 +111,7 @@ def mixup(
     alpha: ArrayLike,
     *,
     per: str = "batch",
-    partner: str = "permutation",
+    partner: str | ArrayLike = "permutation",
     block: int | None = None,
 ) -> tuple[Any, Any]:
     """Mix a batch with itself: ``mix(draw(rng, len(x), alpha), (x, y))`` (paper, figure 1a).
@@ -117,36 +130,6 @@ def mixup(
     return mix(draw(rng, size, alpha, per=per, partner=partner, block=block), (x, y))
 
 
-def mixed_cross_entropy(logits: ArrayLike, labels: ArrayLike, plan: Mix) -> Array:
-    """Softmax cross-entropy against mixed labels, from integer class ids: (batch,) float.
-
-    ``lam * CE(logits, labels) + (1 - lam) * CE(logits, labels[partner])``, which equals the cross-entropy with the soft
-    target ``mix(plan, one_hot(labels))`` because cross-entropy is linear in the target. `logits` is float (batch,
-    classes), `labels` integer (batch,).
-
-    Raises TypeError when `labels` are not integers, ValueError when the lengths differ.
-
-    >>> plan = Mix(lam=jnp.array([1.0, 0.5]), partner=jnp.array([1, 0]))
-    >>> loss = mixed_cross_entropy(jnp.zeros((2, 10)), jnp.array([3, 7]), plan)
-    >>> bool(jnp.allclose(loss, jnp.log(10)))
-    True
-    """
-    logits, labels = jnp.asarray(logits), jnp.asarray(labels)
-    if not jnp.issubdtype(labels.dtype, jnp.integer):
-        raise TypeError(
-            f"labels must be integer class ids, got {_describe(labels)}; for soft labels mix them yourself."
-        )
-    if labels.shape != plan.lam.shape or logits.ndim != 2 or logits.shape[:1] != labels.shape:
-        raise ValueError(
-            f"logits (batch, classes), labels (batch,) and the plan must agree, "
-            f"got {logits.shape}, {labels.shape} and a plan for {plan.lam.shape[0]}."
-        )
-    log_p = jax.nn.log_softmax(logits.astype(jnp.promote_types(logits.dtype, jnp.float32)))
-    both = jnp.stack([labels, _take_partner(plan, labels)], axis=1)
-    log_p_both = jnp.take_along_axis(log_p, both, axis=1)
-    return -(plan.lam * log_p_both[:, 0] + (1 - plan.lam) * log_p_both[:, 1])
-
-
 def _draw_lam(rng: Array, alpha: ArrayLike, shape: tuple[int, ...]) -> Array:
     """Draw float32 lambdas; 1 where alpha is 0 (`jax.random.beta` is NaN there), NaN where alpha makes no sense."""
     alpha = jnp.asarray(alpha, jnp.float32)
@@ -155,7 +138,7 @@ def _draw_lam(rng: Array, alpha: ArrayLike, shape: tuple[int, ...]) -> Array:
     return jnp.where(alpha > 0, lam, jnp.where(alpha == 0, 1.0, jnp.nan))
 
 
-def _take_partner(plan: Mix, leaf: Array) -> Array:
+def take_partner(plan: Mix, leaf: Array) -> Array:
     """Return ``leaf[partner]``; with a block, as reshape and vmap, which the compiler keeps on each device."""
     if plan.block is None:
         return leaf[plan.partner]
@@ -164,32 +147,43 @@ def _take_partner(plan: Mix, leaf: Array) -> Array:
     return jax.vmap(lambda run, index: run[index])(runs, partner).reshape(leaf.shape)
 
 
-def _mix_leaf(plan: Mix, leaf: Any, name: str) -> Array:
-    leaf = jnp.asarray(leaf)
-    if not jnp.issubdtype(leaf.dtype, jnp.inexact):
+def _mix_leaf(plan: Mix, leaf: Array, others: Array, name: str) -> Array:
+    share = plan.lam
+    if plan.mask is not None and leaf.shape[1 : plan.mask.ndim] == plan.mask.shape[1:]:
+        share = plan.mask
+    pasted = share.dtype == bool
+    if not pasted and not jnp.issubdtype(leaf.dtype, jnp.inexact):
         raise TypeError(
-            f"leaf{name} is {_describe(leaf)}; mixing needs floating-point numbers: convert images "
+            f"leaf{name} is {describe(leaf)}; mixing needs floating-point numbers: convert images "
             "(x.astype(jnp.float32)), jax.nn.one_hot class ids, or keep ids and use mixed_cross_entropy."
         )
     if leaf.ndim == 0 or leaf.shape[0] != plan.lam.shape[0]:
-        raise ValueError(f"leaf{name} is {_describe(leaf)}; the plan mixes a batch of {plan.lam.shape[0]}.")
-    dtype = jnp.promote_types(leaf.dtype, jnp.float32)
-    lam = plan.lam.reshape(-1, *[1] * (leaf.ndim - 1))
-    own, partner = leaf.astype(dtype), _take_partner(plan, leaf).astype(dtype)
+        raise ValueError(f"leaf{name} is {describe(leaf)}; the plan mixes a batch of {plan.lam.shape[0]}.")
+    if others.shape[1:] != leaf.shape[1:] or others.dtype != leaf.dtype:
+        raise ValueError(f"leaf{name} is {describe(leaf)}, but its partners are {describe(others)}.")
+    share = share.reshape(*share.shape, *[1] * (leaf.ndim - share.ndim))
+    partner = take_partner(plan, others)
+    if pasted:
+        return jnp.where(share, leaf, partner)
     # lam * own + (1 - lam) * partner, with one product: of two, compilers fuse now the one and now the other with the
     # sum, and the last bit would depend on the program around, on the number of devices for one.
-    near, far = jnp.where(lam >= 0.5, own, partner), jnp.where(lam >= 0.5, partner, own)
-    share = jnp.where(lam >= 0.5, 1 - lam, lam).astype(dtype)
-    return (near + share * (far - near)).astype(leaf.dtype)
+    dtype = jnp.promote_types(leaf.dtype, jnp.float32)
+    own, partner = leaf.astype(dtype), partner.astype(dtype)
+    near, far = jnp.where(share >= 0.5, own, partner), jnp.where(share >= 0.5, partner, own)
+    return (near + jnp.minimum(share, 1 - share).astype(dtype) * (far - near)).astype(leaf.dtype)
 
 
-def _check_plan(size: int, alpha: ArrayLike, per: str, partner: str, block: int | None) -> int:
+def _check_plan(size: int, alpha: ArrayLike, per: str, partner: str | ArrayLike, block: int | None) -> int:
     """Raise what can be seen at trace time; return the number of examples a block holds."""
     if size < 1:
         raise ValueError(f"size must be at least 1, got {size}: an empty batch cannot be mixed.")
     if per not in PER:
         raise ValueError(f"per must be one of {', '.join(PER)}, got {per!r}.")
-    if partner not in PARTNERS:
+    if not isinstance(partner, str):
+        partner = jnp.asarray(partner)
+        if partner.shape != (size,) or not jnp.issubdtype(partner.dtype, jnp.integer):
+            raise ValueError(f"partner must be integers of shape ({size},), got {describe(partner)}.")
+    elif partner not in PARTNERS:
         raise ValueError(f"partner must be one of {', '.join(PARTNERS)}, got {partner!r}.")
     if jnp.ndim(alpha) != 0:
         raise ValueError(f"alpha must be a scalar, got shape {jnp.shape(alpha)}; vmap over several values.")
@@ -198,7 +192,7 @@ def _check_plan(size: int, alpha: ArrayLike, per: str, partner: str, block: int 
     block_size = size if block is None else block
     if block_size < 1 or size % block_size:
         raise ValueError(f"block must divide the batch, got block {block} and a batch of {size}.")
-    if partner == "derangement" and block_size < 2:
+    if isinstance(partner, str) and partner == "derangement" and block_size < 2:
         raise ValueError(f"partner 'derangement' needs at least 2 examples to choose from, got {block_size}.")
     return block_size
 
@@ -216,10 +210,10 @@ def _refuse_class_ids(y: Any) -> None:
     for leaf in map(jnp.asarray, jax.tree.leaves(y)):
         if jnp.issubdtype(leaf.dtype, jnp.integer):
             raise TypeError(
-                f"y holds integer class ids ({_describe(leaf)}); mixup needs soft labels of shape ({leaf.shape[0]}, "
+                f"y holds integer class ids ({describe(leaf)}); mixup needs soft labels of shape ({leaf.shape[0]}, "
                 "classes): jax.nn.one_hot(y, classes), or keep ids and use mixed_cross_entropy."
             )
 
 
-def _describe(leaf: Array) -> str:
+def describe(leaf: Array) -> str:
     return f"{leaf.dtype}[{','.join(map(str, leaf.shape))}]"

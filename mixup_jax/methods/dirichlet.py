@@ -1,0 +1,48 @@
+"""Mixing of more than two examples with Dirichlet weights (the paper, section 2: no further gain, more computation)."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import ArrayLike
+
+from mixup_jax.mixing import PER, Mix, draw, mix
+
+
+def draw_dirichlet(rng: Array, size: int, alpha: ArrayLike, *, examples: int = 3, per: str = "batch") -> list[Mix]:
+    """Draw weights ``w ~ Dirichlet(alpha, ..., alpha)`` of `examples` examples, as ``examples - 1`` plans in a row.
+
+    A convex combination of many is a chain of convex combinations of two: the k-th plan gives what was mixed so far
+    the weight ``(w_0 + ... + w_k-1) / (w_0 + ... + w_k)``; `mix_all` carries the chain out. With two examples this is
+    mixup. alpha = 0 leaves the batch alone.
+
+    Raises what `draw` raises, and ValueError for fewer than 2 examples.
+
+    >>> plans = draw_dirichlet(jax.random.key(0), 4, alpha=1.0, examples=3)
+    >>> weights = mix_all(plans, jnp.eye(4))
+    >>> bool(jnp.allclose(weights.sum(axis=1), 1.0)), int((weights[0] > 0).sum()) <= 3
+    (True, True)
+    """
+    if examples < 2:
+        raise ValueError(f"examples must be at least 2, got {examples}.")
+    if per not in PER:
+        raise ValueError(f"per must be one of {', '.join(PER)}, got {per!r}.")
+    rng_weight, *keys = jax.random.split(rng, examples)
+    plans = [draw(key, size, alpha) for key in keys]  # their partners; also checks alpha and size
+    alpha = jnp.asarray(alpha, jnp.float32)
+    shape = () if per == "batch" else (size,)
+    positive = jnp.where(alpha > 0, alpha, 1.0)
+    log_gamma = jax.random.loggamma(rng_weight, positive, (*shape, examples))  # in logs: no 0 / 0 at small alpha
+    so_far = jax.lax.cumlogsumexp(log_gamma, axis=len(shape))
+    share = jnp.exp(so_far[..., :-1] - so_far[..., 1:])
+    share = jnp.where(alpha > 0, share, jnp.where(alpha == 0, 1.0, jnp.nan))
+    return [Mix(jnp.broadcast_to(share[..., k], (size,)), plan.partner) for k, plan in enumerate(plans)]
+
+
+def mix_all(plans: list[Mix], tree: Any) -> Any:
+    """Mix a tree by several plans in a row; the partners are always those of the tree as it was given."""
+    mixed = tree
+    for plan in plans:
+        mixed = mix(plan, mixed, tree)
+    return mixed
