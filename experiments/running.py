@@ -97,7 +97,15 @@ def method(config: Config) -> str:
     >>> method(Config()), method(replace(Config(), mixing=replace(Config().mixing, alpha=0.0)))
     ('mixup, alpha = 1', 'ERM')
     """
-    words = ["mixup, alpha = " + f"{config.mixing.alpha:g}" if config.mixing.alpha else "ERM"]
+    mixing = config.mixing
+    mixup, cutmix = f"mixup, alpha = {mixing.alpha:g}", f"CutMix, alpha = {mixing.cutmix_alpha:g}"
+    words = [
+        {"mixup": mixup if mixing.alpha else "ERM", "cutmix": cutmix, "switch": f"{mixup} or {cutmix}"}[mixing.method]
+    ]
+    if mixing.probability < 1:
+        words.append(f"probability {mixing.probability:g}")
+    if mixing.phase_out is not None:
+        words.append("phased out from {:g} to {:g} of the training".format(*mixing.phase_out))
     if config.model.dropout:
         words.append(f"dropout {config.model.dropout:g}")
     if config.mixing.label_smoothing:

@@ -50,6 +50,14 @@ class Mixing:
 
     alpha: float = 1.0
     """Strength of mixup, lambda ~ Beta(alpha, alpha); 0 is ERM."""
+    method: Literal["mixup", "cutmix", "switch"] = "mixup"
+    """mixup blends two images, cutmix pastes a box, switch draws one of the two, each time anew."""
+    cutmix_alpha: float = 1.0
+    """The alpha of CutMix; --alpha is mixup's."""
+    probability: float = 1.0
+    """Probability of mixing at all, drawn for each batch (or example, see --per)."""
+    phase_out: tuple[float, float] | None = None
+    """Shares of the training between which the probability falls to 0; twice the same: switched off there."""
     per: Literal["batch", "example"] = "batch"
     """One lambda for the whole batch, or one for each example."""
     partner: Literal["permutation", "derangement", "roll", "flip"] = "permutation"
@@ -110,6 +118,9 @@ class Config:
         optimizer, mixing = self.optimizer, self.mixing
         for name, value, fits, needs in (
             ("alpha", mixing.alpha, 0 <= mixing.alpha < math.inf, "a finite number >= 0 (0 is ERM)"),
+            ("cutmix_alpha", mixing.cutmix_alpha, 0 <= mixing.cutmix_alpha < math.inf, "a finite number >= 0"),
+            ("probability", mixing.probability, 0 <= mixing.probability <= 1, "between 0 and 1"),
+            ("phase_out", mixing.phase_out, _ordered(mixing.phase_out), "two shares of the training, the first first"),
             ("label_smoothing", mixing.label_smoothing, 0 <= mixing.label_smoothing < 1, "in [0, 1)"),
             ("batch_size", self.batch_size, self.batch_size >= 1, "at least 1"),
             ("epochs", self.epochs, 0 < self.epochs < math.inf, "positive"),
@@ -130,3 +141,7 @@ class Config:
             raise ValueError(f"accumulate must divide the batch of {self.batch_size}, got {optimizer.accumulate}.")
         if mixing.block is not None and (mixing.block < 1 or self.batch_size % mixing.block):
             raise ValueError(f"block must divide the batch of {self.batch_size}, got {mixing.block}.")
+
+
+def _ordered(shares: tuple[float, float] | None) -> bool:
+    return shares is None or 0 <= shares[0] <= shares[1]

@@ -32,7 +32,8 @@ def choose(rng: Array, plans: Sequence[Mix], probabilities: ArrayLike | Sequence
     probabilities = _check(plans, probabilities, per)
     size = plans[0].lam.shape[0]
     uniform = jax.random.uniform(rng, () if per == "batch" else (size,))
-    index = jnp.sum(uniform[..., None] >= jnp.cumsum(probabilities), axis=-1)  # len(plans): leave it alone
+    edges = jnp.cumsum(probabilities)
+    index = jnp.searchsorted(edges, uniform, side="right", method="compare_all")  # len(plans): leave it alone
     index = jnp.broadcast_to(index, (size,))
     cases = [index == k for k in range(len(plans))]
     lam = jnp.select(cases, [plan.lam for plan in plans], 1.0)

@@ -10,13 +10,14 @@ import jax.numpy as jnp
 from jax import Array
 from jax.sharding import Mesh
 
-from mixup_jax.config import Config
+from mixup_jax.config import Config, Mixing
 from mixup_jax.data import Dataset
 from mixup_jax.data.augment import normalize
 from mixup_jax.data.batches import take_indices, two_epochs
 from mixup_jax.evaluation.classification import Sums, in_batches, score_batches
+from mixup_jax.methods import phase_out
 from mixup_jax.models import build
-from mixup_jax.optim import learning_rate, sgd
+from mixup_jax.optim import Schedule, learning_rate, sgd
 from mixup_jax.training.mesh import place, shard
 from mixup_jax.training.state import TrainState, evaluated_params, init_state
 from mixup_jax.training.step import Metrics, Recipe, train_step
@@ -76,6 +77,9 @@ def make_recipe(config: Config, data: Dataset) -> Recipe:
         std=data.std,
         pad_crop=config.data.pad_crop,
         flip=config.data.flip,
+        method=mixing.method,
+        cutmix_alpha=mixing.cutmix_alpha,
+        probability=mixing_probability(mixing, config.epochs * len(data.train_label) / config.batch_size),
         per=mixing.per,
         partner=mixing.partner,
         block=mixing.block,
@@ -83,6 +87,14 @@ def make_recipe(config: Config, data: Dataset) -> Recipe:
         accumulate=optimizer.accumulate,
         ema=optimizer.ema,
     )
+
+
+def mixing_probability(mixing: Mixing, steps: float) -> Schedule | None:
+    """Return the probability of mixing at each step, None where it is always 1."""
+    if mixing.phase_out is not None:
+        start, end = mixing.phase_out
+        return lambda step: mixing.probability * phase_out(step, steps, start=start, end=end)
+    return None if mixing.probability == 1 else lambda step: mixing.probability
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def show(fields):
         batch = {"image": image[index], "label": label[index]}
         batch = jax.lax.with_sharding_constraint(batch, shard(mesh, "data"))
         rng_augment, rng_mix = jax.random.split(jax.random.fold_in(rng, step))
-        return vicinal_batch(rng_augment, rng_mix, batch, 1.0, recipe)
+        return vicinal_batch(rng_augment, rng_mix, batch, 1.0, step, recipe)
 
     examples = [place(array, shard(mesh)) for array in (DATA.train_image, DATA.train_label)]
     for step in (0, 2, 5):

@@ -74,7 +74,11 @@ def test_the_evaluation_is_exact_on_any_devices(runs):
             np.testing.assert_allclose(value, measured[0][name], rtol=0 if exact else 1e-5, err_msg=name)
 
 
-MIXINGS = [({}, DEVICES), ({"per": "example", "partner": "derangement", "block": 2, "label_smoothing": 0.1}, (1, 8))]
+MIXINGS = [
+    ({}, DEVICES),
+    ({"per": "example", "partner": "derangement", "block": 2, "label_smoothing": 0.1}, (1, 8)),
+    ({"method": "switch", "per": "example", "probability": 0.8}, (1, 8)),
+]
 
 
 @pytest.mark.parametrize(("fields", "topologies"), MIXINGS)
@@ -86,7 +90,7 @@ def test_mixed_batches_are_bit_equal_on_any_devices(fields, topologies):
         index = batch_indices(order_key(rng), step, BATCH, TRAIN)
         batch = jax.lax.with_sharding_constraint({"image": image[index], "label": label[index]}, sharding)
         rng_augment, rng_mix = jax.random.split(jax.random.fold_in(rng, step))
-        return vicinal_batch(rng_augment, rng_mix, batch, 1.0, recipe)
+        return vicinal_batch(rng_augment, rng_mix, batch, 1.0, step, recipe)
 
     batches = []
     for devices in topologies:

@@ -63,7 +63,7 @@ def test_accuracy_counts_both_labels_by_their_weight(batch, fields):
     recipe, state, step = begin(changed(MLP, **fields))
     _, metrics = step(state, batch, 1.0)
     rng_augment, rng_mix, _ = jax.random.split(jax.random.fold_in(state.rng, 0), 3)
-    image, target, plan = quick_jit(partial(vicinal_batch, recipe=recipe))(rng_augment, rng_mix, batch, 1.0)
+    image, target, plan = quick_jit(partial(vicinal_batch, recipe=recipe))(rng_augment, rng_mix, batch, 1.0, 0)
     logits = np.asarray(recipe.model.apply({"params": state.params}, image, train=False))
     lam, label = np.asarray(plan.lam), np.asarray(batch["label"])
     predicted = logits.argmax(axis=1)
@@ -83,7 +83,7 @@ def test_accumulation_takes_the_step_of_the_whole_batch(batch, parts):
 
 def test_accumulation_does_not_change_the_mixed_batch(batch, rng):
     whole, in_parts = (make_recipe(changed(PREACT, accumulate=parts), DATA) for parts in (1, 4))
-    mixed = [quick_jit(partial(vicinal_batch, recipe=recipe))(rng, rng, batch, 1.0) for recipe in (whole, in_parts)]
+    mixed = [quick_jit(partial(vicinal_batch, recipe=recipe))(rng, rng, batch, 1.0, 0) for recipe in (whole, in_parts)]
     assert_equal(*mixed)
 
 
@@ -151,3 +151,29 @@ def test_a_mapped_step_without_a_block_that_stays_on_a_device_is_refused(batch):
         recipe, state, _ = begin(changed(MLP, block=block))
         with pytest.raises(ValueError, match=f"block must divide each device's 2 examples under pmap, got {block}"):
             under_pmap(partial(train_step, recipe=replace(recipe, axis_name="data")), state, batch)
+
+
+def test_a_pasted_batch_is_the_same_under_shard_map(batch, rng):
+    recipe = make_recipe(changed(MLP, method="switch", per="example", block=2), DATA)
+    mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
+    mapped = partial(vicinal_batch, recipe=replace(recipe, axis_name="data"))
+    specs = {"in_specs": (P(), P(), P("data"), P(), P()), "out_specs": (P("data"), P("data"), None)}
+    image, target, _ = jax.shard_map(lambda *inputs: (*mapped(*inputs)[:2], None), mesh=mesh, **specs)(
+        rng, rng, batch, 1.0, 0
+    )
+    expected = jax.jit(partial(vicinal_batch, recipe=recipe))(rng, rng, batch, 1.0, 0)
+    assert_close((image, target), expected[:2], 1e-6)
+    assert len(set(np.asarray(expected[2].lam).tolist())) > BATCH // 2
+
+
+@pytest.mark.parametrize("method", ["mixup", "switch"])
+def test_mixing_that_is_switched_off_leaves_hard_labels_from_then_on(batch, rng, method):
+    config = changed(MLP, method=method, phase_out=(0.5, 0.5))
+    recipe = make_recipe(config, DATA)
+    draw = jax.jit(partial(vicinal_batch, recipe=recipe))
+    steps = 12  # 4 epochs of 3
+    shares = [np.asarray(draw(rng, key, batch, 1.0, step)[1]) for step, key in enumerate(jax.random.split(rng, steps))]
+    hard = np.asarray(jax.nn.one_hot(batch["label"], CLASSES))
+    mixed = [not np.array_equal(share, hard) for share in shares]
+    assert mixed == [True] * 6 + [False] * 6
+    assert draw._cache_size() == 1
