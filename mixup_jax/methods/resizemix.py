@@ -1,0 +1,122 @@
+"""ResizeMix: paste the whole partner, shrunk (Qin et al., arXiv 2012.11101, section 3.3).
+
+x~ = x_i outside of a box, resize(x_j) in it        tau ~ U(low, high)        lam = 1 - box / image ~ 1 - tau^2
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import ArrayLike
+
+from mixup_jax.methods.regions import image_size, paste, rectangle
+from mixup_jax.mixing import Mix, draw, mix, take_partner
+
+
+def draw_resizemix(
+    rng: Array,
+    size: tuple[int, int, int],
+    alpha: ArrayLike = 1.0,
+    *,
+    low: float = 0.1,
+    high: float = 0.8,
+    per: str = "batch",
+    partner: str | ArrayLike = "permutation",
+    block: int | None = None,
+) -> Mix:
+    """Draw a plan whose boxes lie inside of the image; carry it out with `paste_resized`, not with `mix`.
+
+    `size` is (batch, height, width). A box has a share tau of the height and of the width, rounded down but at least a
+    pixel, ``tau = low + (high - low) * u``, ``u ~ Beta(alpha, alpha)``: alpha = 1 is the paper's uniform distribution,
+    alpha = 0 pastes nothing. ``per="batch"`` draws one box for all images. The rest are options of `mixup_jax.draw`.
+
+    Raises what `draw` raises, and ValueError unless ``0 <= low <= high <= 1``.
+
+    >>> plan = draw_resizemix(jax.random.key(0), (4, 8, 8), low=0.5, high=0.5)
+    >>> plan.lam.tolist()  # boxes of 4 x 4 pixels
+    [0.75, 0.75, 0.75, 0.75]
+    """
+    if not 0 <= low <= high <= 1:
+        raise ValueError(f"low and high must satisfy 0 <= low <= high <= 1, got {low} and {high}.")
+    rng_plan, rng_row, rng_column = jax.random.split(rng, 3)
+    plan = draw(rng_plan, size[0], alpha, per=per, partner=partner, block=block)
+    lam = plan.lam[:1] if per == "batch" else plan.lam
+    tau = low + (high - low) * (1 - lam)
+    bounds = []
+    for key, length in ((rng_row, size[1]), (rng_column, size[2])):
+        side = jnp.where(jnp.asarray(alpha) > 0, jnp.maximum((tau * length).astype(jnp.int32), 1), 0)
+        start = jax.random.randint(key, lam.shape, 0, length - side + 1)
+        bounds.append((start, start + side))
+    (top, bottom), (left, right) = bounds
+    return paste(plan, rectangle(top, left, bottom, right, size[1:]))
+
+
+def paste_resized(plan: Mix, tree: Any, other: Any = None) -> Any:
+    """Carry out a plan of `draw_resizemix`: as `mix`, but what is pasted is the whole partner, shrunk into the box.
+
+    Leaves of images (batch, height, width, ...) keep their dtype. Floating-point ones are shrunk with an antialiasing
+    linear filter, in float32; integers take the nearest pixel, so that a segmentation map stays one of class ids
+    (convert uint8 images for the finer filter). All other leaves are mixed by lambda. `other` is as in `mix`.
+
+    Raises what `mix` raises, and ValueError for a plan without boxes.
+
+    >>> plan = draw_resizemix(jax.random.key(0), (2, 8, 8))
+    >>> image, label = paste_resized(plan, (jnp.ones((2, 8, 8)), jnp.eye(2)))
+    >>> bool(jnp.allclose(image, 1.0)), label.shape
+    (True, (2, 2))
+    """
+    mask = plan.mask
+    if mask is None or mask.ndim != 3 or mask.dtype != bool:
+        raise ValueError("plan must have a bool mask (batch, height, width): make it with draw_resizemix.")
+
+    def place(leaf: Any) -> Array:
+        partner = take_partner(plan, jnp.asarray(leaf))
+        return _shrink(mask, partner) if partner.shape[1:3] == mask.shape[1:] else partner
+
+    partners = jax.tree.map(place, tree if other is None else other)
+    return mix(replace(plan, partner=jnp.arange(len(mask), dtype=jnp.int32)), tree, partners)
+
+
+def resizemix(
+    rng: Array,
+    x: Any,
+    y: Any,
+    alpha: ArrayLike = 1.0,
+    *,
+    low: float = 0.1,
+    high: float = 0.8,
+    per: str = "batch",
+    partner: str | ArrayLike = "permutation",
+    block: int | None = None,
+) -> tuple[Any, Any]:
+    """Paste shrunk partners and mix the labels by area: ``paste_resized(draw_resizemix(...), (x, y))``.
+
+    >>> x, y = resizemix(jax.random.key(0), jnp.zeros((4, 8, 8, 3), jnp.uint8), jnp.eye(4))
+    >>> x.dtype, bool((y.max(axis=1) >= 0.36).all())  # high = 0.8: never more than 64 per cent
+    (dtype('uint8'), True)
+    """
+    size = image_size(x)
+    plan = draw_resizemix(rng, size, alpha, low=low, high=high, per=per, partner=partner, block=block)
+    return paste_resized(plan, (x, y))
+
+
+def _shrink(mask: Array, image: Array) -> Array:
+    """Return images of the same size and dtype that are shrunk into the box where the mask is False."""
+    rows, columns = ~jnp.all(mask, axis=2), ~jnp.all(mask, axis=1)
+    start = jnp.stack([jnp.argmax(rows, axis=1), jnp.argmax(columns, axis=1)], axis=1)
+    side = jnp.maximum(jnp.stack([jnp.sum(rows, axis=1), jnp.sum(columns, axis=1)], axis=1), 1)
+    if jnp.issubdtype(image.dtype, jnp.inexact):
+        scale = side.astype(jnp.float32) / jnp.array(mask.shape[1:], jnp.float32)[None]
+        wide = image.astype(jnp.promote_types(image.dtype, jnp.float32))
+        return jax.vmap(_scale_and_translate)(wide, scale, start.astype(jnp.float32)).astype(image.dtype)
+    row, column = (
+        (2 * (jnp.arange(length)[None] - start[:, axis, None]) + 1) * length // (2 * side[:, axis, None])
+        for axis, length in enumerate(mask.shape[1:])
+    )
+    return jax.vmap(lambda image, row, column: image[row][:, column])(image, row, column)
+
+
+def _scale_and_translate(image: Array, scale: Array, start: Array) -> Array:
+    return jax.image.scale_and_translate(image, image.shape, (0, 1), scale, start, "linear")
