@@ -1,12 +1,16 @@
 """The mixing family: what came after mixup, as pure functions on the same plan type; one method a file.
 
-from mixup_jax.methods import cutmix, choose, fmix, mix_at, ...
-"""
 
+"""
+from mixup_jax.methods import cutmix, choose, fmix, mix_at, ...
 from mixup_jax.methods.cutmix import cutmix, draw_cutmix
 from mixup_jax.methods.dirichlet import draw_dirichlet, mix_all
+from mixup_jax.methods.fmix import draw_fmix, fmix
+from mixup_jax.methods.gridmix import draw_gridmix, gridmix
 from mixup_jax.methods.noisy_feature import noisy_feature_mixup
 from mixup_jax.methods.regmixup import regmixup
+from mixup_jax.methods.resizemix import draw_resizemix, paste_resized, resizemix
+from mixup_jax.methods.saliencymix import draw_saliencymix, saliencymix, static_saliency
 from mixup_jax.methods.schedule import phase_out
 from mixup_jax.methods.switch import choose
 
@@ -15,8 +19,18 @@ __all__ = [
     "cutmix",
     "draw_cutmix",
     "draw_dirichlet",
+    "draw_fmix",
+    "draw_gridmix",
+    "draw_resizemix",
+    "draw_saliencymix",
+    "fmix",
+    "gridmix",
     "mix_all",
     "noisy_feature_mixup",
+    "paste_resized",
     "phase_out",
     "regmixup",
+    "resizemix",
+    "saliencymix",
+    "static_saliency",
 ]
