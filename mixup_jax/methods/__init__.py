@@ -7,7 +7,9 @@ from mixup_jax.methods.cutmix import cutmix, draw_cutmix
 from mixup_jax.methods.dirichlet import draw_dirichlet, mix_all
 from mixup_jax.methods.fmix import draw_fmix, fmix
 from mixup_jax.methods.gridmix import draw_gridmix, gridmix
+from mixup_jax.methods.neighbour_table import neighbour_table
 from mixup_jax.methods.noisy_feature import noisy_feature_mixup
+from mixup_jax.methods.partners import by_label_distance, different_class, neighbours, same_class
 from mixup_jax.methods.regmixup import regmixup
 from mixup_jax.methods.resizemix import draw_resizemix, paste_resized, resizemix
 from mixup_jax.methods.saliencymix import draw_saliencymix, saliencymix, static_saliency
@@ -15,8 +17,10 @@ from mixup_jax.methods.schedule import phase_out
 from mixup_jax.methods.switch import choose
 
 __all__ = [
+    "by_label_distance",
     "choose",
     "cutmix",
+    "different_class",
     "draw_cutmix",
     "draw_dirichlet",
     "draw_fmix",
@@ -26,11 +30,14 @@ __all__ = [
     "fmix",
     "gridmix",
     "mix_all",
+    "neighbour_table",
+    "neighbours",
     "noisy_feature_mixup",
     "paste_resized",
     "phase_out",
     "regmixup",
     "resizemix",
     "saliencymix",
+    "same_class",
     "static_saliency",
 ]
