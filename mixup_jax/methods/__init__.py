@@ -1,8 +1,8 @@
 """The mixing family: what came after mixup, as pure functions on the same plan type; one method a file.
 
-
-"""
 from mixup_jax.methods import cutmix, choose, fmix, mix_at, ...
+"""
+
 from mixup_jax.methods.cutmix import cutmix, draw_cutmix
 from mixup_jax.methods.dirichlet import draw_dirichlet, mix_all
 from mixup_jax.methods.fmix import draw_fmix, fmix
