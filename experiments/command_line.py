@@ -40,17 +40,20 @@ def parse(
     arguments: list[str],
 ) -> tuple[str, Job]:
     """Read the arguments: the preset's name, and the job that its options make of it."""
+    hint = ""
     if not arguments or arguments[0].startswith("-"):
+        late = [each for each in arguments if each in presets]
+        hint = f"; the preset comes first: {late[0]} --option ..." if late else ""
         arguments = [default, *arguments]
     if arguments[0] not in presets:
         close = difflib.get_close_matches(arguments[0], presets, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        raise ValueError(f"preset {arguments[0]!r} is not one of {', '.join(presets)}{hint}")
+        perhaps = f"; did you mean {close[0]}?" if close else ""
+        raise ValueError(f"preset {arguments[0]!r} is not one of {', '.join(presets)}{perhaps}")
     listed = "\n".join(f"  {name:<16} {text}" for name, (text, _) in presets.items())
     text = f"{description}\nPRESET, {default} if left out:\n\n{listed}\n\nDefaults below are {arguments[0]}'s."
     program = f"python -m experiments.{experiment} [PRESET]"
     preset = Job(presets[arguments[0]][1])
-    job = command(tyro.cli, Job, default=preset, prog=program, description=text, args=arguments[1:])
+    job = command(tyro.cli, Job, default=preset, prog=program, description=text, args=arguments[1:], hint=hint)
     return arguments[0], job
 
 

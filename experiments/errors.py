@@ -15,8 +15,8 @@ import tyro
 from mixup_jax.errors import RunEnded, Stopped
 
 
-def command(cli: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    """Call a tyro command line; what it refuses becomes one line."""
+def command(cli: Callable[..., Any], *args: Any, hint: str = "", **options: Any) -> Any:
+    """Call a tyro command line; what it refuses becomes one line, which ends with the hint."""
     stderr = io.StringIO()
     try:
         with contextlib.redirect_stderr(stderr):
@@ -24,7 +24,7 @@ def command(cli: Callable[..., Any], *args: Any, **options: Any) -> Any:
     except SystemExit as stop:
         if stop.code in (None, 0):
             raise
-        fail(one_line(stderr.getvalue()) + "; --help lists the options")
+        fail(one_line(stderr.getvalue()) + hint + "; --help lists the options")
 
 
 def one_line(box: str) -> str:

@@ -25,6 +25,7 @@ CLEAN = Config(
     optimizer=Optimizer(lr=0.1, weight_decay=0.0, schedule="cosine"),
     batch_size=64,
     epochs=60.0,
+    eval_every=4.0,
 )
 NOISY = replace(CLEAN, data=replace(CLEAN.data, label_noise=0.4))
 
@@ -53,8 +54,8 @@ def main(
     workdir = workdir or Path("runs") / ("quickstart-smoke" if smoke else "quickstart")
     results = {}
     for name, (_, config) in PRESETS.items():
-        launch = Launch(workdir=workdir / name, eval_every=1.0 if smoke else 4.0)
-        results[name] = run("quickstart", name, Job(replace(config, seeds=seeds), launch, smoke))
+        job = Job(replace(config, seeds=seeds), Launch(workdir=workdir / name), smoke)
+        results[name] = run("quickstart", name, job)
     show(results, workdir)
 
 

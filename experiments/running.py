@@ -136,6 +136,7 @@ def shrink(config: Config) -> Config:
         optimizer=replace(config.optimizer, decay_epochs=(1.0,)),
         batch_size=64,
         epochs=2.0,
+        eval_every=1.0,
     )
 
 

@@ -108,6 +108,8 @@ class Config:
     """Examples a step, over all devices."""
     epochs: float = 200
     """Passes over the training images."""
+    eval_every: float | None = None
+    """Epochs between evaluations; each is followed by a checkpoint. Default: 1, more where the test set is large."""
     seed: int = 0
     """The first seed."""
     seeds: int = 1
@@ -124,6 +126,7 @@ class Config:
             ("label_smoothing", mixing.label_smoothing, 0 <= mixing.label_smoothing < 1, "in [0, 1)"),
             ("batch_size", self.batch_size, self.batch_size >= 1, "at least 1"),
             ("epochs", self.epochs, 0 < self.epochs < math.inf, "positive"),
+            ("eval_every", self.eval_every, self.eval_every is None or self.eval_every > 0, "positive"),
             ("seeds", self.seeds, self.seeds >= 1, "at least 1"),
             ("seed", self.seed, 0 <= self.seed <= 2**32 - self.seeds, f"between 0 and 2**32 - {self.seeds}"),
             ("label_noise", self.data.label_noise, 0 <= self.data.label_noise <= 1, "between 0 and 1"),

@@ -12,8 +12,6 @@ class Launch:
     """Folder of the run; the same command with the same folder resumes. Default: runs/EXPERIMENT/PRESET-DATASET."""
     data_dir: Path | None = None
     """Folder with data sets. Default: the environment variable MIXUP_JAX_DATA, or the cache folder."""
-    eval_every: float | None = None
-    """Epochs between evaluations; each is followed by a checkpoint. Default: 1, more where the test set is large."""
     keep: int = 2
     """Checkpoints to keep: the newest ones, and the best besides."""
     tensorboard: bool = False

@@ -1,39 +1,23 @@
 """The loop: steps, evaluations, checkpoints and records of one run, for all its seeds at once."""
 
-import dataclasses
-import math
 import time
 from pathlib import Path
 from typing import Any, NoReturn
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.sharding import NamedSharding
 
 from mixup_jax.config import Config
 from mixup_jax.data import Dataset
 from mixup_jax.errors import NotFinite
-from mixup_jax.optim import Schedule
 from mixup_jax.training import record
 from mixup_jax.training.checkpoint import Checkpoints, open_checkpoints
 from mixup_jax.training.launch import Launch
 from mixup_jax.training.measurements import on_host, summary, test_metrics, training_metrics
-from mixup_jax.training.mesh import is_writer, make_mesh, place, shard
-from mixup_jax.training.plan import Plan, plan_steps
-from mixup_jax.training.programs import (
-    CLEAN_SUBSET,
-    NEVER,
-    Batches,
-    Examples,
-    Programs,
-    Totals,
-    make_programs,
-    make_recipe,
-    place_batches,
-    place_examples,
-)
+from mixup_jax.training.mesh import is_writer, place
+from mixup_jax.training.programs import NEVER, Totals
 from mixup_jax.training.progress import Bar, progress_bar
+from mixup_jax.training.setting import Setting, make_setting
 from mixup_jax.training.state import TrainState
 from mixup_jax.training.stopping import StopFlag, stop_on_signals
 from mixup_jax.training.tensorboard import Board, open_board
@@ -44,71 +28,26 @@ SHARED_CHUNK = 8
 """Steps of a call when several processes must agree on it."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Setting:
-    """All that stays the same during a run."""
-
-    config: Config
-    workdir: Path
-    replicated: NamedSharding
-    plan: Plan
-    schedule: Schedule
-    programs: Programs
-    alpha: jax.Array
-    train: Examples
-    clean: Batches
-    test: Batches
-
-
 def fit(config: Config, data: Dataset, launch: Launch, workdir: Path, *, title: str = "") -> dict[str, Any]:
     """Train all seeds of a run in `workdir`, from its newest whole checkpoint if there is one, to the end.
 
     Returns the measured part of result.json. Raises `Stopped` after a signal, `NotFinite`, `CheckpointError`, and
     ValueError for settings that do not fit together.
     """
-    mesh = make_mesh(config.seeds, config.batch_size)
-    train_examples = len(data.train_label)
-    # An evaluation costs as much as training on a third of the images: let it follow at least twice as many.
-    rarely = math.ceil(2 * len(data.test_label) / train_examples)
-    eval_every = rarely if launch.eval_every is None else launch.eval_every
-    plan = plan_steps(train_examples, config, eval_every)
-    recipe = make_recipe(config, data)
-    programs = make_programs(recipe, mesh, data.image_shape, config.batch_size)
-    clean = slice(0, CLEAN_SUBSET)
-    setting = Setting(
-        config=config,
-        workdir=workdir,
-        replicated=shard(mesh),
-        plan=plan,
-        schedule=recipe.schedule,
-        programs=programs,
-        alpha=place(np.full(config.seeds, config.mixing.alpha, np.float32), shard(mesh, "seed")),
-        train=place_examples(mesh, data),
-        clean=place_batches(mesh, data.train_image[clean], data.train_label[clean], config.batch_size),
-        test=place_batches(mesh, data.test_image, data.test_label, config.batch_size),
-    )
-    seeds = place(np.arange(config.seed, config.seed + config.seeds, dtype=np.uint32), shard(mesh, "seed"))
-    start = {
-        "state": programs.init(seeds),
-        "totals": zero_totals(mesh, config.seeds),
-        "seconds": place(np.float32(0), setting.replicated),
-    }
+    setting = make_setting(config, data, workdir)
+    state, totals = setting.start()
+    start = {"state": state, "totals": totals, "seconds": place(np.float32(0), setting.replicated)}
     with stop_on_signals() as stop, open_checkpoints(workdir / "checkpoints", launch.keep) as checkpoints:
         carry = checkpoints.restore(start) or start
         step = int(on_host(carry["state"].step)[0])
         records = record.read_metrics(workdir, step) if is_writer() else []
         with (
-            progress_bar(title or workdir.name, plan.steps, step, show=is_writer()) as bar,
+            progress_bar(title or workdir.name, setting.plan.steps, step, show=is_writer()) as bar,
             open_board(workdir, launch.tensorboard and is_writer()) as board,
         ):
             trainer = _Trainer(setting, checkpoints, stop, bar, board, records, float(carry["seconds"]))
             state = trainer.run(carry["state"], carry["totals"], step)
         return trainer.result(state)
-
-
-def zero_totals(mesh: jax.sharding.Mesh, seeds: int) -> Totals:
-    """Return empty totals, laid out as the training program returns them."""
-    return Totals(*(place(leaf, shard(mesh, "seed")) for leaf in Totals.zeros(seeds)))
 
 
 class _Trainer:
@@ -132,7 +71,6 @@ class _Trainer:
 
     def run(self, state: TrainState, totals: Totals, step: int) -> TrainState:
         """Train, evaluate and save until the last step."""
-        zeros = jax.tree.map(jnp.zeros_like, totals)._replace(bad_step=jnp.full_like(totals.bad_step, NEVER))
         for mark in self.setting.plan.marks:
             if mark <= step:
                 continue
@@ -141,7 +79,7 @@ class _Trainer:
             images = (mark - step) * self.setting.config.batch_size * self.setting.config.seeds
             step = mark
             test_error = self._evaluate(state, totals, step, images / max(time.perf_counter() - started, 1e-6))
-            totals = zeros
+            totals = self.setting.zeros()
             self._save(state, totals, step, test_error)
             if self.stop.requested():
                 self._stop(step)

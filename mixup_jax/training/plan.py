@@ -15,14 +15,15 @@ class Plan:
     marks: tuple[int, ...]
 
 
-def plan_steps(train_examples: int, config: Config, eval_every: float) -> Plan:
+def plan_steps(train_examples: int, test_examples: int, config: Config) -> Plan:
     """Return the steps of a run.
 
-    >>> plan_steps(1000, Config(batch_size=128, epochs=2), eval_every=1)
+    >>> plan_steps(1000, 100, Config(batch_size=128, epochs=2))
     Plan(steps=16, steps_per_epoch=7.8125, marks=(8, 16))
     """
-    if not eval_every > 0:
-        raise ValueError(f"eval_every must be positive, got {eval_every}.")
+    # An evaluation costs as much as training on a third of the images: let it follow at least twice as many.
+    rarely = math.ceil(2 * test_examples / train_examples)
+    eval_every = rarely if config.eval_every is None else config.eval_every
     per_epoch = train_examples / config.batch_size
     steps = max(1, round(config.epochs * per_epoch))
     if (steps + 1) * config.batch_size >= 2**31:

@@ -58,13 +58,15 @@ def _module_arguments() -> list[str]:
 
 
 def commit() -> str | None:
-    """Return the commit of this code, with "-dirty" where files differ from it; None outside of a checkout."""
-    here = Path(__file__).parent
-    git = ["git", "-C", str(here), "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty"]
-    try:
-        return subprocess.run(git, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    """Return the commit of this code, with "-dirty" where files differ from it; None outside of a checkout of it."""
+    root = Path(__file__).parents[2]
+    git = ["git", "-C", str(root), "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty"]
+    try:  # .git is there in a checkout of this project, not where it is installed below somebody else's
+        if (root / ".git").exists():
+            return subprocess.run(git, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):
-        return None
+        pass
+    return None
 
 
 @contextlib.contextmanager
@@ -139,7 +141,8 @@ def read_metrics(workdir: Path, last_step: int) -> list[dict[str, Any]]:
 
 def append_metrics(workdir: Path, record: dict[str, Any]) -> None:
     """Add a line to metrics.jsonl."""
-    with (workdir / "metrics.jsonl").open("a") as file:
+    path = workdir / "metrics.jsonl"
+    with _named(path), path.open("a") as file:
         file.write(json.dumps(record) + "\n")
 
 
@@ -162,13 +165,22 @@ def _replace(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with temporary.open("w") as file:
+        with _named(path), temporary.open("w") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Say which file could not be written: what the disk refuses while writing comes without a name."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(f"{path} could not be written: {error.strerror or error}") from error
 
 
 def _flatten(tree: Any, name: str = "") -> dict[str, Any]:

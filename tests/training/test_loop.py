@@ -1,6 +1,5 @@
 """Laws of a whole run: stopped or not, alone or in company, it ends with the same numbers."""
 
-import dataclasses
 import json
 import os
 import shutil
@@ -14,12 +13,12 @@ from tiny_runs import DATA, MLP, changed
 
 from mixup_jax.errors import NotFinite
 from mixup_jax.training.launch import Launch
-from mixup_jax.training.loop import Plan, fit, plan_steps
+from mixup_jax.training.loop import fit
+from mixup_jax.training.plan import Plan, plan_steps
 from mixup_jax.training.progress import Bar
 from mixup_jax.training.stopping import Stopped, stop_on_signals
 
-CONFIG = changed(MLP, epochs=5.0)
-EACH_EPOCH = Launch(eval_every=1.0)
+CONFIG = changed(MLP, epochs=5.0, eval_every=1.0)
 CLOCK = ("seconds", "images_per_second")
 
 
@@ -33,7 +32,7 @@ def metrics(folder):
 def whole(tmp_path_factory):
     """An uninterrupted run: its folder and its result."""
     folder = tmp_path_factory.mktemp("whole")
-    return folder, fit(CONFIG, DATA, EACH_EPOCH, folder)
+    return folder, fit(CONFIG, DATA, Launch(), folder)
 
 
 @pytest.mark.parametrize("moment", ["evaluated", "update"])
@@ -43,18 +42,18 @@ def test_a_run_stopped_by_a_signal_and_started_again_is_the_uninterrupted_run(wh
         with monkeypatch.context() as patch:
             patch.setattr(Bar, moment, lambda *_, number=each: os.kill(os.getpid(), number))
             with pytest.raises(Stopped, match=r"at step \d+ of 15; the same command goes on from there") as stopped:
-                fit(CONFIG, DATA, EACH_EPOCH, tmp_path)
+                fit(CONFIG, DATA, Launch(), tmp_path)
         assert stopped.value.exit_code == 128 + each
         stops.append(int(str(stopped.value).split()[2]))
     assert 0 < stops[0] < stops[1] < 15
-    result = fit(CONFIG, DATA, EACH_EPOCH, tmp_path)
+    result = fit(CONFIG, DATA, Launch(), tmp_path)
     assert result["params_digest"] == whole[1]["params_digest"]
     assert result["test_error"] == whole[1]["test_error"]
     assert metrics(tmp_path) == metrics(whole[0])
 
 
 def test_how_often_is_evaluated_changes_no_parameter(whole, tmp_path):
-    result = fit(CONFIG, DATA, Launch(eval_every=2.5, keep=1), tmp_path)
+    result = fit(changed(CONFIG, eval_every=2.5), DATA, Launch(keep=1), tmp_path)
     assert result["params_digest"] == whole[1]["params_digest"]
     assert [line["step"] for line in metrics(tmp_path)] == [8, 15]
     assert metrics(tmp_path)[-1]["test_error"] == metrics(whole[0])[-1]["test_error"]
@@ -80,12 +79,12 @@ def test_the_result_sums_the_metrics_up(whole):
 def test_a_finished_run_started_again_returns_its_result_and_trains_nothing(whole, tmp_path):
     folder = tmp_path / "again"
     shutil.copytree(whole[0], folder)
-    assert fit(CONFIG, DATA, EACH_EPOCH, folder) == whole[1]
+    assert fit(CONFIG, DATA, Launch(), folder) == whole[1]
     assert (folder / "metrics.jsonl").read_bytes() == (whole[0] / "metrics.jsonl").read_bytes()
 
 
 def test_a_seed_in_company_has_the_numbers_it_has_alone(whole, tmp_path):
-    fit(changed(CONFIG, seeds=2), DATA, EACH_EPOCH, tmp_path)
+    fit(changed(CONFIG, seeds=2), DATA, Launch(), tmp_path)
     for line, alone in zip(metrics(tmp_path), metrics(whole[0]), strict=True):
         for name, value in alone.items():
             if isinstance(value, list):
@@ -99,7 +98,7 @@ def test_a_seed_in_company_has_the_numbers_it_has_alone(whole, tmp_path):
 
 def test_each_program_is_compiled_once_a_run(tmp_path, caplog):
     with jax.log_compiles():
-        fit(CONFIG, DATA, EACH_EPOCH, tmp_path)
+        fit(CONFIG, DATA, Launch(), tmp_path)
     compiled = [record.getMessage() for record in caplog.records if record.getMessage().startswith("Compiling jit(")]
     names = [message.split("(")[1].split(")")[0] for message in compiled]
     count = {name: names.count(name) for name in ("init", "train", "evaluate")}
@@ -120,33 +119,39 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_last_good_checkpo
     config = changed(CONFIG, **fields)
     for _ in range(2):  # the same command meets it again, from the checkpoint
         with pytest.raises(NotFinite, match=message):
-            fit(config, DATA, EACH_EPOCH, tmp_path)
+            fit(config, DATA, Launch(), tmp_path)
     lines = metrics(tmp_path) if (tmp_path / "metrics.jsonl").exists() else []
     assert all(np.isfinite(line["train_loss"]).all() for line in lines)
 
 
 def test_a_batch_that_the_devices_cannot_share_is_refused(tmp_path):
     with pytest.raises(ValueError, match="batch_size 12 cannot be split over 8"):
-        fit(changed(CONFIG, batch_size=12), DATA, EACH_EPOCH, tmp_path)
+        fit(changed(CONFIG, batch_size=12), DATA, Launch(), tmp_path)
 
 
 def test_a_batch_larger_than_the_data_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"batch_size is 64; it must be between 1 and the 48 images"):
-        fit(changed(CONFIG, batch_size=64), DATA, EACH_EPOCH, tmp_path)
+        fit(changed(CONFIG, batch_size=64), DATA, Launch(), tmp_path)
 
 
 @pytest.mark.parametrize("eval_every", [0.0, -1.0, float("nan")])
 def test_evaluating_never_is_refused(eval_every):
     with pytest.raises(ValueError, match="eval_every must be positive"):
-        plan_steps(100, CONFIG, eval_every)
+        changed(CONFIG, eval_every=eval_every)
 
 
 def test_the_plan_ends_with_the_run_and_evaluates_at_the_first_step_of_each_interval():
-    config = dataclasses.replace(CONFIG, batch_size=10, epochs=2.5)
-    assert plan_steps(25, config, 1.0) == Plan(6, 2.5, (3, 5, 6))
-    assert plan_steps(25, config, 100.0).marks == (6,)
-    assert plan_steps(25, config, 0.01).marks == (1, 2, 3, 4, 5, 6)
-    assert plan_steps(25, dataclasses.replace(config, epochs=0.01), 1.0).steps == 1
+    config = changed(CONFIG, batch_size=10, epochs=2.5)
+    assert plan_steps(25, 100, config) == Plan(6, 2.5, (3, 5, 6))
+    assert plan_steps(25, 100, changed(config, eval_every=100.0)).marks == (6,)
+    assert plan_steps(25, 100, changed(config, eval_every=0.01)).marks == (1, 2, 3, 4, 5, 6)
+    assert plan_steps(25, 100, changed(config, epochs=0.01)).steps == 1
+
+
+def test_a_large_test_set_is_evaluated_on_less_often():
+    config = changed(CONFIG, batch_size=10, epochs=9.0, eval_every=None)
+    assert plan_steps(100, 30, config).marks == tuple(range(10, 91, 10))
+    assert plan_steps(100, 200, config).marks == (40, 80, 90)
 
 
 def test_signals_mean_what_they_meant_before_once_a_run_is_over():

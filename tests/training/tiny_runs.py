@@ -1,17 +1,16 @@
 """A data set of 48 noisy pictures, networks of a few hundred parameters, and comparisons of pytrees."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import jax
 import numpy as np
-from jax.sharding import Mesh
 
 from mixup_jax.config import Config, Data, Model, Optimizer
 from mixup_jax.data import Dataset
 from mixup_jax.data.dataset import pixel_statistics
-from mixup_jax.training.loop import zero_totals
-from mixup_jax.training.mesh import make_mesh, place, shard
-from mixup_jax.training.programs import Examples, Programs, make_programs, make_recipe, place_examples
+from mixup_jax.training.mesh import place
+from mixup_jax.training.setting import make_setting
 
 CLASSES, BATCH, TRAIN, TEST = 3, 16, 48, 29
 
@@ -58,23 +57,18 @@ def quick_jit(function):
 
 
 class Run:
-    """The programs of a configuration on the first `devices` devices, and what they are called with."""
+    """A configuration made ready on the first `devices` devices, and its training program."""
 
     def __init__(self, config: Config, devices: int = 8):
-        self.config = config
-        self.recipe = make_recipe(config, DATA)
-        self.mesh: Mesh = make_mesh(config.seeds, config.batch_size, jax.devices()[:devices])
-        self.programs: Programs = make_programs(self.recipe, self.mesh, DATA.image_shape, config.batch_size)
-        self.examples: Examples = place_examples(self.mesh, DATA)
-
-    def start(self):
-        seeds = np.arange(self.config.seed, self.config.seed + self.config.seeds, dtype=np.uint32)
-        return self.programs.init(place(seeds, shard(self.mesh, "seed"))), zero_totals(self.mesh, self.config.seeds)
+        self.setting = make_setting(config, DATA, Path("unused"), jax.devices()[:devices])
+        self.start, self.programs = self.setting.start, self.setting.programs
+        self.mesh = self.setting.replicated.mesh
 
     def train(self, carry, count: int, alpha: float | None = None):
-        value = self.config.mixing.alpha if alpha is None else alpha
-        alphas = place(np.full(self.config.seeds, value, np.float32), shard(self.mesh, "seed"))
-        return self.programs.train(*carry, alphas, self.examples, np.int32(count))
+        setting = self.setting
+        if alpha is not None:
+            setting = replace(setting, alpha=place(np.full(setting.config.seeds, alpha, np.float32), setting.by_seed))
+        return self.programs.train(*carry, setting.alpha, setting.train, np.int32(count))
 
 
 def on_host(tree):

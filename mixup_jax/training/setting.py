@@ -1,0 +1,78 @@
+"""All that stays the same during a run: its programs, its data on the devices, its steps."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import NamedSharding
+
+from mixup_jax.config import Config
+from mixup_jax.data import Dataset
+from mixup_jax.optim import Schedule
+from mixup_jax.training.mesh import make_mesh, place, shard
+from mixup_jax.training.plan import Plan, plan_steps
+from mixup_jax.training.programs import (
+    CLEAN_SUBSET,
+    Batches,
+    Examples,
+    Programs,
+    Totals,
+    make_programs,
+    make_recipe,
+    place_batches,
+    place_examples,
+)
+from mixup_jax.training.state import TrainState
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What the loop works with."""
+
+    config: Config
+    workdir: Path
+    seeds: jax.Array
+    by_seed: NamedSharding
+    replicated: NamedSharding
+    plan: Plan
+    schedule: Schedule
+    programs: Programs
+    alpha: jax.Array
+    train: Examples
+    clean: Batches
+    test: Batches
+
+    def start(self) -> tuple[TrainState, Totals]:
+        """Return the state of all seeds before the first step, and empty totals."""
+        return self.programs.init(self.seeds), self.zeros()
+
+    def zeros(self) -> Totals:
+        """Return empty totals, laid out as the training program returns them."""
+        return Totals(*(place(leaf, self.by_seed) for leaf in Totals.zeros(self.config.seeds)))
+
+
+def make_setting(config: Config, data: Dataset, workdir: Path, devices: Sequence[Any] | None = None) -> Setting:
+    """Build the programs and place the data, on all devices unless some are named.
+
+    Raises ValueError for settings that do not fit together or to the data.
+    """
+    mesh = make_mesh(config.seeds, config.batch_size, devices)
+    recipe = make_recipe(config, data)
+    by_seed, clean = shard(mesh, "seed"), slice(0, CLEAN_SUBSET)
+    return Setting(
+        config=config,
+        workdir=workdir,
+        seeds=place(np.arange(config.seed, config.seed + config.seeds, dtype=np.uint32), by_seed),
+        by_seed=by_seed,
+        replicated=shard(mesh),
+        plan=plan_steps(len(data.train_label), len(data.test_label), config),
+        schedule=recipe.schedule,
+        programs=make_programs(recipe, mesh, data.image_shape, config.batch_size),
+        alpha=place(np.full(config.seeds, config.mixing.alpha, np.float32), by_seed),
+        train=place_examples(mesh, data),
+        clean=place_batches(mesh, data.train_image[clean], data.train_label[clean], config.batch_size),
+        test=place_batches(mesh, data.test_image, data.test_label, config.batch_size),
+    )
