@@ -7,11 +7,13 @@ from mixup_jax.methods.cutmix import cutmix, draw_cutmix
 from mixup_jax.methods.dirichlet import draw_dirichlet, mix_all
 from mixup_jax.methods.fmix import draw_fmix, fmix
 from mixup_jax.methods.gridmix import draw_gridmix, gridmix
+from mixup_jax.methods.labels import larger, threshold, union
 from mixup_jax.methods.neighbour_table import neighbour_table
 from mixup_jax.methods.noisy_feature import noisy_feature_mixup
 from mixup_jax.methods.partners import by_label_distance, different_class, neighbours, same_class
 from mixup_jax.methods.regmixup import regmixup
 from mixup_jax.methods.resizemix import draw_resizemix, paste_resized, resizemix
+from mixup_jax.methods.rules import leave_padding, mix_by_rule
 from mixup_jax.methods.saliencymix import draw_saliencymix, saliencymix, static_saliency
 from mixup_jax.methods.schedule import phase_out
 from mixup_jax.methods.switch import choose
@@ -29,7 +31,10 @@ __all__ = [
     "draw_saliencymix",
     "fmix",
     "gridmix",
+    "larger",
+    "leave_padding",
     "mix_all",
+    "mix_by_rule",
     "neighbour_table",
     "neighbours",
     "noisy_feature_mixup",
@@ -40,4 +45,6 @@ __all__ = [
     "saliencymix",
     "same_class",
     "static_saliency",
+    "threshold",
+    "union",
 ]
