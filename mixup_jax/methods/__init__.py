@@ -8,6 +8,7 @@ from mixup_jax.methods.dirichlet import draw_dirichlet, mix_all
 from mixup_jax.methods.fmix import draw_fmix, fmix
 from mixup_jax.methods.gridmix import draw_gridmix, gridmix
 from mixup_jax.methods.labels import larger, threshold, union
+from mixup_jax.methods.latent import mix_at, mix_at_random
 from mixup_jax.methods.neighbour_table import neighbour_table
 from mixup_jax.methods.noisy_feature import noisy_feature_mixup
 from mixup_jax.methods.partners import by_label_distance, different_class, neighbours, same_class
@@ -34,6 +35,8 @@ __all__ = [
     "larger",
     "leave_padding",
     "mix_all",
+    "mix_at",
+    "mix_at_random",
     "mix_by_rule",
     "neighbour_table",
     "neighbours",
