@@ -5,7 +5,7 @@ import inspect
 
 from rich.console import Console
 
-EXPERIMENTS = ("quickstart", "cifar", "report")
+EXPERIMENTS = ("quickstart", "cifar", "gallery", "report")
 
 
 def main() -> None:

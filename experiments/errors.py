@@ -33,7 +33,7 @@ def one_line(box: str) -> str:
     >>> one_line("╭─ Unrecognized options ─╮\\n│ Unrecognized options: --alhpa │\\n╰──────╯")
     'Unrecognized options: --alhpa'
     """
-    text = " ".join(re.sub(r"[│╭╮╰╯─]+", " ", box).split())
+    text = " ".join(re.sub(r"[│╭╮╰╯─]+|-{3,}", " ", box).split())
     text = re.sub(r"^(Value error|Parsing error|Unrecognized options|Required options|Invalid choice) (?=\S)", "", text)
     text = re.sub(r"^Error parsing config: (.*?)\.?$", r"\1", text)
     text, _, options = re.sub(r" (Argument helptext|For full helptext).*", "", text).partition(" Perhaps you meant: ")

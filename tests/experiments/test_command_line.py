@@ -46,6 +46,7 @@ def cli(tmp_path, monkeypatch, capsys):
 
 BAD_INPUT = {
     "preset": (["preact18-mixupp"], "preset 'preact18-mixupp' is not one of .* did you mean preact18-mixup?"),
+    "late preset": (["--alpha", "1", "small-erm"], "small-erm; the preset comes first: small-erm --option"),
     "dataset": (["--dataset", "cifar11"], "dataset is 'cifar11'; it must be one of .* did you mean cifar10?"),
     "option": (["--alpah", "1"], "alpah"),
     "choice": (["--partner", "best"], "partner.*permutation"),
