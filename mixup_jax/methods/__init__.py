@@ -7,6 +7,7 @@ from mixup_jax.methods.cutmix import cutmix, draw_cutmix
 from mixup_jax.methods.dirichlet import draw_dirichlet, mix_all
 from mixup_jax.methods.fmix import draw_fmix, fmix
 from mixup_jax.methods.gridmix import draw_gridmix, gridmix
+from mixup_jax.methods.k_mixup import optimal_partners
 from mixup_jax.methods.labels import larger, threshold, union
 from mixup_jax.methods.latent import mix_at, mix_at_random
 from mixup_jax.methods.neighbour_table import neighbour_table
@@ -41,6 +42,7 @@ __all__ = [
     "neighbour_table",
     "neighbours",
     "noisy_feature_mixup",
+    "optimal_partners",
     "paste_resized",
     "phase_out",
     "regmixup",

@@ -127,12 +127,9 @@ def training_loss(network, plan, layers, rng=None):
 
 
 def test_gradients_and_batch_statistics_follow_the_mixed_states(resnet, plan):
-    params = resnet[1]["params"]
-    step = jax.jit(jax.value_and_grad(training_loss(resnet, plan, "stage2"), has_aux=True))
-    (loss, stats), gradient = step(params)
-    (plain_loss, plain_stats), _ = jax.jit(
-        jax.value_and_grad(training_loss(resnet, Mix(jnp.ones(SIZE), plan.partner), "stage2"), has_aux=True)
-    )(params)
+    step = jax.jit(lambda plan, params: jax.value_and_grad(training_loss(resnet, plan, "stage2"), has_aux=True)(params))
+    (loss, stats), gradient = step(plan, resnet[1]["params"])
+    (plain_loss, plain_stats), _ = step(Mix(jnp.ones(SIZE), plan.partner), resnet[1]["params"])
     assert float(loss) != float(plain_loss)
     before, after = ([jax.tree.leaves(each[name]) for name in ("stage1", "stage2")] for each in (plain_stats, stats))
     jax.tree.map(np.testing.assert_array_equal, after[0], before[0])  # below the cut nothing changes
@@ -141,15 +138,15 @@ def test_gradients_and_batch_statistics_follow_the_mixed_states(resnet, plan):
 
 
 def test_jit_is_eager_and_a_vmap_over_plans_is_a_loop(mlp, rng):
-    keys = jax.random.split(rng, 3)
+    lam, partner = jax.random.uniform(rng, (3, SIZE)), jnp.arange(SIZE)[::-1]
 
-    def logits(key):
-        return mixed_logits(mlp, draw(key, SIZE, 1.0), "hidden2")
+    def logits(lam):
+        return mixed_logits(mlp, Mix(lam, partner), "hidden2")
 
-    together = jax.vmap(logits)(keys)
-    for i, key in enumerate(keys):
-        np.testing.assert_allclose(logits(key), together[i], atol=1e-6)
-        np.testing.assert_allclose(logits(key), jax.jit(logits)(key), atol=1e-6)
+    together, jitted = jax.vmap(logits)(lam), jax.jit(logits)
+    for i in range(3):
+        np.testing.assert_allclose(logits(lam[i]), together[i], atol=1e-6)
+        np.testing.assert_allclose(logits(lam[i]), jitted(lam[i]), atol=1e-6)
 
 
 def test_a_vmap_over_seeds_is_each_seed_alone(resnet, rng):
