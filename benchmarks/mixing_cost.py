@@ -1,0 +1,116 @@
+"""Time and memory of every way of mixing, relative to one pass over the images: read a batch, write a batch.
+
+Mixing must read two batches and write one, half as much again as a pass. The contestants take turns in one process;
+ratios are of turns that followed each other. Memory is what the compiled program holds beside its inputs and results.
+
+    python -m benchmarks.mixing_cost
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import tyro
+from jax import Array
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from mixup_jax import draw, mix, mixup
+from mixup_jax import methods as family
+
+Method = Callable[[Array, Array, Array], Any]
+
+
+def partners(rng: Array, x: Array, y: Array, policy: Callable[[Array, Array], Array]) -> Any:
+    """Mix with the partners of a policy that looks at the class ids."""
+    rng_partner, rng_mix = jax.random.split(rng)
+    return mixup(rng_mix, x, y, 1.0, partner=policy(rng_partner, jnp.argmax(y, axis=1)))
+
+
+def nearest(rng: Array, x: Array, y: Array) -> Any:
+    """Match the examples of groups of 16 (k-mixup)."""
+    rng_partner, rng_mix = jax.random.split(rng)
+    return mixup(rng_mix, x, y, 1.0, partner=family.optimal_partners(rng_partner, x, k=16))
+
+
+def switch(rng: Array, x: Array, y: Array) -> Any:
+    """Draw mixup or CutMix."""
+    rngs = jax.random.split(rng, 3)
+    plans = [draw(rngs[0], len(x), 0.8), family.draw_cutmix(rngs[1], x.shape[:3], 1.0)]
+    return mix(family.choose(rngs[2], plans, [0.5, 0.5]), (x, y))
+
+
+def dirichlet(rng: Array, x: Array, y: Array) -> Any:
+    """Mix three examples."""
+    return family.mix_all(family.draw_dirichlet(rng, len(x), 1.0), (x, y))
+
+
+METHODS: dict[str, Method] = {
+    "mixup": partial(mixup, alpha=1.0),
+    "mixup, per example": partial(mixup, alpha=1.0, per="example"),
+    "mixup, derangement": partial(mixup, alpha=1.0, partner="derangement"),
+    "mixup, flip": partial(mixup, alpha=1.0, partner="flip"),
+    "mixup, block of 32": partial(mixup, alpha=1.0, block=32),
+    "mixup, same class": partial(partners, policy=family.same_class),
+    "mixup, other class": partial(partners, policy=family.different_class),
+    "k-mixup, k = 16": nearest,
+    "Dirichlet, 3 examples": dirichlet,
+    "noisy feature mixup": partial(family.noisy_feature_mixup, alpha=1.0),
+    "RegMixup (twice the batch)": family.regmixup,
+    "CutMix": partial(family.cutmix, alpha=1.0),
+    "CutMix, per example": partial(family.cutmix, alpha=1.0, per="example"),
+    "mixup or CutMix": switch,
+    "GridMix": partial(family.gridmix, alpha=1.0),
+    "FMix": partial(family.fmix, alpha=1.0),
+    "FMix, per example": partial(family.fmix, alpha=1.0, per="example"),
+    "ResizeMix": family.resizemix,
+    "SaliencyMix": partial(family.saliencymix, alpha=1.0),
+}
+
+
+def main(batch: int = 128, side: int = 64, rounds: int = 15, calls: int = 5) -> None:
+    """Print the table.
+
+    Args:
+        batch: Images, a multiple of 32.
+        side: Height and width of an image of three channels.
+        rounds: Turns of each contestant.
+        calls: Calls a turn.
+    """
+    rng = jax.random.key(0)
+    x = jax.random.uniform(rng, (batch * side * side * 3,)).reshape(batch, side, side, 3)
+    y = jax.nn.one_hot(jnp.arange(batch) % 10, 10)
+    programs = {"one pass": compiled(lambda rng, x, y: (x * 1.5, y * 1.5), rng, x, y)}
+    for name, method in track(METHODS.items(), description="compiling", transient=True):
+        programs[name] = compiled(method, rng, x, y)
+    seconds = {name: [] for name in programs}
+    for _ in track(range(rounds), description="timing", transient=True):
+        for name, program in programs.items():
+            jax.block_until_ready(program(rng, x, y))
+            start = time.perf_counter()
+            for _ in range(calls):
+                result = program(rng, x, y)
+            jax.block_until_ready(result)
+            seconds[name].append((time.perf_counter() - start) / calls)
+    title = f"{batch} images of {side} x {side} x 3, float32, {x.nbytes / 2**20:.0f} MiB; {jax.default_backend()}"
+    table = Table("", "ms, median", "passes, median (min-max)", "memory, batches", title=title)
+    for name, each in seconds.items():
+        passes = [mine / one for mine, one in zip(each, seconds["one pass"], strict=True)]
+        spread = f"{statistics.median(passes):.2f} ({min(passes):.2f}-{max(passes):.2f})"
+        memory = programs[name].memory_analysis().temp_size_in_bytes / x.nbytes
+        table.add_row(name, f"{1000 * statistics.median(each):.2f}", spread, f"{memory:.2f}")
+    Console().print(table)
+
+
+def compiled(method: Method, *arguments: Array) -> Any:
+    """Compile a method ahead of time, so that its memory is known."""
+    return jax.jit(lambda rng, x, y: method(rng, x, y)).lower(*arguments).compile()
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
