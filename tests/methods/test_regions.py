@@ -1,0 +1,86 @@
+"""Laws of masks: rectangles, boxes, the largest values, and the label weight counted from a mask."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mixup_jax import Mix
+from mixup_jax.methods.regions import box_at, boxes, image_size, largest, paste, rectangle
+
+BOUNDS = [
+    (0, 0, 7, 5),
+    (2, 1, 5, 4),
+    (-3, 2, 4, 9),
+    (6, 4, 20, 20),
+    (3, 3, 3, 5),
+    (9, 9, 12, 12),
+]  # top left bottom right
+
+
+def test_a_rectangle_is_false_inside_and_clipped_at_the_border():
+    masks = jax.jit(lambda bounds: rectangle(*bounds, (7, 5)))(np.array(BOUNDS).T)
+    for mask, (top, left, bottom, right) in zip(masks, BOUNDS, strict=True):
+        expected = np.ones((7, 5), bool)
+        expected[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = False
+        np.testing.assert_array_equal(mask, expected)
+
+
+def test_a_box_has_the_share_of_each_side_rounded_down_around_its_center_and_is_clipped():
+    lam, row, column = (each.ravel() for each in np.meshgrid(np.linspace(0, 1, 21), np.arange(7), np.arange(5)))
+    masks = jax.jit(lambda *box: box_at(*box, (7, 5)))(row, column, lam.astype(np.float32))
+    for mask, share, i, j in zip(np.asarray(masks), lam, row, column, strict=True):
+        height, width = (int(np.sqrt(np.float32(1) - np.float32(share)) * length) for length in (7, 5))
+        top, left = i - height // 2, j - width // 2
+        expected = np.ones((7, 5), bool)
+        expected[max(top, 0) : max(top + height, 0), max(left, 0) : max(left + width, 0)] = False
+        np.testing.assert_array_equal(mask, expected)
+        assert mask[i, j] == (height * width == 0)
+
+
+def test_the_centers_of_boxes_are_uniform(rng):
+    lam = np.full(4000, 1 - 1 / 25, np.float32)
+    masks = jax.jit(lambda rng, lam: boxes(rng, lam, (5, 5)))(rng, lam)  # one pixel each
+    counts = (~np.asarray(masks)).sum(axis=0)
+    assert counts.sum() == 4000
+    assert abs(counts - 160).max() < 5 * np.sqrt(160)
+
+
+VALUES = np.random.default_rng(0).normal(size=(4, 35)).astype(np.float32)
+VALUES[1] = np.round(VALUES[1]) + 0.0  # many that are equal
+VALUES[2] = -2.5
+VALUES[3, :3] = np.inf, -np.inf, 0.0
+
+
+@pytest.mark.parametrize("count", [0, 1, 17, 34, 35])
+def test_the_largest_values_are_exactly_so_many_and_the_first_of_equal_ones(count):
+    kept = np.asarray(largest(jnp.asarray(VALUES), jnp.asarray(np.full(4, count))))
+    for row, values in zip(kept, VALUES, strict=True):
+        expected = np.zeros(35, bool)
+        expected[np.argsort(-values, kind="stable")[:count]] = True
+        np.testing.assert_array_equal(row, expected)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.float32])
+@pytest.mark.parametrize("masks", [1, 6])
+def test_lambda_is_the_mean_of_the_mask(dtype, masks):
+    mask = np.random.default_rng(0).random((masks, 7, 5), np.float32)
+    mask = mask < 0.3 if dtype is bool else mask
+    exact = np.broadcast_to(mask, (6, 7, 5)).astype(np.float64).mean(axis=(1, 2))
+    plan = Mix(jnp.asarray(np.full(6, 0.5, np.float32)), jnp.asarray(np.array([1, 2, 0, 4, 5, 3])), block=3)
+    pasted = jax.jit(paste)(plan, jnp.asarray(mask))
+    np.testing.assert_array_equal(pasted.mask, np.broadcast_to(mask, (6, 7, 5)))
+    np.testing.assert_allclose(pasted.lam, exact, rtol=3e-7)
+    np.testing.assert_array_equal(pasted.partner, plan.partner)
+    assert (pasted.mask.dtype, pasted.lam.dtype, pasted.block) == (dtype, np.float32, 3)
+
+
+def test_a_lambda_that_is_nan_stays_nan():
+    plan = Mix(jnp.asarray(np.array([0.5, np.nan], np.float32)), jnp.arange(2))
+    np.testing.assert_array_equal(jax.jit(paste)(plan, jnp.asarray(np.ones((1, 4, 4), bool))).lam, [1, np.nan])
+
+
+def test_the_size_of_images_is_that_of_the_first_leaf():
+    assert image_size({"a": np.zeros((2, 7, 5, 3)), "b": np.zeros((2, 4, 4))}) == (2, 7, 5)
+    with pytest.raises(ValueError, match=r"images \(batch, height, width, ...\), got shape \(2, 7\)"):
+        image_size(np.zeros((2, 7)))
