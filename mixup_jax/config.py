@@ -29,11 +29,11 @@ class Model:
     """The network, one of mixup_jax.models.MODELS."""
 
     model: str = "preact_resnet"
-    """preact_resnet or mlp."""
+    """preact_resnet, wide_resnet, densenet or mlp."""
     width: int = 64
-    """Channels of the first stage (preact_resnet), or units of each hidden layer (mlp)."""
+    """Channels of the first stage (resnets), growth rate (densenet), or units of each hidden layer (mlp)."""
     blocks: tuple[int, ...] = (2, 2, 2, 2)
-    """Residual blocks of each stage; the width doubles and the image halves from stage to stage."""
+    """Blocks (densenet: layers) of each stage; the image halves from stage to stage, the width of resnets doubles."""
     variant: Literal["H", "F"] = "H"
     """H: plain stem, raw shortcut (hongyi-zhang/mixup). F: BN-ReLU stem, pre-activated shortcut (mixup-cifar10)."""
     dropout: float = 0.0
@@ -42,6 +42,8 @@ class Model:
     """Precision of the forward and backward pass; parameters stay float32."""
     stem_stride: Literal[1, 2] = 1
     """2 halves the image before the first stage, for a quarter of the work (preact_resnet)."""
+    remat: bool = False
+    """Compute the inside of each layer again in the backward pass: slower, less memory (densenet)."""
 
 
 @dataclass(frozen=True)

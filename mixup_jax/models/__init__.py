@@ -7,12 +7,14 @@ import jax.numpy as jnp
 
 from mixup_jax import config
 from mixup_jax.models.batch_norm import BatchNorm
+from mixup_jax.models.densenet import DenseNet
 from mixup_jax.models.mlp import MLP
 from mixup_jax.models.preact_resnet import PreActResNet
+from mixup_jax.models.wide_resnet import WideResNet
 
-__all__ = ["MLP", "MODELS", "BatchNorm", "PreActResNet", "build"]
+__all__ = ["MLP", "MODELS", "BatchNorm", "DenseNet", "PreActResNet", "WideResNet", "build"]
 
-MODELS = {"preact_resnet": PreActResNet, "mlp": MLP}
+MODELS = {"preact_resnet": PreActResNet, "wide_resnet": WideResNet, "densenet": DenseNet, "mlp": MLP}
 
 
 def build(model: config.Model, classes: int, *, axis_name: str | None = None) -> nn.Module:
@@ -37,6 +39,7 @@ def build(model: config.Model, classes: int, *, axis_name: str | None = None) ->
         "dropout": model.dropout,
         "dtype": jnp.dtype(model.compute_dtype),
         "axis_name": axis_name,
+        "remat": model.remat,
     }
     network = MODELS[model.model]
     known = {each.name for each in dataclasses.fields(network)}

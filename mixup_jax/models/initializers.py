@@ -36,3 +36,28 @@ def bias_init(fan_in: int) -> initializers.Initializer:
         return jnp.reshape(flat, shape, out_sharding=out_sharding)
 
     return init
+
+
+def he_normal(key, shape, dtype=None, out_sharding=None) -> Float[Array, "..."]:
+    """Draw a normal kernel with standard deviation ``sqrt(2 / fan_in)`` (He et al., arXiv 1502.01852).
+
+    >>> kernel = he_normal(jax.random.key(0), (3, 3, 100, 20))
+    >>> bool(abs(kernel.std() * 450**0.5 - 1) < 0.02)
+    True
+    """
+    return _normal(math.sqrt(2 / math.prod(shape[:-1])), key, shape, dtype, out_sharding)
+
+
+def he_normal_fan_out(key, shape, dtype=None, out_sharding=None) -> Float[Array, "..."]:
+    """Draw a normal kernel with standard deviation ``sqrt(2 / fan_out)``, fan_out = height * width * outputs.
+
+    >>> kernel = he_normal_fan_out(jax.random.key(0), (3, 3, 100, 20))
+    >>> bool(abs(kernel.std() * 90**0.5 - 1) < 0.02)
+    True
+    """
+    return _normal(math.sqrt(2 / (math.prod(shape[:-2]) * shape[-1])), key, shape, dtype, out_sharding)
+
+
+def _normal(std: float, key, shape, dtype, out_sharding) -> Float[Array, "..."]:
+    flat = std * jax.random.normal(key, (math.prod(shape),), dtype or jnp.float32)
+    return jnp.reshape(flat, shape, out_sharding=out_sharding)

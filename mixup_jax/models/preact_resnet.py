@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import flax.linen as nn
 import jax.numpy as jnp
+from flax.typing import Initializer
 from jaxtyping import Array, Float
 
 from mixup_jax.models.batch_norm import BatchNorm
@@ -24,7 +25,7 @@ Image = Float[Array, "batch height width channels"]
 Hidden = Float[Array, "batch new_height new_width features"]
 
 
-def conv(features: int, size: int, stride: int, dtype: Any, name: str) -> nn.Conv:
+def conv(features: int, size: int, stride: int, dtype: Any, name: str, init: Initializer = kernel_init) -> nn.Conv:
     """Return a square convolution without bias that pads as torch does.
 
     "SAME" would pad an even image by (0, 1) at stride 2, torch pads by (1, 1): the grids differ by one pixel.
@@ -36,7 +37,7 @@ def conv(features: int, size: int, stride: int, dtype: Any, name: str) -> nn.Con
         padding=((size // 2, size // 2),) * 2,
         use_bias=False,
         dtype=dtype,
-        kernel_init=kernel_init,
+        kernel_init=init,
         conv_general_dilated=conv_general_dilated,
         name=name,
     )
@@ -69,20 +70,23 @@ class Block(nn.Module):
     dropout: float = 0.0
     dtype: Any = jnp.float32
     axis_name: str | None = None
+    kernel_init: Initializer = kernel_init
+    scale_init: Initializer = nn.initializers.ones
 
     @nn.compact
     def __call__(self, x: Image, train: bool) -> Hidden:
         """Apply the block; with `train` and dropout, the "dropout" key must be given."""
-        norm = partial(BatchNorm, dtype=self.dtype, axis_name=self.axis_name)
+        norm = partial(BatchNorm, dtype=self.dtype, axis_name=self.axis_name, scale_init=self.scale_init)
+        convolve = partial(conv, dtype=self.dtype, init=self.kernel_init)
         activated = nn.relu(norm(name="bn1")(x, train))
         if self.stride != 1 or x.shape[-1] != self.features:
-            shortcut = conv(self.features, 1, self.stride, self.dtype, "shortcut")(activated)
+            shortcut = convolve(self.features, 1, self.stride, name="shortcut")(activated)
         else:
             shortcut = activated if self.variant == "F" else x
-        y = conv(self.features, 3, self.stride, self.dtype, "conv1")(activated)
+        y = convolve(self.features, 3, self.stride, name="conv1")(activated)
         y = nn.relu(norm(name="bn2")(y, train))
         y = Dropout(self.dropout, name="dropout")(y, train)
-        y = conv(self.features, 3, 1, self.dtype, "conv2")(y)
+        y = convolve(self.features, 3, 1, name="conv2")(y)
         return y + shortcut
 
 
@@ -96,6 +100,8 @@ class Stage(nn.Module):
     dropout: float = 0.0
     dtype: Any = jnp.float32
     axis_name: str | None = None
+    kernel_init: Initializer = kernel_init
+    scale_init: Initializer = nn.initializers.ones
 
     @nn.compact
     def __call__(self, x: Image, train: bool) -> Hidden:
@@ -108,6 +114,8 @@ class Stage(nn.Module):
                 self.dropout,
                 self.dtype,
                 self.axis_name,
+                self.kernel_init,
+                self.scale_init,
                 name=f"block{i + 1}",
             )(x, train)
         return x

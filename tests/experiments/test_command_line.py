@@ -56,7 +56,7 @@ BAD_INPUT = {
     "block": (["--block", "3"], "block must divide the batch of 128, got 3"),
     "accumulate": (["--accumulate", "3"], "accumulate must divide the batch of 128, got 3"),
     "seeds": (["--seeds", "0"], "seeds must be at least 1, got 0"),
-    "model": ([*TINY, "--model", "vgg"], "model is 'vgg'; it must be one of preact_resnet, mlp"),
+    "model": ([*TINY, "--model", "vgg"], "model is 'vgg'; it must be one of preact_resnet, .*mlp"),
     "devices": ([*TINY, "--batch-size", "12"], "batch_size 12 cannot be split over 8 of the 8 devices"),
     "large batch": ([*TINY, "--batch-size", "256"], "batch_size is 256; it must be between 1 and the 128 images"),
     "examples": ([*TINY, "--train-examples", "0"], "train_examples must be between 1 and 1442, got 0"),
@@ -151,7 +151,8 @@ def test_every_preset_makes_a_recipe_and_a_network(name):
     recipe = make_recipe(config, data)
     state = jax.eval_shape(lambda: init_state(0, recipe.model, recipe.optimizer, jnp.zeros((1, *shape))))
     parameters = sum(leaf.size for leaf in jax.tree.leaves(state.params))
-    assert parameters == 11_171_146 if name.startswith("preact18") else parameters < 1_000_000
+    published = {"preact18": 11_171_146, "wrn28": 36_479_194, "densenet190": 25_624_430}.get(name.split("-")[0])
+    assert parameters == published if published else parameters < 1_000_000
     assert float(recipe.schedule(0)) == pytest.approx(0.1)
     _, job = command_line.parse("cifar", "", cifar.PRESETS, "small-mixup", [name, "--alpha", "0.3", "--seeds", "7"])
     assert (job.config.mixing.alpha, job.config.seeds, job.config.model) == (0.3, 7, config.model)
@@ -167,6 +168,7 @@ def test_the_papers_number_stands_beside_the_papers_recipe_only():
     assert cifar.paper(config) == {"test_error": 4.2, "source": "Figure 3(a)"}
     assert cifar.paper(cifar.replace(config, seeds=5)) == {"test_error": 4.2, "source": "Figure 3(a)"}
     assert cifar.paper(cifar.replace(config, epochs=10.0)) is None
+    assert cifar.paper(cifar.PRESETS["wrn28-10-erm"][1]) == {"test_error": 3.8, "source": "Figure 3(a)"}
     assert cifar.paper(cifar.PRESETS["small-mixup"][1]) is None
 
 

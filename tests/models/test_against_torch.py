@@ -1,4 +1,4 @@
-"""The PreAct ResNet is the PyTorch network of the released codes: outputs, gradients and running statistics."""
+"""Our networks are the PyTorch networks of the released codes: outputs, gradients and running statistics."""
 
 from functools import partial
 
@@ -7,9 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mixup_jax.models.preact_resnet import PreActResNet
+from mixup_jax.models import DenseNet, PreActResNet, WideResNet
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+import torch_networks  # noqa: E402
+
 from benchmarks import torch_preact_resnet  # noqa: E402
 
 TOLERANCE = 1e-4
@@ -41,14 +43,22 @@ def drawn_by_numpy(generator, model, images):
     return jax.tree.map(draw, variables["params"]), jax.tree.map(draw, variables["batch_stats"])
 
 
-@pytest.mark.parametrize(("variant", "size", "blocks"), [("H", 16, (2, 1)), ("F", 16, (2, 1)), ("H", 9, (1, 1))])
-def test_a_step_agrees_with_pytorch(variant, size, blocks):
+PAIRS = {
+    "preact H": (16, PreActResNet(5, 8, (2, 1), "H"), torch_preact_resnet.PreActResNet(5, 8, (2, 1), "H")),
+    "preact F": (16, PreActResNet(5, 8, (2, 1), "F"), torch_preact_resnet.PreActResNet(5, 8, (2, 1), "F")),
+    "odd size": (9, PreActResNet(5, 8, (1, 1), "H"), torch_preact_resnet.PreActResNet(5, 8, (1, 1), "H")),
+    "wide": (16, WideResNet(5, 16, (2, 1)), torch_networks.WideResNet(5, 16, (2, 1))),
+    "dense": (16, DenseNet(5, 4, (3, 2)), torch_networks.DenseNet(5, 4, (3, 2))),
+}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_a_step_agrees_with_pytorch(name):
+    size, model, reference = PAIRS[name]
     generator = np.random.default_rng(0)
     images = generator.normal(size=(3, 8, size, size, 3)).astype(np.float32)
     labels = np.arange(8) % 5
-    model = PreActResNet(classes=5, width=8, blocks=blocks, variant=variant)
     params, stats = drawn_by_numpy(generator, model, images[0])
-    reference = torch_preact_resnet.PreActResNet(5, 8, blocks, variant)
     state = torch_preact_resnet.state_dict(params) | torch_preact_resnet.state_dict(stats)
     missing, unexpected = reference.load_state_dict(state, strict=False)
     assert not unexpected

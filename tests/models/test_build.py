@@ -35,7 +35,7 @@ def test_each_network_can_be_built_and_compared(name):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model": "resnet"}, r"'resnet'.*preact_resnet, mlp"),
+        ({"model": "resnet"}, r"'resnet'.*preact_resnet, wide_resnet, densenet, mlp"),
         ({"width": 0}, "width is 0"),
         ({"blocks": ()}, r"blocks is \(\)"),
         ({"blocks": (2, 0)}, r"blocks is \(2, 0\)"),
