@@ -67,7 +67,7 @@ def test_neighbours_are_uniform_rows_of_the_data_set(rng):
 def test_neighbours_are_mixed_in_from_the_whole_data_set(rng):
     train_x = jnp.arange(20.0).reshape(10, 2)
     table, index = (jnp.arange(10)[:, None] + 1) % 10, jnp.array([9, 4])
-    plan = draw(rng, 2, 1.0, partner=neighbours(rng, table, index))
+    plan = jax.jit(lambda rng: draw(rng, 2, 1.0, partner=neighbours(rng, table, index)))(rng)
     expected = plan.lam[:, None] * train_x[index] + (1 - plan.lam[:, None]) * train_x[jnp.array([0, 5])]
     np.testing.assert_allclose(mix(plan, train_x[index], other=train_x), expected, rtol=1e-6)
 
@@ -108,7 +108,7 @@ def test_the_bandwidth_may_be_traced(rng):
 
 def test_two_batches_are_mixed_in_their_order(rng):
     x, x2 = jax.random.normal(rng, (2, 4, 3))
-    plan = draw(rng, 4, 1.0, per="example", partner=jnp.arange(4))
+    plan = jax.jit(lambda rng: draw(rng, 4, 1.0, per="example", partner=jnp.arange(4)))(rng)
     lam = plan.lam[:, None]
     np.testing.assert_allclose(mix(plan, x, other=x2), lam * x + (1 - lam) * x2, atol=1e-6)
 
