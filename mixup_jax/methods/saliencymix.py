@@ -84,13 +84,14 @@ def saliencymix(
 
 
 def static_saliency(image: ArrayLike, scales: Sequence[int] = (12, 24, 28, 48, 56, 112)) -> Array:
-    """Return how much each pixel differs from its surroundings, float32 (batch, height, width), from 0 to 1.
+    """Return how much each pixel differs from its surroundings: float32 (batch, height, width), multiples of 1/255.
 
     Montabone & Soto (2010, DOI 10.1016/j.imavis.2009.06.004, fine-grained saliency of the intensity): the smoothed
     pixel minus the mean of the square of ``2 * scale + 1`` pixels around it, without itself and clipped at the border;
-    absolute values, summed over the scales and divided by their maximum in the image. `image` is (batch, height, width)
-    or (batch, height, width, channels), whose mean is the intensity; `scales` are in pixels, at least 1, by default
-    those of OpenCV, which the paper's code calls.
+    absolute values, summed over the scales and divided by their maximum in the image. The result is rounded to 8 bits,
+    as by OpenCV, which the paper's code calls: so that of pixels that are as salient as each other the first stays the
+    first, whatever their last bits are on this number of devices. `image` is (batch, height, width) or (batch, height,
+    width, channels), whose mean is the intensity; `scales` are in pixels, at least 1, by default those of OpenCV.
 
     >>> saliency = static_saliency(jnp.zeros((1, 9, 9)).at[0, 3, 6].set(1.0))
     >>> divmod(int(saliency.argmax()), 9)
@@ -111,11 +112,11 @@ def static_saliency(image: ArrayLike, scales: Sequence[int] = (12, 24, 28, 48, 5
         square = np.ones(2 * radius + 1)
         pixels = np.outer(*(_band(length, square).astype(bool).sum(axis=1) for length in grey.shape[1:]))
         weight = count * pixels / np.maximum(pixels - 1, 1)  # the pixel itself is in the mean: this takes it out
-        # Paper: OpenCV rounds to 8 bits, and divides bright pixels on dark and dark ones on bright by a maximum each,
-        # so that the brightest and the darkest spot always tie.
+        # Paper: OpenCV divides bright pixels on dark and dark ones on bright by a maximum each, so that the brightest
+        # and the darkest spot always tie.
         saliency += jnp.abs(center - _filter(center, square)) * jnp.asarray(weight, jnp.float32)[None]
     largest = jnp.max(saliency, axis=(1, 2), keepdims=True)
-    return saliency / jnp.where(largest > 0, largest, 1)
+    return jnp.round(255 * (saliency / jnp.where(largest > 0, largest, 1))) / 255
 
 
 def _filter(image: Array, kernel: np.ndarray) -> Array:

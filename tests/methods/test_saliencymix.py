@@ -3,6 +3,8 @@
 import jax
 import numpy as np
 import pytest
+from jax.sharding import AxisType, NamedSharding
+from jax.sharding import PartitionSpec as P
 
 from mixup_jax.methods import draw_saliencymix, saliencymix, static_saliency
 from mixup_jax.methods.regions import box_at
@@ -54,14 +56,21 @@ def saliency_of(grey, scales):
 def test_static_saliency_is_its_definition(scales):
     image = np.random.default_rng(0).random((3, 7, 5, 3), np.float32)
     expected = np.stack([saliency_of(each.mean(axis=-1), scales) for each in image.astype(np.float64)])
-    np.testing.assert_allclose(saliency_map(image, scales), expected, atol=1e-5)
+    np.testing.assert_allclose(saliency_map(image, scales), expected, atol=0.501 / 255)
 
 
 def test_brightness_contrast_and_sign_do_not_matter():
     image = np.random.default_rng(0).integers(0, 120, (3, 8, 8), np.uint8)
     saliency = saliency_map(image)
     for other in (image.astype(np.float32), image + np.uint8(7), image * np.uint8(2), 255 - image, image[..., None]):
-        np.testing.assert_allclose(saliency_map(other), saliency, atol=1e-5)
+        np.testing.assert_allclose(saliency_map(other), saliency, atol=1.001 / 255)
+
+
+def test_saliency_on_eight_devices_is_that_on_one():
+    image = np.random.default_rng(0).integers(0, 3, (16, 12, 12), np.uint8)  # many pixels that are as salient
+    mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
+    sharded = saliency_map(jax.device_put(image, NamedSharding(mesh, P("data"))))
+    np.testing.assert_array_equal(sharded, saliency_map(image))
 
 
 def test_a_spot_is_salient_and_a_flat_image_is_not():
