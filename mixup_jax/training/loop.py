@@ -14,7 +14,7 @@ from mixup_jax.training import record
 from mixup_jax.training.checkpoint import Checkpoints, open_checkpoints
 from mixup_jax.training.launch import Launch
 from mixup_jax.training.measurements import on_host, summary, test_metrics, training_metrics
-from mixup_jax.training.mesh import is_writer, place
+from mixup_jax.training.mesh import is_writer
 from mixup_jax.training.programs import NEVER, Totals
 from mixup_jax.training.progress import Bar, progress_bar
 from mixup_jax.training.setting import Setting, make_setting
@@ -35,8 +35,7 @@ def fit(config: Config, data: Dataset, launch: Launch, workdir: Path, *, title: 
     ValueError for settings that do not fit together.
     """
     setting = make_setting(config, data, workdir)
-    state, totals = setting.start()
-    start = {"state": state, "totals": totals, "seconds": place(np.float32(0), setting.replicated)}
+    start = setting.carry(*setting.start(), 0.0)
     with stop_on_signals() as stop, open_checkpoints(workdir / "checkpoints", launch.keep) as checkpoints:
         carry = checkpoints.restore(start) or start
         step = int(on_host(carry["state"].step)[0])
@@ -87,8 +86,7 @@ class _Trainer:
         return state
 
     def _save(self, state: TrainState, totals: Totals, step: int, test_error: float | None) -> None:
-        seconds = place(np.float32(self._seconds()), self.setting.replicated)
-        self.checkpoints.save({"state": state, "totals": totals, "seconds": seconds}, step, test_error)
+        self.checkpoints.save(self.setting.carry(state, totals, self._seconds()), step, test_error)
 
     def _stop(self, step: int) -> NoReturn:
         self.checkpoints.wait()
@@ -142,7 +140,7 @@ class _Trainer:
             "step": mark,
             "epoch": round(mark / setting.plan.steps_per_epoch, 4),
             "images_per_second": round(images_per_second, 1),
-            "lr": float(setting.schedule(mark - 1)),
+            "lr": float(setting.recipe.schedule(mark - 1)),
             **training_metrics(on_host(totals)),
             **test_metrics(
                 on_host(setting.programs.evaluate(state, setting.clean)),

@@ -20,7 +20,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from mixup_jax.config import Config
+from mixup_jax.config import Config, Data, Mixing, Model, Optimizer
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
@@ -121,6 +121,22 @@ def claim(workdir: Path, description: dict[str, Any]) -> dict[str, Any]:
         if (begun := first.get(name)) != description[name]:
             warnings.warn(f"{workdir}: begun with {name} {begun}, going on with {description[name]}", stacklevel=2)
     return first
+
+
+def read_config(workdir: Path) -> Config:
+    """Read the configuration of a run; raises ValueError for a folder that holds none, or one of another version."""
+    path = workdir / "config.json"
+    try:
+        fields = json.loads(path.read_text())["config"]
+        for name, part in (("data", Data), ("model", Model), ("mixing", Mixing), ("optimizer", Optimizer)):
+            fields[name] = part(**{key: _frozen(value) for key, value in fields[name].items()})
+        return Config(**fields)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{workdir} is not the folder of a run: {error}") from None
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def read_metrics(workdir: Path, last_step: int) -> list[dict[str, Any]]:

@@ -11,7 +11,6 @@ from jax.sharding import NamedSharding
 
 from mixup_jax.config import Config
 from mixup_jax.data import Dataset
-from mixup_jax.optim import Schedule
 from mixup_jax.training.mesh import make_mesh, place, shard
 from mixup_jax.training.plan import Plan, plan_steps
 from mixup_jax.training.programs import (
@@ -26,6 +25,7 @@ from mixup_jax.training.programs import (
     place_examples,
 )
 from mixup_jax.training.state import TrainState
+from mixup_jax.training.step import Recipe
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Setting:
     by_seed: NamedSharding
     replicated: NamedSharding
     plan: Plan
-    schedule: Schedule
+    recipe: Recipe
     programs: Programs
     alpha: jax.Array
     train: Examples
@@ -48,6 +48,10 @@ class Setting:
     def start(self) -> tuple[TrainState, Totals]:
         """Return the state of all seeds before the first step, and empty totals."""
         return self.programs.init(self.seeds), self.zeros()
+
+    def carry(self, state: TrainState, totals: Totals, seconds: float) -> dict[str, Any]:
+        """Return what a checkpoint holds; `seconds` is the time spent on the run so far."""
+        return {"state": state, "totals": totals, "seconds": place(np.float32(seconds), self.replicated)}
 
     def zeros(self) -> Totals:
         """Return empty totals, laid out as the training program returns them."""
@@ -69,7 +73,7 @@ def make_setting(config: Config, data: Dataset, workdir: Path, devices: Sequence
         by_seed=by_seed,
         replicated=shard(mesh),
         plan=plan_steps(len(data.train_label), len(data.test_label), config),
-        schedule=recipe.schedule,
+        recipe=recipe,
         programs=make_programs(recipe, mesh, data.image_shape, config.batch_size),
         alpha=place(np.full(config.seeds, config.mixing.alpha, np.float32), by_seed),
         train=place_examples(mesh, data),

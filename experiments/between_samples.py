@@ -1,0 +1,149 @@
+"""Figure 2: miss rate and gradient norm in between training examples, ERM against mixup.
+
+Paper (CIFAR-10): at x = lambda x_i + (1 - lambda) x_j the ERM network predicts a class that is neither y_i nor y_j more
+often, and its gradients with respect to the input are larger; only the order is stated, read off the curves.
+
+    python -m experiments.between_samples                                  # trains the two small nets first
+    python -m experiments.between_samples --erm RUN --mixup RUN --pairs 10000
+"""
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from jax import Array
+from rich.console import Console
+from rich.progress import track
+
+from experiments.errors import call, one_line_errors
+from experiments.pairs import Network, load_pair, train_pair
+from experiments.running import cache_compilations
+from mixup_jax import Mix, mix
+from mixup_jax.evaluation.between import Scalar, gradient_norms, misses
+from mixup_jax.training.record import write_json
+from mixup_jax.training.state import TrainState
+
+LAMBDAS = np.linspace(0, 1, 21, dtype=np.float32)
+BATCH = 250
+Examples = tuple[Array, Array]
+"""Pixels uint8 (batch, ...) and class ids (batch,)."""
+
+
+def main(
+    erm: Path | None = None,
+    mixup: Path | None = None,
+    dataset: str = "fashion_mnist",
+    data_dir: Path | None = None,
+    workdir: Path | None = None,
+    pairs: int = 1000,
+    scalar: Scalar = "max_logit",
+    smoke: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+) -> None:
+    """Measure two trained runs in between random pairs of training examples; draw both curves of figure 2.
+
+    Args:
+        erm: Folder of the ERM run; without --erm and --mixup the small presets of experiments.cifar are trained.
+        mixup: Folder of the mixup run.
+        dataset: What the small presets are trained on.
+        data_dir: Folder with data sets. Default: the environment variable MIXUP_JAX_DATA, or the cache folder.
+        workdir: Folder of the results, runs/between_samples if left out.
+        pairs: Random pairs of different training examples, the same for both networks.
+        scalar: What is differentiated: the largest logit, the loss with the mixed label, or all logits (jacobian).
+        smoke: Two epochs of tiny nets on scikit-learn's digits, 50 pairs: does everything work here?
+    """
+    if pairs < 1:
+        raise ValueError(f"pairs must be at least 1, got {pairs}.")
+    if (erm is None) != (mixup is None):
+        raise ValueError("--erm and --mixup are the two runs to compare: give both or none.")
+    cache_compilations()
+    workdir = workdir or Path("runs") / ("between_samples-smoke" if smoke else "between_samples")
+    if erm is None or mixup is None:
+        erm, mixup = train_pair("between_samples", workdir, data_dir, dataset, smoke)
+    networks = load_pair(erm, mixup, data_dir)
+    count = min(pairs, 50) if smoke else pairs
+    curves = {network.name: measure(network, count, scalar) for network in networks}
+    write_json(
+        workdir / "between.json",
+        {
+            "runs": {network.name: str(folder) for network, folder in zip(networks, (erm, mixup), strict=True)},
+            "pairs": count,
+            "scalar": scalar,
+            "lam": LAMBDAS.tolist(),
+            "curves": {name: {key: value.tolist() for key, value in each.items()} for name, each in curves.items()},
+        },
+    )
+    show(curves, workdir)
+
+
+def measure(network: Network, pairs: int, scalar: Scalar) -> dict[str, np.ndarray]:
+    """Return (seeds, lambdas): `miss` in per cent, `miss_different` where the labels differ, and `gradient_norm`."""
+    data = network.data
+    first, second = draw_pairs(len(data.train_label), pairs)
+    images, labels = np.asarray(data.train_image), np.asarray(data.train_label)
+    point, rows = jax.jit(partial(at_points, network, scalar)), []
+    for seed in track(range(network.config.seeds), description=network.name, transient=True):
+        state, each = network.trained.of_seed(seed), []
+        for start in range(0, pairs, BATCH):
+            i, j = first[start : start + BATCH], second[start : start + BATCH]
+            here = [point(state, (images[i], labels[i]), (images[j], labels[j]), lam) for lam in LAMBDAS]
+            each.append([np.stack(values) for values in zip(*here, strict=True)])
+        rows.append([np.concatenate(values, axis=1) for values in zip(*each, strict=True)])
+    miss, norm = (np.stack(values) for values in zip(*rows, strict=True))
+    different = labels[first] != labels[second]
+    return {
+        "miss": 100 * miss.mean(axis=2),
+        "miss_different": 100 * miss[:, :, different].mean(axis=2),
+        "gradient_norm": norm.mean(axis=2),
+    }
+
+
+def at_points(
+    network: Network, scalar: Scalar, state: TrainState, first: Examples, second: Examples, lam: Array
+) -> tuple[Array, Array]:
+    """Return misses and gradient norms at ``lam x_i + (1 - lam) x_j``, each (batch,).
+
+    Norms are for inputs in [0, 1], before the normalisation.
+    """
+    size, classes = len(first[1]), len(network.data.classes)
+    plan = Mix(jnp.full(size, lam), jnp.arange(size))
+    own, other = ((x.astype(jnp.float32) / 255, jax.nn.one_hot(y, classes)) for x, y in (first, second))
+    x, target = mix(plan, own, other)
+
+    def logits_fn(x: Array) -> Array:
+        return network.trained.logits(state, 255 * x)
+
+    return misses(logits_fn(x), first[1], second[1]), gradient_norms(logits_fn, x, target, scalar)
+
+
+def draw_pairs(examples: int, pairs: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw pairs of different training examples; the same numbers give the same pairs, for every network."""
+    rng_first, rng_step = jax.random.split(jax.random.key(0))
+    first = jax.random.randint(rng_first, (pairs,), 0, examples)
+    second = (first + jax.random.randint(rng_step, (pairs,), 1, examples)) % examples
+    return np.asarray(first), np.asarray(second)
+
+
+def show(curves: dict[str, dict[str, np.ndarray]], workdir: Path) -> None:
+    """Draw both curves and print their means over lambda."""
+    from mixup_jax.report.between import curve_over_lambda  # matplotlib takes a second to import
+    from mixup_jax.report.drawing import save_png
+    from mixup_jax.report.terminal import summary_table
+
+    labels = {"miss": "miss rate, %", "gradient_norm": "norm of the gradient"}
+    for key, label in labels.items():
+        figure = curve_over_lambda(LAMBDAS, {name: each[key] for name, each in curves.items()}, label)
+        save_png(figure, workdir / "figures" / f"{key}.png")
+    console = Console()
+    for key, label in labels.items():
+        values = {name: each[key].mean(axis=1).tolist() for name, each in curves.items()}
+        console.print(summary_table(values, title="mean over lambda", column=label))
+    console.print(f"\n{workdir}: between.json, figures/", highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    with one_line_errors():
+        call(main, prog="python -m experiments.between_samples")
