@@ -2,6 +2,7 @@
 
 import json
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -21,7 +22,7 @@ def test_the_smoke_run_writes_curves_that_start_and_end_at_training_examples(tmp
     assert all(curve.shape == (network.config.seeds, 21) and np.isfinite(curve).all() for curve in curves.values())
     (first, second), data = between_samples.draw_pairs(len(network.data.train_label), 50), network.data
     for end, rows in ((0, second), (-1, first)):
-        logits = network.trained.logits(network.trained.of_seed(1), np.asarray(data.train_image[rows], np.float32))
+        logits = network.trained.logits(network.trained.of_seed(1), jnp.asarray(data.train_image[rows], jnp.float32))
         predicted = np.argmax(logits, axis=1)
         missed = (predicted != data.train_label[first]) & (predicted != data.train_label[second])
         assert curves["miss"][1, end] == pytest.approx(100 * missed.mean())
