@@ -74,8 +74,8 @@ def test_timm_batch(batch, rng, smoothing):
 @pytest.mark.parametrize("mode", ["elem", "pair"])
 def test_timm_elem_and_pair(batch, rng, mode):
     images, ids, hot, _ = batch
-    plan = draw(rng, BATCH, 1.0, per="example", partner="flip")
-    lam = np.array(plan.lam)
+    lam = np.linspace(0, 1, BATCH, dtype=np.float32)
+    plan = replace(draw(rng, BATCH, 1.0, partner="flip"), lam=jnp.asarray(lam))
     theirs = timm_mixup(mode=mode)
     if mode == "pair":
         lam = lam[: BATCH // 2]
@@ -211,7 +211,7 @@ def test_composer_draws_the_box_of_the_formula(center, lam):
 def test_keras_mixup(batch, rng):
     images, _, hot, _ = batch
     theirs = peer("keras").layers.MixUp(alpha=0.2)
-    plan = draw(rng, BATCH, 0.2, per="example")
+    plan = replace(draw(rng, BATCH, 1.0), lam=jnp.linspace(0, 1, BATCH))
     drawn = {"mix_weight": plan.lam, "permutation_order": plan.partner}
     with jax.numpy_rank_promotion("allow"):
         x, y = theirs.transform_images(images, drawn), theirs.transform_labels(hot, drawn)
