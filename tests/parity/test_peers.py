@@ -16,7 +16,7 @@ import optax
 import pytest
 
 from mixup_jax import Mix, draw, mix, mixed_cross_entropy
-from mixup_jax.methods.regions import box_at, paste, rectangle
+from mixup_jax.methods.regions import paste, rectangle
 
 BATCH, CLASSES, SIZE = 8, 5, (10, 12)
 LAM = 0.3
@@ -55,9 +55,8 @@ def close(a, b):
 
 
 def timm_mixup(**options):
-    """Return timm's Mixup without smoothing and its module."""
-    module = peer("timm.data.mixup")
-    return module.Mixup(**{"num_classes": CLASSES, "label_smoothing": 0.0, **options})
+    """Return timm's Mixup, without smoothing unless asked for."""
+    return peer("timm.data.mixup").Mixup(**{"num_classes": CLASSES, "label_smoothing": 0.0, **options})
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
@@ -105,9 +104,11 @@ def test_timm_cutmix(batch, monkeypatch, center, lam):
     theirs = timm_mixup(mixup_alpha=0.0, cutmix_alpha=1.0)
     theirs._params_per_batch = lambda: (lam, True)
     centers_are(monkeypatch, np.random, *center, wrap=int)
+    top, bottom, left, right = map(int, peer("timm.data.mixup").rand_bbox((BATCH, 3, *SIZE), lam))
+    earlier, since_1_0_31 = (of(*center, lam, SIZE) for of in (formulas.composer_box, formulas.timm_box))
+    assert (top, left, bottom, right) in (earlier, since_1_0_31)
     x, y = theirs(channels_first(images), peer("torch").tensor(ids))
-    mask = box_at(jnp.array([center[0]]), jnp.array([center[1]]), jnp.array([lam]), SIZE)
-    plan = paste(Mix(jnp.ones(BATCH), jnp.arange(BATCH)[::-1]), mask)
+    plan = paste(draw(jax.random.key(0), BATCH, 1.0, partner="flip"), box(top, left, bottom, right))
     close(mix(plan, images), channels_last(x))
     close(mix(plan, hot), y)
 
