@@ -17,7 +17,7 @@ def main() -> None:
         console.print(f"\n[bold]{name}[/bold]  {page.splitlines()[0]}")
         for each in commands:
             console.print(f"  {each}", markup=False, soft_wrap=True)
-    console.print("\nEvery command takes --help, and every experiment --smoke: the whole path in under a minute.")
+    console.print("\nEvery command takes --help, and every experiment that trains or draws --smoke: a minute.")
 
 
 if __name__ == "__main__":

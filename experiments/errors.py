@@ -24,7 +24,7 @@ def command(cli: Callable[..., Any], *args: Any, hint: str = "", **options: Any)
     except SystemExit as stop:
         if stop.code in (None, 0):
             raise
-        fail(one_line(stderr.getvalue()) + hint + "; --help lists the options")
+        fail(one_line(stderr.getvalue()).rstrip(".") + hint + "; --help lists the options")
 
 
 def one_line(box: str) -> str:
@@ -36,6 +36,8 @@ def one_line(box: str) -> str:
     text = " ".join(re.sub(r"[│╭╮╰╯─]+|-{3,}", " ", box).split())
     text = re.sub(r"^(Value error|Parsing error|Unrecognized options|Required options|Invalid choice) (?=\S)", "", text)
     text = re.sub(r"^Error parsing config: (.*?)\.?$", r"\1", text)
+    wrong_count = r"Error parsing (--\S+): .*input length (\d+) did not match expected argument count (\d+).*"
+    text = re.sub(wrong_count, r"\1 needs \3 values, got \2", text)
     text, _, options = re.sub(r" (Argument helptext|For full helptext).*", "", text).partition(" Perhaps you meant: ")
     close = list(dict.fromkeys(re.findall(r"--[a-z][a-z-]+", options)))
     return text + (f"; perhaps you meant {' or '.join(close)}" if close else "")

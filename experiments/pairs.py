@@ -8,7 +8,7 @@ from experiments.running import Job, dataset, method, prepare, run
 from mixup_jax.config import Config
 from mixup_jax.data import Dataset, load
 from mixup_jax.training.launch import Launch
-from mixup_jax.training.record import read_config
+from mixup_jax.training.record import finished, read_config
 from mixup_jax.training.trained import Trained, load_trained
 
 
@@ -35,13 +35,17 @@ def train_pair(experiment: str, workdir: Path, data_dir: Path | None, dataset: s
 def load_network(folder: Path, data_dir: Path | None) -> Network:
     """Load what a run has left; raises ValueError for a folder that is no run, and what `load` raises."""
     config = read_config(folder)
+    if finished(folder) is None:
+        raise ValueError(f"the run in {folder} has not ended; start its command again.")
     data = prepare(load(config.data.dataset, data_dir), config.data)
     return Network(method(config), config, data, load_trained(folder, config, data, Launch.keep))
 
 
 def load_pair(erm: Path, mixup: Path, data_dir: Path | None) -> tuple[Network, Network]:
-    """Load two runs that were trained on the same data; raises ValueError where they were not."""
+    """Load an ERM run and another, trained on the same data; raises ValueError where they are not that."""
     pair = load_network(erm, data_dir), load_network(mixup, data_dir)
+    if pair[0].config.mixing.alpha != 0 or pair[0].name == pair[1].name:
+        raise ValueError(f"--erm must be a run of ERM, --mixup one with mixing; got {pair[0].name} and {pair[1].name}.")
     ours, theirs = (dataset(network.config.data) for network in pair)
     if ours != theirs:
         raise ValueError(f"{erm} was trained on {ours} and {mixup} on {theirs}; compare runs on the same data.")

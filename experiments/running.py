@@ -1,6 +1,7 @@
 """Carry out a job: data, training, and the files of the run's folder."""
 
 import contextlib
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -43,7 +44,10 @@ def run(
     """
     config = shrink(job.config) if job.smoke else job.config
     cache_compilations()
-    name = f"{preset}-{config.data.dataset.replace('/', '_').replace(':', '_')}" + ("-smoke" if job.smoke else "")
+    chosen = "" if config.mixing.method == "mixup" else f"-{config.mixing.method}"
+    name = f"{preset}{chosen}-{config.data.dataset.replace('/', '_').replace(':', '_')}" + (
+        "-smoke" if job.smoke else ""
+    )
     workdir = job.launch.workdir or Path("runs") / experiment / name
     data = prepare(load(config.data.dataset, job.launch.data_dir), config.data)
     names = {
@@ -133,7 +137,8 @@ def shrink(config: Config) -> Config:
         config,
         data=replace(config.data, dataset="digits", train_examples=512, pad_crop=min(config.data.pad_crop, 1)),
         model=replace(config.model, width=8, blocks=(1, 1)),
-        optimizer=replace(config.optimizer, decay_epochs=(1.0,)),
+        optimizer=replace(config.optimizer, decay_epochs=(1.0,), accumulate=math.gcd(config.optimizer.accumulate, 64)),
+        mixing=replace(config.mixing, block=config.mixing.block and math.gcd(config.mixing.block, 64)),
         batch_size=64,
         epochs=2.0,
         eval_every=1.0,

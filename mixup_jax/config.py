@@ -53,13 +53,13 @@ class Mixing:
     alpha: float = 1.0
     """Strength of mixup, lambda ~ Beta(alpha, alpha); 0 is ERM."""
     method: Literal["mixup", "cutmix", "switch"] = "mixup"
-    """mixup blends two images, cutmix pastes a box, switch draws one of the two, each time anew."""
+    """mixup blends two images, cutmix pastes a box, switch picks one of the two with equal probability."""
     cutmix_alpha: float = 1.0
     """The alpha of CutMix; --alpha is mixup's."""
     probability: float = 1.0
     """Probability of mixing at all, drawn for each batch (or example, see --per)."""
     phase_out: tuple[float, float] | None = None
-    """Shares of the training between which the probability falls to 0; twice the same: switched off there."""
+    """Shares of the training between which the probability falls to 0; two equal numbers switch it off there."""
     per: Literal["batch", "example"] = "batch"
     """One lambda for the whole batch, or one for each example."""
     partner: Literal["permutation", "derangement", "roll", "flip"] = "permutation"
@@ -124,7 +124,12 @@ class Config:
             ("alpha", mixing.alpha, 0 <= mixing.alpha < math.inf, "a finite number >= 0 (0 is ERM)"),
             ("cutmix_alpha", mixing.cutmix_alpha, 0 <= mixing.cutmix_alpha < math.inf, "a finite number >= 0"),
             ("probability", mixing.probability, 0 <= mixing.probability <= 1, "between 0 and 1"),
-            ("phase_out", mixing.phase_out, _ordered(mixing.phase_out), "two shares of the training, the first first"),
+            (
+                "phase_out",
+                mixing.phase_out,
+                _ordered(mixing.phase_out),
+                "two numbers 0 <= start <= end, shares of the training",
+            ),
             ("label_smoothing", mixing.label_smoothing, 0 <= mixing.label_smoothing < 1, "in [0, 1)"),
             ("batch_size", self.batch_size, self.batch_size >= 1, "at least 1"),
             ("epochs", self.epochs, 0 < self.epochs < math.inf, "positive"),
@@ -142,6 +147,10 @@ class Config:
         ):
             if not fits:
                 raise ValueError(f"{name} must be {needs}, got {value}.")
+        if mixing.method == "switch" and mixing.alpha == 0:
+            raise ValueError(
+                "method switch needs alpha > 0: with alpha 0 half of it is ERM; use --probability for that."
+            )
         if optimizer.accumulate < 1 or self.batch_size % optimizer.accumulate:
             raise ValueError(f"accumulate must divide the batch of {self.batch_size}, got {optimizer.accumulate}.")
         if mixing.block is not None and (mixing.block < 1 or self.batch_size % mixing.block):

@@ -58,7 +58,8 @@ def mixed_sigmoid_cross_entropy(
 
 def _mean_logit(logits: Array, own: Array, partner: Array, plan: Mix) -> Array:
     both = jnp.take_along_axis(logits, jnp.stack([own, partner], axis=1), axis=1)
-    return plan.lam * both[:, 0] + (1 - plan.lam) * both[:, 1]
+    own_part = jnp.where(plan.lam > 0, plan.lam * both[:, 0], 0.0)  # 0 * -inf of a class that is masked out
+    return own_part + jnp.where(plan.lam < 1, (1 - plan.lam) * both[:, 1], 0.0)
 
 
 def _check(logits: Any, labels: Any, plan: Mix, other: Any) -> tuple[Array, Array, Array]:

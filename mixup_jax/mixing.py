@@ -88,7 +88,8 @@ def mix(plan: Mix, tree: Any, other: Any = None) -> Any:
 
     Leaves are floating-point (batch, ...); they keep their dtype, and those of 16 bits or less are mixed in float32.
     Where the plan has a bool mask, leaves with its positions are pasted together, whatever their dtype. `other`, a tree
-    like `tree`, is where the partners are: a second batch, or a whole data set; its leaves may have another length.
+    like `tree`, is where the partners are: a second batch, or a whole data set; its leaves may have another length (an
+    index beyond it means its last example, as everywhere in JAX).
 
     Raises TypeError for integer or boolean leaves (one-hot class ids, or use `mixed_cross_entropy`; convert images),
     ValueError for a leaf whose first axis is not the plan's, or that does not fit its partners.
@@ -142,6 +143,10 @@ def take_partner(plan: Mix, leaf: Array) -> Array:
     """Return ``leaf[partner]``; with a block, as reshape and vmap, which the compiler keeps on each device."""
     if plan.block is None:
         return leaf[plan.partner]
+    if leaf.shape[0] != plan.lam.shape[0]:
+        raise ValueError(
+            f"partners are {describe(leaf)}; with a block there must be {plan.lam.shape[0]}, as in the plan."
+        )
     runs = leaf.reshape(-1, plan.block, *leaf.shape[1:])
     partner = (plan.partner % plan.block).reshape(-1, plan.block)
     return jax.vmap(lambda run, index: run[index])(runs, partner).reshape(leaf.shape)
@@ -151,6 +156,11 @@ def _mix_leaf(plan: Mix, leaf: Array, others: Array, name: str) -> Array:
     share = plan.lam
     if plan.mask is not None and leaf.shape[1 : plan.mask.ndim] == plan.mask.shape[1:]:
         share = plan.mask
+    elif plan.mask is not None and leaf.shape[2 : plan.mask.ndim + 1] == plan.mask.shape[1:]:
+        raise ValueError(
+            f"leaf{name} is {describe(leaf)}, but the plan's mask is {plan.mask.shape}: its positions must follow the "
+            "batch axis; move channels last, jnp.moveaxis(x, 1, -1)."
+        )
     pasted = share.dtype == bool
     if not pasted and not jnp.issubdtype(leaf.dtype, jnp.inexact):
         raise TypeError(
@@ -170,7 +180,9 @@ def _mix_leaf(plan: Mix, leaf: Array, others: Array, name: str) -> Array:
     dtype = jnp.promote_types(leaf.dtype, jnp.float32)
     own, partner = leaf.astype(dtype), partner.astype(dtype)
     near, far = jnp.where(share >= 0.5, own, partner), jnp.where(share >= 0.5, partner, own)
-    return (near + jnp.minimum(share, 1 - share).astype(dtype) * (far - near)).astype(leaf.dtype)
+    share = jnp.minimum(share, 1 - share).astype(dtype)
+    # Where nothing of it is taken, or nothing would change, what is not finite in the other must not get in as 0 * inf.
+    return jnp.where((share > 0) & (far != near), near + share * (far - near), near).astype(leaf.dtype)
 
 
 def _check_plan(size: int, alpha: ArrayLike, per: str, partner: str | ArrayLike, block: int | None) -> int:
@@ -183,6 +195,11 @@ def _check_plan(size: int, alpha: ArrayLike, per: str, partner: str | ArrayLike,
         partner = jnp.asarray(partner)
         if partner.shape != (size,) or not jnp.issubdtype(partner.dtype, jnp.integer):
             raise ValueError(f"partner must be integers of shape ({size},), got {describe(partner)}.")
+        if block and size % block == 0 and not isinstance(partner, Tracer):
+            with jax.ensure_compile_time_eval():
+                leaving = bool(jnp.any(partner // block != jnp.arange(size) // block))
+            if leaving:
+                raise ValueError(f"partner must keep to the runs of {block} examples that block asks for.")
     elif partner not in PARTNERS:
         raise ValueError(f"partner must be one of {', '.join(PARTNERS)}, got {partner!r}.")
     if jnp.ndim(alpha) != 0:
@@ -209,6 +226,10 @@ def _length(name: str, tree: Any) -> int:
 def _refuse_class_ids(y: Any) -> None:
     for leaf in map(jnp.asarray, jax.tree.leaves(y)):
         if jnp.issubdtype(leaf.dtype, jnp.integer):
+            if leaf.ndim > 1:
+                raise TypeError(
+                    f"y holds integers ({describe(leaf)}); convert multi-hot labels: y.astype(jnp.float32)."
+                )
             raise TypeError(
                 f"y holds integer class ids ({describe(leaf)}); mixup needs soft labels of shape ({leaf.shape[0]}, "
                 "classes): jax.nn.one_hot(y, classes), or keep ids and use mixed_cross_entropy."

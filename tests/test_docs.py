@@ -6,6 +6,8 @@ from pathlib import Path
 import jax
 import pytest
 
+from mixup_jax import methods
+
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 RUNNABLE = ("api", "methods", "migration", "where-it-goes")
@@ -78,3 +80,8 @@ def test_the_tests_that_the_page_of_pitfalls_names_exist():
 
 def defines(file, test):
     return file.exists() and re.search(rf"^def {test}\(", file.read_text(), re.MULTILINE)
+
+
+def test_every_method_has_its_place_on_the_page_of_the_family():
+    page = (ROOT / "docs" / "methods.md").read_text()
+    assert not [name for name in methods.__all__ if name not in page]

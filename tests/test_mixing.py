@@ -46,6 +46,20 @@ def test_lambda_one_is_the_identity_and_lambda_zero_the_partner(rng, batch):
     np.testing.assert_array_equal(mix(Mix(jnp.zeros(16), plan.partner), x), x[plan.partner])
 
 
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_a_partner_of_no_weight_has_no_part_in_the_mixture_whatever_it_holds(value):
+    x = jnp.array([[1.0], [value]])
+    np.testing.assert_array_equal(mix(Mix(jnp.array([1.0, 1.0]), jnp.array([1, 0])), x), x)
+    np.testing.assert_array_equal(mix(Mix(jnp.array([1.0, 0.5]), jnp.array([1, 1])), x), x)
+
+
+def test_partners_come_from_another_batch_of_any_length(rng, batch):
+    x, _ = batch
+    plan = draw(rng, 16, 1.0, per="example", partner=jnp.arange(16) % 5)
+    expected = mix(Mix(plan.lam, jnp.arange(16)), x, x[:5][plan.partner])
+    np.testing.assert_array_equal(mix(plan, x, x[:5]), expected)
+
+
 @pytest.mark.parametrize("partner", PARTNERS)
 def test_swapping_lambda_and_partner_changes_nothing(rng, batch, partner):
     x, _ = batch
@@ -244,6 +258,11 @@ BAD_CALLS = [
     (lambda rng: draw(rng, 6, 1.0, block=4), ValueError, "block 4 and a batch of 6"),
     (lambda rng: draw(rng, 6, 1.0, block=0), ValueError, "block 0"),
     (lambda rng: draw(rng, 6, 1.0, partner="best"), ValueError, "partner must be one of permutation, .* got 'best'"),
+    (lambda rng: draw(rng, 4, 1.0, partner=np.arange(4)[::-1], block=2), ValueError, "keep to the runs of 2 examples"),
+    (lambda rng: draw(rng, 4, 1.0, partner=np.arange(3)), ValueError, r"integers of shape \(4,\), got int\d+\[3\]"),
+    (lambda rng: mix(draw(rng, 4, 1.0), ONE_HOT, ONE_HOT[:, :2]), ValueError, r"its partners are float32\[4,2\]"),
+    (lambda rng: mix(draw(rng, 4, 1.0, block=2), ONE_HOT, ONE_HOT[:2]), ValueError, "with a block there must be 4"),
+    (lambda rng: mixup(rng, ONE_HOT, ONE_HOT.astype(np.int32), 1.0), TypeError, "convert multi-hot labels"),
     (lambda rng: draw(rng, 6, 1.0, per="pixel"), ValueError, "per must be one of batch, example, got 'pixel'"),
     (lambda rng: draw(rng, 6, 1.0, partner="derangement", block=1), ValueError, "derangement.* got 1"),
     (lambda rng: mix(draw(rng, 4, 1.0), np.ones((4, 2), bool)), TypeError, r"bool\[4,2\]"),

@@ -9,7 +9,7 @@ import jax
 from jax import Array
 from jax.typing import ArrayLike
 
-from mixup_jax.methods.regions import boxes, image_size, paste
+from mixup_jax.methods.regions import boxes, check_size, image_size, paste
 from mixup_jax.mixing import Mix, draw, mix
 
 
@@ -33,7 +33,7 @@ def draw_cutmix(
     True
     """
     rng_plan, rng_box = jax.random.split(rng)
-    plan = draw(rng_plan, size[0], alpha, per=per, partner=partner, block=block)
+    plan = draw(rng_plan, check_size(size)[0], alpha, per=per, partner=partner, block=block)
     lam = plan.lam[:1] if per == "batch" else plan.lam
     return paste(plan, boxes(rng_box, lam, size[1:]))
 

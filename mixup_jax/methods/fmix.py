@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from mixup_jax.methods.regions import image_size, largest, paste
+from mixup_jax.methods.regions import check_size, image_size, largest, paste
 from mixup_jax.mixing import Mix, draw, mix
 
 
@@ -36,7 +36,7 @@ def draw_fmix(
     True
     """
     rng_plan, rng_mask = jax.random.split(rng)
-    plan = draw(rng_plan, size[0], alpha, per=per, partner=partner, block=block)
+    plan = draw(rng_plan, check_size(size)[0], alpha, per=per, partner=partner, block=block)
     lam = plan.lam[:1] if per == "batch" else plan.lam
     grey = low_frequency_images(rng_mask, (len(lam), *size[1:]), decay)
     # Paper: the code tosses a coin between rounding up and down; the nearest count needs none.

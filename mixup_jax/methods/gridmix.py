@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from mixup_jax.methods.regions import image_size, largest, paste
+from mixup_jax.methods.regions import check_size, image_size, largest, paste
 from mixup_jax.mixing import Mix, draw, mix
 
 
@@ -46,6 +46,7 @@ def draw_gridmix(
     True
     """
     name, value = ("cells", cells) if period is None else ("period", period)
+    size = check_size(size)
     if not 1 <= value <= min(size[1:]):
         raise ValueError(f"{name} must be from 1 to {min(size[1:])}, the shorter side of the images, got {value}.")
     rng_plan, rng_mask = jax.random.split(rng)

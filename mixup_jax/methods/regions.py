@@ -76,11 +76,24 @@ def largest(values: Array, count: Array) -> Array:
 
 
 def image_size(x: Any) -> tuple[int, int, int]:
-    """Return (batch, height, width) of images (batch, height, width, ...), or of the first leaf of a tree of them.
+    """Return (batch, height, width) of images (batch, height, width, ...), or of a tree of them.
 
-    Raises ValueError for arrays that are no images.
+    Raises ValueError for arrays that are no images, images of different sizes, and images with the channels first.
     """
-    shape = jnp.shape(jax.tree.leaves(x)[0])
-    if len(shape) < 3:
-        raise ValueError(f"x must be images (batch, height, width, ...), got shape {shape}.")
-    return shape[:3]
+    shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(x)]
+    if any(len(shape) < 3 for shape in shapes):
+        raise ValueError(f"x must be images (batch, height, width, ...), got shape {min(shapes, key=len)}.")
+    sizes = sorted({(shape[0], shape[1], shape[2]) for shape in shapes})
+    if len(sizes) != 1:
+        raise ValueError(f"x must be images of one size, got (batch, height, width) of {', '.join(map(str, sizes))}.")
+    for shape in shapes:
+        if len(shape) == 4 and shape[1] in (1, 3) and shape[3] > 4 and shape[2] > 4:
+            raise ValueError(f"x looks like (batch, channels, height, width), {shape}: jnp.moveaxis(x, 1, -1) first.")
+    return sizes[0]
+
+
+def check_size(size: Any) -> tuple[int, int, int]:
+    """Return `size` if it is (batch, height, width), three integers; raises ValueError if it is not."""
+    if not isinstance(size, tuple) or len(size) != 3:
+        raise ValueError(f"size must be (batch, height, width), got {size}.")
+    return size

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from mixup_jax.methods.regions import image_size, paste, rectangle
+from mixup_jax.methods.regions import check_size, image_size, paste, rectangle
 from mixup_jax.mixing import Mix, draw, mix, take_partner
 
 
@@ -42,7 +42,7 @@ def draw_resizemix(
     if not 0 <= low <= high <= 1:
         raise ValueError(f"low and high must satisfy 0 <= low <= high <= 1, got {low} and {high}.")
     rng_plan, rng_row, rng_column = jax.random.split(rng, 3)
-    plan = draw(rng_plan, size[0], alpha, per=per, partner=partner, block=block)
+    plan = draw(rng_plan, check_size(size)[0], alpha, per=per, partner=partner, block=block)
     lam = plan.lam[:1] if per == "batch" else plan.lam
     tau = low + (high - low) * (1 - lam)
     bounds = []

@@ -46,6 +46,9 @@ def cli(tmp_path, monkeypatch, capsys):
 
 BAD_INPUT = {
     "preset": (["preact18-mixupp"], "preset 'preact18-mixupp' is not one of .* did you mean preact18-mixup?"),
+    "one number of two": (["--phase-out", "0.5"], "--phase-out needs 2 values, got 1"),
+    "phase out backwards": (["--phase-out", "0.9", "0.5"], "phase_out must be two numbers 0 <= start <= end"),
+    "half ERM": (["--method", "switch", "--alpha", "0"], "method switch needs alpha > 0"),
     "late preset": (["--alpha", "1", "small-erm"], "small-erm; the preset comes first: small-erm --option"),
     "dataset": (["--dataset", "cifar11"], "dataset is 'cifar11'; it must be one of .* did you mean cifar10?"),
     "option": (["--alpah", "1"], "alpah"),

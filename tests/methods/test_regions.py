@@ -1,11 +1,14 @@
 """Laws of masks: rectangles, boxes, the largest values, and the label weight counted from a mask."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mixup_jax import Mix
+from mixup_jax import Mix, mix
+from mixup_jax.methods import cutmix, draw_cutmix, draw_fmix, draw_gridmix, draw_resizemix
 from mixup_jax.methods.regions import box_at, boxes, image_size, largest, paste, rectangle
 
 BOUNDS = [
@@ -81,6 +84,32 @@ def test_a_lambda_that_is_nan_stays_nan():
 
 
 def test_the_size_of_images_is_that_of_the_first_leaf():
-    assert image_size({"a": np.zeros((2, 7, 5, 3)), "b": np.zeros((2, 4, 4))}) == (2, 7, 5)
+    assert image_size({"a": np.zeros((2, 7, 5, 3)), "b": np.zeros((2, 7, 5))}) == (2, 7, 5)
     with pytest.raises(ValueError, match=r"images \(batch, height, width, ...\), got shape \(2, 7\)"):
         image_size(np.zeros((2, 7)))
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (jnp.zeros((8, 3, 32, 32)), r"looks like \(batch, channels, height, width\)"),
+        ({"a": jnp.zeros((4, 8, 8, 3)), "b": jnp.zeros((4, 4, 4))}, "images of one size, got"),
+        (jnp.zeros((4, 8)), r"must be images .* got shape \(4, 8\)"),
+    ],
+)
+def test_what_is_no_batch_of_images_of_one_size_is_refused(rng, x, message):
+    with pytest.raises(ValueError, match=message):
+        cutmix(rng, x, jnp.ones((len(jax.tree.leaves(x)[0]), 2)), 1.0)
+
+
+def test_a_size_that_is_not_batch_height_width_is_refused(rng):
+    for draw_method in (draw_cutmix, draw_fmix, draw_gridmix, draw_resizemix):
+        unchecked = inspect.unwrap(draw_method)  # the type checker of the tests would be first
+        with pytest.raises(ValueError, match=r"size must be \(batch, height, width\), got \(4, 8, 8, 3\)"):
+            unchecked(rng, (4, 8, 8, 3), 1.0)
+
+
+def test_a_mask_for_the_channels_last_is_not_laid_on_channels_first(rng):
+    plan = draw_cutmix(rng, (4, 8, 8), 1.0)
+    with pytest.raises(ValueError, match="positions must follow the batch axis"):
+        mix(plan, jnp.zeros((4, 3, 8, 8)))

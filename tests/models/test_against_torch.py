@@ -10,9 +10,7 @@ import pytest
 from mixup_jax.models import DenseNet, PreActResNet, WideResNet
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-import torch_networks  # noqa: E402
-
-from benchmarks import torch_preact_resnet  # noqa: E402
+from benchmarks import torch_networks, torch_preact_resnet  # noqa: E402
 
 TOLERANCE = 1e-4
 

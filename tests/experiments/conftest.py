@@ -1,0 +1,14 @@
+"""Two tiny trained runs, ERM and mixup, for the experiments that look into networks."""
+
+import pytest
+
+from experiments.pairs import train_pair
+
+
+@pytest.fixture(scope="session")
+def trained_pair(tmp_path_factory):
+    """The folders of both runs: three seeds each, two epochs on digits."""
+    folder = tmp_path_factory.mktemp("pair")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        return train_pair("test", folder, None, "digits", smoke=True)
