@@ -181,8 +181,8 @@ def _mix_leaf(plan: Mix, leaf: Array, others: Array, name: str) -> Array:
     own, partner = leaf.astype(dtype), partner.astype(dtype)
     near, far = jnp.where(share >= 0.5, own, partner), jnp.where(share >= 0.5, partner, own)
     share = jnp.minimum(share, 1 - share).astype(dtype)
-    # Where nothing of it is taken, or nothing would change, what is not finite in the other must not get in as 0 * inf.
-    return jnp.where((share > 0) & (far != near), near + share * (far - near), near).astype(leaf.dtype)
+    change = jnp.where(share > 0, far - near, 0.0)  # of what is not taken, inf and NaN must not get in as 0 * inf
+    return (near + share * change).astype(leaf.dtype)
 
 
 def _check_plan(size: int, alpha: ArrayLike, per: str, partner: str | ArrayLike, block: int | None) -> int:
@@ -192,12 +192,12 @@ def _check_plan(size: int, alpha: ArrayLike, per: str, partner: str | ArrayLike,
     if per not in PER:
         raise ValueError(f"per must be one of {', '.join(PER)}, got {per!r}.")
     if not isinstance(partner, str):
-        partner = jnp.asarray(partner)
+        given, partner = partner, jnp.asarray(partner)
         if partner.shape != (size,) or not jnp.issubdtype(partner.dtype, jnp.integer):
             raise ValueError(f"partner must be integers of shape ({size},), got {describe(partner)}.")
-        if block and size % block == 0 and not isinstance(partner, Tracer):
+        if block and size % block == 0 and not isinstance(given, Tracer):
             with jax.ensure_compile_time_eval():
-                leaving = bool(jnp.any(partner // block != jnp.arange(size) // block))
+                leaving = bool(jnp.any(jnp.asarray(given) // block != jnp.arange(size) // block))
             if leaving:
                 raise ValueError(f"partner must keep to the runs of {block} examples that block asks for.")
     elif partner not in PARTNERS:

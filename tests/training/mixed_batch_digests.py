@@ -5,12 +5,11 @@ python mixed_batch_digests.py [COORDINATOR PROCESSES PROCESS_ID]
 
 import hashlib
 import sys
-from functools import partial
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
-from tiny_runs import AS_USERS_DO, BATCH, DATA, PREACT, TRAIN, changed
+from tiny_runs import BATCH, DATA, PREACT, TRAIN, changed
 
 from mixup_jax.data.batches import batch_indices
 from mixup_jax.training.distributed import join
@@ -23,7 +22,7 @@ def show(fields):
     """Print step and digest of three mixed batches of a configuration."""
     mesh, recipe = make_mesh(1, BATCH), make_recipe(changed(PREACT, **fields), DATA)
 
-    @partial(jax.jit, compiler_options=AS_USERS_DO)
+    @jax.jit
     def mixed_batch(step, image, label):
         rng = jax.random.key(3)
         index = batch_indices(order_key(rng), step, BATCH, TRAIN)
