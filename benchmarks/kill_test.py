@@ -31,7 +31,7 @@ TINY = {
     "seeds": 2,
 }
 OPTIONS = [f"--{name}={value}" for name, value in TINY.items()]
-COMMAND = [sys.executable, "-m", "experiments.cifar", "small-mixup", *OPTIONS, "--eval-every=4"]
+COMMAND = [sys.executable, "-m", "experiments.cifar", "small-mixup", *OPTIONS, "--eval-every=2"]
 CLOCK = ("seconds", "images_per_second")
 
 
