@@ -27,7 +27,7 @@ TINY = {
     "width": 8,
     "blocks": 1,
     "batch-size": 64,
-    "epochs": 200,
+    "epochs": 100,
     "seeds": 2,
 }
 OPTIONS = [f"--{name}={value}" for name, value in TINY.items()]
