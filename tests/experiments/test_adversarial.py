@@ -16,6 +16,7 @@ SETTINGS = {
 }
 
 
+@pytest.mark.slow
 def test_the_smoke_run_counts_errors_of_each_setting_and_seed(trained_pair, tmp_path):
     adversarial.main(*trained_pair, smoke=True, workdir=tmp_path, epsilon=32.0)
     errors = json.loads((tmp_path / "adversarial.json").read_text())["errors"]
@@ -30,6 +31,7 @@ def test_the_smoke_run_counts_errors_of_each_setting_and_seed(trained_pair, tmp_
     assert mean["no attack"] < mean["black box, FGSM"] < mean["white box, FGSM"]
 
 
+@pytest.mark.slow
 def test_what_is_refused(trained_pair, tmp_path):
     for options, message in (
         ({"epsilon": -1.0}, "epsilon must be >= 0.*got -1.0"),

@@ -11,6 +11,7 @@ from experiments.cifar import SMALL
 from mixup_jax.training import record
 
 
+@pytest.mark.slow
 def test_the_smoke_run_writes_curves_that_start_and_end_at_training_examples(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     between_samples.main(smoke=True, workdir=tmp_path)

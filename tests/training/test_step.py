@@ -158,9 +158,8 @@ def test_a_pasted_batch_is_the_same_under_shard_map(batch, rng):
     mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
     mapped = partial(vicinal_batch, recipe=replace(recipe, axis_name="data"))
     specs = {"in_specs": (P(), P(), P("data"), P(), P()), "out_specs": (P("data"), P("data"), None)}
-    image, target, _ = jax.shard_map(lambda *inputs: (*mapped(*inputs)[:2], None), mesh=mesh, **specs)(
-        rng, rng, batch, 1.0, 0
-    )
+    program = jax.jit(jax.shard_map(lambda *inputs: (*mapped(*inputs)[:2], None), mesh=mesh, **specs))
+    image, target, _ = program(rng, rng, batch, 1.0, 0)
     expected = jax.jit(partial(vicinal_batch, recipe=recipe))(rng, rng, batch, 1.0, 0)
     assert_close((image, target), expected[:2], 1e-6)
     assert len(set(np.asarray(expected[2].lam).tolist())) > BATCH // 2
