@@ -9,6 +9,14 @@ def conv(inputs, outputs, size, stride=1):
     return nn.Conv2d(inputs, outputs, size, stride, size // 2, bias=False)
 
 
+def in_turn(network, x):
+    """Apply the stem, the parts in `network.names`, and the head to images in NCHW."""
+    x = network.stem(x)
+    for name in network.names:
+        x = network.get_submodule(name)(x)
+    return network.head(F.relu(network.bn(x)).mean(dim=(2, 3)))
+
+
 class WideBlock(nn.Module):
     def __init__(self, inputs, outputs, stride):
         super().__init__()
@@ -37,11 +45,7 @@ class WideResNet(nn.Module):
             self.add_module(self.names[-1], stage)
         self.bn, self.head = nn.BatchNorm2d(channels), nn.Linear(channels, classes)
 
-    def forward(self, x):
-        x = self.stem(x)
-        for name in self.names:
-            x = self.get_submodule(name)(x)
-        return self.head(F.relu(self.bn(x)).mean(dim=(2, 3)))
+    forward = in_turn
 
 
 class DenseLayer(nn.Module):
@@ -82,8 +86,4 @@ class DenseNet(nn.Module):
             self.add_module(self.names[-1], block)
         self.bn, self.head = nn.BatchNorm2d(channels), nn.Linear(channels, classes)
 
-    def forward(self, x):
-        x = self.stem(x)
-        for name in self.names:
-            x = self.get_submodule(name)(x)
-        return self.head(F.relu(self.bn(x)).mean(dim=(2, 3)))
+    forward = in_turn

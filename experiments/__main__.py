@@ -5,7 +5,7 @@ import inspect
 
 from rich.console import Console
 
-EXPERIMENTS = ("quickstart", "cifar", "between_samples", "gallery", "report")
+EXPERIMENTS = ("quickstart", "cifar", "between_samples", "adversarial", "gallery", "report")
 
 
 def main() -> None:

@@ -22,8 +22,7 @@ from rich.console import Console
 from rich.progress import track
 
 from experiments.errors import call, one_line_errors
-from experiments.pairs import Network, load_pair, train_pair
-from experiments.running import cache_compilations
+from experiments.pairs import Network, find_pair
 from mixup_jax.evaluation.attacks import fgsm, iterated_fgsm, pgd
 from mixup_jax.training.record import write_json
 from mixup_jax.training.state import TrainState
@@ -59,15 +58,15 @@ def main(
         raise ValueError(f"epsilon must be >= 0, in units of a pixel (0 to 255), got {epsilon}.")
     if images < 1:
         raise ValueError(f"images must be at least 1, got {images}.")
-    if (erm is None) != (mixup is None):
-        raise ValueError("--erm and --mixup are the two runs to compare: give both or none.")
-    cache_compilations()
     workdir = workdir or Path("runs") / ("adversarial-smoke" if smoke else "adversarial")
-    if erm is None or mixup is None:
-        erm, mixup = train_pair("adversarial", workdir, data_dir, dataset, smoke)
-    networks = load_pair(erm, mixup, data_dir)
+    folders, networks = find_pair("adversarial", erm, mixup, workdir, data_dir, dataset, smoke)
     errors = measure(*networks, epsilon, min(images, 50) if smoke else images)
-    content = {"epsilon": epsilon, "images": images, "runs": [str(erm), str(mixup)], "mark": networks[0].data.mark}
+    content = {
+        "epsilon": epsilon,
+        "images": images,
+        "runs": [str(folder) for folder in folders],
+        "mark": networks[0].data.mark,
+    }
     write_json(workdir / "adversarial.json", content | {"errors": errors})
     show(errors, workdir, networks)
 

@@ -20,8 +20,7 @@ from rich.console import Console
 from rich.progress import track
 
 from experiments.errors import call, one_line_errors
-from experiments.pairs import Network, load_pair, train_pair
-from experiments.running import cache_compilations
+from experiments.pairs import Network, find_pair
 from mixup_jax import Mix, mix
 from mixup_jax.evaluation.between import Scalar, gradient_norms, misses
 from mixup_jax.training.record import write_json
@@ -57,19 +56,14 @@ def main(
     """
     if pairs < 1:
         raise ValueError(f"pairs must be at least 1, got {pairs}.")
-    if (erm is None) != (mixup is None):
-        raise ValueError("--erm and --mixup are the two runs to compare: give both or none.")
-    cache_compilations()
     workdir = workdir or Path("runs") / ("between_samples-smoke" if smoke else "between_samples")
-    if erm is None or mixup is None:
-        erm, mixup = train_pair("between_samples", workdir, data_dir, dataset, smoke)
-    networks = load_pair(erm, mixup, data_dir)
+    folders, networks = find_pair("between_samples", erm, mixup, workdir, data_dir, dataset, smoke)
     count = min(pairs, 50) if smoke else pairs
     curves = {network.name: measure(network, count, scalar) for network in networks}
     write_json(
         workdir / "between.json",
         {
-            "runs": {network.name: str(folder) for network, folder in zip(networks, (erm, mixup), strict=True)},
+            "runs": {network.name: str(folder) for network, folder in zip(networks, folders, strict=True)},
             "pairs": count,
             "scalar": scalar,
             "lam": LAMBDAS.tolist(),

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from experiments.cifar import ERM, SMALL
-from experiments.running import Job, dataset, method, prepare, run
+from experiments.running import Job, cache_compilations, dataset, method, prepare, run
 from mixup_jax.config import Config
 from mixup_jax.data import Dataset, load
 from mixup_jax.training.launch import Launch
@@ -50,3 +50,21 @@ def load_pair(erm: Path, mixup: Path, data_dir: Path | None) -> tuple[Network, N
     if ours != theirs:
         raise ValueError(f"{erm} was trained on {ours} and {mixup} on {theirs}; compare runs on the same data.")
     return pair
+
+
+def find_pair(
+    experiment: str,
+    erm: Path | None,
+    mixup: Path | None,
+    workdir: Path,
+    data_dir: Path | None,
+    dataset: str,
+    smoke: bool,
+) -> tuple[tuple[Path, Path], tuple[Network, Network]]:
+    """Return the folders and the networks of the two runs that are given; with neither, train them in `workdir`."""
+    if (erm is None) != (mixup is None):
+        raise ValueError("--erm and --mixup are the two runs to compare: give both or none.")
+    cache_compilations()
+    given = None if erm is None or mixup is None else (erm, mixup)
+    folders = given or train_pair(experiment, workdir, data_dir, dataset, smoke)
+    return folders, load_pair(*folders, data_dir)

@@ -6,6 +6,7 @@ of one example is does not depend on the others.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -26,8 +27,7 @@ def fgsm(loss_fn: LossFn, x: Array, y: Array, epsilon: ArrayLike, *, low: float 
     >>> fgsm(lambda x, y: jnp.sum(x, axis=1), x, jnp.array([0]), 4.0).tolist()
     [[14.0, 255.0]]
     """
-    _check(epsilon, low, high)
-    return _step(loss_fn, x, x, y, epsilon, epsilon, low, high)
+    return iterated_fgsm(loss_fn, x, y, epsilon, steps=1, low=low, high=high)
 
 
 def iterated_fgsm(
@@ -85,28 +85,17 @@ def _iterate(
     low: float,
     high: float,
 ) -> Array:
+    """Move along the sign of the gradient, then back into the ball around `x` and into the range of pixels; repeat."""
     _check(epsilon, low, high)
     if steps < 1:
         raise ValueError(f"steps must be at least 1, got {steps}.")
-    return jax.lax.fori_loop(
-        0, steps, lambda _, moved: _step(loss_fn, moved, x, y, epsilon, step_size, low, high), start
-    )
+    gradient = jax.grad(lambda moved: jnp.sum(loss_fn(moved, y)))
 
+    def step(_: Any, moved: Array) -> Array:
+        moved = moved + step_size * jnp.sign(gradient(moved))
+        return jnp.clip(jnp.clip(moved, x - epsilon, x + epsilon), low, high)
 
-def _step(
-    loss_fn: LossFn,
-    moved: Array,
-    x: Array,
-    y: Array,
-    epsilon: ArrayLike,
-    step_size: ArrayLike,
-    low: float,
-    high: float,
-) -> Array:
-    """Move along the sign of the gradient, then back into the ball around `x` and into the range of pixels."""
-    gradient = jax.grad(lambda moved: jnp.sum(loss_fn(moved, y)))(moved)
-    moved = moved + step_size * jnp.sign(gradient)
-    return jnp.clip(jnp.clip(moved, x - epsilon, x + epsilon), low, high)
+    return jax.lax.fori_loop(0, steps, step, start)
 
 
 def _check(epsilon: ArrayLike, low: float, high: float) -> None:

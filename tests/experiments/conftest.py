@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.pairs import train_pair
+from experiments.pairs import find_pair
 
 
 @pytest.fixture(scope="session")
@@ -11,4 +11,4 @@ def trained_pair(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pair")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        return train_pair("test", folder, None, "digits", smoke=True)
+        return find_pair("test", None, None, folder, None, "digits", smoke=True)[0]

@@ -1,6 +1,7 @@
 """Laws of figure 2's experiment: pairs are the same for every network, runs are compared on the same data only."""
 
 import json
+import shutil
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,13 +13,12 @@ from mixup_jax.training import record
 
 
 @pytest.mark.slow
-def test_the_smoke_run_writes_curves_that_start_and_end_at_training_examples(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    between_samples.main(smoke=True, workdir=tmp_path)
+def test_the_smoke_run_writes_curves_that_start_and_end_at_training_examples(trained_pair, tmp_path):
+    between_samples.main(*trained_pair, smoke=True, workdir=tmp_path)
     content = json.loads((tmp_path / "between.json").read_text())
     assert {path.name for path in (tmp_path / "figures").iterdir()} == {"miss.png", "gradient_norm.png"}
     assert len(content["lam"]) == 21
-    network = pairs.load_network(tmp_path / "mixup", None)
+    network = pairs.load_network(trained_pair[1], None)
     curves = {key: np.array(value) for key, value in content["curves"][network.name].items()}
     assert all(curve.shape == (network.config.seeds, 21) and np.isfinite(curve).all() for curve in curves.values())
     (first, second), data = between_samples.draw_pairs(len(network.data.train_label), 50), network.data
@@ -28,12 +28,13 @@ def test_the_smoke_run_writes_curves_that_start_and_end_at_training_examples(tmp
         missed = (predicted != data.train_label[first]) & (predicted != data.train_label[second])
         assert curves["miss"][1, end] == pytest.approx(100 * missed.mean())
 
-    path = tmp_path / "mixup" / "config.json"
+    other = shutil.copytree(trained_pair[1], tmp_path / "other")
+    path = other / "config.json"
     changed = json.loads(path.read_text())
     changed["config"]["data"]["train_examples"] = 500
     path.write_text(json.dumps(changed))
     with pytest.raises(ValueError, match=r"trained on digits.* and .* compare runs on the same data"):
-        pairs.load_pair(tmp_path / "erm", tmp_path / "mixup", None)
+        pairs.load_pair(trained_pair[0], other, None)
 
 
 def test_pairs_are_of_different_examples_and_always_the_same():
