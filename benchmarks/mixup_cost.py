@@ -20,7 +20,8 @@ from mixup_jax.mixing import Mix
 from mixup_jax.models import build
 from mixup_jax.optim import learning_rate, sgd
 from mixup_jax.training.state import init_state
-from mixup_jax.training.step import Recipe, train_step
+from mixup_jax.training.recipe import Recipe
+from mixup_jax.training.step import train_step
 
 CASES = {
     "PreAct ResNet-18, width 64, batch 32": (Model(), 32),

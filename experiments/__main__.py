@@ -5,7 +5,16 @@ import inspect
 
 from rich.console import Console
 
-EXPERIMENTS = ("quickstart", "cifar", "between_samples", "adversarial", "gallery", "report")
+EXPERIMENTS = (
+    "quickstart",
+    "cifar",
+    "between_samples",
+    "corrupted_labels",
+    "adversarial",
+    "ablation",
+    "gallery",
+    "report",
+)
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ import difflib
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import tyro
 from rich.console import Console
@@ -13,6 +14,8 @@ from experiments.running import Job, Paper, run
 from mixup_jax.config import Config
 from mixup_jax.training.distributed import join
 from mixup_jax.training.mesh import is_writer
+
+J = TypeVar("J", bound=Job)
 
 
 def run_presets(
@@ -25,7 +28,8 @@ def run_presets(
 ) -> None:
     """Run the command line of an experiment: ``[PRESET] [options]``; without a preset, the `default` one."""
     with one_line_errors():
-        preset, job = parse(experiment, description, presets, default, sys.argv[1:])
+        jobs = {name: (text, Job(config)) for name, (text, config) in presets.items()}
+        preset, job = parse(experiment, description, jobs, default, sys.argv[1:])
         join(job.launch.coordinator, job.launch.processes, job.launch.process_id)
         result = run(experiment, preset, job, paper=paper)
         if is_writer():
@@ -33,12 +37,8 @@ def run_presets(
 
 
 def parse(
-    experiment: str,
-    description: str,
-    presets: Mapping[str, tuple[str, Config]],
-    default: str,
-    arguments: list[str],
-) -> tuple[str, Job]:
+    experiment: str, description: str, presets: Mapping[str, tuple[str, J]], default: str, arguments: list[str]
+) -> tuple[str, J]:
     """Read the arguments: the preset's name, and the job that its options make of it."""
     hint = ""
     if not arguments or arguments[0].startswith("-"):
@@ -52,8 +52,8 @@ def parse(
     listed = "\n".join(f"  {name:<16} {text}" for name, (text, _) in presets.items())
     text = f"{description}\nPRESET, {default} if left out:\n\n{listed}\n\nDefaults below are {arguments[0]}'s."
     program = f"python -m experiments.{experiment} [PRESET]"
-    preset = Job(presets[arguments[0]][1])
-    job = command(tyro.cli, Job, default=preset, prog=program, description=text, args=arguments[1:], hint=hint)
+    preset = presets[arguments[0]][1]
+    job = command(tyro.cli, type(preset), default=preset, prog=program, description=text, args=arguments[1:], hint=hint)
     return arguments[0], job
 
 

@@ -1,12 +1,14 @@
 """A pair of runs, ERM and mixup, for experiments that look into trained networks: given, or trained first."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from experiments.cifar import ERM, SMALL
-from experiments.running import Job, cache_compilations, dataset, method, prepare, run
-from mixup_jax.config import Config
+from experiments.naming import dataset, method
+from experiments.running import Job, cache_compilations, prepare, run
+from mixup_jax.config import Config, Model
 from mixup_jax.data import Dataset, load
+from mixup_jax.errors import CheckpointError
 from mixup_jax.training.launch import Launch
 from mixup_jax.training.record import finished, read_config
 from mixup_jax.training.trained import Trained, load_trained
@@ -22,34 +24,62 @@ class Network:
     trained: Trained
 
 
-def train_pair(experiment: str, workdir: Path, data_dir: Path | None, dataset: str, smoke: bool) -> tuple[Path, Path]:
+def train_pair(
+    experiment: str, workdir: Path, data_dir: Path | None, dataset: str, smoke: bool, epochs: float | None
+) -> tuple[Path, Path]:
     """Train the small presets of experiments.cifar in `workdir`, or go on with them; return their folders."""
+    base = replace(SMALL, data=replace(SMALL.data, dataset=dataset), epochs=SMALL.epochs if epochs is None else epochs)
     folders = []
     for name, mixing in (("erm", ERM), ("mixup", SMALL.mixing)):
-        config = replace(SMALL, mixing=mixing, data=replace(SMALL.data, dataset=dataset))
+        config = replace(base, mixing=mixing)
         result = run(experiment, f"small-{name}", Job(config, Launch(workdir=workdir / name, data_dir=data_dir), smoke))
         folders.append(Path(result["workdir"]))
     return folders[0], folders[1]
 
 
 def load_network(folder: Path, data_dir: Path | None) -> Network:
-    """Load what a run has left; raises ValueError for a folder that is no run, and what `load` raises."""
+    """Load what a run has left.
+
+    Raises ValueError for a folder that is no run, and one whose checkpoint is not of the network and data that its
+    config.json names; and what `load` raises.
+    """
     config = read_config(folder)
     if finished(folder) is None:
         raise ValueError(f"the run in {folder} has not ended; start its command again.")
-    data = prepare(load(config.data.dataset, data_dir), config.data)
-    return Network(method(config), config, data, load_trained(folder, config, data, Launch.keep))
+    data, _ = prepare(load(config.data.dataset, data_dir), config.data)
+    try:
+        trained = load_trained(folder, config, data, Launch.keep)
+    except CheckpointError as error:
+        what = f"{config.model.model} on {dataset(config.data)}"
+        raise ValueError(f"{folder} holds no checkpoint that fits its config.json ({what}): {error}") from None
+    return Network(method(config), config, data, trained)
 
 
 def load_pair(erm: Path, mixup: Path, data_dir: Path | None) -> tuple[Network, Network]:
-    """Load an ERM run and another, trained on the same data; raises ValueError where they are not that."""
-    pair = load_network(erm, data_dir), load_network(mixup, data_dir)
-    if pair[0].config.mixing.alpha != 0 or pair[0].name == pair[1].name:
-        raise ValueError(f"--erm must be a run of ERM, --mixup one with mixing; got {pair[0].name} and {pair[1].name}.")
-    ours, theirs = (dataset(network.config.data) for network in pair)
-    if ours != theirs:
-        raise ValueError(f"{erm} was trained on {ours} and {mixup} on {theirs}; compare runs on the same data.")
-    return pair
+    """Load an ERM run and another, the same network trained on the same data; raises ValueError where they are not."""
+    ours, theirs = read_config(erm), read_config(mixup)
+    names = method(ours), method(theirs)
+    if names[0] == names[1] or ours.mixing.alphas or theirs.mixing.alphas or ours.mixing.alpha != 0:
+        raise ValueError(f"--erm must be a run of ERM, --mixup one with one alpha; got {names[0]} and {names[1]}.")
+    if dataset(ours.data) != dataset(theirs.data):
+        raise ValueError(
+            f"{erm} was trained on {dataset(ours.data)} and {mixup} on {dataset(theirs.data)}; "
+            "compare runs on the same data."
+        )
+    if differing := different_networks(ours.model, theirs.model):
+        raise ValueError(f"{erm} and {mixup} are not the same network ({differing}); compare runs of one.")
+    return load_network(erm, data_dir), load_network(mixup, data_dir)
+
+
+def different_networks(ours: Model, theirs: Model) -> str:
+    """Say in which fields two networks differ; how they were trained, with dropout or less memory, is no difference.
+
+    >>> different_networks(Model(width=16), Model(width=64, dropout=0.5))
+    'width 16 and 64'
+    """
+    names = [field.name for field in fields(Model) if field.name not in ("dropout", "remat")]
+    pairs = [(name, getattr(ours, name), getattr(theirs, name)) for name in names]
+    return ", ".join(f"{name} {one} and {other}" for name, one, other in pairs if one != other)
 
 
 def find_pair(
@@ -60,11 +90,14 @@ def find_pair(
     data_dir: Path | None,
     dataset: str,
     smoke: bool,
+    epochs: float | None = None,
 ) -> tuple[tuple[Path, Path], tuple[Network, Network]]:
     """Return the folders and the networks of the two runs that are given; with neither, train them in `workdir`."""
     if (erm is None) != (mixup is None):
         raise ValueError("--erm and --mixup are the two runs to compare: give both or none.")
+    if erm is not None and epochs is not None:
+        raise ValueError("--epochs is for the pair that is trained here; --erm and --mixup are trained already.")
     cache_compilations()
     given = None if erm is None or mixup is None else (erm, mixup)
-    folders = given or train_pair(experiment, workdir, data_dir, dataset, smoke)
+    folders = given or train_pair(experiment, workdir, data_dir, dataset, smoke, epochs)
     return folders, load_pair(*folders, data_dir)

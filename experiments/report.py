@@ -1,4 +1,6 @@
-"""Turn run folders into one HTML page and a table in the terminal. Nothing is trained.
+"""Turn run folders, and the tables of the paper beside them, into one HTML page and tables in the terminal.
+
+Nothing is trained.
 
     python -m experiments.report                        # every run below runs/ -> report.html
     python -m experiments.report runs/cifar -o cifar.html
@@ -20,7 +22,8 @@ from mixup_jax.report.conditions import compare, group
 from mixup_jax.report.page import write_page
 from mixup_jax.report.rows import settings
 from mixup_jax.report.runs import Run, load_runs
-from mixup_jax.report.terminal import results_table
+from mixup_jax.report.tables import Table, find_tables
+from mixup_jax.report.terminal import paper_table, results_table
 
 DENSITIES = (
     "How strongly each alpha mixes: in brackets the average share of the smaller part of a mixed example, from 0 (ERM) "
@@ -44,24 +47,28 @@ def main(
     if missing:
         raise ValueError(f"{missing[0]}: no such folder")
     found, warnings = load_runs(runs)
+    tables, unusable = find_tables(runs)
+    warnings += unusable
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    if not found:
+    if not (found or tables):
         raise ValueError(f"no runs found under {', '.join(map(str, runs))}; a run is a folder with a config.json")
-    write_orfail(found, output, title, warnings)
-    _print(found, output, title)
+    write_orfail(found, tables, output, title, warnings)
+    _print(found, [table for _, table in tables], output, title)
 
 
-def write_orfail(runs: list[Run], output: Path, title: str, warnings: list[str]) -> None:
+def write_orfail(
+    runs: list[Run], tables: list[tuple[Path, Table]], output: Path, title: str, warnings: list[str]
+) -> None:
     """Write the page, or leave with one line that says why it cannot be written."""
     figures: list[tuple[str, Figure]] = [(DENSITIES, illustrations.beta_densities())]
     try:
-        write_page(runs, output, title=title, figures=figures, warnings=warnings)
+        write_page(runs, output, title=title, tables=tables, figures=figures, warnings=warnings)
     except OSError as error:
         raise ValueError(f"{output}: cannot be written: {error.strerror or error}") from None
 
 
-def _print(runs: list[Run], output: Path, title: str) -> None:
+def _print(runs: list[Run], tables: list[Table], output: Path, title: str) -> None:
     conditions = group(runs)
     console = Console()
     console.print()
@@ -69,6 +76,9 @@ def _print(runs: list[Run], output: Path, title: str) -> None:
     console.print()
     for comparison in compare(conditions):
         console.print(comparison.sentence(), markup=False, highlight=False)
+    for table in tables:
+        console.print()
+        console.print(paper_table(table))
     console.print(f"\npage: {output.resolve()}", markup=False, highlight=False, soft_wrap=True)
 
 

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 import tyro
 
+from experiments.naming import dataset, method
 from mixup_jax.config import Config, Data
 from mixup_jax.data import Dataset, load
 from mixup_jax.data.label_noise import corrupt_labels
@@ -20,6 +21,8 @@ from mixup_jax.training import record
 from mixup_jax.training.launch import Launch
 from mixup_jax.training.loop import fit
 from mixup_jax.training.mesh import is_writer
+
+NAMES = ("experiment", "preset", "method", "methods", "model", "dataset", "mark", "wrong_labels")
 
 Paper = dict[str, Any] | None
 """{"test_error": per cent, "source": where the paper says so}, or None where it does not."""
@@ -34,6 +37,10 @@ class Job:
     smoke: tyro.conf.FlagCreatePairsOff[bool] = False
     """The whole path in under a minute: a tiny net on scikit-learn's digits, two epochs."""
 
+    def effective(self) -> Config:
+        """Return the configuration that is carried out."""
+        return shrink(self.config) if self.smoke else self.config
+
 
 def run(
     experiment: str, preset: str, job: Job, *, paper: Callable[[Config], Paper] = lambda config: None
@@ -42,19 +49,22 @@ def run(
 
     Raises what `load` and `fit` raise, and ValueError for a folder that holds a run of another configuration.
     """
-    config = shrink(job.config) if job.smoke else job.config
+    config = job.effective()
     cache_compilations()
     chosen = "" if config.mixing.method == "mixup" else f"-{config.mixing.method}"
     name = f"{preset}{chosen}-{config.data.dataset.replace('/', '_').replace(':', '_')}" + (
         "-smoke" if job.smoke else ""
     )
     workdir = job.launch.workdir or Path("runs") / experiment / name
-    data = prepare(load(config.data.dataset, job.launch.data_dir), config.data)
+    data, wrong = prepare(load(config.data.dataset, job.launch.data_dir), config.data)
+    each = [replace(config.mixing, alpha=alpha, alphas=()) for alpha in config.mixing.alphas]
     names = {
         "method": method(config),
+        **({"methods": [method(replace(config, mixing=mixing)) for mixing in each]} if each else {}),
         "model": config.model.model,
         "dataset": dataset(config.data),
         "mark": data.mark,
+        **({"wrong_labels": wrong} if config.data.label_noise else {}),
     }
     description = names | record.describe(config, experiment, preset)
     with record.locked(workdir) if is_writer() else contextlib.nullcontext():
@@ -72,8 +82,8 @@ def write_result(
 ) -> dict[str, Any]:
     """Write result.json and the figures; return the result."""
     result = {
-        **{key: description[key] for key in ("experiment", "preset", "method", "model", "dataset", "mark")},
-        "seeds": list(range(config.seed, config.seed + config.seeds)),
+        **{key: description[key] for key in NAMES if key in description},
+        "seeds": [seed for _, seed in config.lanes],
         **measured,
         "paper": paper,
         **{key: description[key] for key in ("command", "commit", "device", "versions")},
@@ -84,51 +94,19 @@ def write_result(
     return result
 
 
-def prepare(data: Dataset, config: Data) -> Dataset:
-    """Keep the first training examples and corrupt labels, as the configuration says."""
-    image, label = data.train_image, data.train_label
+def prepare(data: Dataset, config: Data) -> tuple[Dataset, float]:
+    """Keep the first training examples and corrupt labels, as the configuration says.
+
+    Returns also the share of the labels that are wrong now: less than was drawn at random, as a draw may be the truth.
+    """
+    image, label = data.train_image, np.asarray(data.train_label)
     if config.train_examples is not None:
         if not 1 <= config.train_examples <= len(label):
             raise ValueError(f"train_examples must be between 1 and {len(label)}, got {config.train_examples}.")
         image, label = image[: config.train_examples], label[: config.train_examples]
-    label, _ = corrupt_labels(np.asarray(label), config.label_noise, len(data.classes))
-    return replace(data, train_image=image, train_label=label)
-
-
-def method(config: Config) -> str:
-    """Say in the paper's words what was trained.
-
-    >>> method(Config()), method(replace(Config(), mixing=replace(Config().mixing, alpha=0.0)))
-    ('mixup, alpha = 1', 'ERM')
-    """
-    mixing = config.mixing
-    mixup, cutmix = f"mixup, alpha = {mixing.alpha:g}", f"CutMix, alpha = {mixing.cutmix_alpha:g}"
-    words = [
-        {"mixup": mixup if mixing.alpha else "ERM", "cutmix": cutmix, "switch": f"{mixup} or {cutmix}"}[mixing.method]
-    ]
-    if mixing.probability < 1:
-        words.append(f"probability {mixing.probability:g}")
-    if mixing.phase_out is not None:
-        words.append("phased out from {:g} to {:g} of the training".format(*mixing.phase_out))
-    if config.model.dropout:
-        words.append(f"dropout {config.model.dropout:g}")
-    if config.mixing.label_smoothing:
-        words.append(f"label smoothing {config.mixing.label_smoothing:g}")
-    return " + ".join(words)
-
-
-def dataset(config: Data) -> str:
-    """Say what was learned from; runs on different data are not compared.
-
-    >>> dataset(Data("cifar10", train_examples=5000, label_noise=0.4))
-    'cifar10, first 5,000 images, 40 % of the labels corrupted'
-    """
-    words = [config.dataset]
-    if config.train_examples is not None:
-        words.append(f"first {config.train_examples:,} images")
-    if config.label_noise:
-        words.append(f"{100 * config.label_noise:g} % of the labels corrupted")
-    return ", ".join(words)
+    given, mask = corrupt_labels(label, config.label_noise, len(data.classes))
+    data = replace(data, train_image=image, train_label=given, corrupted=mask if config.label_noise else None)
+    return data, float(np.mean(given != label))
 
 
 def shrink(config: Config) -> Config:
@@ -138,7 +116,11 @@ def shrink(config: Config) -> Config:
         data=replace(config.data, dataset="digits", train_examples=512, pad_crop=min(config.data.pad_crop, 1)),
         model=replace(config.model, width=8, blocks=(1, 1)),
         optimizer=replace(config.optimizer, decay_epochs=(1.0,), accumulate=math.gcd(config.optimizer.accumulate, 64)),
-        mixing=replace(config.mixing, block=config.mixing.block and math.gcd(config.mixing.block, 64)),
+        mixing=replace(
+            config.mixing,
+            block=config.mixing.block and math.gcd(config.mixing.block, 64),
+            neighbours=min(config.mixing.neighbours, 10),
+        ),
         batch_size=64,
         epochs=2.0,
         eval_every=1.0,

@@ -22,6 +22,8 @@ class Data:
     """Zero pixels added on each side before a random crop back to size; 0 switches it off."""
     flip: bool = True
     """Mirror images left to right at random."""
+    noise: float = 0.0
+    """Standard deviation of Gaussian noise added to the normalised input."""
 
 
 @dataclass(frozen=True)
@@ -52,18 +54,38 @@ class Mixing:
 
     alpha: float = 1.0
     """Strength of mixup, lambda ~ Beta(alpha, alpha); 0 is ERM."""
+    alphas: tuple[float, ...] = ()
+    """Train with each of these alphas instead, side by side in one program, every one with all seeds."""
     method: Literal["mixup", "cutmix", "switch"] = "mixup"
-    """mixup blends two images, cutmix pastes a box, switch picks one of the two with equal probability."""
+    """mixup blends two images, cutmix pastes a box, switch picks one of the two."""
     cutmix_alpha: float = 1.0
     """The alpha of CutMix; --alpha is mixup's."""
+    switch_probability: float = 0.5
+    """Probability that method switch picks CutMix."""
     probability: float = 1.0
     """Probability of mixing at all, drawn for each batch (or example, see --per)."""
     phase_out: tuple[float, float] | None = None
     """Shares of the training between which the probability falls to 0; two equal numbers switch it off there."""
     per: Literal["batch", "example"] = "batch"
     """One lambda for the whole batch, or one for each example."""
-    partner: Literal["permutation", "derangement", "roll", "flip"] = "permutation"
-    """How partners are chosen: permutation (released code), derangement (never itself), roll, flip."""
+    partner: Literal[
+        "permutation",
+        "derangement",
+        "roll",
+        "flip",
+        "same_class",
+        "different_class",
+        "neighbours",
+        "same_class_neighbours",
+    ] = "permutation"
+    """How partners are chosen: permutation (released code), derangement (never itself), roll, flip; by class in the
+    batch; or among the nearest neighbours in the training set."""
+    neighbours: int = 200
+    """How many nearest neighbours an example has (raw pixels, Euclidean)."""
+    layer: str = "input"
+    """Mix the input of this layer instead of the images: stage1, ..., head (manifold mixup)."""
+    labels: Literal["mix", "larger"] = "mix"
+    """Mix labels too, or keep that of the example which weighs more."""
     block: int | None = None
     """Partners come from runs of this many examples; where it divides one device's share, no image moves."""
     label_smoothing: float = 0.0
@@ -122,7 +144,21 @@ class Config:
         optimizer, mixing = self.optimizer, self.mixing
         for name, value, fits, needs in (
             ("alpha", mixing.alpha, 0 <= mixing.alpha < math.inf, "a finite number >= 0 (0 is ERM)"),
+            (
+                "alphas",
+                mixing.alphas,
+                all(0 <= alpha < math.inf for alpha in mixing.alphas) and len({*mixing.alphas}) == len(mixing.alphas),
+                "different finite numbers >= 0",
+            ),
             ("cutmix_alpha", mixing.cutmix_alpha, 0 <= mixing.cutmix_alpha < math.inf, "a finite number >= 0"),
+            (
+                "switch_probability",
+                mixing.switch_probability,
+                0 <= mixing.switch_probability <= 1,
+                "between 0 and 1",
+            ),
+            ("neighbours", mixing.neighbours, mixing.neighbours >= 1, "at least 1"),
+            ("noise", self.data.noise, 0 <= self.data.noise < math.inf, "a finite number >= 0"),
             ("probability", mixing.probability, 0 <= mixing.probability <= 1, "between 0 and 1"),
             (
                 "phase_out",
@@ -147,14 +183,31 @@ class Config:
         ):
             if not fits:
                 raise ValueError(f"{name} must be {needs}, got {value}.")
-        if mixing.method == "switch" and mixing.alpha == 0:
+        if mixing.alphas and mixing.method == "cutmix":
+            raise ValueError("alphas are mixup's; method cutmix takes --cutmix-alpha.")
+        if mixing.method == "switch" and 0 in (mixing.alphas or (mixing.alpha,)):
             raise ValueError(
                 "method switch needs alpha > 0: with alpha 0 half of it is ERM; use --probability for that."
             )
         if optimizer.accumulate < 1 or self.batch_size % optimizer.accumulate:
             raise ValueError(f"accumulate must divide the batch of {self.batch_size}, got {optimizer.accumulate}.")
+        by_name = ("permutation", "derangement", "roll", "flip")
+        if mixing.block is not None and mixing.partner not in by_name:
+            raise ValueError(f"block goes with the partners {', '.join(by_name)}, got {mixing.partner}.")
+        if mixing.layer != "input" and (mixing.method != "mixup" or optimizer.accumulate > 1):
+            raise ValueError(f"layer {mixing.layer} goes with method mixup and without --accumulate.")
         if mixing.block is not None and (mixing.block < 1 or self.batch_size % mixing.block):
             raise ValueError(f"block must divide the batch of {self.batch_size}, got {mixing.block}.")
+
+    @property
+    def lanes(self) -> tuple[tuple[float, int], ...]:
+        """Return (alpha, seed) of each network that is trained: all seeds of the first alpha, then of the next.
+
+        >>> Config(mixing=Mixing(alphas=(1.0, 8.0)), seeds=2).lanes
+        ((1.0, 0), (1.0, 1), (8.0, 0), (8.0, 1))
+        """
+        seeds = range(self.seed, self.seed + self.seeds)
+        return tuple((alpha, seed) for alpha in self.mixing.alphas or (self.mixing.alpha,) for seed in seeds)
 
 
 def _ordered(shares: tuple[float, float] | None) -> bool:

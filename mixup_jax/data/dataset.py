@@ -13,6 +13,7 @@ class Dataset:
 
     `mark` is REAL (the pixels as published), LOSSY (they went through JPEG) or SYNTHETIC; it goes into every table.
     Images are uint8 (n, height, width, channels), labels int32 (n,) with 0 <= label < len(classes).
+    `corrupted` marks the training labels that were drawn at random, bool (n,), where some were.
     `mean` and `std` hold one number a channel, for pixels in [0, 1]. Arrays may be memory-mapped and read-only.
 
     Raises ValueError for arrays that do not fit together.
@@ -32,6 +33,7 @@ class Dataset:
     test_label: np.ndarray
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    corrupted: np.ndarray | None = None
 
     def __post_init__(self):
         if self.mark not in MARKS:

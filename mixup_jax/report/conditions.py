@@ -63,10 +63,12 @@ def group(runs: Sequence[Run]) -> list[Condition]:
     """Put runs that differ in nothing but disjoint seeds into one condition; order by setting, then by alpha.
 
     Seeds trained one by one on a cluster thus give the same row as seeds trained together. Two runs that share a seed
-    stay apart: which of them counts is not ours to choose. An unfinished run is a condition of its own.
+    stay apart: which of them counts is not ours to choose; but networks that came out equal to the last bit, because
+    two experiments trained the same pair, are shown once. An unfinished run is a condition of its own.
     """
     groups: list[list[Run]] = []
-    for run in sorted(runs, key=_order):
+    different = {_networks(run): run for run in sorted(runs, key=_order, reverse=True)}  # of equal ones the first
+    for run in sorted(different.values(), key=_order):
         same = [members for members in groups if _mergeable(members, run)]
         (same[0] if same else groups.append([]) or groups[-1]).append(run)
     return [Condition(tuple(members), _label(members[0], [other[0] for other in groups])) for members in groups]
@@ -133,6 +135,13 @@ def _differ_by_alpha_only(erm: Condition, mixed: Condition) -> bool:
 
 def _without(run: Run, names: tuple[str, ...]) -> dict[str, Any]:
     return {name: value for name, value in flatten(run.config).items() if name not in SEED_FIELDS + names}
+
+
+def _networks(run: Run) -> Any:
+    """Return what is equal for runs whose networks are equal bit by bit."""
+    if run.result is None or not run.result.params_digest:
+        return run.path
+    return run.result.params_digest, repr((*_order(run)[:-1], run.config, run.result.test_error))
 
 
 def _mergeable(members: list[Run], run: Run) -> bool:

@@ -104,3 +104,18 @@ def integers(value: Any, name: str) -> tuple[int, ...]:
     if any(isinstance(item, bool) or not isinstance(item, int) for item in value) or len(set(value)) < len(value):
         raise Malformed(f"{name} is not a list of different integers")
     return tuple(value)
+
+
+def items(value: Any, name: str, *kinds: type) -> list[Any]:
+    """Return a list, empty where it is null, whose items are all of the given kinds (any, without one).
+
+    >>> items([{"label": "ERM"}], "rows", dict)
+    [{'label': 'ERM'}]
+    """
+    if value is None:
+        return []
+    if not isinstance(value, list) or len(value) > MANY:
+        raise Malformed(f"{name} is not a list")
+    if kinds and not all(isinstance(item, kinds) for item in value):
+        raise Malformed(f"{name} does not hold what it should")
+    return value

@@ -10,11 +10,13 @@ from matplotlib.figure import Figure
 
 from mixup_jax.report import figures as draw
 from mixup_jax.report import pictures
+from mixup_jax.report.cells import lines, paper_columns
 from mixup_jax.report.conditions import Condition, compare, flatten, group
 from mixup_jax.report.fields import text
 from mixup_jax.report.rows import settings
 from mixup_jax.report.runs import Run
-from mixup_jax.report.wording import MISSING
+from mixup_jax.report.tables import Table
+from mixup_jax.report.wording import MISSING, short_commit
 
 MARKS = {
     "REAL": "the original data",
@@ -28,21 +30,25 @@ def write_page(
     path: Path,
     *,
     title: str,
+    tables: Sequence[tuple[Path, Table]] = (),
     figures: Sequence[tuple[str, Figure]] = (),
     warnings: Sequence[str] = (),
 ) -> None:
-    """Write the report of `runs`: results, comparison, curves, calibration, then what each run was.
+    """Write the report of `runs`: results, comparison, tables of the paper, curves, calibration, what each run was.
 
-    `figures` are further pictures with their captions, shown after the page's own; a figure's label is its
-    description for those who do not see it. `warnings` are listed at the end. The same runs give the same bytes.
+    `tables` come with their folders, as `find_tables` returns them. `figures` are further pictures with their captions,
+    shown after the page's own; a figure's label is its description for those who do not see it. `warnings` are listed
+    at the end. The same runs give the same bytes.
     """
     conditions = group(runs)
     left_by_runs, unusable = pictures.saved(runs)
+    sections = _sections(tables, unusable)
     page = _template().render(
         title=title,
         marks={mark: MARKS.get(mark, "") for mark in MARKS},
         settings=settings(conditions),
         comparisons=compare(conditions),
+        sections=sections,
         curves=_curves(conditions),
         reliability=_reliability(conditions),
         pictures=[pictures.drawn(figure, caption) for caption, figure in figures] + left_by_runs,
@@ -63,6 +69,31 @@ def _template() -> jinja2.Template:
         lstrip_blocks=True,
     )
     return environment.get_template("page.html")
+
+
+def _sections(tables: Sequence[tuple[Path, Table]], warnings: list[str]) -> list[dict[str, Any]]:
+    sections = []
+    for folder, table in tables:
+        shown, unusable = pictures.named(folder, table.figures)
+        warnings += unusable
+        known = paper_columns(table)
+        sections.append(
+            {
+                "table": table,
+                "columns": list(zip(table.columns, known, strict=True)),
+                "width": 1 + len(known) + sum(known),
+                "groups": lines(table),
+                "pictures": shown,
+                "seeds": ", ".join(map(str, table.seeds)),
+                "commit": short_commit(table.commit),
+                "folder": _last_parts(folder),
+            }
+        )
+    return sections
+
+
+def _last_parts(folder: Path) -> str:
+    return text("/".join(folder.parts[-2:]))
 
 
 def _by_setting(conditions: Sequence[Condition]) -> list[tuple[str, list[Run]]]:
@@ -92,7 +123,7 @@ def _details(conditions: Sequence[Condition]) -> list[dict[str, Any]]:
         {
             "label": condition.label,
             "run": run,
-            "folder": text("/".join(run.path.parts[-2:])),
+            "folder": _last_parts(run.path),
             "seeds": ", ".join(map(str, run.seeds)),
             "params_digest": run.result.params_digest if run.result else "",
             "differs": {name: text(config[name]) for name in differing if name in config},

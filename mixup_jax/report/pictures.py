@@ -1,4 +1,4 @@
-"""Collect the PNG pictures that runs left in their figures/ folders."""
+"""Collect the PNG pictures that runs left in their figures/ folders, and those that tables name."""
 
 import base64
 import io
@@ -14,6 +14,7 @@ from mixup_jax.report.fields import text
 from mixup_jax.report.runs import Run
 
 DRAWN_BY_THE_PAGE = ("learning_curves", "reliability", "reliability_diagram", "beta_densities")
+UNUSABLE = (OSError, ValueError, SyntaxError, RuntimeError, Image.DecompressionBombError)
 LARGEST = 5 * 1024**2  # bytes; the page carries every picture within itself
 
 
@@ -35,21 +36,38 @@ def drawn(figure: Figure, caption: str) -> Picture:
 
 def saved(runs: Sequence[Run]) -> tuple[list[Picture], list[str]]:
     """Load each different figures/*.png once; returns the pictures and one line for each that is no such thing."""
-    pictures: dict[bytes, Picture] = {}
+    pictures: dict[str, Picture] = {}
     warnings = []
     for run in runs:
         for path in sorted((run.path / "figures").glob("*.png")):
             if path.stem in DRAWN_BY_THE_PAGE:
                 continue
             try:
-                content, description, width = _read_png(path)
-            except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+                picture = _load(path, text(path.stem.replace("_", " ").replace("-", " ")).capitalize())
+                pictures.setdefault(picture.source, picture)
+            except UNUSABLE as error:
                 warnings.append(f"{text(path)}: {text(error)}; picture skipped")
-                continue
-            name = text(path.stem.replace("_", " ").replace("-", " ")).capitalize()
-            source = "data:image/png;base64," + base64.b64encode(content).decode()
-            pictures.setdefault(content, Picture(source, name, description or name, width))
     return list(pictures.values()), warnings
+
+
+def named(folder: Path, figures: Sequence[tuple[str, str]]) -> tuple[list[Picture], list[str]]:
+    """Load pictures by their path in `folder`, with their captions; returns them and one line for each other thing."""
+    pictures, warnings = [], []
+    for name, caption in figures:
+        try:
+            path = (folder / name).resolve()
+            if not path.is_relative_to(folder.resolve()):
+                raise ValueError("not in this folder")
+            pictures.append(_load(path, caption))
+        except UNUSABLE as error:
+            warnings.append(f"{text(folder / name)}: {text(error)}; picture skipped")
+    return pictures, warnings
+
+
+def _load(path: Path, caption: str) -> Picture:
+    content, description, width = _read_png(path)
+    source = "data:image/png;base64," + base64.b64encode(content).decode()
+    return Picture(source, caption, description or caption, width)
 
 
 def _read_png(path: Path) -> tuple[bytes, str, int]:

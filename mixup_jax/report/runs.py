@@ -14,6 +14,7 @@ import numpy as np
 
 from mixup_jax.report.fields import MANY, Malformed, mapping, number, numbers, parse_json, read_text, text
 from mixup_jax.report.results import Result, read_result
+from mixup_jax.report.sweeps import take_apart
 from mixup_jax.report.wording import hardware
 
 PER_SEED = ("train_loss", "train_accuracy", "train_subset_error", "test_error", "test_loss", "test_ece")
@@ -65,28 +66,40 @@ def load_runs(paths: Iterable[Path]) -> tuple[list[Run], list[str]]:
     folders = {folder.resolve(): folder for path in paths for folder in find_runs(path)}
     for folder in folders.values():
         try:
-            runs.append(load_run(folder, warnings))
+            runs += load_run(folder, warnings)
         except Malformed as error:
             warnings.append(f"{text(folder / 'config.json')}: {text(error)}; run skipped")
     return runs, warnings
 
 
-def load_run(folder: Path, warnings: list[str]) -> Run:
-    """Load one run folder; a bad config.json raises `Malformed`, any other bad file is added to `warnings`."""
+def load_run(folder: Path, warnings: list[str]) -> list[Run]:
+    """Load a run folder, one run for each alpha that it was trained with.
+
+    A bad config.json raises `Malformed`, any other bad file is added to `warnings`.
+    """
     start = parse_json(read_text(folder / "config.json"))
     config = mapping(start, "config")
     if "experiment" not in start or not config:
         raise Malformed("no experiment and config in it")
     lines = _read_lines(folder / "metrics.jsonl", warnings)
     final: dict[str, Any] = {}
-    result = None
     if (folder / "result.json").is_file():
         try:
             final = parse_json(read_text(folder / "result.json"))
-            result = read_result(final)
         except Malformed as error:
-            final = {}
             warnings.append(f"{text(folder / 'result.json')}: {text(error)}; run shown as unfinished")
+    return [_make_run(folder, *files, warnings) for files in take_apart(start, lines, final)]
+
+
+def _make_run(
+    folder: Path, start: dict[str, Any], lines: list[dict[str, Any]], final: dict[str, Any], warnings: list[str]
+) -> Run:
+    result, config = None, mapping(start, "config")
+    try:
+        result = read_result(final) if final else None
+    except Malformed as error:
+        final = {}
+        warnings.append(f"{text(folder / 'result.json')}: {text(error)}; run shown as unfinished")
     seeds = result.seeds if result else _planned_seeds(config)
     epochs, curves = _curves(lines, len(seeds), folder / "metrics.jsonl", warnings)
     both = {**start, **{key: value for key, value in final.items() if value is not None}}

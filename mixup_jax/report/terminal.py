@@ -7,6 +7,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from mixup_jax.report import tables
+from mixup_jax.report.cells import lines
 from mixup_jax.report.rows import Setting
 from mixup_jax.report.statistics import decimal, summarise
 from mixup_jax.report.wording import MISSING
@@ -54,7 +56,32 @@ def results_table(settings: Sequence[Setting], *, title: str) -> Group:
     return Group(*parts)
 
 
+def paper_table(table: tables.Table) -> Group:
+    """Make a table of the paper: ours, mean ± half of the 95 % interval, and the paper's numbers below."""
+    place = " · ".join(name for name in (table.dataset, table.model, table.mark) if name)
+    parts: list[Table | Text] = [Text(table.title, style="bold"), Text(f"{place or MISSING}\n", style="italic")]
+    for index, (group, members) in enumerate([("", []), *lines(table)]):  # the head is a table without rows
+        part = _table(f"\n{group}" if group else "")
+        part.show_header = index == 0
+        part.add_column("method", width=max(14, min(26, 72 - 15 * len(table.columns))))
+        for name in table.columns:
+            part.add_column(Text(name), justify="right", width=13)
+        part.add_column("seeds", justify="right", width=6)
+        for line in members:
+            ours, paper = zip(*line.cells, strict=True)
+            part.add_row(*map(Text, (line.label, *ours, line.seeds or MISSING)))
+            if any(paper):
+                part.add_row(*map(Text, ("  paper", *paper)), style="dim")
+        parts.append(part)
+    source = f"; paper: {table.source}" if table.source else ""
+    return Group(*parts, Text(f"\nMean over seeds ± half of the 95 % interval{source}.", style="dim"))
+
+
 def _table(title: str) -> Table:
     return Table(
-        title=Text(title, style="italic"), title_justify="left", box=None, padding=(0, 2, 0, 0), pad_edge=False
+        title=Text(title, style="italic") if title else None,
+        title_justify="left",
+        box=None,
+        padding=(0, 2, 0, 0),
+        pad_edge=False,
     )

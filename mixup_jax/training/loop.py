@@ -13,7 +13,7 @@ from mixup_jax.errors import NotFinite
 from mixup_jax.training import record
 from mixup_jax.training.checkpoint import Checkpoints, open_checkpoints
 from mixup_jax.training.launch import Launch
-from mixup_jax.training.measurements import on_host, summary, test_metrics, training_metrics
+from mixup_jax.training.measurements import memorised, on_host, summary, test_metrics, training_metrics
 from mixup_jax.training.mesh import is_writer
 from mixup_jax.training.programs import NEVER, Totals
 from mixup_jax.training.progress import Bar, progress_bar
@@ -75,7 +75,7 @@ class _Trainer:
                 continue
             started = time.perf_counter()
             state, totals = self._advance(state, totals, step, mark)
-            images = (mark - step) * self.setting.config.batch_size * self.setting.config.seeds
+            images = (mark - step) * self.setting.images_per_step
             step = mark
             test_error = self._evaluate(state, totals, step, images / max(time.perf_counter() - started, 1e-6))
             totals = self.setting.zeros()
@@ -107,7 +107,7 @@ class _Trainer:
                 self._check(pending[0], step)
                 now = time.perf_counter()
                 self._adapt(pending[1], now - clock)
-                self.bar.update(step, self.rate * setting.config.batch_size * setting.config.seeds)
+                self.bar.update(step, self.rate * setting.images_per_step)
                 clock = now
             step += count
             pending = (totals, count)
@@ -116,7 +116,7 @@ class _Trainer:
                 self._save(state, totals, step, None)
                 self._stop(step)
         self._check(totals, step)
-        self.bar.update(step, self.rate * setting.config.batch_size * setting.config.seeds)
+        self.bar.update(step, self.rate * setting.images_per_step)
         return state, totals
 
     def _adapt(self, steps: int, seconds: float) -> None:
@@ -128,7 +128,7 @@ class _Trainer:
     def _check(self, totals: Totals, step: int) -> None:
         bad_step = on_host(totals.bad_step)
         if bad_step.min() < NEVER:
-            seed = self.setting.config.seed + int(bad_step.argmin())
+            _, seed = self.setting.config.lanes[int(bad_step.argmin())]
             whole = self.checkpoints.steps()
             last = f"the last good checkpoint is step {whole[0]}" if whole else "there is no checkpoint yet"
             raise NotFinite(f"loss or gradient is not finite at step {bad_step.min()} of seed {seed}; {last}.")
@@ -158,9 +158,12 @@ class _Trainer:
 
     def result(self, state: TrainState) -> dict[str, Any]:
         """Return the measured part of result.json, on the process that writes it; the others return nothing."""
-        sums, params = on_host(self.setting.programs.evaluate(state, self.setting.test)), on_host(state.params)
+        evaluate, setting = self.setting.programs.evaluate, self.setting
+        sums, params = on_host(evaluate(state, setting.test)), on_host(state.params)
+        groups = {name: on_host(evaluate(state, batches)) for name, batches in setting.groups.items()}
         if not is_writer():
             return {}
         if not self.records:
-            raise ValueError(f"{self.setting.workdir}/metrics.jsonl is gone; the run cannot be summed up.")
-        return summary(self.records, self.setting.config.epochs, sums) | {"params_digest": record.digest(params)}
+            raise ValueError(f"{setting.workdir}/metrics.jsonl is gone; the run cannot be summed up.")
+        measured = summary(self.records, setting.config.epochs, sums) | memorised(groups)
+        return measured | {"params_digest": record.digest(params)}

@@ -36,6 +36,11 @@ def test_metrics(clean_sums: dict[str, Any], test_sums: dict[str, Any]) -> dict[
     }
 
 
+def memorised(sums: dict[str, dict[str, Any]]) -> dict[str, list[float]]:
+    """Return the training error of each group of labels, real and corrupted (paper, table 2)."""
+    return {f"train_error_{group}": summarize(each)["error"].tolist() for group, each in sums.items()}
+
+
 def summary(records: list[dict[str, Any]], epochs: float, test_sums: dict[str, Any]) -> dict[str, Any]:
     """Sum a run up: best, last, and the median over the evaluations of the last 10 epochs (paper, table 5)."""
     last = records[-1]

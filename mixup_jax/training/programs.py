@@ -10,27 +10,27 @@ import jax.numpy as jnp
 from jax import Array
 from jax.sharding import Mesh
 
-from mixup_jax.config import Config, Mixing
+from mixup_jax.config import Mixing
 from mixup_jax.data import Dataset
 from mixup_jax.data.augment import normalize
 from mixup_jax.data.batches import take_indices, two_epochs
 from mixup_jax.evaluation.classification import Sums, in_batches, score_batches
-from mixup_jax.methods import phase_out
-from mixup_jax.models import build
-from mixup_jax.optim import Schedule, learning_rate, sgd
+from mixup_jax.methods import neighbour_table, neighbours
 from mixup_jax.training.mesh import place, shard
+from mixup_jax.training.recipe import Recipe
 from mixup_jax.training.state import TrainState, evaluated_params, init_state
-from mixup_jax.training.step import Metrics, Recipe, train_step
+from mixup_jax.training.step import Metrics, train_step
 
 CLEAN_SUBSET = 1000
 """Training images, the first ones, on which the error without augmentation and mixing is followed."""
 
 
 class Examples(NamedTuple):
-    """Images and labels on the devices."""
+    """Images, labels and, where partners are drawn from it, the table of each image's nearest neighbours."""
 
     image: Array
     label: Array
+    table: Array | None = None
 
 
 class Batches(NamedTuple):
@@ -65,38 +65,6 @@ class Totals(NamedTuple):
         return Totals(self.steps + 1, self.loss + metrics["loss"], self.accuracy + metrics["accuracy"], bad_step)
 
 
-def make_recipe(config: Config, data: Dataset) -> Recipe:
-    """Return what a step does under this configuration on this data."""
-    mixing, optimizer = config.mixing, config.optimizer
-    return Recipe(
-        model=build(config.model, len(data.classes)),
-        optimizer=sgd(optimizer),
-        schedule=learning_rate(optimizer, len(data.train_label) / config.batch_size, config.epochs),
-        classes=len(data.classes),
-        mean=data.mean,
-        std=data.std,
-        pad_crop=config.data.pad_crop,
-        flip=config.data.flip,
-        method=mixing.method,
-        cutmix_alpha=mixing.cutmix_alpha,
-        probability=mixing_probability(mixing, config.epochs * len(data.train_label) / config.batch_size),
-        per=mixing.per,
-        partner=mixing.partner,
-        block=mixing.block,
-        label_smoothing=mixing.label_smoothing,
-        accumulate=optimizer.accumulate,
-        ema=optimizer.ema,
-    )
-
-
-def mixing_probability(mixing: Mixing, steps: float) -> Schedule | None:
-    """Return the probability of mixing at each step, None where it is always 1."""
-    if mixing.phase_out is not None:
-        start, end = mixing.phase_out
-        return lambda step: mixing.probability * phase_out(step, steps, start=start, end=end)
-    return None if mixing.probability == 1 else lambda step: mixing.probability
-
-
 @dataclass(frozen=True)
 class Programs:
     """What the loop calls; every state has a leading axis over seeds."""
@@ -117,8 +85,11 @@ def make_programs(recipe: Recipe, mesh: Mesh, image_shape: tuple[int, ...], batc
     def init(seed: Array) -> TrainState:
         return init_state(seed, recipe.model, recipe.optimizer, blank, average=recipe.ema > 0)
 
-    def take_batch(examples: Examples, index: Array) -> dict[str, Array]:
+    def take_batch(examples: Examples, index: Array, rng: Array) -> dict[str, Array]:
         batch = {"image": examples.image[index], "label": examples.label[index]}
+        if examples.table is not None:
+            partner = neighbours(rng, examples.table, index)
+            batch |= {"partner_image": examples.image[partner], "partner_label": examples.label[partner]}
         return jax.lax.with_sharding_constraint(batch, shard(mesh, "data"))
 
     def train(state: TrainState, totals: Totals, alpha: Array, examples: Examples, count: Array) -> Any:
@@ -127,7 +98,8 @@ def make_programs(recipe: Recipe, mesh: Mesh, image_shape: tuple[int, ...], batc
         def body(_: Any, carry: tuple[TrainState, Totals]) -> tuple[TrainState, Totals]:
             state, totals = carry
             index = take_indices(order, first_epoch, state.step, batch_size)
-            new_state, metrics = train_step(state, take_batch(examples, index), alpha, recipe)
+            batch = take_batch(examples, index, jax.random.fold_in(neighbour_key(state.rng), state.step))
+            new_state, metrics = train_step(state, batch, alpha, recipe)
             return new_state, totals.add(metrics, state.step)
 
         return jax.lax.fori_loop(0, count, body, (state, totals))
@@ -180,9 +152,21 @@ def order_key(rng: Array) -> Array:
     return jax.random.fold_in(rng, 2**32 - 1)
 
 
-def place_examples(mesh: Mesh, data: Dataset) -> Examples:
-    """Put the training set on every device, as uint8."""
-    return Examples(place(data.train_image, shard(mesh)), place(data.train_label, shard(mesh)))
+def neighbour_key(rng: Array) -> Array:
+    """Return the key from which each step draws neighbours, folding its number in."""
+    return jax.random.fold_in(rng, 2**32 - 2)
+
+
+def place_examples(mesh: Mesh, data: Dataset, mixing: Mixing) -> Examples:
+    """Put the training set on every device, as uint8, and the table of neighbours where partners are such.
+
+    Raises ValueError where there are too few images for the neighbours that are asked for.
+    """
+    arrays: list[Any] = [data.train_image, data.train_label]
+    if mixing.partner in ("neighbours", "same_class_neighbours"):
+        labels = data.train_label if mixing.partner == "same_class_neighbours" else None
+        arrays.append(neighbour_table(data.train_image, mixing.neighbours, labels))
+    return Examples(*(place(array, shard(mesh)) for array in arrays))
 
 
 def place_batches(mesh: Mesh, image: Any, label: Any, batch_size: int) -> Batches:

@@ -1,7 +1,7 @@
 """All that stays the same during a run: its programs, its data on the devices, its steps."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,11 @@ from mixup_jax.training.programs import (
     Programs,
     Totals,
     make_programs,
-    make_recipe,
     place_batches,
     place_examples,
 )
+from mixup_jax.training.recipe import Recipe, make_recipe
 from mixup_jax.training.state import TrainState
-from mixup_jax.training.step import Recipe
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +43,13 @@ class Setting:
     train: Examples
     clean: Batches
     test: Batches
+    groups: Mapping[str, Batches]
+    """Training images by what became of their labels, real or corrupted; empty where none was corrupted."""
+
+    @property
+    def images_per_step(self) -> int:
+        """Return how many images a step takes in, those of all networks together."""
+        return self.config.batch_size * len(self.config.lanes)
 
     def start(self) -> tuple[TrainState, Totals]:
         """Return the state of all seeds before the first step, and empty totals."""
@@ -55,7 +61,7 @@ class Setting:
 
     def zeros(self) -> Totals:
         """Return empty totals, laid out as the training program returns them."""
-        return Totals(*(place(leaf, self.by_seed) for leaf in Totals.zeros(self.config.seeds)))
+        return Totals(*(place(leaf, self.by_seed) for leaf in Totals.zeros(len(self.config.lanes))))
 
 
 def make_setting(config: Config, data: Dataset, workdir: Path, devices: Sequence[Any] | None = None) -> Setting:
@@ -63,20 +69,27 @@ def make_setting(config: Config, data: Dataset, workdir: Path, devices: Sequence
 
     Raises ValueError for settings that do not fit together or to the data.
     """
-    mesh = make_mesh(config.seeds, config.batch_size, devices)
+    alphas, seeds = zip(*config.lanes, strict=True)
+    mesh = make_mesh(len(seeds), config.batch_size, devices)
     recipe = make_recipe(config, data)
     by_seed, clean = shard(mesh, "seed"), slice(0, CLEAN_SUBSET)
+    groups = {} if data.corrupted is None else {"real": ~data.corrupted, "corrupted": data.corrupted}
     return Setting(
         config=config,
         workdir=workdir,
-        seeds=place(np.arange(config.seed, config.seed + config.seeds, dtype=np.uint32), by_seed),
+        seeds=place(np.array(seeds, np.uint32), by_seed),
         by_seed=by_seed,
         replicated=shard(mesh),
         plan=plan_steps(len(data.train_label), len(data.test_label), config),
         recipe=recipe,
         programs=make_programs(recipe, mesh, data.image_shape, config.batch_size),
-        alpha=place(np.full(config.seeds, config.mixing.alpha, np.float32), by_seed),
-        train=place_examples(mesh, data),
+        alpha=place(np.array(alphas, np.float32), by_seed),
+        train=place_examples(mesh, data, config.mixing),
         clean=place_batches(mesh, data.train_image[clean], data.train_label[clean], config.batch_size),
         test=place_batches(mesh, data.test_image, data.test_label, config.batch_size),
+        groups={
+            name: place_batches(mesh, data.train_image[group], data.train_label[group], config.batch_size)
+            for name, group in groups.items()
+            if group.any()
+        },
     )

@@ -12,9 +12,9 @@ from mixup_jax.data import Dataset
 from mixup_jax.errors import CheckpointError
 from mixup_jax.training.checkpoint import open_checkpoints
 from mixup_jax.training.programs import predict_logits
+from mixup_jax.training.recipe import Recipe
 from mixup_jax.training.setting import make_setting
 from mixup_jax.training.state import TrainState
-from mixup_jax.training.step import Recipe
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,12 +3,16 @@
 import json
 import shutil
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from experiments import between_samples, pairs
 from experiments.cifar import SMALL
+from experiments.report import main
+from mixup_jax.evaluation.between import gradient_norms
+from mixup_jax.report.tables import find_tables
 from mixup_jax.training import record
 
 
@@ -28,13 +32,53 @@ def test_the_smoke_run_writes_curves_that_start_and_end_at_training_examples(tra
         missed = (predicted != data.train_label[first]) & (predicted != data.train_label[second])
         assert curves["miss"][1, end] == pytest.approx(100 * missed.mean())
 
-    other = shutil.copytree(trained_pair[1], tmp_path / "other")
-    path = other / "config.json"
-    changed = json.loads(path.read_text())
-    changed["config"]["data"]["train_examples"] = 500
-    path.write_text(json.dumps(changed))
+    ((found, table),) = find_tables([tmp_path])[0]
+    assert found == tmp_path
+    assert [row.label for row in table.rows] == ["ERM", network.name]
+    means = curves["miss"].mean(axis=1), curves["miss"][:, 10], curves["gradient_norm"].mean(axis=1)
+    np.testing.assert_allclose(table.rows[1].values, means, rtol=1e-5)
+    main((tmp_path, *trained_pair), tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert all(words in page for words in (table.title, "<h2>Calibration</h2>", "<h2>Learning curves</h2>"))
+
+
+@pytest.mark.slow
+def test_gradients_are_those_by_the_image_in_0_to_1(trained_pair):
+    network = pairs.load_network(trained_pair[0], None)
+    data, state = network.data, network.trained.of_seed(0)
+    images, labels = jnp.asarray(data.train_image[:3]), jnp.asarray(data.train_label[:3])
+    _, norms = between_samples.at_points(network, "max_logit", state, (images, labels), (images, labels), jnp.ones(()))
+
+    def logits_fn(x):
+        return network.trained.logits(state, 255 * x)
+
+    x = images.astype(jnp.float32) / 255
+    expected = gradient_norms(logits_fn, x, jax.nn.one_hot(labels, len(data.classes)))
+    np.testing.assert_allclose(norms, expected, rtol=1e-4)
+
+
+def change(folder, part, **fields):
+    """Change fields of a run's configuration; return its folder."""
+    path = folder / "config.json"
+    content = json.loads(path.read_text())
+    content["config"][part] |= fields
+    path.write_text(json.dumps(content))
+    return folder
+
+
+@pytest.mark.slow
+def test_pairs_of_different_data_or_networks_and_checkpoints_that_do_not_fit_are_refused(trained_pair, tmp_path):
+    other = change(shutil.copytree(trained_pair[1], tmp_path / "data"), "data", train_examples=500)
     with pytest.raises(ValueError, match=r"trained on digits.* and .* compare runs on the same data"):
         pairs.load_pair(trained_pair[0], other, None)
+    other = change(shutil.copytree(trained_pair[1], tmp_path / "network"), "model", width=4)
+    with pytest.raises(ValueError, match=r"not the same network \(width 8 and 4\)"):
+        pairs.load_pair(trained_pair[0], other, None)
+    shutil.rmtree(other / "checkpoints")  # one of another network is refused too, but Orbax leaves coroutines behind
+    with pytest.raises(ValueError, match=r"no checkpoint that fits its config.json \(preact_resnet on digits"):
+        pairs.load_network(other, None)
+    with pytest.raises(ValueError, match="--erm must be a run of ERM"):
+        pairs.load_pair(*reversed(trained_pair), None)
 
 
 def test_pairs_are_of_different_examples_and_always_the_same():
@@ -52,6 +96,8 @@ def test_a_configuration_is_read_as_it_was_written(tmp_path):
 def test_one_run_alone_and_folders_that_are_no_runs_are_refused(tmp_path):
     with pytest.raises(ValueError, match="give both or none"):
         between_samples.main(erm=tmp_path)
+    with pytest.raises(ValueError, match="--epochs is for the pair that is trained here"):
+        between_samples.main(erm=tmp_path, mixup=tmp_path, epochs=2.0)
     with pytest.raises(ValueError, match="is not the folder of a run"):
         between_samples.main(erm=tmp_path, mixup=tmp_path)
     with pytest.raises(ValueError, match="pairs must be at least 1, got 0"):

@@ -18,12 +18,14 @@ from PIL import Image
 
 from experiments import __main__ as listing
 from experiments import cifar, command_line
+from experiments.running import Job
 from mixup_jax.data import Dataset
-from mixup_jax.training.programs import make_recipe
+from mixup_jax.training.recipe import make_recipe
 from mixup_jax.training.state import init_state
 
 ROOT = Path(__file__).parents[2]
 FILES = {"config.json", "metrics.jsonl", "result.json", "checkpoints", "figures"}
+JOBS = {name: (text, Job(config)) for name, (text, config) in cifar.PRESETS.items()}
 TINY = ["--dataset", "digits", "--width", "4", "--blocks", "1", "--train-examples", "128", "--batch-size", "32"]
 
 
@@ -157,12 +159,12 @@ def test_every_preset_makes_a_recipe_and_a_network(name):
     published = {"preact18": 11_171_146, "wrn28": 36_479_194, "densenet190": 25_624_430}.get(name.split("-")[0])
     assert parameters == published if published else parameters < 1_000_000
     assert float(recipe.schedule(0)) == pytest.approx(0.1)
-    _, job = command_line.parse("cifar", "", cifar.PRESETS, "small-mixup", [name, "--alpha", "0.3", "--seeds", "7"])
+    _, job = command_line.parse("cifar", "", JOBS, "small-mixup", [name, "--alpha", "0.3", "--seeds", "7"])
     assert (job.config.mixing.alpha, job.config.seeds, job.config.model) == (0.3, 7, config.model)
 
 
 def test_without_a_preset_the_default_one_is_run():
-    preset, job = command_line.parse("cifar", "", cifar.PRESETS, "small-mixup", ["--smoke"])
+    preset, job = command_line.parse("cifar", "", JOBS, "small-mixup", ["--smoke"])
     assert (preset, job.smoke, job.config) == ("small-mixup", True, cifar.PRESETS["small-mixup"][1])
 
 
@@ -177,7 +179,7 @@ def test_the_papers_number_stands_beside_the_papers_recipe_only():
 
 def test_the_help_names_the_presets_and_the_default(cli, capsys):
     with pytest.raises(SystemExit) as left:
-        command_line.parse("cifar", "About.", cifar.PRESETS, "small-mixup", ["--help"])
+        command_line.parse("cifar", "About.", JOBS, "small-mixup", ["--help"])
     assert left.value.code == 0
     text = capsys.readouterr().out
     assert all(preset in text for preset in cifar.PRESETS)

@@ -26,6 +26,19 @@ def test_two_runs_of_one_seed_stay_apart(make_run, tmp_path):
     assert [condition.label for condition in group(load(tmp_path))] == ["ERM · first", "ERM · second"]
 
 
+def test_the_same_networks_trained_twice_are_shown_once(make_run, tmp_path):
+    for experiment in ("adversarial", "between_samples"):
+        for name, alpha in (("erm", 0.0), ("mixup", 1.0)):
+            make_run(f"{experiment}/{name}", alpha=alpha, errors=[5.5], experiment=experiment)
+    conditions = group(load(tmp_path))
+    assert [condition.label for condition in conditions] == ["ERM", "mixup, alpha = 1"]
+    assert [condition.runs[0].path.parts[-2:] for condition in conditions[:1]] == [("adversarial", "erm")]
+    assert len(compare(conditions)) == 1
+    make_run("once_more", alpha=0.0, errors=[5.5], params_digest="")
+    make_run("unfinished", alpha=0.0, errors=[5.5], done=20)
+    assert len(group(load(tmp_path))) == 4
+
+
 @pytest.mark.parametrize("change", [{"commit": "other"}, {"mark": "REAL"}, {"dataset": "cifar10"}])
 def test_runs_that_differ_in_more_than_seeds_stay_apart(make_run, tmp_path, change):
     make_run("first", alpha=0.0, errors=[5.5], seeds=[0])

@@ -14,8 +14,9 @@ from tiny_runs import BATCH, DATA, PREACT, TRAIN, changed
 from mixup_jax.data.batches import batch_indices
 from mixup_jax.training.distributed import join
 from mixup_jax.training.mesh import make_mesh, place, shard
-from mixup_jax.training.programs import make_recipe, order_key
-from mixup_jax.training.step import vicinal_batch
+from mixup_jax.training.programs import order_key
+from mixup_jax.training.recipe import make_recipe
+from mixup_jax.training.vicinity import vicinal_batch
 
 
 def show(fields):
@@ -28,8 +29,7 @@ def show(fields):
         index = batch_indices(order_key(rng), step, BATCH, TRAIN)
         batch = {"image": image[index], "label": label[index]}
         batch = jax.lax.with_sharding_constraint(batch, shard(mesh, "data"))
-        rng_augment, rng_mix = jax.random.split(jax.random.fold_in(rng, step))
-        return vicinal_batch(rng_augment, rng_mix, batch, 1.0, step, recipe)
+        return vicinal_batch(jax.random.fold_in(rng, step), batch, 1.0, step, recipe)
 
     examples = [place(array, shard(mesh)) for array in (DATA.train_image, DATA.train_label)]
     for step in (0, 2, 5):

@@ -10,8 +10,9 @@ from tiny_runs import BATCH, DATA, MLP, PREACT, TRAIN, Run, assert_equal, change
 
 from mixup_jax.data.batches import batch_indices
 from mixup_jax.training.mesh import make_mesh, place, shard
-from mixup_jax.training.programs import make_recipe, order_key, place_batches
-from mixup_jax.training.step import vicinal_batch
+from mixup_jax.training.programs import order_key, place_batches
+from mixup_jax.training.recipe import make_recipe
+from mixup_jax.training.vicinity import vicinal_batch
 
 DEVICES = (1, 2, 4, 8)
 
@@ -89,8 +90,7 @@ def test_mixed_batches_are_bit_equal_on_any_devices(fields, topologies):
     def mixed_batch(step, image, label, sharding):
         index = batch_indices(order_key(rng), step, BATCH, TRAIN)
         batch = jax.lax.with_sharding_constraint({"image": image[index], "label": label[index]}, sharding)
-        rng_augment, rng_mix = jax.random.split(jax.random.fold_in(rng, step))
-        return vicinal_batch(rng_augment, rng_mix, batch, 1.0, step, recipe)
+        return vicinal_batch(jax.random.fold_in(rng, step), batch, 1.0, step, recipe)
 
     batches = []
     for devices in topologies:
