@@ -3,9 +3,10 @@
 A run is a function of `Config` and nothing else; where it runs and what it writes is `Launch` (training/launch.py).
 """
 
-import math
 from dataclasses import dataclass, field
 from typing import Literal
+
+from mixup_jax.config_checks import check_config
 
 
 @dataclass(frozen=True)
@@ -140,64 +141,8 @@ class Config:
     """How many seeds to train at once: seed, seed + 1, ..."""
 
     def __post_init__(self) -> None:
-        """Refuse what no run can be made of; what depends on data or devices is checked where they are known."""
-        optimizer, mixing = self.optimizer, self.mixing
-        for name, value, fits, needs in (
-            ("alpha", mixing.alpha, 0 <= mixing.alpha < math.inf, "a finite number >= 0 (0 is ERM)"),
-            (
-                "alphas",
-                mixing.alphas,
-                all(0 <= alpha < math.inf for alpha in mixing.alphas) and len({*mixing.alphas}) == len(mixing.alphas),
-                "different finite numbers >= 0",
-            ),
-            ("cutmix_alpha", mixing.cutmix_alpha, 0 <= mixing.cutmix_alpha < math.inf, "a finite number >= 0"),
-            (
-                "switch_probability",
-                mixing.switch_probability,
-                0 <= mixing.switch_probability <= 1,
-                "between 0 and 1",
-            ),
-            ("neighbours", mixing.neighbours, mixing.neighbours >= 1, "at least 1"),
-            ("noise", self.data.noise, 0 <= self.data.noise < math.inf, "a finite number >= 0"),
-            ("probability", mixing.probability, 0 <= mixing.probability <= 1, "between 0 and 1"),
-            (
-                "phase_out",
-                mixing.phase_out,
-                _ordered(mixing.phase_out),
-                "two numbers 0 <= start <= end, shares of the training",
-            ),
-            ("label_smoothing", mixing.label_smoothing, 0 <= mixing.label_smoothing < 1, "in [0, 1)"),
-            ("batch_size", self.batch_size, self.batch_size >= 1, "at least 1"),
-            ("epochs", self.epochs, 0 < self.epochs < math.inf, "positive"),
-            ("eval_every", self.eval_every, self.eval_every is None or self.eval_every > 0, "positive"),
-            ("seeds", self.seeds, self.seeds >= 1, "at least 1"),
-            ("seed", self.seed, 0 <= self.seed <= 2**32 - self.seeds, f"between 0 and 2**32 - {self.seeds}"),
-            ("label_noise", self.data.label_noise, 0 <= self.data.label_noise <= 1, "between 0 and 1"),
-            ("decay_factor", optimizer.decay_factor, 0 <= optimizer.decay_factor < math.inf, "a finite number >= 0"),
-            ("warmup_start", optimizer.warmup_start, 0 <= optimizer.warmup_start < math.inf, "a finite number >= 0"),
-            ("lr", optimizer.lr, 0 <= optimizer.lr < math.inf, "a finite number >= 0"),
-            ("momentum", optimizer.momentum, 0 <= optimizer.momentum < 1, "in [0, 1)"),
-            ("weight_decay", optimizer.weight_decay, 0 <= optimizer.weight_decay < math.inf, "a finite number >= 0"),
-            ("warmup_epochs", optimizer.warmup_epochs, 0 <= optimizer.warmup_epochs < math.inf, "at least 0"),
-            ("ema", optimizer.ema, 0 <= optimizer.ema < 1, "in [0, 1)"),
-        ):
-            if not fits:
-                raise ValueError(f"{name} must be {needs}, got {value}.")
-        if mixing.alphas and mixing.method == "cutmix":
-            raise ValueError("alphas are mixup's; method cutmix takes --cutmix-alpha.")
-        if mixing.method == "switch" and 0 in (mixing.alphas or (mixing.alpha,)):
-            raise ValueError(
-                "method switch needs alpha > 0: with alpha 0 half of it is ERM; use --probability for that."
-            )
-        if optimizer.accumulate < 1 or self.batch_size % optimizer.accumulate:
-            raise ValueError(f"accumulate must divide the batch of {self.batch_size}, got {optimizer.accumulate}.")
-        by_name = ("permutation", "derangement", "roll", "flip")
-        if mixing.block is not None and mixing.partner not in by_name:
-            raise ValueError(f"block goes with the partners {', '.join(by_name)}, got {mixing.partner}.")
-        if mixing.layer != "input" and (mixing.method != "mixup" or optimizer.accumulate > 1):
-            raise ValueError(f"layer {mixing.layer} goes with method mixup and without --accumulate.")
-        if mixing.block is not None and (mixing.block < 1 or self.batch_size % mixing.block):
-            raise ValueError(f"block must divide the batch of {self.batch_size}, got {mixing.block}.")
+        """Refuse what no run can be made of."""
+        check_config(self)
 
     @property
     def lanes(self) -> tuple[tuple[float, int], ...]:
@@ -208,7 +153,3 @@ class Config:
         """
         seeds = range(self.seed, self.seed + self.seeds)
         return tuple((alpha, seed) for alpha in self.mixing.alphas or (self.mixing.alpha,) for seed in seeds)
-
-
-def _ordered(shares: tuple[float, float] | None) -> bool:
-    return shares is None or 0 <= shares[0] <= shares[1]
