@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import tyro
@@ -23,7 +24,9 @@ from rich.table import Table
 from mixup_jax import draw, mix, mixup
 from mixup_jax import methods as family
 
-Method = Callable[[Array, Array, Array], Any]
+Method = Callable[..., Any]
+"""From a key, images, labels and, where it asks for them, the images and labels of a data set."""
+LAYERS = ("input", "second", "third")
 
 
 def partners(rng: Array, x: Array, y: Array, policy: Callable[[Array, Array], Array]) -> Any:
@@ -38,6 +41,43 @@ def nearest(rng: Array, x: Array, y: Array) -> Any:
     return mixup(rng_mix, x, y, 1.0, partner=family.optimal_partners(rng_partner, x, k=16))
 
 
+def similar(rng: Array, labels: Array) -> Array:
+    """Draw partners by the distance of their labels (C-Mixup)."""
+    return family.by_label_distance(rng, labels.astype(jnp.float32), bandwidth=1.0)
+
+
+def neighbours(rng: Array, x: Array, y: Array, train: tuple[Array, Array], table: Array) -> Any:
+    """Mix with one of 16 neighbours in a data set that holds the batch."""
+    rng_partner, rng_mix = jax.random.split(rng)
+    partner = family.neighbours(rng_partner, table, jnp.arange(len(x)))
+    return mix(draw(rng_mix, len(x), 1.0, partner=partner), (x, y), other=train)
+
+
+class Layer(nn.Module):
+    """A layer that costs nothing."""
+
+    def __call__(self, x: Array) -> Array:
+        return x
+
+
+class Layers(nn.Module):
+    """A network that is nothing but places to mix at."""
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        for name in LAYERS[1:]:
+            x = Layer(name=name)(x)
+        return x
+
+
+def hidden(rng: Array, x: Array, y: Array) -> Any:
+    """Mix at one of three layers, drawn at random (manifold mixup)."""
+    rng_layer, rng_mix = jax.random.split(rng)
+    plan = draw(rng_mix, len(x), 1.0)
+    with family.mix_at_random(rng_layer, plan, LAYERS):
+        return Layers().apply({}, x), mix(plan, y)
+
+
 def switch(rng: Array, x: Array, y: Array) -> Any:
     """Draw mixup or CutMix."""
     rngs = jax.random.split(rng, 3)
@@ -45,9 +85,9 @@ def switch(rng: Array, x: Array, y: Array) -> Any:
     return mix(family.choose(rngs[2], plans, [0.5, 0.5]), (x, y))
 
 
-def dirichlet(rng: Array, x: Array, y: Array) -> Any:
+def dirichlet(rng: Array, x: Array, y: Array, per: str) -> Any:
     """Mix three examples."""
-    return family.mix_all(family.draw_dirichlet(rng, len(x), 1.0), (x, y))
+    return family.mix_all(family.draw_dirichlet(rng, len(x), 1.0, per=per), (x, y))
 
 
 METHODS: dict[str, Method] = {
@@ -58,14 +98,19 @@ METHODS: dict[str, Method] = {
     "mixup, block of 32": partial(mixup, alpha=1.0, block=32),
     "mixup, same class": partial(partners, policy=family.same_class),
     "mixup, other class": partial(partners, policy=family.different_class),
+    "C-Mixup": partial(partners, policy=similar),
+    "mixup, neighbours in a data set": neighbours,
     "k-mixup, k = 16": nearest,
-    "Dirichlet, 3 examples": dirichlet,
+    "mixup at one of 3 layers": hidden,
+    "Dirichlet, 3 examples": partial(dirichlet, per="batch"),
+    "Dirichlet, per example": partial(dirichlet, per="example"),
     "noisy feature mixup": partial(family.noisy_feature_mixup, alpha=1.0),
     "RegMixup (twice the batch)": family.regmixup,
     "CutMix": partial(family.cutmix, alpha=1.0),
     "CutMix, per example": partial(family.cutmix, alpha=1.0, per="example"),
     "mixup or CutMix": switch,
     "GridMix": partial(family.gridmix, alpha=1.0),
+    "GridMix, per example": partial(family.gridmix, alpha=1.0, per="example"),
     "FMix": partial(family.fmix, alpha=1.0),
     "FMix, per example": partial(family.fmix, alpha=1.0, per="example"),
     "ResizeMix": family.resizemix,
@@ -85,16 +130,22 @@ def main(batch: int = 128, side: int = 64, rounds: int = 15, calls: int = 5) -> 
     rng = jax.random.key(0)
     x = jax.random.uniform(rng, (batch * side * side * 3,)).reshape(batch, side, side, 3)
     y = jax.nn.one_hot(jnp.arange(batch) % 10, 10)
-    programs = {"one pass": compiled(lambda rng, x, y: (x * 1.5, y * 1.5), rng, x, y)}
-    for name, method in track(METHODS.items(), description="compiling", transient=True):
-        programs[name] = compiled(method, rng, x, y)
+    train = jnp.tile(x, (8, 1, 1, 1)), jnp.tile(y, (8, 1))
+    table = jax.random.randint(rng, (8 * batch, 16), 0, 8 * batch)
+    methods = {"one pass": lambda rng, x, y: (x * 1.5, y * 1.5), **METHODS}
+    arguments = {
+        name: (rng, x, y, *([train, table] if method is neighbours else [])) for name, method in methods.items()
+    }
+    programs = {}
+    for name, method in track(methods.items(), description="compiling", transient=True):
+        programs[name] = compiled(method, *arguments[name])
     seconds = {name: [] for name in programs}
     for _ in track(range(rounds), description="timing", transient=True):
         for name, program in programs.items():
-            jax.block_until_ready(program(rng, x, y))
+            jax.block_until_ready(program(*arguments[name]))
             start = time.perf_counter()
             for _ in range(calls):
-                result = program(rng, x, y)
+                result = program(*arguments[name])
             jax.block_until_ready(result)
             seconds[name].append((time.perf_counter() - start) / calls)
     title = f"{batch} images of {side} x {side} x 3, float32, {x.nbytes / 2**20:.0f} MiB; {jax.default_backend()}"
@@ -107,9 +158,9 @@ def main(batch: int = 128, side: int = 64, rounds: int = 15, calls: int = 5) -> 
     Console().print(table)
 
 
-def compiled(method: Method, *arguments: Array) -> Any:
+def compiled(method: Method, *arguments: Any) -> Any:
     """Compile a method ahead of time, so that its memory is known."""
-    return jax.jit(lambda rng, x, y: method(rng, x, y)).lower(*arguments).compile()
+    return jax.jit(lambda *each: method(*each)).lower(*arguments).compile()
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ from mixup_jax.config import Model
 from mixup_jax.mixing import Mix
 from mixup_jax.models import build
 from mixup_jax.optim import learning_rate, sgd
-from mixup_jax.training.state import init_state
 from mixup_jax.training.recipe import Recipe
+from mixup_jax.training.state import init_state
 from mixup_jax.training.step import train_step
 
 CASES = {

@@ -26,8 +26,8 @@ from rich.table import Table
 from mixup_jax.config import Model, Optimizer
 from mixup_jax.models import build
 from mixup_jax.optim import learning_rate, sgd
-from mixup_jax.training.state import init_state
 from mixup_jax.training.recipe import Recipe
+from mixup_jax.training.state import init_state
 from mixup_jax.training.step import train_step
 
 HAS_TORCH = find_spec("torch") is not None

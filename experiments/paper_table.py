@@ -11,13 +11,14 @@ from mixup_jax.report.tables import NAME, Table, to_json
 from mixup_jax.report.wording import hardware
 from mixup_jax.training import record
 from mixup_jax.training.mesh import is_writer
+from mixup_jax.training.provenance import describe
 
 
 def write_table(folder: Path, table: Table) -> Table:
     """Write `table` to table.json in `folder`, with how it was made, and print it; return what was written."""
     from mixup_jax.report.terminal import paper_table  # scipy takes a second to import
 
-    made = record.describe(Config(), table.experiment, "")
+    made = describe(Config(), table.experiment, "")
     words = {name: text(made[name]) for name in ("command", "commit", "versions")}
     table = replace(table, device=hardware(made["device"]), **words)
     if is_writer():

@@ -21,6 +21,7 @@ from mixup_jax.training import record
 from mixup_jax.training.launch import Launch
 from mixup_jax.training.loop import fit
 from mixup_jax.training.mesh import is_writer
+from mixup_jax.training.provenance import describe
 
 NAMES = ("experiment", "preset", "method", "methods", "model", "dataset", "mark", "wrong_labels")
 
@@ -66,7 +67,7 @@ def run(
         "mark": data.mark,
         **({"wrong_labels": wrong} if config.data.label_noise else {}),
     }
-    description = names | record.describe(config, experiment, preset)
+    description = names | describe(config, experiment, preset)
     with record.locked(workdir) if is_writer() else contextlib.nullcontext():
         if is_writer():
             description = record.claim(workdir, description)

@@ -1,17 +1,10 @@
 """The folder of a run: what was asked for, what happened, what came out (docs/design.md, "The files of a run")."""
 
 import contextlib
-import dataclasses
 import fcntl
 import hashlib
-import importlib.metadata
 import json
 import os
-import platform
-import shlex
-import subprocess
-import sys
-import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,52 +14,6 @@ import jax
 import numpy as np
 
 from mixup_jax.config import Config, Data, Mixing, Model, Optimizer
-
-PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
-
-
-def describe(config: Config, experiment: str, preset: str) -> dict[str, Any]:
-    """Return the content of config.json: the configuration, and where and with what it runs."""
-    device = jax.devices()[0]
-    return {
-        "experiment": experiment,
-        "preset": preset,
-        "config": json.loads(json.dumps(dataclasses.asdict(config))),
-        "versions": {"python": sys.version.split()[0]} | {name: importlib.metadata.version(name) for name in PACKAGES},
-        "commit": commit(),
-        "device": {"platform": device.platform, "kind": _kind(device), "count": jax.device_count()},
-        "command": shlex.join(["python", *_module_arguments()]),
-        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-    }
-
-
-def _kind(device: Any) -> str:
-    """Return the name of the device; JAX calls every CPU "cpu"."""
-    if device.platform != "cpu":
-        return device.device_kind
-    information = Path("/proc/cpuinfo")
-    lines = information.read_text().splitlines() if information.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.processor() or platform.machine()}, {os.cpu_count()} cores"
-
-
-def _module_arguments() -> list[str]:
-    """Return the command line as it was typed: ``python -m package.module`` shows up in argv as a path."""
-    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
-    name = spec.name.removesuffix(".__main__") if spec else None
-    return ["-m", name, *sys.argv[1:]] if name else list(sys.argv)
-
-
-def commit() -> str | None:
-    """Return the commit of this code, with "-dirty" where files differ from it; None outside of a checkout of it."""
-    root = Path(__file__).parents[2]
-    git = ["git", "-C", str(root), "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty"]
-    try:  # .git is there in a checkout of this project, not where it is installed below somebody else's
-        if (root / ".git").exists():
-            return subprocess.run(git, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        pass
-    return None
 
 
 @contextlib.contextmanager

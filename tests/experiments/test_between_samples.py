@@ -14,6 +14,7 @@ from experiments.report import main
 from mixup_jax.evaluation.between import gradient_norms
 from mixup_jax.report.tables import find_tables
 from mixup_jax.training import record
+from mixup_jax.training.provenance import describe
 
 
 @pytest.mark.slow
@@ -89,7 +90,7 @@ def test_pairs_are_of_different_examples_and_always_the_same():
 
 
 def test_a_configuration_is_read_as_it_was_written(tmp_path):
-    record.write_json(tmp_path / "config.json", record.describe(SMALL, "cifar", "small-mixup"))
+    record.write_json(tmp_path / "config.json", describe(SMALL, "cifar", "small-mixup"))
     assert record.read_config(tmp_path) == SMALL
 
 
