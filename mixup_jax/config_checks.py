@@ -35,6 +35,7 @@ RANGES: dict[str, Range] = {
     "mixing.label_smoothing": BELOW_ONE,
     "data.label_noise": SHARE,
     "data.noise": FINITE,
+    "model.dropout": BELOW_ONE,
     "batch_size": COUNT,
     "epochs": (lambda epochs: 0 < epochs < math.inf, "positive"),
     "eval_every": (lambda epochs: epochs is None or epochs > 0, "positive"),

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+import numpy as np
+
 from mixup_jax.report.conditions import Condition
-from mixup_jax.report.results import ERRORS
+from mixup_jax.report.results import ERRORS, Result
 from mixup_jax.report.statistics import Summary, decimal, summarise
 from mixup_jax.report.wording import MISSING, duration, rate, short_commit
 
@@ -36,6 +38,7 @@ class Row:
     paper_source: str
     ece: tuple[str, str]
     """Mean, and standard deviation or nothing."""
+    overconfidence: str
     train_error: tuple[str, str]
     time: str
     images_per_second: str
@@ -88,6 +91,7 @@ def _finished(condition: Condition, ends: tuple[float, float]) -> Row:
         paper=MISSING if paper is None else f"{paper:g}",
         paper_source=results[0].paper_source if paper is not None else "",
         ece=_apart(condition.summary("test_ece")),
+        overconfidence=_overconfidence(results),
         train_error=_apart(condition.summary("train_subset_error")),
         time=duration(sum(result.wall_seconds for result in results)),
         images_per_second=rate(sum(result.images_per_second for result in results) / len(results)),
@@ -110,6 +114,7 @@ def _unfinished(condition: Condition) -> Row:
         n=len(condition.seeds),
         error=str(summarise(errors[-1].tolist())) if len(errors) else MISSING,
         ece=(MISSING, ""),
+        overconfidence="",
         train_error=(MISSING, ""),
         hardware=run.device or MISSING,
         commit=short_commit(run.commit),
@@ -122,6 +127,17 @@ def _unfinished(condition: Condition) -> Row:
 def _apart(summary: Summary) -> tuple[str, str]:
     mean, _, sd = str(summary).partition(" ")
     return mean, sd
+
+
+def _overconfidence(results: Sequence[Result]) -> str:
+    """Return mean confidence minus accuracy in points, with its sign; nothing where a run has no bins."""
+    bins = [result.reliability for result in results]
+    if any(each is None for each in bins):
+        return ""
+    gaps = [each["count"] * (each["confidence"] - each["accuracy"]) for each in bins if each]
+    points = 100 * np.concatenate([gap.sum(axis=1) for gap in gaps])
+    images = np.concatenate([each["count"].sum(axis=1) for each in bins if each])
+    return f"{float(np.mean(points / np.maximum(images, 1))):+.1f}"
 
 
 def _others() -> list[str]:

@@ -5,18 +5,22 @@ import os
 import shutil
 import signal
 import time
+from dataclasses import replace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from tiny_runs import DATA, MLP, changed
 
+from mixup_jax.data.label_noise import corrupt_labels
 from mixup_jax.errors import NotFinite
 from mixup_jax.training.launch import Launch
 from mixup_jax.training.loop import fit
 from mixup_jax.training.plan import Plan, plan_steps
 from mixup_jax.training.progress import Bar
 from mixup_jax.training.stopping import Stopped, stop_on_signals
+from mixup_jax.training.trained import load_trained
 
 CONFIG = changed(MLP, epochs=5.0, eval_every=1.0)
 CLOCK = ("seconds", "images_per_second")
@@ -163,3 +167,16 @@ def test_signals_mean_what_they_meant_before_once_a_run_is_over():
         assert flag.requested()
         assert flag.stopped("x").exit_code == 143
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+
+
+def test_training_errors_are_those_on_real_and_on_corrupted_labels(tmp_path):
+    label, mask = corrupt_labels(DATA.train_label, 0.5, len(DATA.classes))
+    data, config = replace(DATA, train_label=label, corrupted=mask), changed(CONFIG, seeds=2, batch_size=12)
+    result = fit(config, data, Launch(), tmp_path)
+    trained = load_trained(tmp_path, config, data, keep=1)
+    for seed in range(2):
+        predicted = np.argmax(trained.logits(trained.of_seed(seed), jnp.asarray(data.train_image, jnp.float32)), axis=1)
+        wrong = predicted != label
+        assert result["train_error_real"][seed] == pytest.approx(100 * wrong[~mask].mean())
+        assert result["train_error_corrupted"][seed] == pytest.approx(100 * wrong[mask].mean())
+    assert result["train_error_real"] != result["train_error_corrupted"]

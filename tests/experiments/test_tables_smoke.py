@@ -1,0 +1,41 @@
+"""The smoke runs of the experiments that make a table of many runs: from the command to the page."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments import report
+from mixup_jax.report.tables import find_tables
+
+ROOT = Path(__file__).parents[2]
+
+
+def call(*arguments):
+    done = subprocess.run(
+        [sys.executable, "-m", *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, timeout=500, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "rows"), [("corrupted_labels", 4), ("ablation", 4)])
+def test_the_smoke_run_leaves_a_table_that_the_report_shows_and_starts_nothing_twice(name, rows, tmp_path, capsys):
+    folder = tmp_path / name
+    printed = call(f"experiments.{name}", "--smoke", "--seeds", "2", "--workdir", folder)
+    [(_, table)], warnings = find_tables([folder])
+    assert not warnings
+    assert len(table.rows) == rows
+    assert all(len(values) == 2 for row in table.rows for values in row.values)
+    assert table.dataset.startswith("digits")
+    assert "epoch 1:" in printed
+    again = call(f"experiments.{name}", "--smoke", "--seeds", "2", "--workdir", folder)
+    assert "epoch 1:" not in again
+    page = tmp_path / "report.html"
+    report.main((folder,), page)
+    assert table.title.split(":")[0] in capsys.readouterr().out
+    html = page.read_text()
+    assert table.title in html
+    assert all(row.label in html for row in table.rows)
