@@ -21,7 +21,7 @@ PER = ("batch", "example")
 PARTNERS = ("permutation", "derangement", "roll", "flip")
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=("lam", "partner", "mask"), meta_fields=("block",))
+@partial(jax.tree_util.register_dataclass, data_fields=("lam", "partner", "mask"), meta_fields=("block", "resized"))
 @dataclass(frozen=True)
 class Mix:
     """A mixing plan for a batch.
@@ -32,12 +32,14 @@ class Mix:
     must keep that promise: `mix` looks for partners in the run only.
     `mask`: (batch, height, width) or other positions, what each position keeps of itself: bool (pasting, as in CutMix)
     or float32. Leaves with these positions (batch, height, width, ...) follow the mask, all others `lam`, its mean.
+    `resized`: the mask stands for the whole partner, shrunk; only `mixup_jax.methods.paste_resized` can carry that out.
     """
 
     lam: Array
     partner: Array
     block: int | None = None
     mask: Array | None = None
+    resized: bool = False
 
 
 def draw(
@@ -92,7 +94,8 @@ def mix(plan: Mix, tree: Any, other: Any = None) -> Any:
     index beyond it means its last example, as everywhere in JAX).
 
     Raises TypeError for integer or boolean leaves (one-hot class ids, or use `mixed_cross_entropy`; convert images),
-    ValueError for a leaf whose first axis is not the plan's, or that does not fit its partners.
+    ValueError for a leaf whose first axis is not the plan's, or that does not fit its partners, and for images with a
+    plan of ResizeMix.
 
     >>> plan = Mix(lam=jnp.array([1.0, 0.75]), partner=jnp.array([1, 0]))
     >>> mix(plan, {"x": jnp.array([[8.0], [4.0]])})
@@ -156,6 +159,8 @@ def _mix_leaf(plan: Mix, leaf: Array, others: Array, name: str) -> Array:
     share = plan.lam
     if plan.mask is not None and leaf.shape[1 : plan.mask.ndim] == plan.mask.shape[1:]:
         share = plan.mask
+        if plan.resized:
+            raise ValueError(f"plan is one of draw_resizemix: use paste_resized for leaf{name}, {describe(leaf)}.")
     elif plan.mask is not None and leaf.shape[2 : plan.mask.ndim + 1] == plan.mask.shape[1:]:
         raise ValueError(
             f"leaf{name} is {describe(leaf)}, but the plan's mask is {plan.mask.shape}: its positions must follow the "

@@ -10,8 +10,22 @@ from mixup_jax import methods
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
-RUNNABLE = ("api", "methods", "migration", "where-it-goes")
+README = ROOT / "README.md"
+RUNNABLE = [README, *(ROOT / "docs" / f"{name}.md" for name in ("api", "methods", "migration", "where-it-goes"))]
 """Pages whose python blocks run, each by itself after the first one of its page."""
+PREAMBLE = {
+    README: """
+import jax, jax.numpy as jnp
+rng, params = jax.random.key(0), jnp.zeros((12, 10))
+x = image = jnp.ones((4, 2, 2, 3))
+label = jnp.arange(4)
+y = jax.nn.one_hot(label, 10)
+apply = lambda params, x: x.reshape(len(x), -1) @ params
+"""
+}
+"""What a page takes for granted: the reader's own batch and network."""
+TITLES = ("Images", "Choosing among them")
+"""Between these two sections of the page of the family are its methods for images."""
 OPTIONAL = ("grain", "tensorflow")
 """What a block may import without being a requirement of the project."""
 
@@ -45,12 +59,7 @@ def quick_compiler(monkeypatch):
     jax.config.update("jax_disable_most_optimizations", False)
 
 
-BLOCKS = [
-    pytest.param(page, line, id=f"{name}:{line}")
-    for name in RUNNABLE
-    for page in [ROOT / "docs" / f"{name}.md"]
-    for line, _ in python_blocks(page)
-]
+BLOCKS = [pytest.param(page, line, id=f"{page.stem}:{line}") for page in RUNNABLE for line, _ in python_blocks(page)]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -65,6 +74,7 @@ def test_links_within_the_project_lead_somewhere(page):
 def test_what_a_page_shows_runs(page, line):
     blocks = python_blocks(page)
     namespace = {"__name__": "page"}
+    exec(PREAMBLE.get(page, ""), namespace)
     first = blocks[0][0]
     for start, code in blocks:
         if start in (first, line):
@@ -82,6 +92,19 @@ def defines(file, test):
     return file.exists() and re.search(rf"^def {test}\(", file.read_text(), re.MULTILINE)
 
 
-def test_every_method_has_its_place_on_the_page_of_the_family():
-    page = (ROOT / "docs" / "methods.md").read_text()
-    assert not [name for name in methods.__all__ if name not in page]
+def sections_of_the_family():
+    """Return the page of the family, cut at its headings."""
+    return re.split(r"^(?=##)", (ROOT / "docs" / "methods.md").read_text(), flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", methods.__all__)
+def test_every_method_is_on_the_page_of_the_family_with_an_equation(name):
+    with_equation = [text for text in sections_of_the_family() if re.search(r"^    \S.* [=~] ", text, re.MULTILINE)]
+    assert [text for text in with_equation if re.search(rf"\b{name}\b", text)]
+
+
+def test_every_method_for_images_has_its_picture():
+    sections = sections_of_the_family()
+    first, last = (next(i for i, text in enumerate(sections) if text.startswith(f"## {title}")) for title in TITLES)
+    assert last - first > 9
+    assert not [text.splitlines()[0] for text in sections[first + 1 : last] if "](images/gallery/" not in text]

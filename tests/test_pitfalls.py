@@ -130,6 +130,17 @@ def test_several_labels_an_example_are_mixed_class_by_class(plan, rng):
     np.testing.assert_allclose(mixed_sigmoid_cross_entropy(logits, labels, plan), expected, rtol=1e-5)
 
 
+def test_a_discriminator_sees_real_mixed_with_generated_and_lambda_is_its_label(rng):
+    rng_plan, rng_real, rng_generated = jax.random.split(rng, 3)
+    plan = draw(rng_plan, 8, 0.2, per="example", partner=jnp.arange(8))
+    real, generated = jax.random.normal(rng_real, (8, 2)), jax.random.normal(rng_generated, (8, 2))
+    x, label = mix(plan, (real, jnp.ones(8)), other=(generated, jnp.zeros(8)))
+    lam = np.asarray(plan.lam)[:, None]
+    np.testing.assert_allclose(x, lam * real + (1 - lam) * generated, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(label, plan.lam, rtol=1e-6)
+    assert (lam > 0.2).any()  # Beta(0.2, 0.2), not uniform from 0 to 0.2
+
+
 @pytest.mark.parametrize("pasted", [True, False])
 def test_lambda_is_the_share_that_an_example_keeps_of_itself(plan, pasted):
     @quick_jit

@@ -6,10 +6,11 @@ x~ = M * x_i + (1 - M) * x_j        y~ = lam y_i + (1 - lam) y_j        lam = me
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from mixup_jax.methods.regions import boxes, check_size, image_size, paste
+from mixup_jax.methods.regions import boxes, boxes_inside, check_size, image_size, paste
 from mixup_jax.mixing import Mix, draw, mix
 
 
@@ -18,6 +19,7 @@ def draw_cutmix(
     size: tuple[int, int, int],
     alpha: ArrayLike,
     *,
+    minmax: tuple[float, float] | None = None,
     per: str = "batch",
     partner: str | ArrayLike = "permutation",
     block: int | None = None,
@@ -26,7 +28,13 @@ def draw_cutmix(
 
     The box has a share ``1 - lam`` of the area, ``lam ~ Beta(alpha, alpha)``, and is clipped at the border; the plan's
     lambda is counted from the pixels that are left. ``per="batch"`` pastes the same box into all images, as the paper's
-    code does. alpha = 0 pastes nothing. Raises what `draw` raises.
+    code does. alpha = 0 pastes nothing.
+
+    With `minmax`, two shares, boxes are as by timm's `cutmix_minmax`: height and width are independent of each other,
+    uniform among the whole numbers of pixels from the first share of the image's to below the second one (the first, if
+    they are the same number), and the box is anywhere inside of the image. alpha then only says whether one is pasted.
+
+    Raises what `draw` raises, and ValueError unless ``0 <= minmax[0] <= minmax[1] <= 1``.
 
     >>> plan = draw_cutmix(jax.random.key(0), (4, 8, 8), alpha=1.0)
     >>> bool((plan.lam == plan.mask.mean(axis=(1, 2))).all())
@@ -35,7 +43,17 @@ def draw_cutmix(
     rng_plan, rng_box = jax.random.split(rng)
     plan = draw(rng_plan, check_size(size)[0], alpha, per=per, partner=partner, block=block)
     lam = plan.lam[:1] if per == "batch" else plan.lam
-    return paste(plan, boxes(rng_box, lam, size[1:]))
+    if minmax is None:
+        return paste(plan, boxes(rng_box, lam, size[1:]))
+    if not 0 <= minmax[0] <= minmax[1] <= 1:
+        raise ValueError(f"minmax must satisfy 0 <= minmax[0] <= minmax[1] <= 1, got {minmax}.")
+    rng_row, rng_column, *rng_sides = jax.random.split(rng_box, 4)
+    sides = []
+    for key, length in zip(rng_sides, size[1:], strict=True):
+        least, most = (int(share * length) for share in minmax)
+        side = jax.random.randint(key, lam.shape, least, max(most, least + 1))
+        sides.append(jnp.where(jnp.asarray(alpha) > 0, side, 0))
+    return paste(plan, boxes_inside([rng_row, rng_column], sides, size[1:]))
 
 
 def cutmix(
@@ -44,6 +62,7 @@ def cutmix(
     y: Any,
     alpha: ArrayLike,
     *,
+    minmax: tuple[float, float] | None = None,
     per: str = "batch",
     partner: str | ArrayLike = "permutation",
     block: int | None = None,
@@ -53,9 +72,9 @@ def cutmix(
     `x` is images (batch, height, width, ...) of any dtype or a tree of them (a segmentation map is cut along), `y`
     floating-point soft labels (batch, classes). Options as in `draw_cutmix`.
 
-    >>> import jax.numpy as jnp
     >>> x, y = cutmix(jax.random.key(0), jnp.zeros((4, 8, 8, 3), jnp.uint8), jnp.eye(4), alpha=1.0)
     >>> x.dtype, y.shape
     (dtype('uint8'), (4, 4))
     """
-    return mix(draw_cutmix(rng, image_size(x), alpha, per=per, partner=partner, block=block), (x, y))
+    plan = draw_cutmix(rng, image_size(x), alpha, minmax=minmax, per=per, partner=partner, block=block)
+    return mix(plan, (x, y))

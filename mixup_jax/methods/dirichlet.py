@@ -7,17 +7,30 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from mixup_jax.mixing import PER, Mix, draw, mix
+from mixup_jax.mixing import Mix, draw, mix
 
 
-def draw_dirichlet(rng: Array, size: int, alpha: ArrayLike, *, examples: int = 3, per: str = "batch") -> list[Mix]:
+def draw_dirichlet(
+    rng: Array,
+    size: int,
+    alpha: ArrayLike,
+    *,
+    examples: int = 3,
+    per: str = "batch",
+    partner: str | ArrayLike = "permutation",
+    block: int | None = None,
+) -> list[Mix]:
     """Draw weights ``w ~ Dirichlet(alpha, ..., alpha)`` of `examples` examples, as ``examples - 1`` plans in a row.
 
     A convex combination of many is a chain of convex combinations of two: the k-th plan gives what was mixed so far
     the weight ``(w_0 + ... + w_k-1) / (w_0 + ... + w_k)``; `mix_all` carries the chain out. With two examples this is
     mixup. alpha = 0 leaves the batch alone.
 
-    Raises what `draw` raises, and ValueError for fewer than 2 examples.
+    Each plan has partners of its own: "permutation" or "derangement" are drawn anew for each of them, and integers
+    (examples - 1, batch) give them all. The rest are options of `mixup_jax.draw`.
+
+    Raises what `draw` raises, and ValueError for fewer than 2 examples, partners of another number of examples, and
+    "roll" or "flip" with more than 2 examples, all but the first of which would be the same.
 
     >>> plans = draw_dirichlet(jax.random.key(0), 4, alpha=1.0, examples=3)
     >>> weights = mix_all(plans, jnp.eye(4))
@@ -26,10 +39,15 @@ def draw_dirichlet(rng: Array, size: int, alpha: ArrayLike, *, examples: int = 3
     """
     if examples < 2:
         raise ValueError(f"examples must be at least 2, got {examples}.")
-    if per not in PER:
-        raise ValueError(f"per must be one of {', '.join(PER)}, got {per!r}.")
+    if examples > 2 and isinstance(partner, str) and partner in ("roll", "flip"):
+        raise ValueError(f"partner {partner!r} would be the same example {examples - 1} times; give integers.")
+    policies = [partner] * (examples - 1) if isinstance(partner, str) else list(jnp.asarray(partner))
+    if len(policies) != examples - 1:
+        raise ValueError(f"partner must be integers ({examples - 1}, {size}), got {len(policies)} rows.")
     rng_weight, *keys = jax.random.split(rng, examples)
-    plans = [draw(key, size, alpha) for key in keys]  # their partners; also checks alpha and size
+    plans = [  # their partners; the weights are drawn below
+        draw(key, size, alpha, per=per, partner=policy, block=block) for key, policy in zip(keys, policies, strict=True)
+    ]
     alpha = jnp.asarray(alpha, jnp.float32)
     shape = () if per == "batch" else (size,)
     positive = jnp.where(alpha > 0, alpha, 1.0)
@@ -37,7 +55,7 @@ def draw_dirichlet(rng: Array, size: int, alpha: ArrayLike, *, examples: int = 3
     so_far = jax.lax.cumlogsumexp(log_gamma, axis=len(shape))
     share = jnp.exp(so_far[..., :-1] - so_far[..., 1:])
     share = jnp.where(alpha > 0, share, jnp.where(alpha == 0, 1.0, jnp.nan))
-    return [Mix(jnp.broadcast_to(share[..., k], (size,)), plan.partner) for k, plan in enumerate(plans)]
+    return [Mix(jnp.broadcast_to(share[..., k], (size,)), plan.partner, block) for k, plan in enumerate(plans)]
 
 
 def mix_all(plans: list[Mix], tree: Any) -> Any:

@@ -8,6 +8,7 @@ table 5 are "stage1", ..., "stage4" and "head" of `mixup_jax.models.PreActResNet
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 import flax.linen as nn
 import jax
@@ -91,7 +92,7 @@ def mix_at_random(rng: Array, plan: Mix, layers: Sequence[str]) -> Iterator[Arra
 def _only_if(condition: Array, plan: Mix) -> Mix:
     """Return the plan, or one that leaves every example alone."""
     mask = None if plan.mask is None else jnp.where(condition, plan.mask, jnp.ones_like(plan.mask))
-    return Mix(jnp.where(condition, plan.lam, 1.0), plan.partner, plan.block, mask)
+    return replace(plan, lam=jnp.where(condition, plan.lam, 1.0), mask=mask)
 
 
 def _unknown(layer: str, target: tuple[str, ...], seen: list[tuple[str, ...]]) -> str:

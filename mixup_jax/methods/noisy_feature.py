@@ -20,7 +20,9 @@ def noisy_feature_mixup(
     *,
     additive: ArrayLike = 0.4,
     multiplicative: ArrayLike = 0.2,
-    **options,
+    per: str = "batch",
+    partner: str | ArrayLike = "permutation",
+    block: int | None = None,
 ) -> tuple[Any, Any]:
     """Mix a batch with itself, then add noise to the inputs, not to the labels.
 
@@ -34,7 +36,7 @@ def noisy_feature_mixup(
     True
     """
     rng_mix, rng_noise = jax.random.split(rng)
-    x, y = mixup(rng_mix, x, y, alpha, **options)
+    x, y = mixup(rng_mix, x, y, alpha, per=per, partner=partner, block=block)
     return add_noise(rng_noise, x, additive, multiplicative), y
 
 

@@ -1,5 +1,6 @@
 """Plans that paste a region of the partner instead of blending: the mask, and the label weight counted from it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -52,6 +53,20 @@ def box_at(row: Array, column: Array, lam: Array, size: tuple[int, int]) -> Arra
     height, width = ((side * length).astype(jnp.int32) for length in size)
     top, left = row - height // 2, column - width // 2
     return rectangle(top, left, top + height, left + width, size)
+
+
+def boxes_inside(keys: Sequence[Array], sides: Sequence[Array], size: tuple[int, int]) -> Array:
+    """Draw where boxes are that lie wholly inside of the image: masks (batch, height, width), bool, False in the box.
+
+    `keys` are one for the rows and one for the columns, `sides` the heights and the widths of the boxes, integers
+    (batch,) from 0 to those of the image, `size`.
+    """
+    bounds = []
+    for key, side, length in zip(keys, sides, size, strict=True):
+        start = jax.random.randint(key, side.shape, 0, length - side + 1)
+        bounds.append((start, start + side))
+    (top, bottom), (left, right) = bounds
+    return rectangle(top, left, bottom, right, size)
 
 
 @jax.jit  # outside of jit the loop would be compiled anew at each call

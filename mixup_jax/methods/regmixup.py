@@ -14,7 +14,15 @@ from mixup_jax.mixing import mixup
 
 
 def regmixup(
-    rng: Array, x: Any, y: Any, alpha: ArrayLike = 20.0, *, eta: ArrayLike = 1.0, **options
+    rng: Array,
+    x: Any,
+    y: Any,
+    alpha: ArrayLike = 20.0,
+    *,
+    eta: ArrayLike = 1.0,
+    per: str = "batch",
+    partner: str | ArrayLike = "permutation",
+    block: int | None = None,
 ) -> tuple[Any, Any, Array]:
     """Return a batch of twice the length, the clean examples and then the mixed ones, and a weight for each loss.
 
@@ -27,7 +35,7 @@ def regmixup(
     >>> x.shape, weight.tolist()
     ((8, 4), [2.0, 2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0])
     """
-    clean, mixed = (x, y), mixup(rng, x, y, alpha, **options)
+    clean, mixed = (x, y), mixup(rng, x, y, alpha, per=per, partner=partner, block=block)
     x, y = jax.tree.map(lambda *pair: jnp.concatenate([jnp.asarray(leaf) for leaf in pair]), clean, mixed)
     size = len(jax.tree.leaves(y)[0]) // 2
     return x, y, jnp.repeat(jnp.stack([2.0, 2.0 * jnp.asarray(eta, jnp.float32)]), size)

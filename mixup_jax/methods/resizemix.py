@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from mixup_jax.methods.regions import check_size, image_size, paste, rectangle
+from mixup_jax.methods.regions import boxes_inside, check_size, image_size, paste
 from mixup_jax.mixing import Mix, draw, mix, take_partner
 
 
@@ -27,7 +27,7 @@ def draw_resizemix(
     partner: str | ArrayLike = "permutation",
     block: int | None = None,
 ) -> Mix:
-    """Draw a plan whose boxes lie inside of the image; carry it out with `paste_resized`, not with `mix`.
+    """Draw a plan whose boxes lie inside of the image, to be carried out by `paste_resized`: `mix` refuses its images.
 
     `size` is (batch, height, width). A box has a share tau of the height and of the width, rounded down but at least a
     pixel, ``tau = low + (high - low) * u``, ``u ~ Beta(alpha, alpha)``: alpha = 1 is the paper's uniform distribution,
@@ -41,17 +41,14 @@ def draw_resizemix(
     """
     if not 0 <= low <= high <= 1:
         raise ValueError(f"low and high must satisfy 0 <= low <= high <= 1, got {low} and {high}.")
-    rng_plan, rng_row, rng_column = jax.random.split(rng, 3)
+    rng_plan, *rng_box = jax.random.split(rng, 3)
     plan = draw(rng_plan, check_size(size)[0], alpha, per=per, partner=partner, block=block)
     lam = plan.lam[:1] if per == "batch" else plan.lam
     tau = low + (high - low) * (1 - lam)
-    bounds = []
-    for key, length in ((rng_row, size[1]), (rng_column, size[2])):
-        side = jnp.where(jnp.asarray(alpha) > 0, jnp.maximum((tau * length).astype(jnp.int32), 1), 0)
-        start = jax.random.randint(key, lam.shape, 0, length - side + 1)
-        bounds.append((start, start + side))
-    (top, bottom), (left, right) = bounds
-    return paste(plan, rectangle(top, left, bottom, right, size[1:]))
+    height, width = (
+        jnp.where(jnp.asarray(alpha) > 0, jnp.maximum((tau * length).astype(jnp.int32), 1), 0) for length in size[1:]
+    )
+    return replace(paste(plan, boxes_inside(rng_box, (height, width), size[1:])), resized=True)
 
 
 def paste_resized(plan: Mix, tree: Any, other: Any = None) -> Any:
@@ -78,7 +75,7 @@ def paste_resized(plan: Mix, tree: Any, other: Any = None) -> Any:
         return _shrink(mask, partner) if partner.shape[1:3] == mask.shape[1:] else partner
 
     partners = jax.tree.map(place, tree if other is None else other)
-    return mix(replace(plan, partner=jnp.arange(len(mask), dtype=jnp.int32)), tree, partners)
+    return mix(replace(plan, partner=jnp.arange(len(mask), dtype=jnp.int32), resized=False), tree, partners)
 
 
 def resizemix(

@@ -1,5 +1,6 @@
 """One plan over a batch of many things: a rule for each leaf, and padding that is left alone."""
 
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -87,7 +88,7 @@ def leave_padding(plan: Mix, valid: ArrayLike, other_valid: ArrayLike | None = N
     partner = plan.partner
     if other_valid is None:  # each its own partner: what padding holds, even NaN, stays there
         partner = jnp.where(mixed, partner, jnp.arange(partner.shape[0], dtype=partner.dtype))
-    return Mix(lam, partner, plan.block, mask)
+    return replace(plan, lam=lam, partner=partner, mask=mask)
 
 
 def _blended(plan: Mix, structure: Any, rules: list[Any], leaves: list[Any], others: list[Any]) -> Any:

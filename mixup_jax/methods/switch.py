@@ -1,6 +1,7 @@
 """Draw which of several plans is carried out, with probabilities that may be traced: a schedule never recompiles."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -20,8 +21,9 @@ def choose(rng: Array, plans: Sequence[Mix], probabilities: ArrayLike | Sequence
     is mixed. It may be traced. With mixup and CutMix in the list this is timm's switch. Where some plan has a mask the
     result has one, and an example that is blended has a mask that is lambda everywhere.
 
-    Raises ValueError for no plans, plans of different batches, blocks or positions, probabilities of another length, or
-    (where it can be seen) that are negative or sum to more than 1.
+    Raises ValueError for no plans, plans of different batches, blocks or positions, a plan of ResizeMix beside others
+    (which `mix` carries out), probabilities of another length, or (where it can be seen) that are negative or sum to
+    more than 1.
 
     >>> from mixup_jax import draw
     >>> keys = jax.random.split(jax.random.key(0), 3)
@@ -38,7 +40,7 @@ def choose(rng: Array, plans: Sequence[Mix], probabilities: ArrayLike | Sequence
     cases = [index == k for k in range(len(plans))]
     lam = jnp.select(cases, [plan.lam for plan in plans], 1.0)
     partner = jnp.select(cases, [plan.partner for plan in plans], jnp.arange(size))
-    return Mix(lam, partner, plans[0].block, _choose_mask(cases, plans))
+    return replace(plans[0], lam=lam, partner=partner, mask=_choose_mask(cases, plans))
 
 
 def _choose_mask(cases: list[Array], plans: Sequence[Mix]) -> Array | None:
@@ -65,6 +67,7 @@ def _check(plans: Sequence[Mix], probabilities: Any, per: str) -> Array:
         ("batch", {plan.lam.shape[0] for plan in plans}),
         ("block", {plan.block for plan in plans}),
         ("positions of the mask", {plan.mask.shape for plan in plans if plan.mask is not None}),
+        ("way of pasting (ResizeMix has its own)", {"resized" if plan.resized else "as it is" for plan in plans}),
     ):
         if len(values) > 1:
             raise ValueError(f"plans must have the same {name}, got {sorted(map(str, values))}.")

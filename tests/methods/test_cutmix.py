@@ -11,7 +11,7 @@ from mixup_jax.methods import cutmix, draw_cutmix
 SETTINGS = [((8, 8), "batch"), ((7, 5), "example")]
 Y = np.eye(6, dtype=np.float32)
 
-draw = jax.jit(draw_cutmix, static_argnames=("size", "per", "partner"))
+draw = jax.jit(draw_cutmix, static_argnames=("size", "per", "partner", "minmax"))
 carry_out = jax.jit(mix)
 
 
@@ -87,6 +87,38 @@ def test_a_second_batch_is_pasted_from(rng):
     np.testing.assert_array_equal(mixed[..., 0], ~np.asarray(plan.mask))
 
 
+@pytest.mark.parametrize(
+    ("minmax", "heights", "widths"),
+    [
+        ((0.2, 0.8), range(2, 8), range(1, 4)),
+        ((0.5, 0.5), [5], [2]),
+        ((1.0, 1.0), [10], [5]),
+    ],
+)
+def test_between_minmax_every_side_and_every_place_inside_is_as_likely_as_the_next(rng, minmax, heights, widths):
+    plan = draw(rng, (4000, 10, 5), 1.0, per="example", minmax=minmax)
+    pasted = ~np.asarray(plan.mask)
+    np.testing.assert_array_equal(pasted, pasted.any(axis=2, keepdims=True) & pasted.any(axis=1, keepdims=True))
+    np.testing.assert_allclose(plan.lam, 1 - pasted.mean(axis=(1, 2)), atol=1e-6)
+    rows, columns = pasted.any(axis=2), pasted.any(axis=1)
+    top, left, height, width = rows.argmax(axis=1), columns.argmax(axis=1), rows.sum(axis=1), columns.sum(axis=1)
+    for start, side, length, expected in ((top, height, 10, heights), (left, width, 5, widths)):
+        places = [(each, place) for each in expected for place in range(length - each + 1)]
+        share = np.array([1 / len(expected) / (length - each + 1) for each, _ in places])
+        counts = np.array([((side == each) & (start == place)).sum() for each, place in places])
+        assert counts.sum() == 4000
+        assert (np.abs(counts - 4000 * share) <= 5 * np.sqrt(4000 * share)).all()
+    if len(heights) > 1:
+        assert abs(np.corrcoef(height, width)[0, 1]) < 0.08  # one does not tell the other
+
+
+def test_minmax_pastes_one_box_a_batch_and_nothing_at_alpha_zero(rng):
+    plan = draw(rng, (6, 10, 5), 1.0, minmax=(0.2, 0.8))
+    assert len(np.unique(plan.mask, axis=0)) == 1
+    assert (np.asarray(plan.lam) < 1).all()
+    np.testing.assert_array_equal(draw(rng, (6, 10, 5), 0.0, minmax=(0.2, 0.8)).lam, np.ones(6))
+
+
 X = np.zeros((4, 8, 8), np.float32)
 BAD_CALLS = [
     (lambda rng: cutmix(rng, X, Y[:4], -1.0), ValueError, "alpha"),
@@ -95,6 +127,8 @@ BAD_CALLS = [
     (lambda rng: cutmix(rng, X, Y[:3], 1.0), ValueError, "plan mixes a batch of 4"),
     (lambda rng: draw_cutmix(rng, (4, 8, 8), 1.0, block=3), ValueError, "block"),
     (lambda rng: draw_cutmix(rng, (4, 8, 8), jnp.ones(2)), ValueError, "alpha must be a scalar"),
+    (lambda rng: draw_cutmix(rng, (4, 8, 8), 1.0, minmax=(0.8, 0.2)), ValueError, r"minmax .* got \(0\.8, 0\.2\)"),
+    (lambda rng: cutmix(rng, X, Y[:4], 1.0, minmax=(0.2, 1.2)), ValueError, r"minmax .* got \(0\.2, 1\.2\)"),
 ]
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from mixup_jax import draw
 from mixup_jax.methods import draw_dirichlet, mix_all
 
 
@@ -30,6 +31,28 @@ def test_partners_are_those_of_the_batch_as_it_was(rng):
         assert set(np.flatnonzero(weight > 1e-7)) <= met
 
 
+def test_partners_may_be_given_one_row_for_each_further_example(rng):
+    rows = np.stack([np.roll(np.arange(5), shift) for shift in (1, 2, 3)])
+    plans = draw_dirichlet(rng, 5, 1.0, examples=4, partner=rows)
+    np.testing.assert_array_equal([plan.partner for plan in plans], rows)
+
+
+def test_in_a_derangement_nobody_meets_himself_and_partners_keep_to_their_block(rng):
+    drawn = jax.jit(jax.vmap(lambda rng: draw_dirichlet(rng, 6, 1.0, partner="derangement", block=3)))
+    partner = np.stack([plan.partner for plan in drawn(jax.random.split(rng, 50))])
+    assert not (partner == np.arange(6)).any()
+    np.testing.assert_array_equal(partner // 3, np.broadcast_to(np.arange(6) // 3, partner.shape))
+    assert (partner[0] != partner[1]).any()  # each plan has its own
+
+
+@pytest.mark.parametrize("partner", ["roll", "flip"])
+def test_one_example_is_not_taken_for_several(rng, partner):
+    with pytest.raises(ValueError, match=f"partner '{partner}' would be the same example 2 times"):
+        draw_dirichlet(rng, 5, 1.0, partner=partner)
+    (plan,) = draw_dirichlet(rng, 5, 1.0, examples=2, partner=partner)
+    np.testing.assert_array_equal(plan.partner, draw(rng, 5, 1.0, partner=partner).partner)
+
+
 def test_alpha_zero_leaves_the_batch_alone_and_bad_input_is_refused(rng):
     plans = jax.jit(lambda alpha: draw_dirichlet(rng, 5, alpha))(0.0)
     np.testing.assert_array_equal(mix_all(plans, jnp.eye(5)), jnp.eye(5))
@@ -37,3 +60,7 @@ def test_alpha_zero_leaves_the_batch_alone_and_bad_input_is_refused(rng):
         draw_dirichlet(rng, 5, 1.0, examples=1)
     with pytest.raises(ValueError, match="alpha must be a finite number >= 0"):
         draw_dirichlet(rng, 5, -1.0)
+    with pytest.raises(ValueError, match="per must be one of batch, example, got 'pair'"):
+        draw_dirichlet(rng, 5, 1.0, per="pair")
+    with pytest.raises(ValueError, match=r"partner must be integers \(2, 5\), got 3 rows"):
+        draw_dirichlet(rng, 5, 1.0, partner=jnp.zeros((3, 5), jnp.int32))

@@ -21,6 +21,12 @@ def test_the_halves_are_the_batch_and_its_mixture(rng):
         np.testing.assert_array_equal(both[6:], half)
 
 
+@pytest.mark.parametrize("method", [regmixup, noisy_feature_mixup])
+def test_an_option_that_is_misspelt_is_an_error(rng, method):
+    with pytest.raises(TypeError, match="'partners'"):
+        method(rng, X, Y, 1.0, partners="flip")
+
+
 @pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
 def test_the_weighted_mean_is_the_sum_of_both_losses(rng, eta):
     x, y, weight = jax.jit(lambda eta: regmixup(rng, X, Y, eta=eta))(eta)

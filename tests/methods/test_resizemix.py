@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mixup_jax import Mix
-from mixup_jax.methods import draw_resizemix, paste_resized
+from mixup_jax import Mix, mix
+from mixup_jax.methods import draw_resizemix, mix_by_rule, paste_resized
 
 carry_out = jax.jit(paste_resized)
 
@@ -103,6 +103,15 @@ def test_partners_may_be_in_another_batch(draws):
 def test_a_range_that_makes_no_sense_is_an_error(rng, low, high):
     with pytest.raises(ValueError, match=rf"low and high .* got {low} and {high}"):
         draw_resizemix(rng, (6, 7, 5), low=low, high=high)
+
+
+@pytest.mark.parametrize("carry", [mix, lambda plan, tree: mix_by_rule(plan, tree, "mix")])
+def test_mix_refuses_the_images_of_such_a_plan_and_takes_its_labels(draws, carry):
+    plan = draws(LAM, (7, 5), per="example")
+    y = np.eye(21, dtype=np.float32)
+    np.testing.assert_array_equal(carry(plan, y), paste_resized(plan, y))
+    with pytest.raises(ValueError, match=r"paste_resized for leaf\['image'\], float32\[21,7,5\]"):
+        carry(plan, {"image": np.zeros((21, 7, 5), np.float32), "label": y})
 
 
 def test_a_plan_without_boxes_is_an_error():

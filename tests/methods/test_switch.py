@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mixup_jax import Mix, draw, mix
-from mixup_jax.methods import choose, draw_cutmix, phase_out
+from mixup_jax.methods import choose, draw_cutmix, draw_resizemix, paste_resized, phase_out
 
 SIZE = (8, 6, 6)
 PLANS = [Mix(jnp.full(8, 0.25), jnp.roll(jnp.arange(8), 1)), Mix(jnp.full(8, 0.75), jnp.arange(8)[::-1])]
@@ -37,6 +37,18 @@ def test_pasting_only_stays_pasting(rng):
     plans = [draw_cutmix(key, SIZE, 1.0) for key in jax.random.split(rng)]
     assert choose(rng, plans, [0.5, 0.5]).mask.dtype == bool
     assert choose(rng, [plans[0], PLANS[0]], [0.5, 0.5]).mask.dtype == jnp.float32
+
+
+def test_plans_of_resizemix_are_chosen_among_themselves_and_pasted_shrunk(rng):
+    x = jax.random.normal(rng, (*SIZE, 3))
+    plans = [draw_resizemix(key, SIZE, low=0.5, high=0.5) for key in jax.random.split(rng)]
+    np.testing.assert_array_equal(paste_resized(choose(rng, plans, [0.0, 1.0]), x), paste_resized(plans[1], x))
+
+
+@pytest.mark.parametrize("other", [lambda rng: draw(rng, 8, 1.0), lambda rng: draw_cutmix(rng, SIZE, 1.0)])
+def test_a_plan_of_resizemix_beside_another_is_refused_at_trace_time(rng, other):
+    with pytest.raises(ValueError, match=r"same way of pasting .*ResizeMix"):
+        jax.eval_shape(lambda rng: choose(rng, [draw_resizemix(rng, SIZE), other(rng)], [0.5, 0.5]), rng)
 
 
 @pytest.mark.parametrize(

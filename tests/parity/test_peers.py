@@ -16,6 +16,7 @@ import optax
 import pytest
 
 from mixup_jax import Mix, draw, mix, mixed_cross_entropy
+from mixup_jax.methods import draw_cutmix
 from mixup_jax.methods.regions import paste, rectangle
 
 BATCH, CLASSES, SIZE = 8, 5, (10, 12)
@@ -109,6 +110,24 @@ def test_timm_cutmix(batch, monkeypatch, center, lam):
     assert (top, left, bottom, right) in (earlier, since_1_0_31)
     x, y = theirs(channels_first(images), peer("torch").tensor(ids))
     plan = paste(draw(jax.random.key(0), BATCH, 1.0, partner="flip"), box(top, left, bottom, right))
+    close(mix(plan, images), channels_last(x))
+    close(mix(plan, hot), y)
+
+
+@pytest.mark.parametrize("minmax", [(0.2, 0.8), (0.25, 0.9)])
+def test_timm_minmax_has_the_same_sides_and_corrects_lambda_as_we_do(batch, monkeypatch, minmax):
+    images, ids, hot, _ = batch
+    theirs = peer("timm.data.mixup")
+    monkeypatch.setattr(np.random, "randint", np.random.default_rng(0).integers)  # the same bounds, but seeded
+    top, bottom, left, right = theirs.rand_bbox_minmax(SIZE, minmax, count=2000)
+    drawn = ~np.asarray(draw_cutmix(jax.random.key(0), (2000, *SIZE), 1.0, minmax=minmax, per="example").mask)
+    for side, axis in ((bottom - top, 1), (right - left, 2)):
+        np.testing.assert_array_equal(np.unique(drawn.any(axis=3 - axis).sum(axis=1)), np.unique(side))
+    monkeypatch.setattr(theirs, "rand_bbox_minmax", lambda *_, **__: (2, 8, 5, 12))
+    x, y = timm_mixup(cutmix_minmax=minmax, mixup_alpha=0.0, cutmix_alpha=1.0)(
+        channels_first(images), peer("torch").tensor(ids)
+    )
+    plan = paste(draw(jax.random.key(0), BATCH, 1.0, partner="flip"), box(2, 5, 8, 12))
     close(mix(plan, images), channels_last(x))
     close(mix(plan, hot), y)
 
