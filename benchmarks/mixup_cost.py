@@ -15,7 +15,7 @@ import tyro
 from rich.console import Console
 
 from benchmarks.torch_step import MEAN, SGD, STD, Steps, make_batch, table, take_turns
-from mixup_jax.config import Model
+from mixup_jax.config import Data, Mixing, Model
 from mixup_jax.mixing import Mix
 from mixup_jax.models import build
 from mixup_jax.optim import learning_rate, sgd
@@ -35,7 +35,7 @@ CASES = {
 def step_of(model: Model, size: int, mixing: bool) -> Steps:
     """Compile the step, with mixup or with mixing cut out of it."""
     network, optimizer, batch = build(model, 10), sgd(SGD), jax.device_put(make_batch(size))
-    recipe = Recipe(network, optimizer, learning_rate(SGD, 1, 1), 10, MEAN, STD, pad_crop=4, flip=True)
+    recipe = Recipe(network, optimizer, learning_rate(SGD, 1, 1), 10, MEAN, STD, Data(), Mixing())
     state = init_state(0, network, optimizer, jnp.zeros((1, 32, 32, 3)))
     step = jax.jit(partial(train_step, recipe=recipe), donate_argnums=0)
     if not mixing:

@@ -23,7 +23,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from mixup_jax.config import Model, Optimizer
+from mixup_jax.config import Data, Mixing, Model, Optimizer
 from mixup_jax.models import build
 from mixup_jax.optim import learning_rate, sgd
 from mixup_jax.training.recipe import Recipe
@@ -48,7 +48,7 @@ def make_batch(size: int) -> dict[str, np.ndarray]:
 def ours(size: int, width: int) -> Steps:
     """Compile `train_step` and return it as a loop."""
     model, optimizer, batch = build(Model(width=width), 10), sgd(SGD), jax.device_put(make_batch(size))
-    recipe = Recipe(model, optimizer, learning_rate(SGD, 1, 1), 10, MEAN, STD)
+    recipe = Recipe(model, optimizer, learning_rate(SGD, 1, 1), 10, MEAN, STD, Data(pad_crop=0, flip=False), Mixing())
     step = jax.jit(partial(train_step, recipe=recipe), donate_argnums=0)
     example = jax.numpy.zeros((1, 32, 32, 3))
     state = jax.jit(partial(init_state, model=model, optimizer=optimizer))(0, image=example)

@@ -9,12 +9,11 @@ up to 5.95; inputs only 5.17 to 5.72; label smoothing 5.02 to 5.34; both 4.98 to
     python -m experiments.ablation small --only erm mixup "layer 2" --weight-decays 1e-4
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from experiments.cifar import PAPER, SMALL
-from experiments.grid import Result, run_table
+from experiments.grid import Results, leave_to_the_table, run_grid
 from experiments.running import Job
 from mixup_jax.config import Config, Model
 from mixup_jax.report.tables import Row, Table
@@ -34,12 +33,16 @@ class Variant:
     smoothing: float = 0.0
     noise: float = 0.0
 
-    def apply(self, config: Config) -> Config:
-        """Return the configuration of this row; everything that the row does not name stays."""
+    def apply(self, config: Config, weight_decay: float) -> Config:
+        """Return the configuration of this row, in the column of a weight decay."""
         changes: dict[str, Any] = {name: getattr(self, name) for name in ("partner", "layer", "labels")}
         alpha = config.mixing.alpha if self.mixes else 0.0
-        mixing = replace(config.mixing, alpha=alpha, label_smoothing=self.smoothing, **changes)
-        return replace(config, mixing=mixing, data=replace(config.data, noise=self.noise))
+        return replace(
+            config,
+            mixing=replace(config.mixing, alpha=alpha, label_smoothing=self.smoothing, **changes),
+            data=replace(config.data, noise=self.noise),
+            optimizer=replace(config.optimizer, weight_decay=weight_decay),
+        )
 
 
 # AC, SC: all classes, the same class; RP, KNN: random pairs, one of the 200 nearest neighbours. SC + KNN is SMOTE.
@@ -59,17 +62,21 @@ VARIANTS = {
     "inputs ac knn": Variant("inputs only", "AC + KNN", (5.43, 5.48), partner="neighbours", labels="larger"),
     "inputs sc rp": Variant("inputs only", "SC + RP", (5.23, 5.55), partner="same_class", labels="larger"),
     "inputs ac rp": Variant("inputs only", "AC + RP", (5.17, 5.72), labels="larger"),
+    **{
+        f"smoothing {share:g}": Variant("label smoothing", f"epsilon = {share:g}", paper, mixes=False, smoothing=share)
+        for share, paper in ((0.05, (5.25, 5.02)), (0.1, (5.33, 5.17)), (0.2, (5.34, 5.06)))
+    },
+    **{
+        f"inputs smoothing {share:g}": Variant(
+            SMOOTHED, f"epsilon = {share:g}", paper, labels="larger", smoothing=share
+        )
+        for share, paper in ((0.05, (5.02, 5.40)), (0.1, (5.08, 5.09)), (0.2, (4.98, 5.06)), (0.4, (5.25, 5.39)))
+    },
+    **{
+        f"noise {sigma:g}": Variant("Gaussian noise", f"sigma = {sigma:g}", paper, mixes=False, noise=sigma)
+        for sigma, paper in ((0.05, (5.53, 5.04)), (0.1, (6.41, 5.86)), (0.2, (7.16, 7.24)))
+    },
 }
-for share, paper in ((0.05, (5.25, 5.02)), (0.1, (5.33, 5.17)), (0.2, (5.34, 5.06))):
-    VARIANTS[f"smoothing {share:g}"] = Variant(
-        "label smoothing", f"epsilon = {share:g}", paper, mixes=False, smoothing=share
-    )
-for share, paper in ((0.05, (5.02, 5.40)), (0.1, (5.08, 5.09)), (0.2, (4.98, 5.06)), (0.4, (5.25, 5.39))):
-    VARIANTS[f"inputs smoothing {share:g}"] = Variant(
-        SMOOTHED, f"epsilon = {share:g}", paper, labels="larger", smoothing=share
-    )
-for sigma, paper in ((0.05, (5.53, 5.04)), (0.1, (6.41, 5.86)), (0.2, (7.16, 7.24))):
-    VARIANTS[f"noise {sigma:g}"] = Variant("Gaussian noise", f"sigma = {sigma:g}", paper, mixes=False, noise=sigma)
 SMOKE = ("erm", "mixup knn", "layer 2", "inputs sc rp")
 WEIGHT_DECAYS = (1e-4, 5e-4)
 
@@ -86,8 +93,10 @@ class TableFive(Job):
     def __post_init__(self) -> None:
         """Refuse rows that there are not."""
         unknown = [name for name in self.only if name not in VARIANTS]
-        if unknown or not self.only or not self.weight_decays:
+        if unknown or not self.only:
             raise ValueError(f"only must name rows of {', '.join(VARIANTS)}; got {', '.join(unknown) or 'none'}.")
+        if not self.weight_decays:
+            raise ValueError("weight_decays must be at least one number.")
 
 
 PRESETS = {
@@ -106,14 +115,28 @@ PRESETS = {
 }
 
 
-def runs(job: TableFive) -> dict[str, Config]:
-    """Return the runs, row by row."""
-    if job.config.data.noise or job.config.mixing.layer != "input":
-        raise ValueError("noise and layer are rows of the table: choose rows with --only.")
+OURS = (
+    "mixing.alpha",
+    "mixing.alphas",
+    "mixing.method",
+    "mixing.partner",
+    "mixing.layer",
+    "mixing.labels",
+    "mixing.label_smoothing",
+    "data.noise",
+    "optimizer.weight_decay",
+)
+
+
+def configs(job: TableFive) -> dict[str, Config]:
+    """Return the runs, row by row.
+
+    >>> list(configs(TableFive(SMALL, only=("layer 2",))))
+    ['layer-2-wd-0.0001', 'layer-2-wd-0.0005']
+    """
+    leave_to_the_table(job.config, OURS, "--only, --weight-decays")
     return {
-        folder(name, decay): VARIANTS[name].apply(
-            replace(job.config, optimizer=replace(job.config.optimizer, weight_decay=decay))
-        )
+        f"{name.replace(' ', '-')}-wd-{decay:g}": VARIANTS[name].apply(job.config, decay)
         for name in names(job)
         for decay in decays(job)
     }
@@ -129,30 +152,8 @@ def decays(job: TableFive) -> tuple[float, ...]:
     return job.weight_decays[:1] if job.smoke else job.weight_decays
 
 
-def folder(name: str, decay: float) -> str:
-    """Return the folder of a run.
-
-    >>> folder("layer 2", 5e-4)
-    'layer 2, wd 0.0005'
-    """
-    return f"{name}, wd {decay:g}"
-
-
-def table(job: TableFive, results: Mapping[str, Result]) -> Table:
+def table(job: TableFive, results: Results) -> Table:
     """Make table 5 of the results."""
-    rows = []
-    for name in names(job):
-        variant = VARIANTS[name]
-        known = dict(zip(WEIGHT_DECAYS, variant.paper, strict=True))
-        errors = [results[folder(name, decay)]["test_error"]["median_last_10"] for decay in decays(job)]
-        rows.append(
-            Row(
-                label=variant.label,
-                values=tuple(map(tuple, errors)),
-                paper=tuple(known.get(decay) for decay in decays(job)),
-                group=variant.group,
-            )
-        )
     first = next(iter(results.values()))
     return Table(
         experiment="ablation",
@@ -164,11 +165,26 @@ def table(job: TableFive, results: Mapping[str, Result]) -> Table:
         dataset=first["dataset"],
         model=first["model"],
         columns=tuple(f"weight decay {decay:g}, %" for decay in decays(job)),
-        rows=tuple(rows),
+        rows=tuple(row(VARIANTS[name], job, results) for name in names(job)),
         seeds=tuple(first["seeds"]),
         source="Table 5; CIFAR-10, PreAct ResNet-18, 200 epochs",
     )
 
 
+def row(variant: Variant, job: TableFive, results: Results) -> Row:
+    """Make the row of a variant; a run that is missing leaves its place empty."""
+    known = dict(zip(WEIGHT_DECAYS, variant.paper, strict=True))
+    errors = [
+        results[config]["test_error"]["median_last_10"] if config in results else []
+        for config in (variant.apply(job.config, decay) for decay in decays(job))
+    ]
+    return Row(
+        label=variant.label,
+        values=tuple(map(tuple, errors)),
+        paper=tuple(known.get(decay) for decay in decays(job)),
+        group=variant.group,
+    )
+
+
 if __name__ == "__main__":
-    run_table("ablation", __doc__ or "", PRESETS, default="small", runs=runs, table=table)
+    run_grid("ablation", __doc__ or "", PRESETS, default="small", configs=configs, table=table)

@@ -8,16 +8,15 @@ dropout (p = 0.7) 8.8, 10.4; mixup (alpha = 8) 5.9, 6.4; both (alpha = 4, p = 0.
     python -m experiments.corrupted_labels small --dataset fashion_mnist   # an hour or two on two CPU cores
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import tyro
 
 from experiments.cifar import PAPER, SMALL
-from experiments.grid import Result, run_table
+from experiments.grid import Result, Results, leave_to_the_table, run_grid
 from experiments.naming import dataset
 from experiments.running import Job
-from mixup_jax.config import Config, Mixing
+from mixup_jax.config import Config
 from mixup_jax.report.tables import Row, Table
 
 COLUMNS = ("best, %", "last, %", "train, real, %", "train, corrupted, %")
@@ -41,7 +40,12 @@ class Grid:
     def __post_init__(self) -> None:
         """Refuse rates that are none; alphas and probabilities are refused where they are used."""
         if not self.rates or not all(0 < rate <= 1 for rate in self.rates):
-            raise ValueError(f"rates must be between 0 and 1 (0 is experiments.cifar), got {self.rates}.")
+            raise ValueError(f"rates must be above 0 and at most 1 (0 is experiments.cifar), got {self.rates}.")
+        for name, values in vars(self).items():
+            if len(set(values)) < len(values):
+                raise ValueError(f"{name} must be different numbers, got {values}.")
+            if 0 in values:
+                raise ValueError(f"{name} must not hold 0: ERM is a row of its own.")
 
 
 @dataclass(frozen=True)
@@ -63,72 +67,46 @@ PRESETS = {
     ),
 }
 
-TABLE_2 = {  # rate, method -> its row of the paper: best, last, training error on real and on corrupted labels
-    (0.2, "erm"): (12.7, 16.6, 0.05, 0.28),
-    (0.2, "dropout 0.7"): (8.8, 10.4, 5.26, 83.55),
-    (0.2, "mixup alpha 8"): (5.9, 6.4, 2.27, 86.32),
-    (0.2, "both 0.1 alpha 4"): (6.2, 6.2, 1.92, 85.02),
-    (0.5, "erm"): (18.8, 44.6, 0.26, 0.64),
-    (0.5, "dropout 0.8"): (14.1, 15.5, 12.71, 86.98),
-    (0.5, "mixup alpha 32"): (11.3, 12.7, 5.84, 85.71),
-    (0.5, "both 0.3 alpha 8"): (10.9, 10.9, 7.56, 87.90),
-    (0.8, "erm"): (36.5, 73.9, 0.62, 0.83),
-    (0.8, "dropout 0.8"): (30.9, 35.1, 29.84, 86.37),
-    (0.8, "mixup alpha 32"): (25.3, 30.9, 18.92, 85.44),
-    (0.8, "both 0.3 alpha 8"): (24.0, 24.8, 19.70, 87.67),
+TABLE_2 = {  # rate, dropout, alpha -> its row of the paper: best, last, training error on real and on corrupted labels
+    (0.2, 0.0, 0.0): (12.7, 16.6, 0.05, 0.28),
+    (0.2, 0.7, 0.0): (8.8, 10.4, 5.26, 83.55),
+    (0.2, 0.0, 8.0): (5.9, 6.4, 2.27, 86.32),
+    (0.2, 0.1, 4.0): (6.2, 6.2, 1.92, 85.02),
+    (0.5, 0.0, 0.0): (18.8, 44.6, 0.26, 0.64),
+    (0.5, 0.8, 0.0): (14.1, 15.5, 12.71, 86.98),
+    (0.5, 0.0, 32.0): (11.3, 12.7, 5.84, 85.71),
+    (0.5, 0.3, 8.0): (10.9, 10.9, 7.56, 87.90),
+    (0.8, 0.0, 0.0): (36.5, 73.9, 0.62, 0.83),
+    (0.8, 0.8, 0.0): (30.9, 35.1, 29.84, 86.37),
+    (0.8, 0.0, 32.0): (25.3, 30.9, 18.92, 85.44),
+    (0.8, 0.3, 8.0): (24.0, 24.8, 19.70, 87.67),
 }
+OURS = ("data.label_noise", "mixing.alpha", "mixing.alphas", "mixing.method", "model.dropout")
 
 
-def rates(job: TableTwo) -> tuple[float, ...]:
-    """Return the rates of corruption: all, or one to see whether everything works."""
-    return job.grid.rates[:1] if job.smoke else job.grid.rates
-
-
-def runs(job: TableTwo) -> dict[str, Config]:
+def configs(job: TableTwo) -> dict[str, Config]:
     """Return the runs: at each rate ERM, dropout, mixup with all its alphas, and both.
 
-    >>> list(runs(TableTwo(SMALL, grid=Grid((0.2,), (1.0, 8.0), (0.5,), (4.0,), (0.3,)))))
-    ['20 erm', '20 dropout 0.5', '20 mixup', '20 both 0.3']
+    >>> list(configs(TableTwo(SMALL, grid=Grid((0.2,), (1.0, 8.0), (0.5,), (4.0,), (0.3,)))))
+    ['20-erm', '20-dropout-0.5', '20-mixup', '20-both-0.3']
     """
+    leave_to_the_table(job.config, OURS, "--rates, --mixup-alphas, --dropouts, --both-alphas, --both-dropouts")
     grid, found = job.grid, {}
-    if job.config.data.label_noise:
-        raise ValueError(f"label_noise is what the table is over: --rates {job.config.data.label_noise:g} instead.")
-    for rate in rates(job):
-        base = replace(job.config, data=replace(job.config.data, label_noise=rate))
-
-        def change(name: str, mixing: Mixing, dropout: float = 0.0, rate: float = rate, base: Config = base) -> None:
-            model = replace(base.model, dropout=dropout or base.model.dropout)
-            found[f"{100 * rate:g} {name}"] = replace(base, mixing=mixing, model=model)
-
-        erm = replace(base.mixing, alpha=0.0)
-        change("erm", erm)
-        for dropout in grid.dropouts:
-            change(f"dropout {dropout:g}", erm, dropout)
-        if grid.mixup_alphas:
-            change("mixup", replace(base.mixing, alphas=grid.mixup_alphas))
-        for dropout in grid.both_dropouts:
-            change(f"both {dropout:g}", replace(base.mixing, alphas=grid.both_alphas), dropout)
+    for rate in grid.rates[:1] if job.smoke else grid.rates:
+        data = replace(job.config.data, label_noise=rate)
+        rows = [("erm", 0.0, ())]
+        rows += [(f"dropout-{dropout:g}", dropout, ()) for dropout in grid.dropouts]
+        rows += [("mixup", 0.0, grid.mixup_alphas)] if grid.mixup_alphas else []
+        rows += [(f"both-{dropout:g}", dropout, grid.both_alphas) for dropout in grid.both_dropouts if grid.both_alphas]
+        for name, dropout, alphas in rows:
+            mixing = replace(job.config.mixing, alpha=alphas[0] if alphas else 0.0, alphas=alphas)
+            model = replace(job.config.model, dropout=dropout)
+            found[f"{100 * rate:g}-{name}"] = replace(job.config, data=data, mixing=mixing, model=model)
     return found
 
 
-def table(job: TableTwo, results: Mapping[str, Result]) -> Table:
+def table(job: TableTwo, results: Results) -> Table:
     """Make table 2 of the results, the whole grid."""
-    rows = []
-    for rate in rates(job):
-        start = f"{100 * rate:g} "
-        here = {name.removeprefix(start): result for name, result in results.items() if name.startswith(start)}
-        wrong = 100 * next(iter(here.values()))["wrong_labels"]
-        for name, result in here.items():
-            errors = result["test_error"]
-            groups = [result.get(f"train_error_{group}", []) for group in ("real", "corrupted")]
-            rows.append(
-                Row(
-                    label=result["method"],
-                    values=tuple(map(tuple, (errors["best"], errors["last"], *groups))),
-                    paper=TABLE_2.get((rate, name), (None,) * len(COLUMNS)),
-                    group=f"{100 * rate:g} % of the labels drawn at random, {wrong:.1f} % wrong",
-                )
-            )
     first = next(iter(results.values()))
     return Table(
         experiment="corrupted_labels",
@@ -140,11 +118,23 @@ def table(job: TableTwo, results: Mapping[str, Result]) -> Table:
         dataset=dataset(job.effective().data),
         model=first["model"],
         columns=COLUMNS,
-        rows=tuple(rows),
+        rows=tuple(row(config, result) for config, result in results.items()),
         seeds=tuple(first["seeds"]),
         source="Table 2; CIFAR-10, PreAct ResNet-18, 200 epochs",
     )
 
 
+def row(config: Config, result: Result) -> Row:
+    """Make the row of a network."""
+    rate, errors = config.data.label_noise, result["test_error"]
+    groups = [result.get(f"train_error_{group}", []) for group in ("real", "corrupted")]
+    return Row(
+        label=result["method"],
+        values=tuple(map(tuple, (errors["best"], errors["last"], *groups))),
+        paper=TABLE_2.get((rate, config.model.dropout, config.mixing.alpha), (None,) * len(COLUMNS)),
+        group=f"{100 * rate:g} % of the labels drawn at random, {100 * result['wrong_labels']:.1f} % wrong",
+    )
+
+
 if __name__ == "__main__":
-    run_table("corrupted_labels", __doc__ or "", PRESETS, default="small", runs=runs, table=table)
+    run_grid("corrupted_labels", __doc__ or "", PRESETS, default="small", configs=configs, table=table)

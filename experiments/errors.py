@@ -35,7 +35,7 @@ def one_line(box: str) -> str:
     """
     text = " ".join(re.sub(r"[│╭╮╰╯─]+|-{3,}", " ", box).split())
     text = re.sub(r"^(Value error|Parsing error|Unrecognized options|Required options|Invalid choice) (?=\S)", "", text)
-    text = re.sub(r"^Error parsing config: (.*?)\.?$", r"\1", text)
+    text = re.sub(r"^Error parsing \w+: (.*?)\.?$", r"\1", text)
     wrong_count = r"Error parsing (--\S+): .*input length (\d+) did not match expected argument count (\d+).*"
     text = re.sub(wrong_count, r"\1 needs \3 values, got \2", text)
     text, _, options = re.sub(r" (Argument helptext|For full helptext).*", "", text).partition(" Perhaps you meant: ")

@@ -1,65 +1,89 @@
-"""Carry out the runs of a table, one after the other, each in a folder of its own."""
+"""Carry out a grid of runs, one after the other, each in a folder of its own, and make the paper's table of them."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from experiments.command_line import parse
 from experiments.errors import one_line_errors
 from experiments.paper_table import write_table
-from experiments.running import Job, run
+from experiments.running import Job, default_folder, run
 from mixup_jax.config import Config
+from mixup_jax.errors import NotFinite
 from mixup_jax.report.sweeps import take_apart
 from mixup_jax.report.tables import Table
 from mixup_jax.training.distributed import join
 from mixup_jax.training.mesh import is_writer
 
 Result = dict[str, Any]
+Results = Mapping[Config, Result]
+"""What came out of each configuration; a run over several alphas is one of each."""
 J = TypeVar("J", bound=Job)
 
 
-def run_table(
+def run_grid(
     experiment: str,
     description: str,
     presets: Mapping[str, tuple[str, J]],
     *,
     default: str,
-    runs: Callable[[J], Mapping[str, Config]],
-    table: Callable[[J, Mapping[str, Result]], Table],
+    configs: Callable[[J], Mapping[str, Config]],
+    table: Callable[[J, Results], Table],
 ) -> None:
     """Run the command line of an experiment of many runs: ``[PRESET] [options]``.
 
-    `runs` names the configurations, the names being folders; `table` makes the paper's table of what came out. A run
-    over several alphas gives a result for each, named ``NAME alpha ALPHA``.
+    `configs` names the configurations, the names being folders; `table` makes the paper's table of what came out. A run
+    whose loss is not finite is left out; then the exit status is that of such a run, once the others are done.
     """
     with one_line_errors():
         preset, job = parse(experiment, description, presets, default, sys.argv[1:])
+        if job.smoke:
+            job = replace(job, config=replace(job.config, seeds=1))
         join(job.launch.coordinator, job.launch.processes, job.launch.process_id)
-        data = job.config.data.dataset.replace("/", "_").replace(":", "_")
-        folder = Path("runs") / experiment / f"{preset}-{data}{'-smoke' if job.smoke else ''}"
-        folder = job.launch.workdir or folder
-        results: dict[str, Result] = {}
-        for name, config in runs(job).items():
+        folder = job.launch.workdir or default_folder(experiment, preset, job)
+        results: dict[Config, Result] = {}
+        failures: list[NotFinite] = []
+        for name, config in configs(job).items():
             launch = replace(job.launch, workdir=folder / name)
-            result = run(experiment, name, Job(config, launch, job.smoke))
-            results |= each_alpha(name, config, result)
+            try:
+                results |= each_alpha(config, run(experiment, name, Job(config, launch, job.smoke)))
+            except NotFinite as error:
+                failures.append(NotFinite(f"{folder / name}: {error}"))
+        if results:
+            write_table(folder, table(job, results), results.values())
+        if failures:
+            raise failures[0]
         if is_writer():
-            write_table(folder, table(job, results))
             print(f"\n{folder}: table.json, a folder for each run; python -m experiments.report {folder}")
 
 
-def each_alpha(name: str, config: Config, result: Result) -> dict[str, Result]:
+def each_alpha(config: Config, result: Result) -> dict[Config, Result]:
     """Take the result of a run over several alphas apart.
 
-    >>> config = Config(mixing=replace(Config().mixing, alphas=(1.0, 8.0)))
-    >>> list(each_alpha("mixup", config, {"test_ece": [3.0, 4.0], "methods": ["1", "8"]}))
-    ['mixup alpha 1', 'mixup alpha 8']
+    >>> config = replace(Config(), mixing=replace(Config().mixing, alphas=(1.0, 8.0)))
+    >>> parts = each_alpha(config, {"test_ece": [3.0, 4.0], "methods": ["mixup 1", "mixup 8"]})
+    >>> [(part.mixing.alpha, result["test_ece"]) for part, result in parts.items()]
+    [(1.0, [3.0]), (8.0, [4.0])]
     """
     alphas = config.mixing.alphas
     if not alphas:
-        return {name: result}
-    start = {"config": {"mixing": {"alphas": list(alphas)}}, "methods": result["methods"]}
-    parts = take_apart(start, [], result)
-    return {f"{name} alpha {alpha:g}": final for alpha, (_, _, final) in zip(alphas, parts, strict=True)}
+        return {config: result}
+    start = {"config": {"mixing": {"alphas": list(alphas)}, "seeds": config.seeds}, "methods": result["methods"]}
+    return {
+        replace(config, mixing=replace(config.mixing, alpha=alpha, alphas=())): final
+        for alpha, (_, _, final) in zip(alphas, take_apart(start, [], result), strict=True)
+    }
+
+
+def leave_to_the_table(config: Config, names: Iterable[str], hint: str) -> None:
+    """Raise ValueError for options that the table itself sets, and that were set on the command line all the same.
+
+    >>> leave_to_the_table(Config(batch_size=64), ["mixing.layer"], "choose rows with --only")
+    """
+    for name in names:
+        given, default = attrgetter(name)(config), attrgetter(name)(Config())
+        if given != default:
+            option = name.split(".")[-1]
+            raise ValueError(f"{option} is what the rows of the table differ in, got {given}: {hint}.")

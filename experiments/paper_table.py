@@ -1,7 +1,9 @@
 """Write a table of the paper with our numbers beside: table.json for the report, and a table in the terminal."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -14,14 +16,24 @@ from mixup_jax.training.mesh import is_writer
 from mixup_jax.training.provenance import describe
 
 
-def write_table(folder: Path, table: Table) -> Table:
-    """Write `table` to table.json in `folder`, with how it was made, and print it; return what was written."""
+def write_table(folder: Path, table: Table, results: Iterable[Mapping[str, Any]] = ()) -> Table:
+    """Write `table` to table.json in `folder`, with how it was made, and print it; return what was written.
+
+    `results` are the runs behind the numbers: their commits, devices and versions are those of the table, for it may be
+    put together later and elsewhere. Without any, the numbers were made by this very command.
+    """
     from mixup_jax.report.terminal import paper_table  # scipy takes a second to import
 
-    made = describe(Config(), table.experiment, "")
-    words = {name: text(made[name]) for name in ("command", "commit", "versions")}
-    table = replace(table, device=hardware(made["device"]), **words)
+    here = describe(Config(), table.experiment, "")
+    made = list(results) or [here]
+    words = {name: _all(text(each[name]) for each in made) for name in ("commit", "versions")}
+    device = _all(hardware(each["device"]) for each in made)
+    table = replace(table, command=text(here["command"]), device=device, **words)
     if is_writer():
         record.write_json(folder / NAME, to_json(table))
         Console().print(paper_table(table))
     return table
+
+
+def _all(values: Iterable[str]) -> str:
+    return "; ".join(dict.fromkeys(values))

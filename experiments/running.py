@@ -14,7 +14,7 @@ import tyro
 
 from experiments.naming import dataset, method
 from mixup_jax.config import Config, Data
-from mixup_jax.data import Dataset, load
+from mixup_jax.data import Dataset, check_name, load
 from mixup_jax.data.label_noise import corrupt_labels
 from mixup_jax.data.locations import cache_home
 from mixup_jax.training import record
@@ -50,13 +50,10 @@ def run(
 
     Raises what `load` and `fit` raise, and ValueError for a folder that holds a run of another configuration.
     """
+    check_name(job.config.data.dataset)  # a smoke run looks at other data
     config = job.effective()
     cache_compilations()
-    chosen = "" if config.mixing.method == "mixup" else f"-{config.mixing.method}"
-    name = f"{preset}{chosen}-{config.data.dataset.replace('/', '_').replace(':', '_')}" + (
-        "-smoke" if job.smoke else ""
-    )
-    workdir = job.launch.workdir or Path("runs") / experiment / name
+    workdir = job.launch.workdir or default_folder(experiment, preset, job)
     data, wrong = prepare(load(config.data.dataset, job.launch.data_dir), config.data)
     each = [replace(config.mixing, alpha=alpha, alphas=()) for alpha in config.mixing.alphas]
     names = {
@@ -76,6 +73,19 @@ def run(
             measured = fit(config, data, job.launch, workdir, title=f"{experiment} {preset}")
             result = write_result(workdir, description, measured, config, data, paper(config))
     return result | {"workdir": str(workdir)}
+
+
+def default_folder(experiment: str, preset: str, job: Job) -> Path:
+    """Return where a run goes that was not given a folder.
+
+    >>> default_folder("cifar", "small-mixup", Job(smoke=True)).as_posix()
+    'runs/cifar/small-mixup-digits-smoke'
+    """
+    config = job.effective()
+    words = [preset, config.data.dataset.replace("/", "_").replace(":", "_")]
+    if config.mixing.method != "mixup":
+        words.insert(1, config.mixing.method)
+    return Path("runs") / experiment / "-".join([*words, "smoke"] if job.smoke else words)
 
 
 def write_result(
@@ -103,7 +113,10 @@ def prepare(data: Dataset, config: Data) -> tuple[Dataset, float]:
     image, label = data.train_image, np.asarray(data.train_label)
     if config.train_examples is not None:
         if not 1 <= config.train_examples <= len(label):
-            raise ValueError(f"train_examples must be between 1 and {len(label)}, got {config.train_examples}.")
+            raise ValueError(
+                f"train_examples must be between 1 and {len(label)}, got {config.train_examples}; "
+                "--train-examples None takes all."
+            )
         image, label = image[: config.train_examples], label[: config.train_examples]
     given, mask = corrupt_labels(label, config.label_noise, len(data.classes))
     data = replace(data, train_image=image, train_label=given, corrupted=mask if config.label_noise else None)
@@ -112,10 +125,12 @@ def prepare(data: Dataset, config: Data) -> tuple[Dataset, float]:
 
 def shrink(config: Config) -> Config:
     """Shrink a run to seconds, keeping its method."""
+    layer = config.mixing.layer.removeprefix("stage")
+    stages = min(max(2, int(layer) if layer.isdigit() else 0), len(config.model.blocks))
     return replace(
         config,
         data=replace(config.data, dataset="digits", train_examples=512, pad_crop=min(config.data.pad_crop, 1)),
-        model=replace(config.model, width=8, blocks=(1, 1)),
+        model=replace(config.model, width=8, blocks=(1,) * stages),
         optimizer=replace(config.optimizer, decay_epochs=(1.0,), accumulate=math.gcd(config.optimizer.accumulate, 64)),
         mixing=replace(
             config.mixing,

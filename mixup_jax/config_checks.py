@@ -76,6 +76,8 @@ def _check_mixing(config: "Config") -> None:
         raise ValueError("method switch needs alpha > 0: with alpha 0 half of it is ERM; use --probability for that.")
     if mixing.layer != "input" and (mixing.method != "mixup" or config.optimizer.accumulate > 1):
         raise ValueError(f"layer {mixing.layer} goes with method mixup and without --accumulate.")
+    if mixing.layer != "input" and mixing.partner.endswith("neighbours"):
+        raise ValueError(f"layer {mixing.layer} goes with partners in the batch, got {mixing.partner}.")
     if mixing.block is not None and mixing.partner not in BY_NAME:
         raise ValueError(f"block goes with the partners {', '.join(BY_NAME)}, got {mixing.partner}.")
     if mixing.block is not None and (mixing.block < 1 or config.batch_size % mixing.block):

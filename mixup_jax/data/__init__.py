@@ -14,7 +14,7 @@ from mixup_jax.data.locations import default_data_dir
 
 log = logging.getLogger(__name__)
 
-__all__ = ["SOURCES", "Dataset", "load"]
+__all__ = ["SOURCES", "Dataset", "check_name", "load"]
 
 SOURCES = {
     "digits": lambda data_dir: load_digits(),
@@ -39,14 +39,19 @@ def load(name: str, data_dir: str | Path | None = None) -> Dataset:
     >>> data.train_image.shape, data.train_image.dtype, data.classes[:3]
     ((1442, 8, 8, 1), dtype('uint8'), ('0', '1', '2'))
     """
+    check_name(name)
     if name.startswith("folder:"):
         dataset = load_folder(Path(name.removeprefix("folder:")))
-    elif name in SOURCES:
-        dataset = SOURCES[name](Path(data_dir).expanduser() if data_dir is not None else default_data_dir())
     else:
-        close = difflib.get_close_matches(name, SOURCES, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        raise ValueError(f"dataset is {name!r}; it must be one of {', '.join(SOURCES)}, folder:PATH{hint}")
+        dataset = SOURCES[name](Path(data_dir).expanduser() if data_dir is not None else default_data_dir())
     sizes = len(dataset.train_label), len(dataset.test_label)
     log.info("%s: %s, %d + %d images, %d classes", dataset.name, dataset.mark, *sizes, len(dataset.classes))
     return dataset
+
+
+def check_name(name: str) -> None:
+    """Raise ValueError for what is not the name of a data set."""
+    if not name.startswith("folder:") and name not in SOURCES:
+        close = difflib.get_close_matches(name, SOURCES, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise ValueError(f"dataset is {name!r}; it must be one of {', '.join(SOURCES)}, folder:PATH{hint}")

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 import flax.linen as nn
 import optax
 
-from mixup_jax.config import Config, Mixing
+from mixup_jax.config import Config, Data, Mixing
 from mixup_jax.data import Dataset
 from mixup_jax.methods import phase_out
-from mixup_jax.methods.latent import INPUT
 from mixup_jax.models import build
 from mixup_jax.optim import Schedule, learning_rate, sgd
 
@@ -23,21 +22,12 @@ class Recipe:
     classes: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    pad_crop: int = 0
-    flip: bool = False
-    method: str = "mixup"
-    cutmix_alpha: float = 1.0
-    switch_probability: float = 0.5
+    data: Data
+    """How images are augmented."""
+    mixing: Mixing
+    """How they are mixed, but for alpha, an argument of the step."""
     probability: Schedule | None = None
     """Of mixing at all, as a function of the step; None is always."""
-    per: str = "batch"
-    partner: str = "permutation"
-    block: int | None = None
-    layer: str = INPUT
-    """Whose input is mixed."""
-    labels: str = "mix"
-    noise: float = 0.0
-    label_smoothing: float = 0.0
     accumulate: int = 1
     ema: float = 0.0
     axis_name: str | None = None
@@ -45,29 +35,19 @@ class Recipe:
 
 def make_recipe(config: Config, data: Dataset) -> Recipe:
     """Return what a step does under this configuration on this data."""
-    mixing, optimizer = config.mixing, config.optimizer
+    steps_per_epoch = len(data.train_label) / config.batch_size
     return Recipe(
         model=build(config.model, len(data.classes)),
-        optimizer=sgd(optimizer),
-        schedule=learning_rate(optimizer, len(data.train_label) / config.batch_size, config.epochs),
+        optimizer=sgd(config.optimizer),
+        schedule=learning_rate(config.optimizer, steps_per_epoch, config.epochs),
         classes=len(data.classes),
         mean=data.mean,
         std=data.std,
-        pad_crop=config.data.pad_crop,
-        flip=config.data.flip,
-        method=mixing.method,
-        cutmix_alpha=mixing.cutmix_alpha,
-        switch_probability=mixing.switch_probability,
-        probability=mixing_probability(mixing, config.epochs * len(data.train_label) / config.batch_size),
-        per=mixing.per,
-        partner=mixing.partner,
-        block=mixing.block,
-        layer=mixing.layer,
-        labels=mixing.labels,
-        noise=config.data.noise,
-        label_smoothing=mixing.label_smoothing,
-        accumulate=optimizer.accumulate,
-        ema=optimizer.ema,
+        data=config.data,
+        mixing=config.mixing,
+        probability=mixing_probability(config.mixing, config.epochs * steps_per_epoch),
+        accumulate=config.optimizer.accumulate,
+        ema=config.optimizer.ema,
     )
 
 
@@ -77,5 +57,3 @@ def mixing_probability(mixing: Mixing, steps: float) -> Schedule | None:
         start, end = mixing.phase_out
         return lambda step: mixing.probability * phase_out(step, steps, start=start, end=end)
     return None if mixing.probability == 1 else lambda step: mixing.probability
-
-

@@ -53,6 +53,7 @@ BAD_INPUT = {
     "half ERM": (["--method", "switch", "--alpha", "0"], "method switch needs alpha > 0"),
     "late preset": (["--alpha", "1", "small-erm"], "small-erm; the preset comes first: small-erm --option"),
     "dataset": (["--dataset", "cifar11"], "dataset is 'cifar11'; it must be one of .* did you mean cifar10?"),
+    "dataset of a smoke run": (["--smoke", "--dataset", "cifar11"], "dataset is 'cifar11'; it must be one of"),
     "option": (["--alpah", "1"], "alpah"),
     "choice": (["--partner", "best"], "partner.*permutation"),
     "number": (["--alpha", "much"], "alpha"),

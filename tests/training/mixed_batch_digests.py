@@ -43,5 +43,5 @@ def show(fields):
 if __name__ == "__main__":
     if len(sys.argv) > 1:
         join(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
-    for options in ({}, {"per": "example", "block": 2, "label_smoothing": 0.1}):
+    for options in ({}, {"per": "example", "block": 2}, {"method": "switch", "partner": "same_class"}):
         show(options)

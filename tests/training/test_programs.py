@@ -77,8 +77,8 @@ def test_the_evaluation_is_exact_on_any_devices(runs):
 
 MIXINGS = [
     ({}, DEVICES),
-    ({"per": "example", "partner": "derangement", "block": 2, "label_smoothing": 0.1}, (1, 8)),
-    ({"method": "switch", "per": "example", "probability": 0.8}, (1, 8)),
+    ({"per": "example", "partner": "derangement", "block": 2}, (1, 8)),
+    ({"method": "switch", "per": "example", "probability": 0.8, "partner": "same_class", "noise": 0.1}, (1, 8)),
 ]
 
 

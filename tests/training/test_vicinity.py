@@ -125,6 +125,7 @@ def test_a_step_at_a_hidden_layer_is_the_loss_of_the_states_mixed_there(batch, l
         ({"partner": "same_class", "block": 2}, "block goes with the partners permutation, .*, got same_class"),
         ({"layer": "stage1", "method": "cutmix"}, "layer stage1 goes with method mixup and without --accumulate"),
         ({"layer": "stage1", "accumulate": 2}, "layer stage1 goes with method mixup and without --accumulate"),
+        ({"layer": "stage1", "partner": "neighbours"}, "layer stage1 goes with partners in the batch, got neighbours"),
         ({"alphas": (1.0, 1.0)}, "alphas must be different finite numbers >= 0"),
         ({"alphas": (1.0,), "method": "cutmix"}, "alphas are mixup's"),
         ({"alpha": 0.3, "method": "cutmix"}, "method cutmix takes --cutmix-alpha"),
