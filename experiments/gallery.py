@@ -1,14 +1,14 @@
 """Gallery: what mixup and every method of the family make of the same images.
 
-Pictures: images mixed with lambda from 0 to 1, the lambdas drawn for some alphas, and a row for each method.
+Pictures: images mixed with lambda from 0 to 1, the lambdas drawn for some alphas, a row for each method, and what no
+single image shows: partners, labels, hidden states, schedules.
 
-    python -m experiments.gallery                              # two photographs that come with scikit-learn
-    python -m experiments.gallery --dataset cifar10            # the first images of three classes of a data set
+    python -m experiments.gallery                                                   # what comes with scikit-learn
+    python -m experiments.gallery --dataset cifar10 --batch-dataset fashion_mnist   # images of data sets
 """
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,9 +21,9 @@ from rich.console import Console
 from rich.progress import track
 
 from experiments.errors import call, one_line_errors
+from experiments.gallery_images import PHOTOGRAPHS, Images, first_examples, one_of_each, photographs
 from experiments.running import cache_compilations
 from mixup_jax import draw, mix, mixup
-from mixup_jax.data import load
 from mixup_jax.methods import (
     choose,
     cutmix,
@@ -40,8 +40,8 @@ from mixup_jax.methods import (
 ALPHAS = (0.1, 0.2, 0.4, 1.0, 8.0)
 LAMBDAS = 100_000
 DRAWS = 5
+BATCH = 128
 Method = Callable[[Array, Array, Array], tuple[Any, Any]]
-
 
 ROLL: dict[str, Any] = {"per": "example", "partner": "roll"}
 
@@ -75,91 +75,78 @@ METHODS: dict[str, tuple[str, Method]] = {
     "saliencymix": ("SaliencyMix, α = 2", functools.partial(saliencymix, alpha=2.0, **ROLL)),
     "noisy_feature_mixup": (
         "Noisy feature mixup, α = 2",
-        functools.partial(noisy_feature_mixup, alpha=2.0, additive=0.15, multiplicative=0.2, **ROLL),
+        functools.partial(noisy_feature_mixup, alpha=2.0, additive=0.05, multiplicative=0.1, **ROLL),
     ),
     "dirichlet": ("Dirichlet weights of three examples, α = 2", dirichlet),
 }
 
 
-@dataclass(frozen=True)
-class Pictures:
-    """Images uint8 (examples, height, width, channels), one of each class, and the names of the classes."""
-
-    image: np.ndarray
-    names: tuple[str, ...]
-
-
 def main(
-    dataset: str = "photographs",
+    dataset: str = PHOTOGRAPHS,
+    classes: tuple[str, ...] = (),
+    batch_dataset: str | None = None,
     data_dir: Path | None = None,
-    output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")] = Path("runs/gallery"),
+    workdir: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")] = None,
     seed: int = 0,
     smoke: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
 ) -> None:
-    """Draw the gallery: a PNG for each method, all of them in methods.png, mixed_samples.png and lambda.png.
+    """Draw the gallery: a PNG for each method and each figure, and all methods in methods.png.
 
     Args:
-        dataset: photographs, or a data set of experiments.cifar (its first images of three classes).
+        dataset: What is mixed: photographs, or a data set of experiments.cifar, the first image of some classes.
+        classes: Which classes of the data set; its first five if left out.
+        batch_dataset: Data set of the pictures of a batch. Default: the same; digits with photographs.
         data_dir: Folder with data sets. Default: the environment variable MIXUP_JAX_DATA, or the cache folder.
-        output: Folder of the pictures; older ones are replaced.
+        workdir: Folder of the pictures, runs/gallery if left out; older ones are replaced.
         seed: Seed of all draws.
         smoke: Small pictures and two methods: does everything work here?
     """
-    from mixup_jax.report.drawing import save_png  # matplotlib takes a second to import
+    from experiments.gallery_figures import FIGURES  # matplotlib takes a second to import
+    from mixup_jax.report.drawing import save_png
+
+    cache_compilations()
+    workdir = workdir or Path("runs") / ("gallery-smoke" if smoke else "gallery")
+    images = photographs(32 if smoke else 128) if dataset == PHOTOGRAPHS else one_of_each(dataset, data_dir, classes)
+    batch_dataset = batch_dataset or ("digits" if dataset == PHOTOGRAPHS else dataset)
+    batch = first_examples(batch_dataset, data_dir, 32 if smoke else BATCH)
+    rng = jax.random.key(seed)
+    pictures = rows_of_methods(rng, images, smoke) | {
+        name: functools.partial(figure, rng, images, batch) for name, figure in FIGURES.items()
+    }
+    for name in track(pictures, description="pictures", transient=True):
+        figure = pictures[name]()
+        figure.set_label(f"{figure.get_label()} Images: {images.source}; {batch.source}.")
+        save_png(figure, workdir / f"{name}.png")
+    source = f"{images.source}; batches: {batch.source}"
+    Console().print(f"{len(pictures)} pictures ({source}): {workdir}", highlight=False, soft_wrap=True)
+
+
+def rows_of_methods(rng: Array, images: Images, smoke: bool) -> dict[str, Callable[[], Any]]:
+    """Return what draws each picture of mixed images, and of lambda, by the picture's name."""
     from mixup_jax.report.family import lambda_histograms, method_rows
     from mixup_jax.report.illustrations import mixed_samples
 
-    cache_compilations()
-    pictures = photographs(32 if smoke else 128) if dataset == "photographs" else one_of_each(dataset, data_dir)
-    rng = jax.random.key(seed)
-    rows = {}
+    row = functools.cache(lambda name: {METHODS[name][0]: drawn(rng, METHODS[name][1], images)})
     names = list(METHODS)[:2] if smoke else list(METHODS)
-    for name in track(names, description="methods", transient=True):
-        title, method = METHODS[name]
-        rows[title] = drawn(rng, method, pictures)
-        save_png(method_rows({title: rows[title]}, pictures.names), output / f"{name}.png")
-    save_png(method_rows(rows, pictures.names), output / "methods.png")
-    order = [len(pictures.names) - 1, 0]
-    save_png(mixed_samples(pictures.image[order], order, pictures.names), output / "mixed_samples.png")
-    lambdas = {
-        alpha: np.asarray(draw(jax.random.fold_in(rng, index), LAMBDAS, alpha, per="example").lam)
-        for index, alpha in enumerate(ALPHAS)
+    pair = [len(images.names) - 1, 0]
+    lam = jax.jit(lambda rng, alpha: draw(rng, LAMBDAS // 100 if smoke else LAMBDAS, alpha, per="example").lam)
+    lambdas = {alpha: np.asarray(lam(jax.random.fold_in(rng, index), alpha)) for index, alpha in enumerate(ALPHAS)}
+    return {
+        **{name: lambda name=name: method_rows(row(name), images.names) for name in names},
+        "methods": lambda: method_rows(
+            {title: each for name in names for title, each in row(name).items()}, images.names
+        ),
+        "mixed_samples": lambda: mixed_samples(images.image[pair], pair, images.names),
+        "lambda": lambda: lambda_histograms(lambdas),
     }
-    save_png(lambda_histograms(lambdas), output / "lambda.png")
-    Console().print(f"{len(names) + 3} pictures: {output}", highlight=False, soft_wrap=True)
 
 
-def drawn(rng: Array, method: Method, pictures: Pictures) -> tuple[np.ndarray, np.ndarray]:
+def drawn(rng: Array, method: Method, images: Images) -> tuple[np.ndarray, np.ndarray]:
     """Let a method mix the same batch some times; return what became of the first image, and its labels."""
-    x, y = jnp.asarray(pictures.image, jnp.float32) / 255, jnp.eye(len(pictures.names))
+    x, y = jnp.asarray(images.image, jnp.float32) / 255, jnp.eye(len(images.names))
     program = jax.jit(method)
     mixed = [program(key, x, y) for key in jax.random.split(rng, DRAWS)]
     return np.stack([image[0] for image, _ in mixed]), np.stack([label[0] for _, label in mixed])
-
-
-def photographs(side: int) -> Pictures:
-    """Return scikit-learn's two photographs and a detail of one, cut square and shrunk."""
-    from PIL import Image
-    from sklearn.datasets import load_sample_image
-
-    cuts = {
-        "temple": ("china.jpg", 0, 40, 427),
-        "trees": ("china.jpg", 240, 453, 187),
-        "flower": ("flower.jpg", 0, 110, 427),
-    }
-    images = []
-    for file, top, left, length in cuts.values():
-        square = Image.fromarray(load_sample_image(file)[top : top + length, left : left + length])
-        images.append(np.asarray(square.resize((side, side), Image.Resampling.LANCZOS)))
-    return Pictures(np.stack(images), tuple(cuts))
-
-
-def one_of_each(dataset: str, data_dir: Path | None, classes: int = 3) -> Pictures:
-    """Return the first training image of each of some classes."""
-    data = load(dataset, data_dir)
-    label = np.asarray(data.train_label)
-    rows = [int(np.argmax(label == each)) for each in np.unique(label)[:classes]]
-    return Pictures(np.asarray(data.train_image[rows]), tuple(data.classes[label[row]] for row in rows))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,15 @@
 """The pages keep their word: what they link to is there, what they show runs, the tests that they name exist."""
 
+import inspect
 import re
 from pathlib import Path
 
 import jax
 import pytest
 
+import mixup_jax
+from experiments import gallery
+from experiments.gallery_figures import FIGURES
 from mixup_jax import methods
 
 ROOT = Path(__file__).parents[1]
@@ -24,8 +28,8 @@ apply = lambda params, x: x.reshape(len(x), -1) @ params
 """
 }
 """What a page takes for granted: the reader's own batch and network."""
-TITLES = ("Images", "Choosing among them")
-"""Between these two sections of the page of the family are its methods for images."""
+FAMILY = ROOT / "docs" / "methods.md"
+EQUATION = re.compile(r"\S [=~] \S")
 OPTIONAL = ("grain", "tensorflow")
 """What a block may import without being a requirement of the project."""
 
@@ -92,19 +96,49 @@ def defines(file, test):
     return file.exists() and re.search(rf"^def {test}\(", file.read_text(), re.MULTILINE)
 
 
-def sections_of_the_family():
-    """Return the page of the family, cut at its headings."""
-    return re.split(r"^(?=##)", (ROOT / "docs" / "methods.md").read_text(), flags=re.MULTILINE)
+FUNCTIONS = sorted({*methods.__all__, *(name for name, each in vars(mixup_jax).items() if inspect.isfunction(each))})
+"""Every public function: the family, the losses, `mixup`, `draw` and `mix`."""
 
 
-@pytest.mark.parametrize("name", methods.__all__)
-def test_every_method_is_on_the_page_of_the_family_with_an_equation(name):
-    with_equation = [text for text in sections_of_the_family() if re.search(r"^    \S.* [=~] ", text, re.MULTILINE)]
-    assert [text for text in with_equation if re.search(rf"\b{name}\b", text)]
+def faults(page, name):
+    """Return what the page of the family lacks for a function: one section of its own, its equation, a picture.
+
+    The headings of sections name functions in backticks. In a section of several functions, other than a method and
+    its plan (f, draw_f), an equation begins with the names of what it defines.
+    """
+    sections = [
+        (set(re.findall(r"`(\w+)`", text.split("\n", 1)[0])), text) for text in re.split(r"^(?=##)", page, flags=re.M)
+    ]
+    own = [(names, text) for names, text in sections if name in names and text.startswith("### ")]
+    if len(own) != 1:
+        return [f"{len(own)} sections"]
+    names, text = own[0]
+    prose = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    lines = re.findall(r"^ {4}(\S.*)$", prose, re.MULTILINE)
+    if len({each.removeprefix("draw_") for each in names}) > 1:
+        parts = [re.fullmatch(r"(\w+(?:, \w+)*) +(.+)", line) for line in lines]
+        lines = [part[2] for part in parts if part and name in part[1].split(", ")]
+    pictures = re.findall(r"^!\[[^]]+\]\((images/gallery/\w+\.png)\)$", prose, re.MULTILINE)
+    there = [picture for picture in pictures if (ROOT / "docs" / picture).is_file()]
+    return ["no equation"] * (not any(map(EQUATION.search, lines))) + ["no picture"] * (not there)
 
 
-def test_every_method_for_images_has_its_picture():
-    sections = sections_of_the_family()
-    first, last = (next(i for i, text in enumerate(sections) if text.startswith(f"## {title}")) for title in TITLES)
-    assert last - first > 9
-    assert not [text.splitlines()[0] for text in sections[first + 1 : last] if "](images/gallery/" not in text]
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function_has_a_section_with_its_equation_and_a_picture(name):
+    page = FAMILY.read_text()
+    assert not faults(page, name)
+    lines = page.splitlines()
+    without_equation = [line for line in lines if not (line.startswith("    ") and EQUATION.search(line))]
+    assert "no equation" in faults("\n".join(without_equation), name)
+    if re.search(rf"^    {name} ", page, re.MULTILINE):  # its own equation, not one of its section's others
+        assert "no equation" in faults("\n".join(line for line in lines if not line.startswith(f"    {name} ")), name)
+    assert faults("\n".join(line for line in lines if not line.startswith("![")), name) == ["no picture"]
+    assert faults(page.replace("gallery/", "gallery/no_"), name) == ["no picture"]
+    assert faults(page.replace(f"`{name}`", name), name) == ["0 sections"]
+
+
+def test_the_pictures_of_the_family_are_those_of_the_gallery_and_small():
+    files = {path.stem: path.stat().st_size for path in (ROOT / "docs" / "images" / "gallery").iterdir()}
+    assert set(files) == {*gallery.METHODS, *FIGURES, "mixed_samples", "lambda"}
+    assert set(files) == set(re.findall(r"\(images/gallery/(\w+)\.png\)", FAMILY.read_text()))
+    assert max(files.values()) < 150_000

@@ -1,9 +1,11 @@
-"""Draw the mixing family: rows of images that methods made, and how lambda is distributed."""
+"""Draw the mixing family: images that methods made, who was mixed into whom, and how lambda is distributed."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
@@ -19,21 +21,15 @@ def method_rows(
 
     Raises ValueError for no rows, or rows of different length.
     """
-    counts = {len(images) for images, _ in rows.values()}
-    if len(counts) != 1:
-        raise ValueError(f"rows hold {sorted(counts)} images; all must have the same number")
-    columns = counts.pop()
-    figure = Figure(figsize=(1.15 * columns + 0.1, 1.75 * len(rows)))
-    bands = np.atleast_1d(np.asarray(figure.subfigures(len(rows), 1, hspace=0.07), dtype=object))
-    for band, (name, (images, labels)) in zip(bands, rows.items(), strict=True):
-        band.suptitle(name, fontsize=10, fontweight="bold", x=0.01, horizontalalignment="left")
-        grid = band.subplots(1, columns, squeeze=False)[0]
-        for axes, image, label in zip(grid, images, labels, strict=True):
-            shown = np.clip(image, 0, 1)
-            axes.imshow(shown[:, :, 0] if shown.shape[-1] == 1 else shown, cmap="gray", vmin=0, vmax=1)
-            axes.set(xticks=[], yticks=[])
-            axes.spines[:].set_visible(False)
-            axes.set_xlabel(shares(label, class_names), fontsize=7.5, linespacing=1.3)
+    columns = _columns([images for images, _ in rows.values()])
+    texts = {name: [shares(label, class_names) for label in labels] for name, (_, labels) in rows.items()}
+    lines = [1 + max(text.count("\n") for text in row) for row in texts.values()]
+    heights = [1.5 + 0.17 * max(lines)] * len(lines)
+    figure = Figure(figsize=(1.15 * columns + 0.1, sum(heights)))
+    for grid, (name, (images, _)) in zip(_bands(figure, list(rows), columns, heights), rows.items(), strict=True):
+        for axes, image, text in zip(grid, images, texts[name], strict=True):
+            _show(axes, image)
+            axes.set_xlabel(text, fontsize=7.5, linespacing=1.3)
     figure.set_label(f"The same images mixed by {', '.join(rows)}; below each the shares of its label.")
     return figure
 
@@ -45,6 +41,59 @@ def shares(label: Float[np.ndarray, "classes"], class_names: Sequence[str]) -> s
     ['0.25 cat', '0.75 dog']
     """
     return "\n".join(f"{share:.2f} {name}" for share, name in zip(label, class_names, strict=True) if share > 5e-3)
+
+
+@styled
+def image_grid(
+    rows: Mapping[str, Sequence[Float[np.ndarray, "_height _width _channels"]]],
+    *,
+    headings: Sequence[str] = (),
+    captions: Mapping[str, Sequence[str]] | None = None,
+    framed: Mapping[str, Sequence[bool]] | None = None,
+) -> Figure:
+    """Draw a row of images, in [0, 1] and of any size, under each title.
+
+    `headings` stand over the columns; `captions` of a row stand below its images, and its images that are `framed` get
+    a coloured frame. Raises ValueError for no rows, or rows of different length.
+    """
+    columns = _columns(list(rows.values()))
+    under = captions or {}
+    heights = [1.25 + 0.17 * (name in under) + 0.2 * (index == 0 and bool(headings)) for index, name in enumerate(rows)]
+    figure = Figure(figsize=(0.95 * columns + 0.1, sum(heights)))
+    for index, (grid, name) in enumerate(zip(_bands(figure, list(rows), columns, heights), rows, strict=True)):
+        for column, (axes, image) in enumerate(zip(grid, rows[name], strict=True)):
+            _show(axes, image)
+            if index == 0 and headings:
+                axes.set_title(headings[column], fontsize=8, fontweight="normal", loc="center", pad=3)
+            if name in under:
+                axes.set_xlabel(under[name][column], fontsize=7.5)
+            if framed and name in framed and framed[name][column]:
+                axes.spines[:].set(visible=True, color=PALETTE[1], linewidth=2)
+    figure.set_label(f"Rows of images: {'; '.join(rows)}.")
+    return figure
+
+
+def _columns(rows: Sequence[Sequence[Any] | np.ndarray]) -> int:
+    counts = {len(images) for images in rows}
+    if len(counts) != 1:
+        raise ValueError(f"rows hold {sorted(counts)} images; all must have the same number")
+    return counts.pop()
+
+
+def _bands(figure: Figure, titles: Sequence[str], columns: int, heights: Sequence[float]) -> list[list[Axes]]:
+    """Divide a figure into rows of axes, each with a title above its left corner."""
+    each = figure.subfigures(len(titles), 1, hspace=0.05, height_ratios=heights)
+    bands = np.atleast_1d(np.asarray(each, dtype=object))
+    for band, title in zip(bands, titles, strict=True):
+        band.suptitle(title, fontsize=10, fontweight="bold", x=0.01, horizontalalignment="left")
+    return [list(band.subplots(1, columns, squeeze=False)[0]) for band in bands]
+
+
+def _show(axes: Axes, image: Float[np.ndarray, "height width channels"]) -> None:
+    shown = np.clip(image, 0, 1)
+    axes.imshow(shown[:, :, 0] if shown.shape[-1] == 1 else shown, cmap="gray", vmin=0, vmax=1)
+    axes.set(xticks=[], yticks=[], anchor="N")
+    axes.spines[:].set_visible(False)
 
 
 @styled

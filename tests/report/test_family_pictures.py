@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mixup_jax.report.drawing import png_bytes
-from mixup_jax.report.family import lambda_histograms, method_rows, shares
+from mixup_jax.report.family import image_grid, lambda_histograms, method_rows, shares
 
 RNG = np.random.default_rng(0)
 
@@ -28,6 +28,19 @@ def test_each_image_stands_above_its_label():
 def test_rows_of_different_length_are_refused():
     with pytest.raises(ValueError, match=r"rows hold \[2, 3\] images"):
         method_rows({"a": rows(2)["other"], "b": rows(3)["other"]}, "abc")
+
+
+def test_a_grid_holds_images_of_any_size_under_their_titles_and_frames_some():
+    drawn = {"$large_": [RNG.random((6, 6, 1))] * 2, "small": [RNG.random((3, 3, 3))] * 2}
+    captions, framed = {"small": ["one", "$two_"]}, {"small": [False, True]}
+    figure = image_grid(drawn, headings=["a", "b"], captions=captions, framed=framed)
+    first, second = figure.subfigs
+    assert [axes.get_title() for axes in first.axes] == ["a", "b"]
+    assert [axes.get_xlabel() for axes in second.axes] == captions["small"]
+    assert [axes.spines["left"].get_visible() for axes in (*first.axes, *second.axes)] == [False, False, False, True]
+    assert png_bytes(figure) == png_bytes(figure)
+    with pytest.raises(ValueError, match=r"rows hold \[1, 2\] images"):
+        image_grid({"a": drawn["small"], "b": drawn["small"][:1]})
 
 
 def test_a_histogram_has_the_area_one_and_says_what_lies_beyond():
