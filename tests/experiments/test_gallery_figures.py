@@ -9,6 +9,9 @@ from experiments.gallery_images import first_examples, photographs
 from mixup_jax.report.drawing import PALETTE
 
 
+pytestmark = pytest.mark.slow  # each picture compiles programs of its own
+
+
 @pytest.fixture(scope="module")
 def images():
     """Three photographs and some digits."""
