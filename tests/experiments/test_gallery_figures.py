@@ -8,7 +8,6 @@ from experiments import gallery_figures
 from experiments.gallery_images import first_examples, photographs
 from mixup_jax.report.drawing import PALETTE
 
-
 pytestmark = pytest.mark.slow  # each picture compiles programs of its own
 
 
