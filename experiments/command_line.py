@@ -29,11 +29,17 @@ def run_presets(
     """Run the command line of an experiment: ``[PRESET] [options]``; without a preset, the `default` one."""
     with one_line_errors():
         jobs = {name: (text, Job(config)) for name, (text, config) in presets.items()}
-        preset, job = parse(experiment, description, jobs, default, sys.argv[1:])
-        join(job.launch.coordinator, job.launch.processes, job.launch.process_id)
+        preset, job = begin(experiment, description, jobs, default)
         result = run(experiment, preset, job, paper=paper)
         if is_writer():
             show_runs([Path(result["workdir"])], title=f"{experiment} {preset}")
+
+
+def begin(experiment: str, description: str, presets: Mapping[str, tuple[str, J]], default: str) -> tuple[str, J]:
+    """Read the command line and meet the other processes of the job."""
+    preset, job = parse(experiment, description, presets, default, sys.argv[1:])
+    join(job.launch.coordinator, job.launch.processes, job.launch.process_id)
+    return preset, job
 
 
 def parse(

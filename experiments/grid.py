@@ -1,12 +1,11 @@
 """Carry out a grid of runs, one after the other, each in a folder of its own, and make the paper's table of them."""
 
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import Any
 
-from experiments.command_line import parse
+from experiments.command_line import J, begin
 from experiments.errors import one_line_errors
 from experiments.paper_table import write_table
 from experiments.running import Job, default_folder, run
@@ -14,13 +13,11 @@ from mixup_jax.config import Config
 from mixup_jax.errors import NotFinite
 from mixup_jax.report.sweeps import take_apart
 from mixup_jax.report.tables import Table
-from mixup_jax.training.distributed import join
 from mixup_jax.training.mesh import is_writer
 
 Result = dict[str, Any]
 Results = Mapping[Config, Result]
 """What came out of each configuration; a run over several alphas is one of each."""
-J = TypeVar("J", bound=Job)
 
 
 def run_grid(
@@ -38,10 +35,9 @@ def run_grid(
     whose loss is not finite is left out; then the exit status is that of such a run, once the others are done.
     """
     with one_line_errors():
-        preset, job = parse(experiment, description, presets, default, sys.argv[1:])
+        preset, job = begin(experiment, description, presets, default)
         if job.smoke:
             job = replace(job, config=replace(job.config, seeds=1))
-        join(job.launch.coordinator, job.launch.processes, job.launch.process_id)
         folder = job.launch.workdir or default_folder(experiment, preset, job)
         results: dict[Config, Result] = {}
         failures: list[NotFinite] = []
@@ -71,10 +67,8 @@ def each_alpha(config: Config, result: Result) -> dict[Config, Result]:
     if not alphas:
         return {config: result}
     start = {"config": {"mixing": {"alphas": list(alphas)}, "seeds": config.seeds}, "methods": result["methods"]}
-    return {
-        replace(config, mixing=replace(config.mixing, alpha=alpha, alphas=())): final
-        for alpha, (_, _, final) in zip(alphas, take_apart(start, [], result), strict=True)
-    }
+    parts = take_apart(start, [], result)
+    return {each: final for each, (_, _, final) in zip(config.each_alpha(), parts, strict=True)}
 
 
 def leave_to_the_table(config: Config, names: Iterable[str], hint: str) -> None:

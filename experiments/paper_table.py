@@ -7,13 +7,12 @@ from typing import Any
 
 from rich.console import Console
 
-from mixup_jax.config import Config
 from mixup_jax.report.fields import text
 from mixup_jax.report.tables import NAME, Table, to_json
 from mixup_jax.report.wording import hardware
 from mixup_jax.training import record
 from mixup_jax.training.mesh import is_writer
-from mixup_jax.training.provenance import describe
+from mixup_jax.training.provenance import origin
 
 
 def write_table(folder: Path, table: Table, results: Iterable[Mapping[str, Any]] = ()) -> Table:
@@ -24,7 +23,7 @@ def write_table(folder: Path, table: Table, results: Iterable[Mapping[str, Any]]
     """
     from mixup_jax.report.terminal import paper_table  # scipy takes a second to import
 
-    here = describe(Config(), table.experiment, "")
+    here = origin()
     made = list(results) or [here]
     words = {name: _all(text(each[name]) for each in made) for name in ("commit", "versions")}
     device = _all(hardware(each["device"]) for each in made)

@@ -55,10 +55,9 @@ def run(
     cache_compilations()
     workdir = job.launch.workdir or default_folder(experiment, preset, job)
     data, wrong = prepare(load(config.data.dataset, job.launch.data_dir), config.data)
-    each = [replace(config.mixing, alpha=alpha, alphas=()) for alpha in config.mixing.alphas]
     names = {
         "method": method(config),
-        **({"methods": [method(replace(config, mixing=mixing)) for mixing in each]} if each else {}),
+        **({"methods": [method(each) for each in config.each_alpha()]} if config.mixing.alphas else {}),
         "model": config.model.model,
         "dataset": dataset(config.data),
         "mark": data.mark,

@@ -3,7 +3,7 @@
 A run is a function of `Config` and nothing else; where it runs and what it writes is `Launch` (training/launch.py).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from mixup_jax.config_checks import check_config
@@ -153,3 +153,12 @@ class Config:
         """
         seeds = range(self.seed, self.seed + self.seeds)
         return tuple((alpha, seed) for alpha in self.mixing.alphas or (self.mixing.alpha,) for seed in seeds)
+
+    def each_alpha(self) -> tuple["Config", ...]:
+        """Return the configuration of each alpha, as if it were trained alone; itself where there is one.
+
+        >>> [config.mixing.alpha for config in Config(mixing=Mixing(alphas=(1.0, 8.0))).each_alpha()]
+        [1.0, 8.0]
+        """
+        mixings = [replace(self.mixing, alpha=alpha, alphas=()) for alpha in self.mixing.alphas]
+        return tuple(replace(self, mixing=mixing) for mixing in mixings) or (self,)

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from mixup_jax.mixing import PARTNERS
+
 if TYPE_CHECKING:
     from mixup_jax.config import Config
 
@@ -48,7 +50,6 @@ RANGES: dict[str, Range] = {
     "optimizer.warmup_start": FINITE,
     "optimizer.ema": BELOW_ONE,
 }
-BY_NAME = ("permutation", "derangement", "roll", "flip")
 
 
 def check_config(config: "Config") -> None:
@@ -78,7 +79,7 @@ def _check_mixing(config: "Config") -> None:
         raise ValueError(f"layer {mixing.layer} goes with method mixup and without --accumulate.")
     if mixing.layer != "input" and mixing.partner.endswith("neighbours"):
         raise ValueError(f"layer {mixing.layer} goes with partners in the batch, got {mixing.partner}.")
-    if mixing.block is not None and mixing.partner not in BY_NAME:
-        raise ValueError(f"block goes with the partners {', '.join(BY_NAME)}, got {mixing.partner}.")
+    if mixing.block is not None and mixing.partner not in PARTNERS:
+        raise ValueError(f"block goes with the partners {', '.join(PARTNERS)}, got {mixing.partner}.")
     if mixing.block is not None and (mixing.block < 1 or config.batch_size % mixing.block):
         raise ValueError(f"block must divide the batch of {config.batch_size}, got {mixing.block}.")

@@ -160,7 +160,7 @@ class _Trainer:
         """Return the measured part of result.json, on the process that writes it; the others return nothing."""
         evaluate, setting = self.setting.programs.evaluate, self.setting
         sums, params = on_host(evaluate(state, setting.test)), on_host(state.params)
-        groups = {name: on_host(evaluate(state, batches)) for name, batches in setting.groups.items()}
+        groups = {name: on_host(evaluate(state, batches)) for name, batches in setting.groups().items()}
         if not is_writer():
             return {}
         if not self.records:

@@ -21,11 +21,14 @@ PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 def describe(config: Config, experiment: str, preset: str) -> dict[str, Any]:
     """Return the content of config.json: the configuration, and where and with what it runs."""
+    content = json.loads(json.dumps(dataclasses.asdict(config)))
+    return {"experiment": experiment, "preset": preset, "config": content, **origin()}
+
+
+def origin() -> dict[str, Any]:
+    """Return where and with what this process runs: versions, commit, device, command and time of start."""
     device = jax.devices()[0]
     return {
-        "experiment": experiment,
-        "preset": preset,
-        "config": json.loads(json.dumps(dataclasses.asdict(config))),
         "versions": {"python": sys.version.split()[0]} | {name: importlib.metadata.version(name) for name in PACKAGES},
         "commit": commit(),
         "device": {"platform": device.platform, "kind": _kind(device), "count": jax.device_count()},

@@ -1,13 +1,13 @@
 """All that stays the same during a run: its programs, its data on the devices, its steps."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import NamedSharding
+from jax.sharding import Mesh, NamedSharding
 
 from mixup_jax.config import Config
 from mixup_jax.data import Dataset
@@ -34,6 +34,7 @@ class Setting:
     config: Config
     workdir: Path
     seeds: jax.Array
+    mesh: Mesh
     by_seed: NamedSharding
     replicated: NamedSharding
     plan: Plan
@@ -43,8 +44,7 @@ class Setting:
     train: Examples
     clean: Batches
     test: Batches
-    groups: Mapping[str, Batches]
-    """Training images by what became of their labels, real or corrupted; empty where none was corrupted."""
+    data: Dataset
 
     @property
     def images_per_step(self) -> int:
@@ -54,6 +54,16 @@ class Setting:
     def start(self) -> tuple[TrainState, Totals]:
         """Return the state of all seeds before the first step, and empty totals."""
         return self.programs.init(self.seeds), self.zeros()
+
+    def groups(self) -> dict[str, Batches]:
+        """Place the training images by what became of their labels, real or corrupted; none if none was corrupted."""
+        data = self.data
+        masks = {} if data.corrupted is None else {"real": ~data.corrupted, "corrupted": data.corrupted}
+        return {
+            name: place_batches(self.mesh, data.train_image[mask], data.train_label[mask], self.config.batch_size)
+            for name, mask in masks.items()
+            if mask.any()
+        }
 
     def carry(self, state: TrainState, totals: Totals, seconds: float) -> dict[str, Any]:
         """Return what a checkpoint holds; `seconds` is the time spent on the run so far."""
@@ -73,11 +83,11 @@ def make_setting(config: Config, data: Dataset, workdir: Path, devices: Sequence
     mesh = make_mesh(len(seeds), config.batch_size, devices)
     recipe = make_recipe(config, data)
     by_seed, clean = shard(mesh, "seed"), slice(0, CLEAN_SUBSET)
-    groups = {} if data.corrupted is None else {"real": ~data.corrupted, "corrupted": data.corrupted}
     return Setting(
         config=config,
         workdir=workdir,
         seeds=place(np.array(seeds, np.uint32), by_seed),
+        mesh=mesh,
         by_seed=by_seed,
         replicated=shard(mesh),
         plan=plan_steps(len(data.train_label), len(data.test_label), config),
@@ -87,9 +97,5 @@ def make_setting(config: Config, data: Dataset, workdir: Path, devices: Sequence
         train=place_examples(mesh, data, config.mixing),
         clean=place_batches(mesh, data.train_image[clean], data.train_label[clean], config.batch_size),
         test=place_batches(mesh, data.test_image, data.test_label, config.batch_size),
-        groups={
-            name: place_batches(mesh, data.train_image[group], data.train_label[group], config.batch_size)
-            for name, group in groups.items()
-            if group.any()
-        },
+        data=data,
     )
