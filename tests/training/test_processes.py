@@ -63,7 +63,7 @@ def test_two_processes_mix_the_batches_of_one():
 
     printed = [digests for topology in TOPOLOGIES.values() for digests in run(*topology, command)]
     assert len(printed) == 4
-    assert len(printed[0].splitlines()) == 6
+    assert len(printed[0].splitlines()) == 9
     assert set(printed) == {printed[0]}
 
 
