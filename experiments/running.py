@@ -17,6 +17,7 @@ from mixup_jax.config import Config, Data
 from mixup_jax.data import Dataset, check_name, load
 from mixup_jax.data.label_noise import corrupt_labels
 from mixup_jax.data.locations import cache_home
+from mixup_jax.models import NAMED
 from mixup_jax.training import record
 from mixup_jax.training.launch import Launch
 from mixup_jax.training.loop import fit
@@ -125,11 +126,12 @@ def prepare(data: Dataset, config: Data) -> tuple[Dataset, float]:
 def shrink(config: Config) -> Config:
     """Shrink a run to seconds, keeping its method."""
     layer = config.mixing.layer.removeprefix("stage")
+    named = config.model.model in NAMED
     stages = min(max(2, int(layer) if layer.isdigit() else 0), len(config.model.blocks))
     return replace(
         config,
         data=replace(config.data, dataset="digits", train_examples=512, pad_crop=min(config.data.pad_crop, 1)),
-        model=replace(config.model, width=8, blocks=(1,) * stages),
+        model=replace(config.model, **({"width": 16} if named else {"width": 8, "blocks": (1,) * stages})),
         optimizer=replace(config.optimizer, decay_epochs=(1.0,), accumulate=math.gcd(config.optimizer.accumulate, 64)),
         mixing=replace(
             config.mixing,

@@ -32,21 +32,26 @@ class Model:
     """The network, one of mixup_jax.models.MODELS."""
 
     model: str = "preact_resnet"
-    """preact_resnet, wide_resnet, densenet or mlp."""
+    """preact_resnet, wide_resnet, densenet or mlp; or by name: resnet18, resnet34, resnet50, resnet101,
+    resnext101_32x4d, resnext101_64x4d, alexnet, vgg16, and of the last two _bn (BatchNorm), _gap (also global average
+    pooling instead of hidden layers)."""
     width: int = 64
-    """Channels of the first stage (resnets), growth rate (densenet), or units of each hidden layer (mlp)."""
+    """Channels of the first stage (resnets), growth rate (densenet), or units of each hidden layer (mlp); for the nets
+    with a name 64 is the published size, 32 halves every layer."""
     blocks: tuple[int, ...] = (2, 2, 2, 2)
     """Blocks (densenet: layers) of each stage; the image halves from stage to stage, the width of resnets doubles."""
     variant: Literal["H", "F"] = "H"
     """H: plain stem, raw shortcut (hongyi-zhang/mixup). F: BN-ReLU stem, pre-activated shortcut (mixup-cifar10)."""
     dropout: float = 0.0
-    """Probability of dropping a unit: between the two convolutions of a block, or after each hidden layer."""
+    """Probability of dropping a unit: between the two convolutions of a block, after each hidden layer, or before the
+    last layer (resnet18, ..., _gap)."""
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
     """Precision of the forward and backward pass; parameters stay float32."""
     stem_stride: Literal[1, 2] = 1
     """2 halves the image before the first stage, for a quarter of the work (preact_resnet)."""
     remat: bool = False
-    """Compute the inside of each layer again in the backward pass: slower, less memory (densenet)."""
+    """Compute the inside of each layer or block again in the backward pass: slower, less memory (densenet, nets by
+    name)."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,8 @@ class Optimizer:
     """Nesterov's form of the momentum."""
     weight_decay: float = 1e-4
     """Coupled L2 on all parameters, biases and BatchNorm included, as in the released code."""
+    decay_norm: bool = True
+    """Coupled L2 also on scales and biases of BatchNorm; the ImageNet recipe leaves these out."""
     schedule: Literal["step", "cosine", "constant"] = "step"
     """How the learning rate falls."""
     decay_epochs: tuple[float, ...] = (100, 150)

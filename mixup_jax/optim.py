@@ -1,6 +1,6 @@
 """SGD with coupled weight decay, and learning-rate schedules as functions of the step."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -15,13 +15,25 @@ Schedule = Callable[..., Any]
 def sgd(config: Optimizer) -> optax.GradientTransformation:
     """Return SGD's direction: L2 coupled into the gradient, then momentum; multiply by ``-lr`` to get the update.
 
-    Weight decay is added before momentum, which is what torch's SGD does, on every parameter (released code). The
-    learning rate is left out so that it may be a traced number or a schedule.
+    Weight decay is added before momentum, which is what torch's SGD does, on every parameter (released code), or on
+    all but those of BatchNorm. The learning rate is left out so that it may be a traced number or a schedule.
     """
     return optax.chain(
-        optax.add_decayed_weights(config.weight_decay),
+        optax.add_decayed_weights(config.weight_decay, None if config.decay_norm else outside_norms),
         optax.trace(decay=config.momentum, nesterov=config.nesterov),
     )
+
+
+def outside_norms(params: Any) -> Any:
+    """Return a tree of bool, False for the parameters of BatchNorm: the modules that have a scale.
+
+    >>> outside_norms({"conv": {"kernel": 1.0}, "bn": {"scale": 1.0, "bias": 0.0}, "head": {"bias": 0.0}})
+    {'conv': {'kernel': True}, 'bn': {'scale': False, 'bias': False}, 'head': {'bias': True}}
+    """
+    return {
+        name: outside_norms(value) if isinstance(value, Mapping) else "scale" not in params
+        for name, value in params.items()
+    }
 
 
 def learning_rate(config: Optimizer, steps_per_epoch: float, epochs: float) -> Schedule:

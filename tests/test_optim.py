@@ -88,3 +88,14 @@ def test_sgd_is_torchs_coupled_l2_then_momentum(rng, nesterov, momentum, weight_
         params = jax.tree.map(lambda p, d: p - 0.1 * d, params, direction)
     expected = torch_sgd(start, gradients, lr=0.1, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov)
     np.testing.assert_allclose(params["bias"], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_decay_may_leave_out_batch_norm_and_nothing_else():
+    params = {"conv": {"kernel": 2.0}, "bn": {"scale": 2.0, "bias": 2.0}, "head": {"kernel": 2.0, "bias": 2.0}}
+    params = jax.tree.map(jnp.float32, params)
+    for decay_norm in (True, False):
+        optimizer = sgd(Optimizer(weight_decay=0.25, decay_norm=decay_norm))
+        direction, _ = optimizer.update(jax.tree.map(jnp.zeros_like, params), optimizer.init(params), params)
+        norm = 0.5 if decay_norm else 0.0
+        expected = {"conv": {"kernel": 0.5}, "bn": {"scale": norm, "bias": norm}, "head": {"kernel": 0.5, "bias": 0.5}}
+        assert jax.tree.map(float, direction) == expected

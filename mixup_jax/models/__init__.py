@@ -1,20 +1,53 @@
 """Flax Linen modules, one paper a file: ``model.apply(variables, x, train=...)`` returns float32 logits."""
 
 import dataclasses
+from functools import partial
 
 import flax.linen as nn
 import jax.numpy as jnp
 
 from mixup_jax import config
+from mixup_jax.models.alexnet import AlexNet
 from mixup_jax.models.batch_norm import BatchNorm
 from mixup_jax.models.densenet import DenseNet
 from mixup_jax.models.mlp import MLP
 from mixup_jax.models.preact_resnet import PreActResNet
+from mixup_jax.models.resnet import ResNet
+from mixup_jax.models.vgg import VGG
 from mixup_jax.models.wide_resnet import WideResNet
 
-__all__ = ["MLP", "MODELS", "BatchNorm", "DenseNet", "PreActResNet", "WideResNet", "build"]
+__all__ = [
+    "MLP",
+    "MODELS",
+    "NAMED",
+    "VGG",
+    "AlexNet",
+    "BatchNorm",
+    "DenseNet",
+    "PreActResNet",
+    "ResNet",
+    "WideResNet",
+    "build",
+]
 
-MODELS = {"preact_resnet": PreActResNet, "wide_resnet": WideResNet, "densenet": DenseNet, "mlp": MLP}
+RESNEXT101 = partial(ResNet, blocks=(3, 4, 23, 3), group_width=4)
+NAMED = {
+    "resnet18": partial(ResNet, blocks=(2, 2, 2, 2), bottleneck=False),
+    "resnet34": partial(ResNet, blocks=(3, 4, 6, 3), bottleneck=False),
+    "resnet50": partial(ResNet, blocks=(3, 4, 6, 3)),
+    "resnet101": partial(ResNet, blocks=(3, 4, 23, 3)),
+    "resnext101_32x4d": partial(RESNEXT101, groups=32),
+    "resnext101_64x4d": partial(RESNEXT101, groups=64),
+    "alexnet": partial(AlexNet),
+    "alexnet_bn": partial(AlexNet, norm=True),
+    "alexnet_gap": partial(AlexNet, features=(96, 256, 384, 384, 256), norm=True, average=True),
+    "vgg16": partial(VGG, blocks=(2, 2, 3, 3, 3)),
+    "vgg16_bn": partial(VGG, blocks=(2, 2, 3, 3, 3), norm=True),
+    "vgg16_gap": partial(VGG, blocks=(2, 2, 3, 3, 3), norm=True, average=True),
+}
+"""Networks whose name says their layers, torchvision's names where it has them."""
+
+MODELS = {"preact_resnet": PreActResNet, "wide_resnet": WideResNet, "densenet": DenseNet, "mlp": MLP} | NAMED
 
 
 def build(model: config.Model, classes: int, *, axis_name: str | None = None) -> nn.Module:
@@ -22,7 +55,8 @@ def build(model: config.Model, classes: int, *, axis_name: str | None = None) ->
 
     `axis_name` names the mapped axis over which BatchNorm averages; leave it out under a global-view `jit`.
 
-    Raises ValueError for an unknown model and for sizes and probabilities out of range.
+    Raises ValueError for an unknown model, for sizes and probabilities out of range, and for `blocks`, `variant` and
+    `stem_stride` where the name says the layers.
 
     >>> build(config.Model(width=16), classes=10).width
     16
@@ -42,8 +76,9 @@ def build(model: config.Model, classes: int, *, axis_name: str | None = None) ->
         "remat": model.remat,
     }
     network = MODELS[model.model]
-    known = {each.name for each in dataclasses.fields(network)}
-    return network(**{name: value for name, value in options.items() if name in known})
+    fixed = network.keywords if isinstance(network, partial) else {}
+    known = {each.name for each in dataclasses.fields(network.func if isinstance(network, partial) else network)}
+    return network(**{name: value for name, value in options.items() if name in known - fixed.keys()})
 
 
 def _check(model: config.Model, classes: int) -> None:
@@ -61,3 +96,6 @@ def _check(model: config.Model, classes: int) -> None:
         raise ValueError(f"dropout is {model.dropout}; it is the probability of dropping a unit, in [0, 1).")
     if model.compute_dtype not in ("float32", "bfloat16"):
         raise ValueError(f"compute_dtype is {model.compute_dtype!r}; it must be float32 or bfloat16.")
+    for name in ("blocks", "variant", "stem_stride") if model.model in NAMED else ():
+        if getattr(model, name) != getattr(config.Model(), name):
+            raise ValueError(f"{name} is {getattr(model, name)}; it does nothing for {model.model}: leave it out.")

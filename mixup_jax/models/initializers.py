@@ -58,6 +58,19 @@ def he_normal_fan_out(key, shape, dtype=None, out_sharding=None) -> Float[Array,
     return _normal(math.sqrt(2 / (math.prod(shape[:-2]) * shape[-1])), key, shape, dtype, out_sharding)
 
 
+def normal(std: float) -> initializers.Initializer:
+    """Return an initialiser of normal numbers with mean 0 and this standard deviation.
+
+    >>> bool(abs(normal(0.01)(jax.random.key(0), (100, 100)).std() - 0.01) < 0.0003)
+    True
+    """
+
+    def init(key, shape, dtype=None, out_sharding=None) -> Float[Array, "..."]:
+        return _normal(std, key, shape, dtype, out_sharding)
+
+    return init
+
+
 def _normal(std: float, key, shape, dtype, out_sharding) -> Float[Array, "..."]:
     flat = std * jax.random.normal(key, (math.prod(shape),), dtype or jnp.float32)
     return jnp.reshape(flat, shape, out_sharding=out_sharding)

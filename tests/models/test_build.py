@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import pytest
 
 from mixup_jax import config
-from mixup_jax.models import MLP, MODELS, PreActResNet, build
+from mixup_jax.models import MLP, MODELS, NAMED, PreActResNet, build
 
 
 def test_the_network_is_the_one_described():
@@ -27,7 +27,7 @@ def test_the_defaults_are_preact_resnet_18_in_variant_h():
 
 @pytest.mark.parametrize("name", MODELS)
 def test_each_network_can_be_built_and_compared(name):
-    model = config.Model(name, width=4, blocks=(1,))
+    model = config.Model(name, width=16) if name in NAMED else config.Model(name, width=4, blocks=(1,))
     assert build(model, 10) == build(model, 10)
     assert hash(build(model, 10)) == hash(build(model, 10))  # a static argument of jit
 
@@ -53,6 +53,12 @@ def test_what_cannot_be_built_is_refused_in_one_line(change, message):
     with pytest.raises(ValueError, match=message) as error:
         build(model, 10)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("change", [{"blocks": (1, 1)}, {"variant": "F"}, {"stem_stride": 2}])
+def test_what_a_name_fixes_cannot_be_set(change):
+    with pytest.raises(ValueError, match=f"{next(iter(change))} is .*; it does nothing for vgg16: leave it out"):
+        build(config.Model("vgg16", **change), 10)
 
 
 def test_classes_must_be_positive():
