@@ -12,6 +12,7 @@ EXPERIMENTS = (
     "corrupted_labels",
     "adversarial",
     "ablation",
+    "toy",
     "gallery",
     "report",
 )

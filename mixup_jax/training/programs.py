@@ -1,6 +1,5 @@
 """The two compiled programs of a run: many training steps, and the evaluation; for all seeds, over the whole mesh."""
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -18,6 +17,7 @@ from mixup_jax.evaluation.classification import Sums, in_batches, score_batches
 from mixup_jax.methods import neighbour_table, neighbours
 from mixup_jax.training.mesh import place, shard
 from mixup_jax.training.recipe import Recipe
+from mixup_jax.training.side_by_side import one_after_the_other
 from mixup_jax.training.state import TrainState, evaluated_params, init_state
 from mixup_jax.training.step import Metrics, train_step
 
@@ -121,22 +121,6 @@ def make_programs(recipe: Recipe, mesh: Mesh, image_shape: tuple[int, ...], batc
         train=jax.jit(over_seeds(train, (0, 0, 0, None, None)), out_shardings=(by_seed, by_seed), donate_argnums=0),
         evaluate=jax.jit(over_seeds(evaluate, (0, None)), out_shardings=replicated),
     )
-
-
-def one_after_the_other(function: Callable, in_axes: tuple[int | None, ...]) -> Callable:
-    """Return ``vmap(function, in_axes)`` as a loop: a vmapped convolution is a grouped one, which CPUs are slow at."""
-
-    @functools.wraps(function)  # the name that JAX gives the program in logs and profiles
-    def mapped(*arguments: Any) -> Any:
-        over = [argument for argument, axis in zip(arguments, in_axes, strict=True) if axis == 0]
-
-        def one(these: list[Any]) -> Any:
-            each = iter(these)
-            return function(*(next(each) if axis == 0 else a for a, axis in zip(arguments, in_axes, strict=True)))
-
-        return jax.lax.map(one, over)
-
-    return mapped
 
 
 def predict_logits(recipe: Recipe, state: TrainState, image: Array) -> Array:

@@ -1,0 +1,148 @@
+"""Figure 1(b): what ERM and mixup say of every point of the plane, on a toy problem.
+
+Paper: a picture, no number. Green is class 0, orange class 1, blue shading p(y=1|x), alpha = 1: ERM draws a sharp
+border, mixup goes over from one class to the other linearly. Under half a minute on two CPU cores.
+
+    python -m experiments.toy
+"""
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from jax import Array
+
+from experiments.errors import call, one_line_errors
+from experiments.paper_table import write_table
+from experiments.running import cache_compilations
+from mixup_jax.models.mlp import MLP
+from mixup_jax.report.tables import Row, Table
+from mixup_jax.training.short import Short, train_short
+from mixup_jax.training.side_by_side import side_by_side
+
+# Paper: neither the points nor the network are stated. Ours: a class inside the other's ring, as in its picture, and
+# two half-moons; two hidden layers of 128 ReLU, Adam (1e-3), 2,000 steps of 50 of the 400 points.
+PROBLEMS = ("circles", "moons")
+EXAMPLES, TEST_EXAMPLES, SIDE = 400, 4000, 200
+COLUMNS = ("test error, %", "between 0.1 and 0.9, % of the picture")
+Points = tuple[np.ndarray, np.ndarray]
+"""Points float32 (n, 2) and their classes int32 (n,)."""
+
+
+def main(
+    alpha: float = 1.0,
+    seeds: int = 5,
+    steps: int = 2000,
+    workdir: Path | None = None,
+    smoke: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+) -> None:
+    """Train ERM and mixup on circles and moons; draw both surfaces p(y=1|x) side by side.
+
+    Args:
+        alpha: Of mixup, above 0; the paper's figure has 1.
+        seeds: Networks a row of the table; the picture shows the first.
+        steps: Steps of Adam.
+        workdir: Folder of the results, runs/toy if left out.
+        smoke: 100 steps, two seeds: does everything work here?
+    """
+    if not 0 < alpha < float("inf"):
+        raise ValueError(f"alpha must be a positive number (ERM is always there), got {alpha}.")
+    if seeds < 1:
+        raise ValueError(f"seeds must be at least 1, got {seeds}.")
+    cache_compilations()
+    workdir = workdir or Path("runs") / ("toy-smoke" if smoke else "toy")
+    seeds, steps = (2, 100) if smoke else (seeds, steps)
+    methods = {"ERM": 0.0, f"mixup, alpha = {alpha:g}": alpha}
+    how = Short(MLP(classes=2, width=128), steps, batch_size=50)
+    over_alphas = side_by_side(partial(train_and_look, how=how), (None, 0, None, None))
+    program = jax.jit(side_by_side(over_alphas, (0, None, None, None)))
+    found = {}
+    for problem in PROBLEMS:
+        train, test = draw_points(problem, EXAMPLES, 0), draw_points(problem, TEST_EXAMPLES, 1)
+        points = np.concatenate([test[0], grid_points(train[0])])
+        probability = np.asarray(program(jnp.arange(seeds), jnp.array(list(methods.values())), train, points))
+        found[problem] = probability[:, :, :TEST_EXAMPLES], probability[:, :, TEST_EXAMPLES:], train, test
+    draw(found, tuple(methods), workdir)
+    write_table(workdir, table(found, tuple(methods), seeds))
+    print(f"\n{workdir}: table.json, figures/surfaces.png")
+
+
+def train_and_look(seed: Array, alpha: Array, train: Points, points: Array, how: Short) -> Array:
+    """Train a network and return its p(y=1|x) at `points` (n, 2), (n,)."""
+    x, label = (jnp.asarray(each) for each in train)
+    params = train_short(jax.random.key(seed), x, label, alpha, how)
+    return jax.nn.softmax(how.model.apply({"params": params}, points, train=False))[:, 1]
+
+
+def draw_points(problem: str, count: int, seed: int) -> Points:
+    """Draw `count` points of a problem of scikit-learn's, half of them of each class."""
+    from sklearn import datasets  # here: it takes a second
+
+    if problem == "circles":  # class 1 around class 0
+        x, label = datasets.make_circles(count, noise=0.08, factor=0.45, random_state=seed)
+        label = 1 - label
+    else:
+        x, label = datasets.make_moons(count, noise=0.15, random_state=seed)
+    return np.asarray(x, np.float32), np.asarray(label, np.int32)
+
+
+def extent(x: np.ndarray) -> tuple[float, float, float, float]:
+    """Return left, right, bottom and top of the picture: the points and some room around them."""
+    (left, bottom), (right, top) = x.min(axis=0) - 0.4, x.max(axis=0) + 0.4
+    return float(left), float(right), float(bottom), float(top)
+
+
+def grid_points(x: np.ndarray) -> np.ndarray:
+    """Return the points of the picture, row by row, float32 (SIDE * SIDE, 2)."""
+    left, right, bottom, top = extent(x)
+    columns = np.meshgrid(np.linspace(left, right, SIDE), np.linspace(bottom, top, SIDE))
+    return np.stack(columns, axis=-1).reshape(-1, 2).astype(np.float32)
+
+
+def draw(found: dict[str, tuple], methods: tuple[str, ...], workdir: Path) -> None:
+    """Draw figure 1(b) of the first seed: a row a problem, ERM and mixup side by side."""
+    from mixup_jax.report.drawing import save_png  # matplotlib takes a second to import
+    from mixup_jax.report.surfaces import Surface, decision_surfaces
+
+    rows = [
+        [
+            Surface(f"{problem}: {method}", surface.reshape(SIDE, SIDE), *train, extent(train[0]))
+            for method, surface in zip(methods, surfaces[0], strict=True)
+        ]
+        for problem, (_, surfaces, train, _) in found.items()
+    ]
+    save_png(decision_surfaces(rows), workdir / "figures" / "surfaces.png")
+
+
+def table(found: dict[str, tuple], methods: tuple[str, ...], seeds: int) -> Table:
+    """Put figure 1(b) into numbers: a row for each problem and network."""
+    rows = []
+    for problem, (probability, surfaces, _, test) in found.items():
+        error = 100 * np.mean((probability > 0.5) != test[1], axis=2)
+        between = 100 * np.mean(np.abs(surfaces - 0.5) < 0.4, axis=2)
+        for i, method in enumerate(methods):
+            values = tuple(tuple(each[:, i].tolist()) for each in (error, between))
+            rows.append(Row(method, values, (None, None), group=problem))
+    return Table(
+        experiment="toy",
+        title="Figure 1(b): a toy problem",
+        text="Two classes in the plane, 400 points; the error on 4,000 others, and the share of the picture on which "
+        "p(y=1|x) is between 0.1 and 0.9: how wide the transition is from one class to the other. The paper shows a "
+        "picture and no number, and states neither points nor network.",
+        mark="SYNTHETIC",
+        dataset="scikit-learn's circles (noise 0.08, factor 0.45) and moons (noise 0.15)",
+        model="MLP 2 x 128",
+        columns=COLUMNS,
+        rows=tuple(rows),
+        seeds=tuple(range(seeds)),
+        figures=(("figures/surfaces.png", "Figure 1(b): p(y=1|x) of ERM and of mixup; seed 0."),),
+    )
+
+
+if __name__ == "__main__":
+    with one_line_errors():
+        call(main, prog="python -m experiments.toy")
