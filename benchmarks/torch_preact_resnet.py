@@ -52,10 +52,11 @@ class PreActResNet(nn.Module):
         variant: str = "H",
         dropout: float = 0.0,
         channels: int = 3,
+        stem_stride: int = 1,
     ):
         super().__init__()
         self.stem = nn.Sequential()
-        self.stem.add_module("conv", nn.Conv2d(channels, width, 3, padding=1, bias=False))
+        self.stem.add_module("conv", nn.Conv2d(channels, width, 3, stem_stride, padding=1, bias=False))
         if variant == "F":
             self.stem.add_module("bn", nn.BatchNorm2d(width))
             self.stem.add_module("relu", nn.ReLU())

@@ -1,0 +1,84 @@
+"""How the time of a step grows: with the batch, the width, the seeds and the number of virtual devices.
+
+python -m benchmarks.growth
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+
+from benchmarks.our_training import training
+from benchmarks.page import Table, alone
+from benchmarks.turns import QUICK, Effort, Timing, clocked, take_turns
+from mixup_jax.config import Config, Data, Model, Optimizer
+
+BASE = Config(
+    data=Data(pad_crop=0, flip=False),
+    model=Model(width=16, blocks=(1, 1)),
+    optimizer=Optimizer(schedule="constant"),
+    batch_size=64,
+)
+GROWTH: dict[str, tuple[tuple[int, ...], Callable[[int], Config]]] = {
+    "batch": ((32, 64, 128, 256), lambda n: replace(BASE, batch_size=n)),
+    "width": ((8, 16, 32, 64), lambda n: replace(BASE, model=replace(BASE.model, width=n))),
+    "seeds": ((1, 2, 4, 8), lambda n: replace(BASE, seeds=n)),
+}
+DEVICES = (1, 2, 4, 8)
+WHY = """PreAct ResNet of two stages of one block, 32 x 32 x 3, width 16, batch 64, one seed, unless the row says otherwise.
+The batch multiplies the images, the work for each stays: time is proportional, but for what a step costs whatever its
+batch (random numbers, the optimiser). The width multiplies channels on both sides of a convolution: arithmetic grows by
+4 where the width doubles, memory traffic by 2; narrow layers are bound by memory, so time grows by 2 at first and by 4
+once products are wide enough to be bound by arithmetic. Seeds run one after the other on a CPU: proportional. Virtual
+devices share the same cores and the same batch: they add copies, a sum of gradients and synchronisation, and gain
+nothing; on real devices each has its own cores."""
+
+
+def measure(effort: Effort) -> list[Table]:
+    """Measure each kind of growth."""
+    quick, rows = effort is QUICK, []
+    for name, (sizes, config) in GROWTH.items():
+        sizes = sizes[:2] if quick else sizes
+        timings = take_turns({str(n): training(config(n), devices=1) for n in sizes}, effort)
+        rows += grown(name, sizes, timings)
+    counts = DEVICES[:2] if quick else DEVICES
+    seconds: dict[int, list[float]] = {count: [] for count in counts}
+    for _ in range(1 if quick else 3):
+        for count in counts:
+            seconds[count].append(on_devices(count, effort))
+    timings = {str(count): Timing(each, each) for count, each in seconds.items()}
+    rows += grown("virtual devices", counts, timings)
+    return [Table("Growth of a step", ("", "", "ms a step", "over the one before"), rows, WHY.replace("\n", " "))]
+
+
+def grown(name: str, sizes: tuple[int, ...], timings: dict[str, Timing]) -> list[tuple[str, ...]]:
+    """Make a row of each size."""
+    rows = []
+    for index, size in enumerate(sizes):
+        timing = timings[str(size)]
+        ratio = timing.over(timings[str(sizes[index - 1])]) if index else ""
+        rows.append(("" if index else name, str(size), timing.ms(), ratio))
+    return rows
+
+
+def on_devices(count: int, effort: Effort) -> float:
+    """Return seconds a step on virtual devices: their number is fixed when a process starts, so in one of its own."""
+    flags = f"--xla_force_host_platform_device_count={count}"
+    environment = os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+    code = f"from benchmarks.growth import report; report({effort.seconds})"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def report(seconds: float) -> None:
+    """Print seconds a step on all devices of this process."""
+    run = training(BASE)
+    run(1)
+    once, _ = clocked(run, 1)
+    print(json.dumps(clocked(run, max(1, round(seconds / once)))[0]))
+
+
+if __name__ == "__main__":
+    alone(measure)

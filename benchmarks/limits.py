@@ -1,0 +1,102 @@
+"""What this machine can do at most: memory bandwidth by a copy, arithmetic by a matrix product, one core and all.
+
+python -m benchmarks.limits
+"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from benchmarks.page import Table, alone
+from benchmarks.turns import QUICK, Effort, Steps, Timing, import_torch, spread, take_turns
+
+CORES = os.cpu_count() or 1
+PRODUCT = 2048
+"""Rows and columns of the matrices whose product stands for what a machine can do."""
+
+
+def copy(size: int, cores: int) -> Steps:
+    """Return a copy of `size` bytes by NumPy, cut into a piece for each core."""
+    source, target = np.ones(size, np.uint8), np.zeros(size, np.uint8)
+    pieces = list(zip(np.array_split(target, cores), np.array_split(source, cores), strict=True))
+    pool = ThreadPoolExecutor(cores)
+
+    def run(count: int) -> None:
+        for _ in range(count):
+            list(pool.map(lambda piece: np.copyto(*piece), pieces))
+
+    return run
+
+
+def product(size: int, cores: int) -> Steps:
+    """Return a product of square float32 matrices by NumPy's BLAS."""
+    a = np.random.default_rng(0).normal(size=(size, size)).astype(np.float32)
+    result = np.empty_like(a)
+
+    def run(count: int) -> None:
+        with threadpool_limits(cores, user_api="blas"):
+            for _ in range(count):
+                np.matmul(a, a, out=result)
+
+    return run
+
+
+def product_in_jax(size: int) -> Steps:
+    """Return the same product by XLA, on all cores."""
+    a = jax.random.normal(jax.random.key(0), (size, size))
+    multiply = jax.jit(jnp.matmul)
+
+    def run(count: int) -> None:
+        for _ in range(count):
+            multiply(a, a).block_until_ready()
+
+    return run
+
+
+def product_in_torch(torch, size: int) -> Steps:
+    """Return the same product by PyTorch, on all cores."""
+    a = torch.randn(size, size)
+
+    def run(count: int) -> None:
+        for _ in range(count):
+            torch.mm(a, a)
+
+    return run
+
+
+def product_rate(timing: Timing, size: int) -> list[float]:
+    """Return GFLOP/s of square products."""
+    return [2e-9 * size**3 / each for each in timing.seconds]
+
+
+def measure(effort: Effort) -> list[Table]:
+    """Measure copies and products."""
+    quick = effort is QUICK
+    size, side, torch = (2**24 if quick else 2**28), (512 if quick else PRODUCT), import_torch()
+    copies = {f"copy by NumPy, {name}": copy(size, n) for name, n in cores().items()}
+    products = {f"product by NumPy, {name}": product(side, n) for name, n in cores().items()}
+    products["product by XLA, all cores"] = product_in_jax(side)
+    if torch:
+        products["product by PyTorch, all cores"] = product_in_torch(torch, side)
+    timings = take_turns(copies | products, effort, pause=0.1)
+    rows = [(name, spread([2e-9 * size / each for each in timings[name].seconds]), "") for name in copies]
+    rows += [(name, "", spread(product_rate(timings[name], side))) for name in products]
+    text = (
+        f"A copy of {size / 2**20:.0f} MiB reads and writes each byte once, and both are counted; a product is of two "
+        f"float32 matrices of {side} x {side}. The shares of a limit further down are of copies and products that took "
+        "turns with what they limit."
+    )
+    return [Table("What the machine can do", ("", "GB/s", "GFLOP/s"), rows, text)]
+
+
+def cores() -> dict[str, int]:
+    """Return the numbers of cores to try, by name."""
+    return {"one core": 1} | ({"all cores": CORES} if CORES > 1 else {})
+
+
+if __name__ == "__main__":
+    alone(measure)

@@ -1,0 +1,84 @@
+"""Memory of training: what the compiled program asks for, and what the process comes to hold, ours and PyTorch's.
+
+python -m benchmarks.memory
+"""
+
+import json
+import resource
+import subprocess
+import sys
+from dataclasses import replace
+from typing import Any
+
+from benchmarks.page import Table, alone
+from benchmarks.training_step import CASES, QUICK_CASES, in_torch
+from benchmarks.turns import QUICK, Effort, import_torch
+from experiments.cifar import SMALL
+from mixup_jax.config import Config
+
+MIB = 2**20
+
+
+def cases(effort: Effort) -> dict[str, Config]:
+    """Return the networks to look at."""
+    return QUICK_CASES if effort is QUICK else CASES | {"small preset": replace(SMALL, seeds=1)}
+
+
+def measure(effort: Effort) -> list[Table]:
+    """Start a process for each network and each contestant."""
+    rows = []
+    for name in cases(effort):
+        ours = of_process(f"ours({name!r}, {effort})")
+        rows.append((name, "ours", *(f"{ours[key]:,.0f}" for key in ("arguments", "temporary", "before", "peak"))))
+        if import_torch():
+            theirs = of_process(f"theirs({name!r}, {effort})")
+            rows.append(("", "PyTorch", "", "", f"{theirs['before']:,.0f}", f"{theirs['peak']:,.0f}"))
+    text = (
+        "MiB. Arguments: state and images that the program is given; temporary: what it holds beside them while it runs "
+        "(`memory_analysis` of the compiled program). Resident set of a process with the network in it, before its first "
+        "step and at its peak, compiling included; a library's own code is in both."
+    )
+    columns = ("", "", "arguments", "temporary", "resident before", "resident at most")
+    return [Table("Peak memory of training", columns, rows, text)]
+
+
+def of_process(call: str) -> dict[str, float]:
+    """Call a function of this module in a process of its own; return what it printed."""
+    code = f"from benchmarks.turns import Effort; from benchmarks import memory; memory.{call}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def ours(name: str, effort: Effort) -> None:
+    """Print what our training takes."""
+    import jax
+
+    from benchmarks.our_training import Training, random_images
+
+    config = cases(QUICK if effort == QUICK else effort)[name]
+    jax.block_until_ready(jax.numpy.zeros(1))
+    before = resident()
+    run = Training(config, random_images(8 * config.batch_size), devices=1)
+    run(2)
+    analysis: Any = run.program.memory_analysis()
+    arguments, temporary = analysis.argument_size_in_bytes / MIB, analysis.temp_size_in_bytes / MIB
+    print(json.dumps({"arguments": arguments, "temporary": temporary, "before": before, "peak": resident()}))
+
+
+def theirs(name: str, effort: Effort) -> None:
+    """Print what PyTorch takes, channels last."""
+    config = cases(QUICK if effort == QUICK else effort)[name]
+    run = in_torch(config)["PyTorch, channels last"]
+    before = resident()
+    run(2)
+    print(json.dumps({"before": before, "peak": resident()}))
+
+
+def resident() -> float:
+    """Return the most memory that this process has held so far, in MiB."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / MIB
+
+
+if __name__ == "__main__":
+    alone(measure)

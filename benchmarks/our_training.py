@@ -1,0 +1,87 @@
+"""Our training as a contestant: the program that a run runs, on random images that take no time to get."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks.turns import Steps
+from mixup_jax.config import Config
+from mixup_jax.data import Dataset
+from mixup_jax.mixing import Mix
+from mixup_jax.training import vicinity
+from mixup_jax.training.setting import Setting, make_setting
+
+
+def random_images(count: int, shape: tuple[int, int, int] = (32, 32, 3), test: int = 256) -> Dataset:
+    """Return a data set of noise; the time of a step does not depend on it."""
+    generator = np.random.default_rng(0)
+    image, test_image = (generator.integers(0, 256, (n, *shape), np.uint8) for n in (count, test))
+    label, test_label = (generator.integers(0, 10, n, np.int32) for n in (count, test))
+    constants = (0.5,) * shape[-1], (0.25,) * shape[-1]
+    return Dataset("noise", "SYNTHETIC", tuple("0123456789"), image, label, test_image, test_label, *constants)
+
+
+class Training:
+    """A run without its loop: the state, and the compiled program that takes many steps."""
+
+    def __init__(self, config: Config, data: Dataset, *, devices: int | None = None):
+        self.setting: Setting = make_setting(config, data, Path("unused"), jax.devices()[:devices])
+        self.carry = self.setting.start()
+        self.longest = max(1, len(data.train_label) // config.batch_size)
+        self.program: Any = self.setting.programs.train.lower(*self._arguments(1)).compile()
+
+    def _arguments(self, count: int) -> tuple:
+        return *self.carry, self.setting.alpha, self.setting.train, np.int32(count)
+
+    def __call__(self, count: int) -> None:
+        """Take that many steps, in calls of an epoch at most, as the loop does."""
+        while count:
+            now = min(count, self.longest)
+            self.carry = self.program(*self._arguments(now))
+            count -= now
+        jax.block_until_ready(self.carry)
+
+
+def training(config: Config, data: Dataset | None = None, *, devices: int | None = None) -> Training:
+    """Compile the training of a configuration, on 8 batches of noise unless data are given."""
+    return Training(config, data or random_images(8 * config.batch_size), devices=devices)
+
+
+@contextmanager
+def nothing_mixed() -> Iterator[None]:
+    """Cut mixing out of every step that is compiled meanwhile: what who never heard of mixup would have.
+
+    ERM as a run does it is no less work than mixup: alpha 0 in the same program.
+    """
+
+    def no_plan(rng: Any, size: Any, *_: Any) -> Mix:
+        return Mix(jnp.ones(size[0]), jnp.arange(size[0]))
+
+    with patch.object(vicinity, "draw_plan", no_plan), patch.object(vicinity, "mix", lambda plan, own, other: own):
+        yield
+
+
+def steps_of(config: Config, *, mixing: bool = True) -> Steps:
+    """Compile training on noise, with or without mixing."""
+    if mixing:
+        return training(config)
+    with nothing_mixed():
+        return training(config)
+
+
+def forward_flops(config: Config, shape: tuple[int, int, int] = (32, 32, 3)) -> float:
+    """Return the floating-point operations of the network's forward pass on one image, two for a multiply-add."""
+    from mixup_jax.models import build
+
+    model = build(config.model, 10)
+    image = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
+    variables = jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.zeros((1, *shape)), train=False))
+    lowered = jax.jit(lambda variables, image: model.apply(variables, image, train=False)).lower(variables, image)
+    cost: Any = lowered.cost_analysis()
+    return float(cost["flops"])

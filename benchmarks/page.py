@@ -1,0 +1,112 @@
+"""The page of all benchmarks: tables, where and with what they were measured, on the terminal and as Markdown."""
+
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import tyro
+from rich.console import Console
+from rich.table import Table as Grid
+
+from benchmarks.turns import FULL, QUICK, Effort
+from mixup_jax.training.provenance import origin
+
+PEERS = ("torch", "timm", "torchvision", "keras")
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of the page: rows of text under the names of the columns, and a paragraph that says what is compared."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    text: str = ""
+
+
+Measure = Callable[[Effort], list[Table]]
+"""What each module of a section offers, as `measure`."""
+
+
+def alone(measure: Measure) -> None:
+    """Run the benchmark of one module from the command line: ``python -m benchmarks.NAME [--quick]``."""
+
+    def main(quick: bool = False) -> None:
+        """Measure, and print the tables.
+
+        Args:
+            quick: Small sizes and few turns: does it work? The numbers mean little.
+        """
+        for table in measure(QUICK if quick else FULL):
+            show(table)
+
+    tyro.cli(main, description=(measure.__globals__["__doc__"] or ""))  # type: ignore[attr-defined]
+
+
+def show(table: Table) -> None:
+    """Print a table on the terminal."""
+    console = Console()
+    console = console if console.is_terminal else Console(width=160)
+    grid = Grid(title=table.title, caption=table.text or None, caption_justify="left", title_justify="left")
+    for index, column in enumerate(table.columns):
+        grid.add_column(column, justify="right" if index else "left")
+    for row in table.rows:
+        grid.add_row(*row)
+    console.print(grid)
+    console.print()
+
+
+def markdown(table: Table) -> str:
+    """Return a table as a section of Markdown.
+
+    >>> print(markdown(Table("Copies", ["", "GB/s"], [["one core", "10"]], "A copy reads and writes.")))
+    ## Copies
+    <BLANKLINE>
+    A copy reads and writes.
+    <BLANKLINE>
+    | | GB/s |
+    |---|--:|
+    | one core | 10 |
+    """
+    lines = [f"| {' | '.join(row)} |".replace("|  |", "| |") for row in (table.columns, *table.rows)]
+    rule = "|---" + "|--:" * (len(table.columns) - 1) + "|"
+    text = [table.text, ""] if table.text else []
+    return "\n".join([f"## {table.title}", "", *text, lines[0], rule, *lines[1:]])
+
+
+def preamble(effort: Effort, took: float) -> str:
+    """Say where, when and with what the page was measured."""
+    made = origin()
+    installed = made["versions"] | {name: _version(name) for name in PEERS}
+    versions = ", ".join(f"{name} {number or 'not installed'}" for name, number in installed.items())
+    load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    quick = "**A quick run: small sizes and few turns, to see that everything works; the numbers mean little.**\n\n"
+    return f"""# Benchmarks
+
+{quick if effort is QUICK else ""}`{made["command"]}`, {made["started"][:10]}, commit {made["commit"]}, {took / 60:.0f} minutes.
+
+* {made["device"]["kind"]}, {memory:.0f} GiB of memory, {platform.system()} {platform.release()}; load average at the end
+  {load}
+* {versions}
+
+Contestants take turns in one process, {effort.rounds} each. A figure is the median (least-most) of its turns; a ratio is
+of turns that followed each other, so that what else the machine did hits both sides: trust ratios more than times."""
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def write(path: Path, tables: Sequence[Table], effort: Effort, began: float) -> None:
+    """Write the page."""
+    parts = [preamble(effort, time.time() - began), *map(markdown, tables)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n\n".join(parts) + "\n")

@@ -1,0 +1,114 @@
+"""Seconds of training until a test error is reached: the small preset on Fashion-MNIST, ours and in PyTorch.
+
+    python -m benchmarks.time_to_accuracy            # needs the data: MIXUP_JAX_DATA, or they are downloaded before
+
+The same network, images, batch size, schedule and optimiser; other random numbers, so several seeds of each.
+"""
+
+import time
+from dataclasses import replace
+from statistics import median
+from typing import Any
+
+import jax
+import numpy as np
+from rich.progress import track
+
+from benchmarks.our_training import Training
+from benchmarks.page import Table, alone
+from benchmarks.turns import QUICK, Effort, import_torch, spread
+from experiments.cifar import SMALL
+from experiments.running import prepare
+from mixup_jax.config import Config
+from mixup_jax.data import Dataset, load
+from mixup_jax.evaluation.classification import summarize
+
+CONFIG = replace(SMALL, seeds=1)
+TARGET, SEEDS = 17.0, 3
+"""Test error in per cent: what the preset comes to after about two thirds of its 15 epochs."""
+
+
+class Ours:
+    """Our training of one seed; `compiled` is how long that took."""
+
+    def __init__(self, config: Config, data: Dataset):
+        start = time.perf_counter()
+        self.training = Training(config, data)
+        jax.block_until_ready(self.training.carry)
+        self.compiled = time.perf_counter() - start
+
+    def __call__(self, count: int) -> None:
+        """Take that many steps."""
+        self.training(count)
+
+    def test_error(self) -> float:
+        """Return the test error in per cent."""
+        setting = self.training.setting
+        sums = setting.programs.evaluate(self.training.carry[0], setting.test)
+        return float(summarize(jax.tree.map(np.asarray, sums))["error"][0])
+
+
+def fashion_mnist(config: Config) -> Dataset | None:
+    """Return the preset's data, None where they are absent."""
+    try:
+        return prepare(load("fashion_mnist"), config.data)[0]
+    except FileNotFoundError:
+        return None
+
+
+def epochs_to(trainer: Any, steps: list[int], target: float) -> tuple[list[float], list[float]]:
+    """Train epoch by epoch until the error is reached; return the seconds of each epoch and the error after it."""
+    seconds, errors = [], []
+    for count in steps:
+        start = time.perf_counter()
+        trainer(count)
+        seconds.append(time.perf_counter() - start)
+        errors.append(trainer.test_error())
+        if errors[-1] <= target:
+            break
+    return seconds, errors
+
+
+def measure(effort: Effort) -> list[Table]:
+    """Train every contestant with every seed, in turns."""
+    config = replace(CONFIG, data=replace(CONFIG.data, train_examples=512), epochs=2.0) if effort is QUICK else CONFIG
+    target, title = (80.0 if effort is QUICK else TARGET), "Time to accuracy: the small preset on Fashion-MNIST"
+    data = fashion_mnist(config)
+    if data is None:
+        return [Table(title, ("",), [("Fashion-MNIST is neither here nor can it be downloaded: not measured",)])]
+    marks = np.ceil(np.arange(1, config.epochs + 1) * len(data.train_label) / config.batch_size).astype(int)
+    steps = np.diff(marks, prepend=0).tolist()
+    torch, runs = import_torch(), {}
+    for seed in track(range(1 if effort is QUICK else SEEDS), description="training", transient=True):
+        makers: dict[str, Any] = {"ours": lambda seed=seed: Ours(replace(config, seed=seed), data)}
+        if torch:
+            from benchmarks.torch_training import TorchTraining
+
+            for name, last in (("PyTorch, channels last", True), ("PyTorch, channels first", False)):
+                makers[name] = lambda seed=seed, last=last: TorchTraining(config, data, channels_last=last, seed=seed)
+        for name, make in makers.items():
+            trainer = make()
+            seconds, errors = epochs_to(trainer, steps, target)
+            runs.setdefault(name, []).append((sum(seconds), len(seconds), errors[-1], getattr(trainer, "compiled", 0)))
+    text = (
+        f"{data.mark}; {len(data.train_label):,} images, PreAct ResNet of width {config.model.width} with blocks "
+        f"{config.model.blocks}, mixup (alpha 1), cosine schedule over {config.epochs:g} epochs. Seconds of training "
+        f"until the test error, looked at after every epoch with the clock stopped, is at most {target:g} %; compiling "
+        "is told apart, and is done once: the next run finds it in the cache." + ("" if torch else " No PyTorch here.")
+    )
+    columns = ("", "seconds", "with compiling", "over ours", "epochs", "test error then, %", "seeds that got there")
+    return [Table(title, columns, [row(name, runs, target) for name in runs], text)]
+
+
+def row(name: str, runs: dict[str, list], target: float) -> tuple[str, ...]:
+    """Sum up the seeds of one contestant; the ratio is of medians, as no seed has the random numbers of another's."""
+    seconds, epochs, errors, compiled = zip(*runs[name], strict=True)
+    ratio = median(seconds) / median([each[0] for each in runs["ours"]])
+    there = f"{sum(error <= target for error in errors)} of {len(errors)}"
+    with_compiling = [a + b for a, b in zip(seconds, compiled, strict=True)]
+    middle = f"{median(epochs):g} ({min(epochs)}-{max(epochs)})"
+    return name, spread(seconds), spread(with_compiling), f"{ratio:.2f}", middle, spread(errors), there
+
+
+if __name__ == "__main__":
+    alone(measure)

@@ -1,0 +1,93 @@
+"""A training step of PreAct ResNet-18 with mixup: ours, as a run takes it, against the same in PyTorch, and against ERM.
+
+python -m benchmarks.training_step
+"""
+
+from dataclasses import replace
+from statistics import median
+from typing import Any
+
+from benchmarks.limits import PRODUCT, product_in_jax, product_rate
+from benchmarks.our_training import forward_flops, random_images, steps_of, training
+from benchmarks.page import Table, alone
+from benchmarks.turns import QUICK, Effort, Steps, import_torch, spread, take_turns
+from experiments.cifar import SMALL
+from experiments.quickstart import CLEAN
+from mixup_jax.config import Config, Data, Model, Optimizer
+
+STEP = Config(data=Data(pad_crop=0, flip=False), optimizer=Optimizer(schedule="constant"))
+CASES = {
+    "PreAct ResNet-18, width 64, batch 32": replace(STEP, batch_size=32),
+    "PreAct ResNet-18, width 16, batch 128": replace(STEP, model=Model(width=16), batch_size=128),
+}
+QUICK_CASES = {
+    "PreAct ResNet, two stages of one block, width 8, batch 32": replace(
+        STEP, model=Model(width=8, blocks=(1, 1)), batch_size=32
+    )
+}
+ONE_SEED = {"small preset": replace(SMALL, seeds=1), "quick start's perceptron": replace(CLEAN, seeds=1)}
+NO_TORCH = " PyTorch is not installed: nothing to compare with."
+OURS, LIMIT = "ours, mixup", "matrix product by XLA"
+
+
+def in_torch(config: Config) -> dict[str, Steps]:
+    """Return the contestants in PyTorch, in both layouts; none where it is not installed."""
+    if not import_torch():
+        return {}
+    from benchmarks.torch_training import TorchTraining
+
+    data = random_images(8 * config.batch_size)
+    layouts = {"PyTorch, channels last": True, "PyTorch, channels first": False}
+    return {name: TorchTraining(config, data, channels_last=last) for name, last in layouts.items()}
+
+
+def measure(effort: Effort) -> list[Table]:
+    """Measure the steps."""
+    tables = [against_torch(name, config, effort) for name, config in (QUICK_CASES if effort is QUICK else CASES).items()]
+    return [*tables, mixup_and_erm(effort)]
+
+
+def against_torch(name: str, config: Config, effort: Effort) -> Table:
+    """Compare one network's step with PyTorch's."""
+    side = 512 if effort is QUICK else PRODUCT
+    runs: dict[str, Any] = {OURS: training(config), **in_torch(config), LIMIT: product_in_jax(side)}
+    timings = take_turns(runs, effort, pause=0.3)
+    limit = median(product_rate(timings[LIMIT], side))
+    work = 3e-9 * config.batch_size * forward_flops(config)
+    rows = []
+    for title, timing in timings.items():
+        if title == LIMIT:
+            rows.append((title, "", "", "", "", spread(product_rate(timing, side)), "100"))
+            continue
+        rate = work / timing.median
+        ratio = "" if title == OURS else timing.over(timings[OURS])
+        processor = spread([1000 * each / config.batch_size for each in timing.processor])
+        images = f"{config.batch_size / timing.median:.0f}"
+        rows.append((title, timing.ms(), images, ratio, processor, f"{rate:.1f}", f"{100 * rate / limit:.0f}"))
+    text = (
+        f"uint8 images of 32 x 32 x 3 in memory, normalised, mixed (alpha 1), forward, backward, SGD with momentum and "
+        f"weight decay; float32, all cores. {work:.1f} GFLOP a step, counting the convolutions of the forward pass three "
+        "times; what is not a convolution or a product counts for nothing. A ratio above 1 says that ours is faster."
+        + ("" if import_torch() else NO_TORCH)
+    )
+    columns = ("", "ms", "images/s", "its time over ours", "processor ms an image", "GFLOP/s", "% of the limit")
+    return Table(f"Training step: {name}", columns, rows, text)
+
+
+def mixup_and_erm(effort: Effort) -> Table:
+    """Compare a step with mixup with the same step without a line of mixing."""
+    cases = QUICK_CASES if effort is QUICK else CASES | ONE_SEED
+    rows = []
+    for name, config in cases.items():
+        runs: dict[str, Steps] = {"mixup": steps_of(config), "nothing": steps_of(config, mixing=False)}
+        timings = take_turns(runs, effort)
+        each = [timings[name] for name in ("mixup", "nothing")]
+        processor = [mine / other for mine, other in zip(*(timing.processor for timing in each), strict=True)]
+        rows.append((name, each[0].ms(), each[1].ms(), each[0].over(each[1]), spread(processor)))
+    text = "The aim is 1.02 at most. ERM is compiled without drawing a plan and without mixing."
+    columns = ("", "mixup, ms", "ERM, ms", "mixup over ERM", "the same in processor time")
+    return Table("Training step: mixup against ERM", columns, rows, text)
+
+
+if __name__ == "__main__":
+    alone(measure)
