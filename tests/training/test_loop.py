@@ -169,6 +169,7 @@ def test_signals_mean_what_they_meant_before_once_a_run_is_over():
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
 
 
+@pytest.mark.slow
 def test_training_errors_are_those_on_real_and_on_corrupted_labels(tmp_path):
     label, mask = corrupt_labels(DATA.train_label, 0.5, len(DATA.classes))
     data, config = replace(DATA, train_label=label, corrupted=mask), changed(CONFIG, seeds=2, batch_size=12)
