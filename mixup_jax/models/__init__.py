@@ -2,6 +2,7 @@
 
 import dataclasses
 from functools import partial
+from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -47,7 +48,12 @@ NAMED = {
 }
 """Networks whose name says their layers, torchvision's names where it has them."""
 
-MODELS = {"preact_resnet": PreActResNet, "wide_resnet": WideResNet, "densenet": DenseNet, "mlp": MLP} | NAMED
+MODELS: dict[str, Any] = {
+    "preact_resnet": PreActResNet,
+    "wide_resnet": WideResNet,
+    "densenet": DenseNet,
+    "mlp": MLP,
+} | NAMED
 
 
 def build(model: config.Model, classes: int, *, axis_name: str | None = None) -> nn.Module:
@@ -76,8 +82,8 @@ def build(model: config.Model, classes: int, *, axis_name: str | None = None) ->
         "remat": model.remat,
     }
     network = MODELS[model.model]
-    fixed = network.keywords if isinstance(network, partial) else {}
-    known = {each.name for each in dataclasses.fields(network.func if isinstance(network, partial) else network)}
+    fixed = getattr(network, "keywords", {})
+    known = {each.name for each in dataclasses.fields(getattr(network, "func", network))}
     return network(**{name: value for name, value in options.items() if name in known - fixed.keys()})
 
 

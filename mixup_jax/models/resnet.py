@@ -51,7 +51,8 @@ class Stem(nn.Module):
         """Convolve, normalise, rectify, pool."""
         x = conv(self.features, 7, 2, 1, self.dtype, "conv")(x)
         x = nn.relu(BatchNorm(dtype=self.dtype, axis_name=self.axis_name, name="bn")(x, train))
-        return nn.max_pool(x, (3, 3), (2, 2), ((1, 1), (1, 1)))
+        padding: Any = ((1, 1), (1, 1))  # flax says str
+        return nn.max_pool(x, (3, 3), (2, 2), padding)
 
 
 class Block(nn.Module):

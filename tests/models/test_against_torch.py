@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mixup_jax.models import DenseNet, PreActResNet, WideResNet
+from mixup_jax.models import VGG, AlexNet, DenseNet, PreActResNet, ResNet, WideResNet
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-from benchmarks import torch_networks, torch_preact_resnet  # noqa: E402
+from benchmarks import torch_networks, torch_preact_resnet, torch_zoo  # noqa: E402
 
 TOLERANCE = 1e-4
 
@@ -33,12 +33,12 @@ def drawn_by_numpy(generator, model, images):
     """Draw parameters unlike the initial ones, whose scales of 1 and biases of 0 would hide errors in them."""
     variables = jax.eval_shape(partial(model.init, train=False), jax.random.key(0), images)
 
-    def draw(leaf):
-        fan_in = np.prod(leaf.shape[:-1])
-        start, width = (0.0, fan_in**-0.5) if len(leaf.shape) > 1 else (1.0, 0.3)
+    def draw(path, leaf):
+        start = 1.0 if path[-1].key in ("scale", "var") else 0.0
+        width = np.prod(leaf.shape[:-1]) ** -0.5 if len(leaf.shape) > 1 else 0.3
         return (start + width * generator.normal(size=leaf.shape)).astype(np.float32)
 
-    return jax.tree.map(draw, variables["params"]), jax.tree.map(draw, variables["batch_stats"])
+    return (jax.tree.map_with_path(draw, variables.get(name, {})) for name in ("params", "batch_stats"))
 
 
 PAIRS = {
@@ -46,6 +46,10 @@ PAIRS = {
     "preact F": (16, PreActResNet(5, 8, (2, 1), "F"), torch_preact_resnet.PreActResNet(5, 8, (2, 1), "F")),
     "odd size": (9, PreActResNet(5, 8, (1, 1), "H"), torch_preact_resnet.PreActResNet(5, 8, (1, 1), "H")),
     "wide": (16, WideResNet(5, 16, (2, 1)), torch_networks.WideResNet(5, 16, (2, 1))),
+    "basic": (32, ResNet(5, 8, (2, 1), False), torch_zoo.ResNet(5, 8, (2, 1), False)),
+    "resnext": (33, ResNet(5, 8, (1, 2), True, 2, 32), torch_zoo.ResNet(5, 8, (1, 2), True, 2, 32)),
+    "alexnet": (64, AlexNet(5, 4, (64, 96, 80, 64)), torch_zoo.alexnet(5, (4, 6, 5, 4), 256)),
+    "vgg": (34, VGG(5, 4, (1, 2)), torch_zoo.vgg(5, 4, (1, 2))),
     "dense": (16, DenseNet(5, 4, (3, 2)), torch_networks.DenseNet(5, 4, (3, 2))),
 }
 
@@ -69,7 +73,7 @@ def test_a_step_agrees_with_pytorch(name):
             variables = {"params": params, "batch_stats": stats}
             logits, updated = model.apply(variables, images, train=True, mutable=["batch_stats"])
             loss = -(jax.nn.log_softmax(logits) * jax.nn.one_hot(labels, 5)).sum(axis=-1).mean()
-            return loss, (logits, updated["batch_stats"])
+            return loss, (logits, updated.get("batch_stats", {}))
 
         return jax.grad(loss_fn, has_aux=True)(params)
 
