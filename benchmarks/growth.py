@@ -27,18 +27,18 @@ GROWTH: dict[str, tuple[tuple[int, ...], Callable[[int], Config]]] = {
     "seeds": ((1, 2, 4, 8), lambda n: replace(BASE, seeds=n)),
 }
 DEVICES = (1, 2, 4, 8)
-WHY = """PreAct ResNet of two stages of one block, 32 x 32 x 3, width 16, batch 64, one seed, unless the row says otherwise.
-The batch multiplies the images, the work for each stays: time is proportional, but for what a step costs whatever its
-batch (random numbers, the optimiser). The width multiplies channels on both sides of a convolution: arithmetic grows by
-4 where the width doubles, memory traffic by 2; narrow layers are bound by memory, so time grows by 2 at first and by 4
-once products are wide enough to be bound by arithmetic. Seeds run one after the other on a CPU: proportional. Virtual
-devices share the same cores and the same batch: they add copies, a sum of gradients and synchronisation, and gain
-nothing; on real devices each has its own cores."""
+WHY = """PreAct ResNet of two stages of one block, 32 x 32 x 3, width 16, batch 64, one seed, unless the row says
+otherwise. The batch multiplies the images, the work for each stays: time is proportional, but for what a step costs
+whatever its batch (random numbers, the optimiser). The width multiplies channels on both sides of a convolution:
+arithmetic grows by 4 where the width doubles, memory traffic by 2; narrow layers are bound by memory, so time grows by
+2 at first and by 4 once products are wide enough to be bound by arithmetic. Seeds run one after the other on a CPU:
+proportional. Virtual devices share the same cores and the same batch: they add copies, a sum of gradients and
+synchronisation, and gain nothing; on real devices each has its own cores."""
 
 
 def measure(effort: Effort) -> list[Table]:
     """Measure each kind of growth."""
-    quick, rows = effort is QUICK, []
+    quick, rows = effort == QUICK, []
     for name, (sizes, config) in GROWTH.items():
         sizes = sizes[:2] if quick else sizes
         timings = take_turns({str(n): training(config(n), devices=1) for n in sizes}, effort)

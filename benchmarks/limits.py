@@ -75,7 +75,7 @@ def product_rate(timing: Timing, size: int) -> list[float]:
 
 def measure(effort: Effort) -> list[Table]:
     """Measure copies and products."""
-    quick = effort is QUICK
+    quick = effort == QUICK
     size, side, torch = (2**24 if quick else 2**28), (512 if quick else PRODUCT), import_torch()
     copies = {f"copy by NumPy, {name}": copy(size, n) for name, n in cores().items()}
     products = {f"product by NumPy, {name}": product(side, n) for name, n in cores().items()}

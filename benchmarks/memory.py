@@ -8,6 +8,7 @@ import resource
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from benchmarks.page import Table, alone
@@ -21,7 +22,7 @@ MIB = 2**20
 
 def cases(effort: Effort) -> dict[str, Config]:
     """Return the networks to look at."""
-    return QUICK_CASES if effort is QUICK else CASES | {"small preset": replace(SMALL, seeds=1)}
+    return QUICK_CASES if effort == QUICK else CASES | {"small preset": replace(SMALL, seeds=1)}
 
 
 def measure(effort: Effort) -> list[Table]:
@@ -34,9 +35,9 @@ def measure(effort: Effort) -> list[Table]:
             theirs = of_process(f"theirs({name!r}, {effort})")
             rows.append(("", "PyTorch", "", "", f"{theirs['before']:,.0f}", f"{theirs['peak']:,.0f}"))
     text = (
-        "MiB. Arguments: state and images that the program is given; temporary: what it holds beside them while it runs "
-        "(`memory_analysis` of the compiled program). Resident set of a process with the network in it, before its first "
-        "step and at its peak, compiling included; a library's own code is in both."
+        "MiB. Arguments: state and images that the program is given; temporary: what it holds beside them while it "
+        "runs (`memory_analysis` of the compiled program). Resident set of a process with the network in it, before "
+        "its first step and at its peak, compiling included; a library's own code is in both."
     )
     columns = ("", "", "arguments", "temporary", "resident before", "resident at most")
     return [Table("Peak memory of training", columns, rows, text)]
@@ -55,7 +56,7 @@ def ours(name: str, effort: Effort) -> None:
 
     from benchmarks.our_training import Training, random_images
 
-    config = cases(QUICK if effort == QUICK else effort)[name]
+    config = cases(effort)[name]
     jax.block_until_ready(jax.numpy.zeros(1))
     before = resident()
     run = Training(config, random_images(8 * config.batch_size), devices=1)
@@ -67,7 +68,7 @@ def ours(name: str, effort: Effort) -> None:
 
 def theirs(name: str, effort: Effort) -> None:
     """Print what PyTorch takes, channels last."""
-    config = cases(QUICK if effort == QUICK else effort)[name]
+    config = cases(effort)[name]
     run = in_torch(config)["PyTorch, channels last"]
     before = resident()
     run(2)
@@ -76,8 +77,10 @@ def theirs(name: str, effort: Effort) -> None:
 
 def resident() -> float:
     """Return the most memory that this process has held so far, in MiB."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / MIB
+    status = Path("/proc/self/status")
+    if status.exists():  # `getrusage` counts what the parent held when it started this process
+        return int(status.read_text().partition("VmHWM:")[2].split()[0]) * 1024 / MIB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB  # of macOS: bytes
 
 
 if __name__ == "__main__":

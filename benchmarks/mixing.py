@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.limits import CORES, copy
@@ -39,11 +38,11 @@ def in_jax(function: Any, batch: Batch) -> Steps:
 
 def released(torch: Any, batch: Batch) -> Steps:
     """Return the formula of the released code in PyTorch: one lambda, a permutation, two sets of labels."""
-    x, y = tensors(torch, batch)
+    generator, (x, y) = np.random.default_rng(0), tensors(torch, batch)
 
     def run(count: int) -> None:
         for _ in range(count):
-            lam, index = np.random.beta(1.0, 1.0), torch.randperm(len(x))
+            lam, index = generator.beta(1.0, 1.0), torch.randperm(len(x))
             _ = lam * x + (1 - lam) * x[index], y, y[index], lam
 
     return run
@@ -106,7 +105,7 @@ def in_keras(torch: Any, batch: Batch) -> Steps:
 
 def measure(effort: Effort) -> list[Table]:
     """Measure every size of batch."""
-    sizes = QUICK_SIZES if effort is QUICK else SIZES
+    sizes = QUICK_SIZES if effort == QUICK else SIZES
     return [table(name, *size, effort) for name, size in sizes.items()]
 
 
@@ -129,9 +128,9 @@ def table(name: str, size: int, side: int, effort: Effort) -> Table:
         rows.append((title, timing.ms(), timing.over(timings[PASS]), share))
     text = (
         f"{size} images of {side} x {side} x 3, float32: {x.nbytes / 2**20:.0f} MiB. Mixing must read every image and "
-        "write every image, which is one pass, as long as the partners, which are the same images, are still in a cache "
-        "when they are read a second time; 1.5 passes if not. Labels and the draw of lambda and partners are included."
-        + (f" Not installed: {', '.join(missing)}." if missing else "")
+        "write every image, which is one pass, as long as the partners, which are the same images, are still in a "
+        "cache when they are read a second time; 1.5 passes if not. Labels and the draw of lambda and partners are "
+        "included." + (f" Not installed: {', '.join(missing)}." if missing else "")
     )
     return Table(f"Mixing a batch: {name}", ("", "ms", "passes", "% of the speed of a copy"), rows, text)
 

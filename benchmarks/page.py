@@ -15,12 +15,13 @@ from rich.table import Table as Grid
 from benchmarks.turns import FULL, QUICK, Effort
 from mixup_jax.training.provenance import origin
 
+QUICK_RUN = "**A quick run: small sizes and few turns, to see that everything works; the numbers mean little.**"
 PEERS = ("torch", "timm", "torchvision", "keras")
 
 
 @dataclass(frozen=True)
 class Table:
-    """One table of the page: rows of text under the names of the columns, and a paragraph that says what is compared."""
+    """A table of the page: rows of text under the names of the columns, and a paragraph on what is compared."""
 
     title: str
     columns: Sequence[str]
@@ -85,17 +86,21 @@ def preamble(effort: Effort, took: float) -> str:
     versions = ", ".join(f"{name} {number or 'not installed'}" for name, number in installed.items())
     load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    quick = "**A quick run: small sizes and few turns, to see that everything works; the numbers mean little.**\n\n"
-    return f"""# Benchmarks
-
-{quick if effort is QUICK else ""}`{made["command"]}`, {made["started"][:10]}, commit {made["commit"]}, {took / 60:.0f} minutes.
-
-* {made["device"]["kind"]}, {memory:.0f} GiB of memory, {platform.system()} {platform.release()}; load average at the end
-  {load}
-* {versions}
-
-Contestants take turns in one process, {effort.rounds} each. A figure is the median (least-most) of its turns; a ratio is
-of turns that followed each other, so that what else the machine did hits both sides: trust ratios more than times."""
+    device = f"{made['device']['kind']}, {memory:.0f} GiB of memory, {platform.system()} {platform.release()}"
+    lines = [
+        "# Benchmarks",
+        "",
+        *([QUICK_RUN, ""] if effort == QUICK else []),
+        f"`{made['command']}`, {made['started'][:10]}, commit {made['commit']}, {took / 60:.0f} minutes.",
+        "",
+        f"* {device}; load average at the end {load}",
+        f"* {versions}",
+        "",
+        f"Contestants take turns in one process, {effort.rounds} each. A figure is the median (least-most) of its turns,",
+        "a ratio is of turns that followed each other: what else the machine did hits both sides, so trust ratios more",
+        "than times.",
+    ]
+    return "\n".join(lines)
 
 
 def _version(package: str) -> str | None:

@@ -18,9 +18,9 @@ def measure(effort: Effort) -> list[Table]:
     """Measure the small presets."""
     rows = []
     for title, (config, shape) in PRESETS.items():
-        if effort is QUICK:
+        if effort == QUICK:
             config = replace(config, model=replace(config.model, width=4, blocks=(1,)), batch_size=16)
-        numbers = (1, 2) if effort is QUICK else (1, 3, 5)
+        numbers = (1, 2) if effort == QUICK else (1, 3, 5)
         data = random_images(8 * config.batch_size, shape)
         runs = {str(n): training(replace(config, seeds=n), data, devices=1) for n in numbers}
         timings = take_turns(runs, effort)

@@ -1,4 +1,4 @@
-"""Training in PyTorch as a contestant: the same networks, images and recipe as ours, written the way people write it."""
+"""Training in PyTorch as a contestant: the networks, images and recipe of ours, written the way people write it."""
 
 from typing import Any
 
@@ -12,10 +12,11 @@ from mixup_jax.data import Dataset
 
 
 class TorchTraining:
-    """Mixup training (alpha 1), SGD with momentum and coupled weight decay; epochs in a random order, all on the CPU."""
+    """Training with mixup (alpha 1) by SGD with momentum and coupled weight decay, on the CPU."""
 
     def __init__(self, config: Config, data: Dataset, *, channels_last: bool, seed: int = 0):
         torch.manual_seed(seed)
+        self.generator = np.random.default_rng(seed)
         self.config, optimizer = config, config.optimizer
         self.layout = torch.channels_last if channels_last else torch.contiguous_format
         model: Any = network(config, data)
@@ -46,7 +47,7 @@ class TorchTraining:
         for _ in range(count):
             index = self._batch()
             x, y = (self.image[index].float() / 255 - self.mean) / self.std, self.label[index]
-            lam, partner = np.random.beta(1.0, 1.0), torch.randperm(len(index))
+            lam, partner = self.generator.beta(1.0, 1.0), torch.randperm(len(index))
             x, y = (lam * each + (1 - lam) * each[partner] for each in (x, y))
             self.optimizer.zero_grad()
             functional.cross_entropy(self.network(x), y).backward()

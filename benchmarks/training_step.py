@@ -1,4 +1,4 @@
-"""A training step of PreAct ResNet-18 with mixup: ours, as a run takes it, against the same in PyTorch, and against ERM.
+"""A training step of PreAct ResNet-18 with mixup: ours, as a run takes it, against PyTorch's, and against ERM.
 
 python -m benchmarks.training_step
 """
@@ -43,13 +43,13 @@ def in_torch(config: Config) -> dict[str, Steps]:
 
 def measure(effort: Effort) -> list[Table]:
     """Measure the steps."""
-    tables = [against_torch(name, config, effort) for name, config in (QUICK_CASES if effort is QUICK else CASES).items()]
-    return [*tables, mixup_and_erm(effort)]
+    cases = QUICK_CASES if effort == QUICK else CASES
+    return [*(against_torch(name, config, effort) for name, config in cases.items()), mixup_and_erm(effort)]
 
 
 def against_torch(name: str, config: Config, effort: Effort) -> Table:
     """Compare one network's step with PyTorch's."""
-    side = 512 if effort is QUICK else PRODUCT
+    side = 512 if effort == QUICK else PRODUCT
     runs: dict[str, Any] = {OURS: training(config), **in_torch(config), LIMIT: product_in_jax(side)}
     timings = take_turns(runs, effort, pause=0.3)
     limit = median(product_rate(timings[LIMIT], side))
@@ -65,10 +65,10 @@ def against_torch(name: str, config: Config, effort: Effort) -> Table:
         images = f"{config.batch_size / timing.median:.0f}"
         rows.append((title, timing.ms(), images, ratio, processor, f"{rate:.1f}", f"{100 * rate / limit:.0f}"))
     text = (
-        f"uint8 images of 32 x 32 x 3 in memory, normalised, mixed (alpha 1), forward, backward, SGD with momentum and "
-        f"weight decay; float32, all cores. {work:.1f} GFLOP a step, counting the convolutions of the forward pass three "
-        "times; what is not a convolution or a product counts for nothing. A ratio above 1 says that ours is faster."
-        + ("" if import_torch() else NO_TORCH)
+        "uint8 images of 32 x 32 x 3 in memory, normalised, mixed (alpha 1), forward, backward, SGD with momentum and "
+        f"weight decay; float32, all cores. {work:.1f} GFLOP a step, counting the convolutions of the forward pass "
+        "three times; what is not a convolution or a product counts for nothing. A ratio above 1 says that ours is "
+        "faster." + ("" if import_torch() else NO_TORCH)
     )
     columns = ("", "ms", "images/s", "its time over ours", "processor ms an image", "GFLOP/s", "% of the limit")
     return Table(f"Training step: {name}", columns, rows, text)
@@ -76,7 +76,7 @@ def against_torch(name: str, config: Config, effort: Effort) -> Table:
 
 def mixup_and_erm(effort: Effort) -> Table:
     """Compare a step with mixup with the same step without a line of mixing."""
-    cases = QUICK_CASES if effort is QUICK else CASES | ONE_SEED
+    cases = QUICK_CASES if effort == QUICK else CASES | ONE_SEED
     rows = []
     for name, config in cases.items():
         runs: dict[str, Steps] = {"mixup": steps_of(config), "nothing": steps_of(config, mixing=False)}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
+import psutil
 import tyro
 from rich.console import Console
 
@@ -30,7 +31,7 @@ def run_presets(
     with one_line_errors():
         jobs = {name: (text, Job(config)) for name, (text, config) in presets.items()}
         preset, job = begin(experiment, description, jobs, default)
-        result = run(experiment, preset, job, paper=paper)
+        result = run(experiment, preset, job, paper=paper, began=psutil.Process().create_time())
         if is_writer():
             show_runs([Path(result["workdir"])], title=f"{experiment} {preset}")
 

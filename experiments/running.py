@@ -3,6 +3,7 @@
 import contextlib
 import math
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -45,12 +46,19 @@ class Job:
 
 
 def run(
-    experiment: str, preset: str, job: Job, *, paper: Callable[[Config], Paper] = lambda config: None
+    experiment: str,
+    preset: str,
+    job: Job,
+    *,
+    paper: Callable[[Config], Paper] = lambda config: None,
+    began: float | None = None,
 ) -> dict[str, Any]:
     """Carry out a job, or go on where it was interrupted; return the content of its result.json and its folder.
 
-    Raises what `load` and `fit` raise, and ValueError for a folder that holds a run of another configuration.
+    The time to the first step counts from `began` (`time.time`), from now if left out. Raises what `load` and `fit`
+    raise, and ValueError for a folder that holds a run of another configuration.
     """
+    began = time.time() if began is None else began
     check_name(job.config.data.dataset)  # a smoke run looks at other data
     config = job.effective()
     cache_compilations()
@@ -70,7 +78,7 @@ def run(
             description = record.claim(workdir, description)
         result = record.finished(workdir)
         if result is None:
-            measured = fit(config, data, job.launch, workdir, title=f"{experiment} {preset}")
+            measured = fit(config, data, job.launch, workdir, title=f"{experiment} {preset}", began=began)
             result = write_result(workdir, description, measured, config, data, paper(config))
     return result | {"workdir": str(workdir)}
 

@@ -28,12 +28,16 @@ SHARED_CHUNK = 8
 """Steps of a call when several processes must agree on it."""
 
 
-def fit(config: Config, data: Dataset, launch: Launch, workdir: Path, *, title: str = "") -> dict[str, Any]:
+def fit(
+    config: Config, data: Dataset, launch: Launch, workdir: Path, *, title: str = "", began: float | None = None
+) -> dict[str, Any]:
     """Train all seeds of a run in `workdir`, from its newest whole checkpoint if there is one, to the end.
 
-    Returns the measured part of result.json. Raises `Stopped` after a signal, `NotFinite`, `CheckpointError`, and
-    ValueError for settings that do not fit together.
+    The time to the first step counts from `began` (`time.time`), from now if left out. Returns the measured part of
+    result.json. Raises `Stopped` after a signal, `NotFinite`, `CheckpointError`, and ValueError for settings that do
+    not fit together.
     """
+    began = time.time() if began is None else began
     setting = make_setting(config, data, workdir)
     start = setting.carry(*setting.start(), 0.0)
     with stop_on_signals() as stop, open_checkpoints(workdir / "checkpoints", launch.keep) as checkpoints:
@@ -44,7 +48,7 @@ def fit(config: Config, data: Dataset, launch: Launch, workdir: Path, *, title: 
             progress_bar(title or workdir.name, setting.plan.steps, step, show=is_writer()) as bar,
             open_board(workdir, launch.tensorboard and is_writer()) as board,
         ):
-            trainer = _Trainer(setting, checkpoints, stop, bar, board, records, float(carry["seconds"]))
+            trainer = _Trainer(setting, checkpoints, stop, bar, board, records, float(carry["seconds"]), began)
             state = trainer.run(carry["state"], carry["totals"], step)
         return trainer.result(state)
 
@@ -61,12 +65,15 @@ class _Trainer:
         board: Board,
         records: list[dict[str, Any]],
         seconds: float,
+        began: float,
     ):
         self.setting, self.checkpoints, self.stop, self.bar, self.board = setting, checkpoints, stop, bar, board
         self.records = records
         self.before, self.started = seconds, time.perf_counter()
         self.chunk = SHARED_CHUNK if jax.process_count() > 1 else 1
         self.rate = 0.0
+        self.began = began
+        self.first_step_seconds: float | None = None
 
     def run(self, state: TrainState, totals: Totals, step: int) -> TrainState:
         """Train, evaluate and save until the last step."""
@@ -127,6 +134,9 @@ class _Trainer:
 
     def _check(self, totals: Totals, step: int) -> None:
         bad_step = on_host(totals.bad_step)
+        if self.first_step_seconds is None:
+            self.first_step_seconds = round(time.time() - self.began, 3)
+            self.bar.started(self.first_step_seconds)
         if bad_step.min() < NEVER:
             _, seed = self.setting.config.lanes[int(bad_step.argmin())]
             whole = self.checkpoints.steps()
@@ -166,4 +176,4 @@ class _Trainer:
         if not self.records:
             raise ValueError(f"{setting.workdir}/metrics.jsonl is gone; the run cannot be summed up.")
         measured = summary(self.records, setting.config.epochs, sums) | memorised(groups)
-        return measured | {"params_digest": record.digest(params)}
+        return measured | {"first_step_seconds": self.first_step_seconds, "params_digest": record.digest(params)}

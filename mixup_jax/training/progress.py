@@ -14,6 +14,10 @@ class Bar:
         self._progress, self._plain = progress, plain
         self._task = progress.add_task("", total=total, completed=done, speed="compiling", metrics="")
 
+    def started(self, seconds: float) -> None:
+        """Say how long the first step took to come: starting up, data, compiling."""
+        (self._plain or self._progress.console).print(f"first step after {seconds:.1f} s", highlight=False)
+
     def update(self, step: int, images_per_second: float) -> None:
         """Move the bar to `step`."""
         self._progress.update(self._task, completed=step, speed=f"{images_per_second:,.0f} images/s")

@@ -76,6 +76,7 @@ def test_the_result_sums_the_metrics_up(whole):
     }
     assert np.sum(result["reliability"]["count"]) == len(DATA.test_label)
     assert lines[0]["lr"] > lines[-1]["lr"] > 0
+    assert result["first_step_seconds"] > 0
     assert lines[-1]["train_loss"][0] < lines[0]["train_loss"][0]
     json.dumps(result)
 
@@ -83,7 +84,7 @@ def test_the_result_sums_the_metrics_up(whole):
 def test_a_finished_run_started_again_returns_its_result_and_trains_nothing(whole, tmp_path):
     folder = tmp_path / "again"
     shutil.copytree(whole[0], folder)
-    assert fit(CONFIG, DATA, Launch(), folder) == whole[1]
+    assert fit(CONFIG, DATA, Launch(), folder) == whole[1] | {"first_step_seconds": None}
     assert (folder / "metrics.jsonl").read_bytes() == (whole[0] / "metrics.jsonl").read_bytes()
 
 

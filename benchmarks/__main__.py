@@ -1,0 +1,68 @@
+"""All benchmarks on one page: docs/benchmarks.md.
+
+    python -m benchmarks                       # half an hour on two cores
+    python -m benchmarks --quick               # two minutes: does everything work?
+    python -m benchmarks --only mixing seeds   # some of it
+
+Peers that are not installed are skipped with a note (pip install torch timm torchvision keras).
+"""
+
+import time
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+
+from benchmarks.page import Table, show, write
+from benchmarks.turns import FULL, QUICK
+
+SECTIONS = (
+    "limits",
+    "mixing",
+    "training_step",
+    "time_to_accuracy",
+    "seeds",
+    "growth",
+    "small_data",
+    "checkpoints",
+    "memory",
+    "first_step",
+)
+"""Modules of this package, in the order of the page; each offers ``measure(effort) -> list of tables``."""
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+
+
+def main(
+    only: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME")] = (),
+    quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    out: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
+) -> None:
+    """Measure, print the tables and write the page.
+
+    Args:
+        only: Sections to measure: limits, mixing, training_step, ... (the names of the modules).
+        quick: Small sizes and few turns, to see that everything works.
+        out: Where the page goes; docs/benchmarks.md if left out, nowhere if only a part or --quick was asked for.
+    """
+    unknown = [name for name in only if name not in SECTIONS]
+    if unknown:
+        raise SystemExit(f"error: --only {' '.join(unknown)}: must be among {', '.join(SECTIONS)}")
+    out = out if out or quick or only else PAGE
+    console, tables, began = Console(stderr=True), list[Table](), time.time()
+    effort, names = QUICK if quick else FULL, only or SECTIONS
+    for index, name in enumerate(names):
+        console.print(f"{index + 1} of {len(names)}: {name}", highlight=False)
+        found = import_module(f"benchmarks.{name}").measure(effort)
+        for table in found:
+            show(table)
+        tables += found
+        if out:
+            write(out, tables, effort, began)  # after each section: an hour's work is not lost to the last one
+    if out:
+        console.print(f"{out}", highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    tyro.cli(main, prog="python -m benchmarks", description=__doc__)

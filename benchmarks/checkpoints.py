@@ -1,0 +1,86 @@
+"""What a checkpoint costs training: the time until saving returns, until it is on disk, and what training loses.
+
+python -m benchmarks.checkpoints
+"""
+
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from benchmarks.our_training import Training, training
+from benchmarks.page import Table, alone
+from benchmarks.turns import QUICK, Effort, digits, spread
+from experiments.cifar import PAPER, SMALL
+from mixup_jax.training.checkpoint import Checkpoints, open_checkpoints
+
+CASES = {
+    "small preset, 3 seeds, saved every 5 of its epochs": (SMALL, 157, 12),
+    "PreAct ResNet-18, saved every epoch of CIFAR-10": (replace(PAPER, batch_size=32), 1563, 3),
+}
+"""Title -> configuration, steps between two saves, and how many steps are timed with and without one."""
+
+
+def measure(effort: Effort) -> list[Table]:
+    """Measure the states of the presets."""
+    rows = []
+    for title, (config, between, steps) in CASES.items():
+        if effort == QUICK:
+            config = replace(config, model=replace(config.model, width=4, blocks=(1,)), batch_size=16)
+            steps = 2
+        with tempfile.TemporaryDirectory() as folder, open_checkpoints(Path(folder), keep=1) as checkpoints:
+            rows.append(row(title, training(config, devices=1), checkpoints, between, steps, effort))
+    text = (
+        "Saves are asynchronous: the state is copied, and written while training goes on. Lost is what a stretch of "
+        "training with a save at its beginning takes longer than one without, in turns; its share is of all the steps "
+        "between two saves. The noise of a stretch is in it, and may be more than the loss: then it is negative."
+    )
+    columns = ("", "MiB", "save returns after ms", "on disk after ms", "step, ms", "lost, ms", "share of training, %")
+    return [Table("Checkpoints", columns, rows, text)]
+
+
+def row(title: str, run: Training, checkpoints: Checkpoints, between: int, steps: int, effort: Effort) -> tuple:
+    """Train with and without a save, in turns."""
+    size = sum(leaf.nbytes for leaf in jax.tree.leaves(carry(run)) if hasattr(leaf, "nbytes")) / 2**20
+    returned, written, step, lost = [], [], [], []
+    run(1)
+    save(run, checkpoints, 0)
+    for index in range(effort.rounds):
+        start = time.perf_counter()
+        run(steps)
+        plain = time.perf_counter() - start
+        start = time.perf_counter()
+        save(run, checkpoints, index + 1)
+        returned.append(1000 * (time.perf_counter() - start))
+        run(steps)
+        lost.append(1000 * (time.perf_counter() - start - plain))
+        checkpoints.wait()
+        written.append(1000 * alone_on_disk(run, checkpoints, 1000 + index))
+        step.append(1000 * plain / steps)
+    share = [100 * loss / (each * between) for loss, each in zip(lost, step, strict=True)]
+    return title, digits(size), *map(spread, (returned, written, step, lost, share))
+
+
+def carry(run: Training) -> Any:
+    """Return what a checkpoint of this run holds."""
+    return run.setting.carry(*run.carry, 0.0)
+
+
+def save(run: Training, checkpoints: Checkpoints, step: int) -> None:
+    """Begin to save, as the loop does after an evaluation."""
+    checkpoints.save(carry(run), step, 50.0)
+
+
+def alone_on_disk(run: Training, checkpoints: Checkpoints, step: int) -> float:
+    """Return the seconds of a save that is waited for."""
+    start = time.perf_counter()
+    save(run, checkpoints, step)
+    checkpoints.wait()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    alone(measure)

@@ -1,0 +1,69 @@
+"""From the command to the first step: with an empty compilation cache, and with one that the same command has filled.
+
+python -m benchmarks.first_step
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.page import Table, alone
+from benchmarks.turns import QUICK, Effort, spread
+
+COMMANDS = {
+    "small preset, on digits": ("experiments.cifar", "small-mixup", "--dataset=digits", "--train-examples=512"),
+    "PreAct ResNet-18, width 16, on digits": ("experiments.cifar", "preact18-mixup", "--dataset=digits", "--width=16"),
+}
+QUICK_COMMANDS = {"smoke run": ("experiments.cifar", "small-mixup", "--smoke", "--seeds=1")}
+SHORT = ("--epochs=1", "--seeds=1")
+TIMES = 3
+
+
+def measure(effort: Effort) -> list[Table]:
+    """Run each command in processes of its own."""
+    rows, environment = [], without_cache()
+    imports = seconds_of(["-c", "import experiments.cifar"], environment)
+    for title, command in (QUICK_COMMANDS if effort == QUICK else COMMANDS).items():
+        options = () if effort == QUICK else SHORT
+        empty, filled = [], []
+        for _ in range(1 if effort == QUICK else TIMES):
+            with tempfile.TemporaryDirectory() as folder:
+                environment["XDG_CACHE_HOME"] = folder
+                empty.append(first_step([*command, *options], environment))
+                filled.append(first_step([*command, *options], environment))
+        rows.append((title, spread(empty), spread(filled)))
+    text = (
+        "Seconds from the start of the process to the end of the first step, as `first_step_seconds` in result.json tells "
+        "of every run. The cache is on in every experiment (JAX_COMPILATION_CACHE_DIR, or the user's cache folder). "
+        f"Python and imports take {imports:.1f} s of it."
+    )
+    return [Table("From the command to the first step", ("", "cache empty, s", "cache filled, s"), rows, text)]
+
+
+def without_cache() -> dict[str, str]:
+    """Return the environment without a compilation cache of the user's."""
+    return {name: value for name, value in os.environ.items() if name != "JAX_COMPILATION_CACHE_DIR"}
+
+
+def first_step(command: list[str], environment: dict[str, str]) -> float:
+    """Run a command in a new folder; return the seconds to its first step."""
+    with tempfile.TemporaryDirectory() as folder:
+        seconds_of(["-m", *command, f"--workdir={folder}/run"], environment)
+        return json.loads(Path(folder, "run", "result.json").read_text())["first_step_seconds"]
+
+
+def seconds_of(arguments: list[str], environment: dict[str, str]) -> float:
+    """Run Python, and return how long that took; raises RuntimeError with what it complained of."""
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"python {' '.join(arguments)}: exit status {done.returncode}\n{done.stderr}")
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    alone(measure)

@@ -1,0 +1,121 @@
+"""Small data sets: decoded once, then memory-mapped; and what the host does during an epoch.
+
+python -m benchmarks.small_data
+"""
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import numpy as np
+from PIL import Image
+
+from benchmarks.our_training import random_images, training
+from benchmarks.page import Table, alone
+from benchmarks.turns import QUICK, Effort, Steps, spread, take_turns
+from experiments.cifar import SMALL
+from experiments.quickstart import CLEAN
+from mixup_jax.data import load
+from mixup_jax.data.locations import default_data_dir
+
+DATA = ("fashion_mnist", "cifar10")
+
+
+@contextmanager
+def empty_cache() -> Iterator[Path]:
+    """Keep decoded data in a folder of this benchmark's own; data are looked for where they would be without it."""
+    before = os.environ.get("XDG_CACHE_HOME")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["XDG_CACHE_HOME"] = folder
+        try:
+            yield Path(folder)
+        finally:
+            os.environ.pop("XDG_CACHE_HOME")
+            if before is not None:
+                os.environ["XDG_CACHE_HOME"] = before
+
+
+def measure(effort: Effort) -> list[Table]:
+    """Load the data sets that are here, and train on noise of their size."""
+    return [loading(effort), host_work(effort)]
+
+
+def loading(effort: Effort) -> Table:
+    """Time first and later loads."""
+    folder, rows = default_data_dir(), []
+    with tempfile.TemporaryDirectory() as pictures:
+        for name in [small_folder(Path(pictures))] if effort == QUICK else DATA:
+            rows.append(first_and_later(name, folder, effort))
+    text = (
+        "The first load decodes every image and writes one file; later ones map it and compare its checksum (zlib's "
+        "CRC-32 of every byte), which is what they take their time for."
+    )
+    return Table("Loading small data", ("", "first, ms", "later, ms", "file, MiB", "later, GB/s"), rows, text)
+
+
+def first_and_later(name: str, folder: Path, effort: Effort) -> tuple[str, ...]:
+    """Load a data set with an empty cache, then again and again."""
+    title = name.partition(":")[0]
+    with empty_cache() as cache:
+        try:
+            first = 1000 * seconds_of_load(name, folder)
+        except FileNotFoundError:
+            return title, "not here", "", "", ""
+        later = [1000 * seconds_of_load(name, folder) for _ in range(effort.rounds)]
+        size = next((cache / "mixup_jax" / "decoded").glob("*.arrays")).stat().st_size
+    rate = [1e-6 * size / each for each in later]
+    return title, f"{first:,.0f}", spread(later), f"{size / 2**20:.0f}", spread(rate)
+
+
+def small_folder(folder: Path) -> str:
+    """Write a few pictures of noise in two classes; return the name of the data set that they are."""
+    images = random_images(32).train_image
+    for index, image in enumerate(images):
+        path = folder / ("train", "test")[index % 2] / ("a", "b")[index // 2 % 2] / f"{index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+    return f"folder:{folder}"
+
+
+def seconds_of_load(name: str, folder: Path) -> float:
+    """Return the seconds of a load."""
+    start = time.perf_counter()
+    load(name, folder)
+    return time.perf_counter() - start
+
+
+def host_work(effort: Effort) -> Table:
+    """Time an epoch in one call, and in a call for each step: the difference is what the host adds."""
+    rows = []
+    for title, config, shape in (("small preset", SMALL, (28, 28, 1)), ("quick start's perceptron", CLEAN, (8, 8, 1))):
+        if effort == QUICK:
+            config = replace(config, model=replace(config.model, width=4, blocks=(1,)), batch_size=16)
+        run = training(replace(config, seeds=1), random_images(16 * config.batch_size, shape), devices=1)
+
+        def one_by_one(count: int, run=run) -> None:
+            for _ in range(16 * count):
+                run.carry = run.program(*run.carry, run.setting.alpha, run.setting.train, np.int32(1))
+            jax.block_until_ready(run.carry)
+
+        runs: dict[str, Steps] = {"call": lambda count, run=run: run(16 * count), "calls": one_by_one}
+        timings = take_turns(runs, effort)
+        pairs = zip(timings["calls"].seconds, timings["call"].seconds, strict=True)
+        per_call = [1000 * (many - one) / 15 for many, one in pairs]
+        rows.append((title, timings["call"].ms(), timings["calls"].ms(), spread(per_call)))
+    text = (
+        "The images lie on the device as uint8; batches are gathered, augmented and mixed inside of the program. All "
+        "that the host hands over is how many steps to take: 4 bytes a call, and a call lasts half a second. The "
+        "third column minus the second, shared among the 15 calls more, is what a call costs, the epoch's order of "
+        "images included."
+    )
+    columns = ("16 steps", "in one call, ms", "in 16 calls, ms", "a call costs, ms")
+    return Table("Work of the host", columns, rows, text)
+
+
+if __name__ == "__main__":
+    alone(measure)
