@@ -13,6 +13,8 @@ EXPERIMENTS = (
     "adversarial",
     "ablation",
     "toy",
+    "speech",
+    "prepare_speech",
     "gallery",
     "report",
 )

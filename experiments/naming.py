@@ -34,6 +34,10 @@ def method(config: Config) -> str:
         words.append(f"probability {mixing.probability:g}")
     if mixing.phase_out is not None:
         words.append("phased out from {:g} to {:g} of the training".format(*mixing.phase_out))
+    if any(alphas) and mixing.unmixed_epochs:
+        words.append(f"after {mixing.unmixed_epochs:g} epochs without")
+    if mixing.mix == "waveform":
+        words.append("on waveforms")
     if config.data.noise:
         words.append(f"noise {config.data.noise:g}")
     if config.model.dropout:

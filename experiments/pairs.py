@@ -5,9 +5,9 @@ from pathlib import Path
 
 from experiments.cifar import ERM, SMALL
 from experiments.naming import dataset, method
-from experiments.running import Job, cache_compilations, prepare, run
+from experiments.running import Job, cache_compilations, load_data, prepare, run
 from mixup_jax.config import Config, Model
-from mixup_jax.data import Dataset, load
+from mixup_jax.data import Dataset, is_speech
 from mixup_jax.errors import CheckpointError
 from mixup_jax.training.launch import Launch
 from mixup_jax.training.record import finished, read_config
@@ -46,7 +46,9 @@ def load_network(folder: Path, data_dir: Path | None) -> Network:
     config = read_config(folder)
     if finished(folder) is None:
         raise ValueError(f"the run in {folder} has not ended; start its command again.")
-    data, _ = prepare(load(config.data.dataset, data_dir), config.data)
+    if is_speech(config.data.dataset):
+        raise ValueError(f"{folder} was trained on {config.data.dataset}, speech; this experiment looks at images.")
+    data, _ = prepare(load_data(config, data_dir), config.data)
     try:
         trained = load_trained(folder, config, data, Launch.keep)
     except CheckpointError as error:

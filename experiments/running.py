@@ -15,7 +15,8 @@ import tyro
 
 from experiments.naming import dataset, method
 from mixup_jax.config import Config, Data
-from mixup_jax.data import Dataset, check_name, load
+from mixup_jax.data import Dataset, Speech, check_name, is_speech, load
+from mixup_jax.data.dataset import as_pictures
 from mixup_jax.data.label_noise import corrupt_labels
 from mixup_jax.data.locations import cache_home
 from mixup_jax.models import NAMED
@@ -38,7 +39,7 @@ class Job:
     config: tyro.conf.OmitArgPrefixes[Config] = field(default_factory=Config)
     launch: tyro.conf.OmitArgPrefixes[Launch] = field(default_factory=Launch)
     smoke: tyro.conf.FlagCreatePairsOff[bool] = False
-    """The whole path in under a minute: a tiny net on scikit-learn's digits, two epochs."""
+    """The whole path in under a minute: a tiny net on scikit-learn's digits (speech: made-up words), two epochs."""
 
     def effective(self) -> Config:
         """Return the configuration that is carried out."""
@@ -63,7 +64,7 @@ def run(
     config = job.effective()
     cache_compilations()
     workdir = job.launch.workdir or default_folder(experiment, preset, job)
-    data, wrong = prepare(load(config.data.dataset, job.launch.data_dir), config.data)
+    data, wrong = prepare(load_data(config, job.launch.data_dir), config.data)
     names = {
         "method": method(config),
         **({"methods": [method(each) for each in config.each_alpha()]} if config.mixing.alphas else {}),
@@ -113,6 +114,15 @@ def write_result(
     return result
 
 
+def load_data(config: Config, data_dir: Path | None) -> Dataset:
+    """Load the data of a run; raises ValueError for options of speech on other data, and what `load` raises."""
+    waveform, nyquist = config.mixing.mix == "waveform", config.data.nyquist
+    if (waveform or nyquist) and not is_speech(config.data.dataset):
+        option = "mix waveform" if waveform else "nyquist"
+        raise ValueError(f"{option} is for speech, and {config.data.dataset} is none.")
+    return load(config.data.dataset, data_dir, Speech(waveform, nyquist))
+
+
 def prepare(data: Dataset, config: Data) -> tuple[Dataset, float]:
     """Keep the first training examples and corrupt labels, as the configuration says.
 
@@ -135,16 +145,18 @@ def shrink(config: Config) -> Config:
     """Shrink a run to seconds, keeping its method."""
     layer = config.mixing.layer.removeprefix("stage")
     named = config.model.model in NAMED
+    dataset, examples = ("chirps", 128) if is_speech(config.data.dataset) else ("digits", 512)
     stages = min(max(2, int(layer) if layer.isdigit() else 0), len(config.model.blocks))
     return replace(
         config,
-        data=replace(config.data, dataset="digits", train_examples=512, pad_crop=min(config.data.pad_crop, 1)),
+        data=replace(config.data, dataset=dataset, train_examples=examples, pad_crop=min(config.data.pad_crop, 1)),
         model=replace(config.model, **({"width": 16} if named else {"width": 8, "blocks": (1,) * stages})),
         optimizer=replace(config.optimizer, decay_epochs=(1.0,), accumulate=math.gcd(config.optimizer.accumulate, 64)),
         mixing=replace(
             config.mixing,
             block=config.mixing.block and math.gcd(config.mixing.block, 64),
             neighbours=min(config.mixing.neighbours, 10),
+            unmixed_epochs=min(config.mixing.unmixed_epochs, 1.0),
         ),
         batch_size=64,
         epochs=2.0,
@@ -171,5 +183,5 @@ def draw_figures(workdir: Path, data: Dataset) -> None:
     first = [int(np.argmax(data.train_label == label)) for label in np.unique(data.train_label)[:4]]
     pairs = first[: len(first) // 2 * 2]
     if pairs:
-        pictures = mixed_samples(np.asarray(data.train_image[pairs]), data.train_label[pairs].tolist(), data.classes)
+        pictures = mixed_samples(as_pictures(data.train_image[pairs]), data.train_label[pairs].tolist(), data.classes)
         save_png(pictures, workdir / "figures" / "mixed_samples.png")

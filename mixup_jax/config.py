@@ -14,7 +14,8 @@ class Data:
     """What is learned from."""
 
     dataset: str = "cifar10"
-    """digits, fashion_mnist, cifar10, cifar100 or folder:PATH (PATH/train/<class>/*.png, PATH/test/<class>/*.png)."""
+    """digits, fashion_mnist, cifar10, cifar100 or folder:PATH (PATH/train/<class>/*.png, PATH/test/<class>/*.png); of
+    speech speech_commands, fsdd, fsdd:SPEAKER (held out), chirps or speech:PATH (PATH/<word>/*.wav)."""
     train_examples: int | None = None
     """Train on the first N images only (default: all)."""
     label_noise: float = 0.0
@@ -25,6 +26,8 @@ class Data:
     """Mirror images left to right at random."""
     noise: float = 0.0
     """Standard deviation of Gaussian noise added to the normalised input."""
+    nyquist: bool = False
+    """Keep the last row of spectrograms, 161 of them in place of the paper's 160."""
 
 
 @dataclass(frozen=True)
@@ -34,17 +37,17 @@ class Model:
     model: str = "preact_resnet"
     """preact_resnet, wide_resnet, densenet or mlp; or by name: resnet18, resnet34, resnet50, resnet101,
     resnext101_32x4d, resnext101_64x4d, alexnet, vgg16, and of the last two _bn (BatchNorm), _gap (also global average
-    pooling instead of hidden layers)."""
+    pooling instead of hidden layers); for speech lenet and vgg11."""
     width: int = 64
-    """Channels of the first stage (resnets), growth rate (densenet), or units of each hidden layer (mlp); for the nets
-    with a name 64 is the published size, 32 halves every layer."""
+    """Channels of the first stage (resnets, vgg11), of each stage (lenet), growth rate (densenet), or units of each
+    hidden layer (mlp); for the other nets with a name 64 is the published size, 32 halves every layer."""
     blocks: tuple[int, ...] = (2, 2, 2, 2)
     """Blocks (densenet: layers) of each stage; the image halves from stage to stage, the width of resnets doubles."""
     variant: Literal["H", "F"] = "H"
     """H: plain stem, raw shortcut (hongyi-zhang/mixup). F: BN-ReLU stem, pre-activated shortcut (mixup-cifar10)."""
     dropout: float = 0.0
     """Probability of dropping a unit: between the two convolutions of a block, after each hidden layer, or before the
-    last layer (resnet18, ..., _gap)."""
+    last layer (resnet18, ..., _gap); of lenet also a channel of the second convolution."""
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
     """Precision of the forward and backward pass; parameters stay float32."""
     stem_stride: Literal[1, 2] = 1
@@ -72,6 +75,10 @@ class Mixing:
     """Probability of mixing at all, drawn for each batch (or example, see --per)."""
     phase_out: tuple[float, float] | None = None
     """Shares of the training between which the probability falls to 0; two equal numbers switch it off there."""
+    unmixed_epochs: float = 0.0
+    """Epochs at the start without mixing."""
+    mix: Literal["spectrogram", "waveform"] = "spectrogram"
+    """Speech: mix spectrograms, computed once, or waveforms, of which every step computes the spectrograms."""
     per: Literal["batch", "example"] = "batch"
     """One lambda for the whole batch, or one for each example."""
     partner: Literal[
@@ -100,8 +107,10 @@ class Mixing:
 
 @dataclass(frozen=True)
 class Optimizer:
-    """SGD with momentum and coupled L2, and the learning-rate schedule."""
+    """The optimiser, with coupled L2, and the learning-rate schedule."""
 
+    optimizer: Literal["sgd", "adam"] = "sgd"
+    """sgd, with momentum, or adam."""
     lr: float = 0.1
     """Learning rate after the warm-up."""
     momentum: float = 0.9

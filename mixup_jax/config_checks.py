@@ -33,6 +33,7 @@ RANGES: dict[str, Range] = {
         lambda shares: shares is None or 0 <= shares[0] <= shares[1],
         "two numbers 0 <= start <= end, shares of the training",
     ),
+    "mixing.unmixed_epochs": FINITE,
     "mixing.neighbours": COUNT,
     "mixing.label_smoothing": BELOW_ONE,
     "data.label_noise": SHARE,
@@ -62,6 +63,11 @@ def check_config(config: "Config") -> None:
         raise ValueError(f"seed must be between 0 and 2**32 - {config.seeds}, got {config.seed}.")
     if config.optimizer.accumulate < 1 or config.batch_size % config.optimizer.accumulate:
         raise ValueError(f"accumulate must divide the batch of {config.batch_size}, got {config.optimizer.accumulate}.")
+    default = type(config.optimizer)()
+    if config.optimizer.optimizer == "adam" and (
+        config.optimizer.momentum != default.momentum or config.optimizer.nesterov
+    ):
+        raise ValueError("momentum and nesterov are sgd's; adam takes neither.")
     _check_mixing(config)
 
 

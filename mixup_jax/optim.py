@@ -1,4 +1,4 @@
-"""SGD with coupled weight decay, and learning-rate schedules as functions of the step."""
+"""SGD and Adam with coupled weight decay, and learning-rate schedules as functions of the step."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,6 +12,11 @@ from mixup_jax.config import Optimizer
 Schedule = Callable[..., Any]
 
 
+def direction(config: Optimizer) -> optax.GradientTransformation:
+    """Return the direction of the optimiser that is asked for; multiply by ``-lr`` to get the update."""
+    return adam(config) if config.optimizer == "adam" else sgd(config)
+
+
 def sgd(config: Optimizer) -> optax.GradientTransformation:
     """Return SGD's direction: L2 coupled into the gradient, then momentum; multiply by ``-lr`` to get the update.
 
@@ -19,9 +24,26 @@ def sgd(config: Optimizer) -> optax.GradientTransformation:
     all but those of BatchNorm. The learning rate is left out so that it may be a traced number or a schedule.
     """
     return optax.chain(
-        optax.add_decayed_weights(config.weight_decay, None if config.decay_norm else outside_norms),
+        weight_decay(config),
         optax.trace(decay=config.momentum, nesterov=config.nesterov),
     )
+
+
+def adam(config: Optimizer) -> optax.GradientTransformation:
+    """Return Adam's direction (arXiv 1412.6980, its constants 0.9, 0.999 and 1e-8) after L2 coupled into the gradient.
+
+    >>> import jax.numpy as jnp
+    >>> adapt = adam(Optimizer(optimizer="adam", weight_decay=0.0))
+    >>> start = adapt.init(jnp.zeros(2))
+    >>> adapt.update(jnp.array([1e-3, -100.0]), start, jnp.zeros(2))[0].round(3).tolist()    # a first step is a sign
+    [1.0, -1.0]
+    """
+    return optax.chain(weight_decay(config), optax.scale_by_adam())
+
+
+def weight_decay(config: Optimizer) -> optax.GradientTransformation:
+    """Return coupled L2, on every parameter (released code) or on all but those of BatchNorm (Goyal et al.)."""
+    return optax.add_decayed_weights(config.weight_decay, None if config.decay_norm else outside_norms)
 
 
 def outside_norms(params: Any) -> Any:

@@ -21,7 +21,7 @@ def pad_crop_flip(
 ) -> Num[Array, "batch height width channels"]:
     """Crop each image at random after padding it with `pad` zeros on each side, and mirror it with probability 1/2.
 
-    `image` is uint8, or floating-point and finite; dtype and size are kept and values only move. `pad = 0` and
+    `image` is uint8 or int16, or floating-point and finite; dtype and size are kept and values only move. `pad = 0` and
     `flip = False` switch the parts off. Example i uses the key ``fold_in(rng, positions[i])``; `positions` are the
     examples' places in the whole batch, by default 0, 1, ... Pass them where the function sees a part of the batch
     (`jax.pmap`, `jax.shard_map`); under a global-view `jit` it sees the whole.
@@ -36,8 +36,8 @@ def pad_crop_flip(
     """
     if pad < 0:
         raise ValueError(f"pad is {pad}; it must be 0 or more pixels")
-    if image.dtype != jnp.uint8 and not jnp.issubdtype(image.dtype, jnp.floating):
-        raise TypeError(f"image is {image.dtype}; pad_crop_flip needs uint8 or a floating-point dtype")
+    if image.dtype not in (jnp.uint8, jnp.int16) and not jnp.issubdtype(image.dtype, jnp.floating):
+        raise TypeError(f"image is {image.dtype}; pad_crop_flip needs uint8, int16 or a floating-point dtype")
     if pad == 0 and not flip:
         return image
     if positions is None:
@@ -82,9 +82,9 @@ def normalize(
     mean: Sequence[float] | Float[Array, "channels"],
     std: Sequence[float] | Float[Array, "channels"],
 ) -> Float32[Array, "*batch height width channels"]:
-    """Return ``(image - mean) / std`` as float32; uint8 images are first brought to [0, 1].
+    """Return ``(image - mean) / std`` as float32; uint8 images are first brought to [0, 1], int16 waveforms to [-1, 1).
 
-    `mean` and `std` hold one number a channel, for pixels in [0, 1], where floating-point images must be already.
+    `mean` and `std` hold one number a channel, for pixels in [0, 1]; floating-point images must be on their scale.
 
     Raises ValueError where their number is not the image's number of channels.
 
@@ -94,7 +94,7 @@ def normalize(
     channels = image.shape[-1]
     if not len(mean) == len(std) == channels:
         raise ValueError(f"mean and std have {len(mean)} and {len(std)} numbers; image has {channels} channels")
-    scale = 255.0 if image.dtype == jnp.uint8 else 1.0
+    scale = 255.0 if image.dtype == jnp.uint8 else 32768.0 if image.dtype == jnp.int16 else 1.0
     shape = (1,) * (image.ndim - 1) + (channels,)
     centre, spread = (jnp.asarray(value, jnp.float32).reshape(shape) for value in (mean, std))
     return (image.astype(jnp.float32) / scale - centre) / spread

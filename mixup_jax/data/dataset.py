@@ -1,22 +1,27 @@
-"""A data set for image classification, decoded and in memory."""
+"""A data set for the classification of images, or of speech, decoded and in memory."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from mixup_jax.spectrogram import log_spectrogram
+
 MARKS = ("REAL", "LOSSY", "SYNTHETIC")
+DTYPES = (np.uint8, np.int16, np.float16, np.float32)
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images as uint8, class ids as int32, and the constants that normalise the images.
+    """Images, class ids as int32, and the constants that normalise the images.
 
     `mark` is REAL (the pixels as published), LOSSY (they went through JPEG) or SYNTHETIC; it goes into every table.
-    Images are uint8 (n, height, width, channels), labels int32 (n,) with 0 <= label < len(classes).
+    Images are (n, height, width, channels), labels int32 (n,) with 0 <= label < len(classes). Pictures are uint8;
+    spectrograms are float16 or float32, frequency by time, each normalised already; waveforms int16 (n, samples, 1, 1).
+    A validation set is there where the data has one: nothing is trained on it.
     `corrupted` marks the training labels that were drawn at random, bool (n,), where some were.
     `mean` and `std` hold one number a channel, for pixels in [0, 1]. Arrays may be memory-mapped and read-only.
 
-    Raises ValueError for arrays that do not fit together.
+    Raises ValueError for arrays that do not fit together, and for spectrograms that are not finite.
 
     >>> pixels, labels = np.zeros((2, 8, 8, 1), np.uint8), np.array([0, 1], np.int32)
     >>> data = Dataset("blank", "SYNTHETIC", ("a", "b"), pixels, labels, pixels, labels, (0.0,), (1.0,))
@@ -34,17 +39,25 @@ class Dataset:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     corrupted: np.ndarray | None = None
+    valid_image: np.ndarray | None = None
+    valid_label: np.ndarray | None = None
 
     def __post_init__(self):
         if self.mark not in MARKS:
             raise ValueError(f"{self.name}: mark is {self.mark!r}; it must be one of {', '.join(MARKS)}")
-        for part in ("train", "test"):
+        if (self.valid_image is None) != (self.valid_label is None):
+            raise ValueError(f"{self.name}: valid_image and valid_label must both be there, or none")
+        dtype = self.train_image.dtype
+        for part in ("train", "test") if self.valid_image is None else ("train", "valid", "test"):
             image, label = getattr(self, f"{part}_image"), getattr(self, f"{part}_label")
-            if image.dtype != np.uint8 or image.ndim != 4 or image.shape[1:] != self.image_shape or len(image) == 0:
+            known = dtype in DTYPES and image.dtype == dtype
+            if not known or image.ndim != 4 or image.shape[1:] != self.image_shape or len(image) == 0:
                 raise ValueError(
-                    f"{self.name}: {part}_image is {image.dtype} {image.shape}; it must be uint8 (n, height, width, "
-                    "channels) with n > 0, train and test alike"
+                    f"{self.name}: {part}_image is {image.dtype} {image.shape}; it must be uint8 (or int16, float16, "
+                    "float32: speech) (n, height, width, channels) with n > 0, train and test alike"
                 )
+            if np.issubdtype(dtype, np.floating) and not all(np.isfinite(each).all() for each in image):
+                raise ValueError(f"{self.name}: {part}_image holds numbers that are not finite")
             if label.dtype != np.int32 or label.shape != image.shape[:1]:
                 raise ValueError(
                     f"{self.name}: {part}_label is {label.dtype} {label.shape}; it must be int32 ({len(image)},)"
@@ -64,6 +77,21 @@ class Dataset:
     def image_shape(self) -> tuple[int, ...]:
         """Return (height, width, channels)."""
         return self.train_image.shape[1:]
+
+
+def as_pictures(image: np.ndarray) -> np.ndarray:
+    """Return examples as uint8 pictures: those of speech as spectrograms, low frequencies below, on one grey scale.
+
+    >>> as_pictures(np.array([[1.0], [3.0]], np.float16).reshape(1, 2, 1, 1)).ravel().tolist()
+    [255, 0]
+    """
+    if image.dtype == np.uint8:
+        return np.asarray(image)
+    if image.dtype == np.int16:
+        image = np.asarray(log_spectrogram(image[:, :, 0, 0].astype(np.float32) / 32768))[..., None]
+    image = image[:, ::-1].astype(np.float32)
+    low, high = float(image.min()), float(image.max())
+    return np.round(255 * (image - low) / ((high - low) or 1.0)).astype(np.uint8)
 
 
 def pixel_statistics(image: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -22,17 +22,17 @@ from mixup_jax.data.locations import decoded_dir
 
 log = logging.getLogger(__name__)
 
-FORMAT = 2  # raise it when the decoding or the file's layout changes
-ARRAYS = ("train_image", "train_label", "test_image", "test_label")
+FORMAT = 3  # raise it when the decoding or the file's layout changes
+ARRAYS = ("train_image", "train_label", "test_image", "test_label", "valid_image", "valid_label")
 
 
-def cached(name: str, source: Path, files: Sequence[Path], decode: Callable[[], Dataset]) -> Dataset:
+def cached(name: str, source: Path, files: Sequence[Path], decode: Callable[[], Dataset], variant: str = "") -> Dataset:
     """Return ``decode()``, from the cache where `files` of the folder `source` are unchanged since it was written.
 
     Unchanged means the same names, sizes and times of modification. A damaged cache file is rebuilt; where the cache
-    folder cannot be written, the data set is decoded every time.
+    folder cannot be written, the data set is decoded every time. What is decoded in several ways has a `variant` each.
     """
-    identity = hashlib.sha256(str(source.resolve()).encode()).hexdigest()[:12]
+    identity = hashlib.sha256(f"{source.resolve()}{variant}".encode()).hexdigest()[:12]
     path = decoded_dir() / f"{name.split(':')[0]}-{identity}.arrays"
     state = [[str(file), file.stat().st_size, file.stat().st_mtime_ns] for file in files]
     signature = hashlib.sha256(json.dumps([FORMAT, name, state]).encode()).hexdigest()
@@ -55,14 +55,15 @@ def cached(name: str, source: Path, files: Sequence[Path], decode: Callable[[], 
 
 
 def _write(path: Path, signature: str, dataset: Dataset) -> None:
-    arrays = [np.ascontiguousarray(getattr(dataset, field)) for field in ARRAYS]
+    present = {field: getattr(dataset, field) for field in ARRAYS}
+    arrays = {field: np.ascontiguousarray(array) for field, array in present.items() if array is not None}
     checksum = 0
-    for array in arrays:
+    for array in arrays.values():
         checksum = zlib.crc32(array.data, checksum)
     header = {
         "signature": signature,
         "checksum": checksum,
-        "arrays": [[array.dtype.str, array.shape] for array in arrays],
+        "arrays": [[field, array.dtype.str, array.shape] for field, array in arrays.items()],
         "fields": {key: getattr(dataset, key) for key in ("name", "mark", "classes", "mean", "std")},
     }
     text = json.dumps(header).encode()
@@ -73,7 +74,7 @@ def _write(path: Path, signature: str, dataset: Dataset) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(text)
-            for array in arrays:
+            for array in arrays.values():
                 file.write(array.data)
             file.flush()
             os.fsync(file.fileno())
@@ -100,15 +101,15 @@ def _read(path: Path, signature: str) -> Dataset | None:
         start = file.tell()
     if header["signature"] != signature:
         return None
-    layout = [(np.dtype(dtype), tuple(shape)) for dtype, shape in header["arrays"]]
-    sizes = [dtype.itemsize * int(np.prod(shape)) for dtype, shape in layout]
+    layout = [(field, np.dtype(dtype), tuple(shape)) for field, dtype, shape in header["arrays"]]
+    sizes = [dtype.itemsize * int(np.prod(shape)) for _, dtype, shape in layout]
     if path.stat().st_size != start + sum(sizes):
         raise ValueError(f"it has {path.stat().st_size} bytes instead of {start + sum(sizes)}")
     content = np.asarray(np.memmap(path, np.uint8, "r", offset=start))
     if zlib.crc32(content.data) != header["checksum"]:
         raise ValueError("its checksum is wrong")
     arrays = {}
-    for field, (dtype, shape), size in zip(ARRAYS, layout, sizes, strict=True):
+    for (field, dtype, shape), size in zip(layout, sizes, strict=True):
         arrays[field] = content[:size].view(dtype).reshape(shape)
         content = content[size:]
     fields = {key: tuple(value) if isinstance(value, list) else value for key, value in header["fields"].items()}

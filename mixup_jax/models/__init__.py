@@ -11,10 +11,13 @@ from mixup_jax import config
 from mixup_jax.models.alexnet import AlexNet
 from mixup_jax.models.batch_norm import BatchNorm
 from mixup_jax.models.densenet import DenseNet
+from mixup_jax.models.lenet import LeNet
 from mixup_jax.models.mlp import MLP
+from mixup_jax.models.on_spectrograms import OnSpectrograms
 from mixup_jax.models.preact_resnet import PreActResNet
 from mixup_jax.models.resnet import ResNet
 from mixup_jax.models.vgg import VGG
+from mixup_jax.models.vgg11 import VGG11
 from mixup_jax.models.wide_resnet import WideResNet
 
 __all__ = [
@@ -22,9 +25,12 @@ __all__ = [
     "MODELS",
     "NAMED",
     "VGG",
+    "VGG11",
     "AlexNet",
     "BatchNorm",
     "DenseNet",
+    "LeNet",
+    "OnSpectrograms",
     "PreActResNet",
     "ResNet",
     "WideResNet",
@@ -45,6 +51,8 @@ NAMED = {
     "vgg16": partial(VGG, blocks=(2, 2, 3, 3, 3)),
     "vgg16_bn": partial(VGG, blocks=(2, 2, 3, 3, 3), norm=True),
     "vgg16_gap": partial(VGG, blocks=(2, 2, 3, 3, 3), norm=True, average=True),
+    "lenet": partial(LeNet),
+    "vgg11": partial(VGG11),
 }
 """Networks whose name says their layers, torchvision's names where it has them."""
 

@@ -13,7 +13,7 @@ from mixup_jax.errors import NotFinite
 from mixup_jax.training import record
 from mixup_jax.training.checkpoint import Checkpoints, open_checkpoints
 from mixup_jax.training.launch import Launch
-from mixup_jax.training.measurements import memorised, on_host, summary, test_metrics, training_metrics
+from mixup_jax.training.measurements import memorised, on_host, summary, test_metrics, training_metrics, validated
 from mixup_jax.training.mesh import is_writer
 from mixup_jax.training.programs import NEVER, Totals
 from mixup_jax.training.progress import Bar, progress_bar
@@ -171,9 +171,11 @@ class _Trainer:
         evaluate, setting = self.setting.programs.evaluate, self.setting
         sums, params = on_host(evaluate(state, setting.test)), on_host(state.params)
         groups = {name: on_host(evaluate(state, batches)) for name, batches in setting.groups().items()}
+        validation = setting.validation()
+        valid = {} if validation is None else validated(on_host(evaluate(state, validation)))
         if not is_writer():
             return {}
         if not self.records:
             raise ValueError(f"{setting.workdir}/metrics.jsonl is gone; the run cannot be summed up.")
-        measured = summary(self.records, setting.config.epochs, sums) | memorised(groups)
+        measured = summary(self.records, setting.config.epochs, sums) | memorised(groups) | valid
         return measured | {"first_step_seconds": self.first_step_seconds, "params_digest": record.digest(params)}

@@ -41,6 +41,11 @@ def memorised(sums: dict[str, dict[str, Any]]) -> dict[str, list[float]]:
     return {f"train_error_{group}": summarize(each)["error"].tolist() for group, each in sums.items()}
 
 
+def validated(sums: dict[str, Any]) -> dict[str, list[float]]:
+    """Return the error on the validation set, after the last step."""
+    return {"valid_error": summarize(sums)["error"].tolist()}
+
+
 def summary(records: list[dict[str, Any]], epochs: float, test_sums: dict[str, Any]) -> dict[str, Any]:
     """Sum a run up: best, last, and the median over the evaluations of the last 10 epochs (paper, table 5)."""
     last = records[-1]

@@ -1,15 +1,17 @@
 """What a step does, made from the configuration: all that is fixed when the program is built."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import flax.linen as nn
+import jax.numpy as jnp
 import optax
 
 from mixup_jax.config import Config, Data, Mixing
 from mixup_jax.data import Dataset
 from mixup_jax.methods import phase_out
-from mixup_jax.models import build
-from mixup_jax.optim import Schedule, learning_rate, sgd
+from mixup_jax.models import OnSpectrograms, build
+from mixup_jax.optim import Schedule, direction, learning_rate
 
 
 @dataclass(frozen=True)
@@ -36,24 +38,37 @@ class Recipe:
 def make_recipe(config: Config, data: Dataset) -> Recipe:
     """Return what a step does under this configuration on this data."""
     steps_per_epoch = len(data.train_label) / config.batch_size
+    model = build(config.model, len(data.classes))
     return Recipe(
-        model=build(config.model, len(data.classes)),
-        optimizer=sgd(config.optimizer),
+        model=OnSpectrograms(model, config.data.nyquist) if config.mixing.mix == "waveform" else model,
+        optimizer=direction(config.optimizer),
         schedule=learning_rate(config.optimizer, steps_per_epoch, config.epochs),
         classes=len(data.classes),
         mean=data.mean,
         std=data.std,
         data=config.data,
         mixing=config.mixing,
-        probability=mixing_probability(config.mixing, config.epochs * steps_per_epoch),
+        probability=mixing_probability(config.mixing, steps_per_epoch, config.epochs),
         accumulate=config.optimizer.accumulate,
         ema=config.optimizer.ema,
     )
 
 
-def mixing_probability(mixing: Mixing, steps: float) -> Schedule | None:
-    """Return the probability of mixing at each step, None where it is always 1."""
-    if mixing.phase_out is not None:
-        start, end = mixing.phase_out
-        return lambda step: mixing.probability * phase_out(step, steps, start=start, end=end)
-    return None if mixing.probability == 1 else lambda step: mixing.probability
+def mixing_probability(mixing: Mixing, steps_per_epoch: float, epochs: float) -> Schedule | None:
+    """Return the probability of mixing at each step, None where it is always 1.
+
+    >>> probability = mixing_probability(Mixing(unmixed_epochs=5.0, phase_out=(0.5, 1.0)), 10.0, 20.0)
+    >>> [float(probability(step)) for step in (49, 50, 100, 150)] if probability else None
+    [0.0, 1.0, 1.0, 0.5]
+    """
+    if mixing.probability == 1 and mixing.phase_out is None and mixing.unmixed_epochs == 0:
+        return None
+
+    def probability(step: Any) -> Any:
+        share = mixing.probability
+        if mixing.phase_out is not None:
+            start, end = mixing.phase_out
+            share *= phase_out(step, epochs * steps_per_epoch, start=start, end=end)
+        return jnp.where(step < round(mixing.unmixed_epochs * steps_per_epoch), 0.0, share)
+
+    return probability

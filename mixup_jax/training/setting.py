@@ -65,6 +65,11 @@ class Setting:
             if mask.any()
         }
 
+    def validation(self) -> Batches | None:
+        """Place the validation set where the data has one."""
+        image, label = self.data.valid_image, self.data.valid_label
+        return None if image is None else place_batches(self.mesh, image, label, self.config.batch_size)
+
     def carry(self, state: TrainState, totals: Totals, seconds: float) -> dict[str, Any]:
         """Return what a checkpoint holds; `seconds` is the time spent on the run so far."""
         return {"state": state, "totals": totals, "seconds": place(np.float32(seconds), self.replicated)}

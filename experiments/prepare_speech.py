@@ -1,0 +1,126 @@
+"""Speak the 30 words of Google commands with a synthesiser, in the layout of the archive: data for figure 4 offline.
+
+Every speaker is a voice variant of espeak-ng, which speaks each word with an accent, pitch and speed of its own. The
+file names hold the speaker, so that the archive's rule keeps all that one speaker says in one set: validation and test
+are voices that were not trained on. SYNTHETIC: it shows that the path works, and says little about human speech.
+
+    python -m experiments.prepare_speech words                       # 3,000 recordings, a minute or two
+    python -m experiments.speech small --dataset speech:words
+"""
+
+import hashlib
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import numpy as np
+import tyro
+
+from experiments.errors import call, one_line_errors
+from mixup_jax.data.progress import progress
+from mixup_jax.data.speech import convert
+from mixup_jax.data.speech_commands import LISTS, RATE, SYNTHETIC, WORDS, which_set
+from mixup_jax.training.record import write_json
+
+ENGINE = "espeak-ng"
+ENGINE_RATE = 22050
+HEADER = 44  # bytes; what it says of the length is wrong on a pipe
+ACCENTS = ("en-us", "en-gb", "en-029", "en-gb-scotland", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-gb-x-rp")
+
+
+class Utterance(NamedTuple):
+    """A word as one speaker says it once."""
+
+    word: str
+    file: str
+    voice: str
+    pitch: int
+    speed: int
+
+
+def main(
+    path: Annotated[Path, tyro.conf.Positional],
+    voices: int = 100,
+    utterances: int = 1,
+    smoke: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+) -> None:
+    """Write recordings (16 kHz, mono, 16 bits), the lists of validation and test files, and synthetic.json.
+
+    Args:
+        path: Folder to write to; it must not be there yet.
+        voices: Speakers, at most as many as espeak-ng has variants of voices.
+        utterances: How often each of them says each word.
+        smoke: Thirty speakers, four words: does everything work here?
+    """
+    import soundfile  # here, for only speech needs it
+
+    known = variants()
+    if not 1 <= voices <= len(known) or utterances < 1:
+        raise ValueError(
+            f"voices must be between 1 and {len(known)}, utterances at least 1; got {voices}, {utterances}."
+        )
+    if path.exists():
+        raise ValueError(f"{path} is there already; choose another folder.")
+    plans = list(plan(known[:30] if smoke else known[:voices], WORDS[:4] if smoke else WORDS, utterances))
+    sets: dict[str, list[str]] = {part: [] for part in LISTS}
+    for each in progress(plans, f"speaking into {path}"):
+        file = path / each.word / each.file
+        file.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(file, speak(each), RATE, subtype="PCM_16")
+        if (part := which_set(each.file)) in sets:
+            sets[part].append(f"{each.word}/{each.file}")
+    for part, name in LISTS.items():
+        (path / name).write_text("".join(f"{line}\n" for line in sorted(sets[part])))
+    write_json(path / SYNTHETIC, {"engine": version(), "voices": len({each.file[:8] for each in plans})})
+    print(f"{path}: {len(plans)} recordings, {len(sets['valid'])} of them for validation, {len(sets['test'])} to test")
+
+
+def plan(voices: list[str], words: list[str], utterances: int) -> Iterator[Utterance]:
+    """List what is to be said; accent, pitch and speed are drawn for each word anew.
+
+    >>> [each.file for each in plan(["f1"], ["bed"], 2)]
+    ['33d2938b_nohash_0.wav', '33d2938b_nohash_1.wav']
+    """
+    generator = np.random.RandomState(0)
+    for voice in voices:
+        speaker = hashlib.sha256(voice.encode()).hexdigest()[:8]
+        for word in words:
+            for count in range(utterances):
+                accent = ACCENTS[generator.randint(len(ACCENTS))]
+                pitch, speed = int(generator.randint(25, 76)), int(generator.randint(150, 221))
+                yield Utterance(word, f"{speaker}_nohash_{count}.wav", f"{accent}+{voice}", pitch, speed)
+
+
+def speak(utterance: Utterance) -> np.ndarray:
+    """Return a recording, int16 (samples,) at 16 kHz."""
+    options = ["-v", utterance.voice, "-p", str(utterance.pitch), "-s", str(utterance.speed)]
+    sound = engine(*options, "--stdout", utterance.word)
+    samples = np.frombuffer(sound[HEADER:], "<i2").astype(np.float64) / 32768
+    return convert(samples, ENGINE_RATE, RATE)
+
+
+def variants() -> list[str]:
+    """Return the names of espeak-ng's voice variants, sorted by name."""
+    lines = engine("--voices=variant").decode().splitlines()[1:]
+    return sorted({line.split("!v/")[1].split()[0] for line in lines if "!v/" in line})
+
+
+def version() -> str:
+    """Return what espeak-ng says that it is."""
+    return engine("--version").decode().split("  Data")[0].strip()
+
+
+def engine(*arguments: str) -> bytes:
+    """Call espeak-ng; raises ValueError where it is not installed or refuses."""
+    try:
+        return subprocess.run([ENGINE, *arguments], capture_output=True, check=True, timeout=60).stdout
+    except FileNotFoundError:
+        raise ValueError(f"{ENGINE} not found; install it (Debian: apt-get install {ENGINE}).") from None
+    except (subprocess.SubprocessError, OSError) as error:
+        raise ValueError(f"{ENGINE} {' '.join(arguments)} failed: {error}") from None
+
+
+if __name__ == "__main__":
+    with one_line_errors():
+        call(main, prog="python -m experiments.prepare_speech")

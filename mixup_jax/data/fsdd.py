@@ -1,0 +1,80 @@
+"""Free Spoken Digit Dataset (Jackson et al.): 3,000 recordings of ten digits by six speakers at 8 kHz, CC BY-SA 4.0."""
+
+import logging
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from mixup_jax.data.dataset import Dataset
+from mixup_jax.data.decoded import cached
+from mixup_jax.data.speech import Speech, one_second, read_recordings, speech_dataset
+
+log = logging.getLogger(__name__)
+
+RATE = 8000
+TEST_INDICES = 5
+"""The first recordings of each speaker and digit are the test set, says the data set's own README."""
+FOLDER = "free-spoken-digit-dataset"
+ADDRESS = f"https://github.com/Jakobovski/{FOLDER}"
+KEYS = {"audio", "length", "label", "speaker", "index"}
+
+
+def load_fsdd(data_dir: Path, speech: Speech, speaker: str = "") -> Dataset:
+    """Load from ``fsdd.npz`` in `data_dir`, or from the recordings of a clone of the data set's repository there.
+
+    The archive holds `audio` (int16, all recordings end to end), `length` in samples, `label`, `speaker` and `index`.
+    The test set is index 0 to 4 of each speaker and digit, 300 recordings; with a `speaker`, all recordings of that
+    one, who is not heard in training. Spectrograms are at the recordings' own 8 kHz: the lower half of the paper's
+    160 rows, of which the upper half would be empty.
+
+    Raises FileNotFoundError where neither is there, ValueError for damaged data and for an unknown speaker.
+    """
+    name = f"fsdd:{speaker}" if speaker else "fsdd"
+    archive, folder = data_dir / "fsdd.npz", data_dir / FOLDER / "recordings"
+    if archive.is_file():
+        decode = partial(_decode, name, speaker, partial(_from_archive, archive), speech)
+        return cached("fsdd", archive, [archive], decode, speaker + speech.variant)
+    if folder.is_dir():
+        files = sorted(folder.glob("*_*_*.wav"))
+        decode = partial(_decode, name, speaker, partial(_from_recordings, files), speech)
+        return cached("fsdd", folder, files, decode, speaker + speech.variant)
+    raise FileNotFoundError(f"fsdd: neither {archive} nor {folder} found; git clone {ADDRESS} in {data_dir}")
+
+
+def _decode(name: str, speaker: str, read, speech: Speech) -> Dataset:
+    waveform, label, who, index = read()
+    if speaker and speaker not in who:
+        raise ValueError(f"dataset is {name}; the speakers are {', '.join(sorted(set(who)))}")
+    held_out = who == speaker if speaker else index < TEST_INDICES
+    # Mixed once and for all, so that the first N training examples are a sample of all digits and speakers.
+    train = np.random.RandomState(0).permutation(np.flatnonzero(~held_out))
+    order = np.concatenate([train, np.flatnonzero(held_out)])
+    sizes = (len(train), 0, int(held_out.sum()))
+    return speech_dataset(
+        name, "REAL", [str(digit) for digit in range(10)], waveform[order], label[order], sizes, speech
+    )
+
+
+def _from_archive(path: Path) -> tuple[np.ndarray, ...]:
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            if missing := KEYS - set(content):
+                raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+            audio, length = content["audio"], content["length"]
+            rest = content["label"], content["speaker"], content["index"]
+        if audio.dtype != np.int16 or length.sum() != len(audio) or {len(each) for each in rest} != {len(length)}:
+            raise ValueError("its arrays do not fit together")
+    except (OSError, ValueError, EOFError) as error:
+        raise ValueError(f"{path} is not the data set ({error}); replace it") from error
+    ends = np.cumsum(length)
+    waveform = np.stack([one_second(audio[end - size : end], RATE) for size, end in zip(length, ends, strict=True)])
+    return waveform, *rest
+
+
+def _from_recordings(files: list[Path]) -> tuple[np.ndarray, ...]:
+    """Read the recordings ``<digit>_<speaker>_<index>.wav``."""
+    label, speaker, index = zip(*(file.stem.split("_") for file in files), strict=True)
+    numbers = (np.array(each, np.int64) for each in (label, index))
+    label, index = numbers
+    return read_recordings(files, RATE, "fsdd"), label, np.array(speaker), index

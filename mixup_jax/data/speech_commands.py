@@ -1,0 +1,179 @@
+"""Google commands, v0.01 (Warden, 2017): 64,721 recordings of 30 words; and any folder that is laid out as they are."""
+
+import hashlib
+import logging
+import re
+import tarfile
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from mixup_jax.data import archives
+from mixup_jax.data.archives import Archive
+from mixup_jax.data.dataset import Dataset
+from mixup_jax.data.decoded import cached
+from mixup_jax.data.progress import progress
+from mixup_jax.data.speech import Speech, read_recordings, speech_dataset
+
+log = logging.getLogger(__name__)
+
+NAME = "speech_commands"
+FOLDER = "speech_commands_v0.01"
+RATE = 16000
+MEMBERS = 64764  # of the archive, about, for the progress bar
+ARCHIVE = Archive(
+    "https://storage.googleapis.com/download.tensorflow.org/data/speech_commands_v0.01.tar.gz",
+    1489096277,
+    "743935421bb51cccdb6bdd152e04c5c70274e935c82119ad7faeec31780d811d",
+)
+WORDS = [
+    "bed",
+    "bird",
+    "cat",
+    "dog",
+    "down",
+    "eight",
+    "five",
+    "four",
+    "go",
+    "happy",
+    "house",
+    "left",
+    "marvin",
+    "nine",
+    "no",
+    "off",
+    "on",
+    "one",
+    "right",
+    "seven",
+    "sheila",
+    "six",
+    "stop",
+    "three",
+    "tree",
+    "two",
+    "up",
+    "wow",
+    "yes",
+    "zero",
+]
+LISTS = {"valid": "validation_list.txt", "test": "testing_list.txt"}
+SYNTHETIC = "synthetic.json"
+"""A folder with this file was not spoken by people; the file says by what."""
+PARTS = ("train", "valid", "test")
+
+Files = list[tuple[Path, int]]
+
+
+def load_speech_commands(data_dir: Path, speech: Speech) -> Dataset:
+    """Load from the folder of the archive, unpacked, in `data_dir`, else from the archive, downloaded if need be.
+
+    Raises ValueError where the folder does not hold the 30 words, and what `load_words` raises.
+    """
+    folders = [parent / FOLDER for parent in (data_dir, data_dir / "downloads")]
+    folder = next((each for each in folders if each.is_dir()), None)
+    if folder is None:
+        downloads = data_dir / "downloads"
+        (archive,) = archives.find([ARCHIVE], (downloads, data_dir)) or archives.download(NAME, [ARCHIVE], downloads)
+        archives.verify(archive, ARCHIVE)
+        folder = unpack(archive, archive.parent / FOLDER)
+    found = [entry.name for entry in word_folders(folder)]
+    if found != WORDS:
+        missing = sorted(set(WORDS) - set(found))
+        what = f"lacks the words {', '.join(missing)}" if missing else f"holds {len(found)} words"
+        raise ValueError(f"{folder} {what} and is not {NAME}; a folder of other words is --dataset speech:{folder}")
+    return load_words(folder, speech, name=NAME)
+
+
+def unpack(archive: Path, folder: Path) -> Path:
+    """Unpack the archive; the folder gets its name when all of it is there."""
+    try:
+        with tempfile.TemporaryDirectory(prefix=folder.name, dir=folder.parent) as temporary:
+            whole = Path(temporary) / folder.name
+            with tarfile.open(archive, "r:gz") as content:
+                for member in progress(content, f"unpacking {archive.name}", total=MEMBERS):
+                    content.extract(member, whole, filter="data")
+            whole.rename(folder)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ValueError(f"{archive} cannot be unpacked into {folder} ({reason}); unpack it there by hand") from error
+    return folder
+
+
+def load_words(path: Path, speech: Speech, name: str = "") -> Dataset:
+    """Load ``path/<word>/*.wav``: classes are the sorted names of the folders that begin with neither _ nor a dot.
+
+    ``validation_list.txt`` and ``testing_list.txt`` name the recordings of the two sets, one ``<word>/<file>`` a line;
+    where either is missing both sets are made by the rule behind the archive's own lists (`which_set`). The mark is
+    SYNTHETIC where the folder holds a ``synthetic.json``.
+
+    Raises FileNotFoundError for a path that is no folder; ValueError for a folder without words, a word without
+    recordings, a training or test set of nothing, and what `read_recordings` raises.
+    """
+    path = path.expanduser().resolve()
+    words = {folder.name: sorted(folder.glob("*.wav")) for folder in word_folders(path)}
+    if not words:
+        raise ValueError(f"{path} holds no folders of words; recordings are expected as {path}/<word>/<name>.wav")
+    for word, files in words.items():
+        if not files:
+            raise ValueError(f"{path / word} holds no recordings; every word needs a .wav file")
+    name = name or f"speech:{path}"
+    sets = divide(path, words)
+    extra = [path / each for each in (*LISTS.values(), SYNTHETIC) if (path / each).is_file()]
+    sources = [*extra, *(file for files in words.values() for file in files)]
+    decode = partial(_decode, name, path, list(words), sets, speech)
+    return cached(name, path, sources, decode, speech.variant)
+
+
+def word_folders(path: Path) -> list[Path]:
+    """Return the folders of words, sorted; ``_background_noise_`` is none."""
+    if not path.is_dir():
+        raise FileNotFoundError(f"{path} is no folder; recordings are expected as {path}/<word>/<name>.wav")
+    return sorted(entry for entry in path.iterdir() if entry.is_dir() and entry.name[0] not in "._")
+
+
+def divide(path: Path, words: dict[str, list[Path]]) -> dict[str, Files]:
+    """Divide the recordings into training, validation and test sets: (file, class id) each, sorted."""
+    listed = {part: path / file for part, file in LISTS.items()}
+    if all(file.is_file() for file in listed.values()):
+        named = {line: part for part, file in listed.items() for line in file.read_text().split()}
+        of = lambda file: named.get(f"{file.parent.name}/{file.name}", "train")  # noqa: E731
+    else:
+        missing = [file.name for file in listed.values() if not file.is_file()]
+        log.warning("%s: %s missing; the sets are made by the hash of the file names", path, " and ".join(missing))
+        of = lambda file: which_set(file.name)  # noqa: E731
+    sets: dict[str, Files] = {part: [] for part in PARTS}
+    for label, files in enumerate(words.values()):
+        for file in files:
+            sets[of(file)].append((file, label))
+    for part in ("train", "test"):
+        if not sets[part]:
+            raise ValueError(f"{path}: no recording belongs to the {part} set; check {' and '.join(LISTS.values())}")
+    return sets
+
+
+def which_set(file: str) -> str:
+    """Return "train", "valid" or "test" for a file name by the archive's own rule: all of a speaker in one set.
+
+    The speaker is what stands before ``_nohash_``; a tenth of the hashes goes to validation, a tenth to the test.
+
+    >>> [which_set(name) for name in ("026290a7_nohash_0.wav", "0c40e715_nohash_0.wav", "004ae714_nohash_1.wav")]
+    ['valid', 'test', 'train']
+    """
+    digest = hashlib.sha1(re.sub("_nohash_.*$", "", file).encode()).hexdigest()
+    percentage = int(digest, 16) % 2**27 * (100 / (2**27 - 1))
+    return "valid" if percentage < 10 else "test" if percentage < 20 else "train"
+
+
+def _decode(name: str, path: Path, classes: list[str], sets: dict[str, Files], speech: Speech) -> Dataset:
+    # Mixed once and for all, so that the first N training examples are a sample of all classes.
+    order = np.random.RandomState(0).permutation(len(sets["train"]))
+    examples = [[sets["train"][i] for i in order], sets["valid"], sets["test"]]
+    files, labels = zip(*(example for part in examples for example in part), strict=True)
+    sizes = (len(examples[0]), len(examples[1]), len(examples[2]))
+    mark = "SYNTHETIC" if (path / SYNTHETIC).is_file() else "REAL"
+    waveform = read_recordings(files, RATE, name.partition(":")[0])
+    return speech_dataset(name, mark, classes, waveform, np.array(labels), sizes, speech)
