@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
@@ -15,7 +15,7 @@ import tyro
 
 from experiments.naming import dataset, method
 from mixup_jax.config import Config, Data
-from mixup_jax.data import Dataset, Speech, check_name, is_speech, load
+from mixup_jax.data import Dataset, Speech, Streamed, check_name, is_speech, open_data
 from mixup_jax.data.dataset import as_pictures
 from mixup_jax.data.label_noise import corrupt_labels
 from mixup_jax.data.locations import cache_home
@@ -28,6 +28,7 @@ from mixup_jax.training.provenance import describe
 
 NAMES = ("experiment", "preset", "method", "methods", "model", "dataset", "mark", "wrong_labels")
 
+D = TypeVar("D", Dataset, Streamed)
 Paper = dict[str, Any] | None
 """{"test_error": per cent, "source": where the paper says so}, or None where it does not."""
 
@@ -98,7 +99,12 @@ def default_folder(experiment: str, preset: str, job: Job) -> Path:
 
 
 def write_result(
-    workdir: Path, description: dict[str, Any], measured: dict[str, Any], config: Config, data: Dataset, paper: Paper
+    workdir: Path,
+    description: dict[str, Any],
+    measured: dict[str, Any],
+    config: Config,
+    data: Dataset | Streamed,
+    paper: Paper,
 ) -> dict[str, Any]:
     """Write result.json and the figures; return the result."""
     result = {
@@ -114,20 +120,25 @@ def write_result(
     return result
 
 
-def load_data(config: Config, data_dir: Path | None) -> Dataset:
-    """Load the data of a run; raises ValueError for options of speech on other data, and what `load` raises."""
+def load_data(config: Config, data_dir: Path | None) -> Dataset | Streamed:
+    """Load the data of a run; raises ValueError for options of speech on other data, and what `open_data` raises."""
     waveform, nyquist = config.mixing.mix == "waveform", config.data.nyquist
     if (waveform or nyquist) and not is_speech(config.data.dataset):
         option = "mix waveform" if waveform else "nyquist"
         raise ValueError(f"{option} is for speech, and {config.data.dataset} is none.")
-    return load(config.data.dataset, data_dir, Speech(waveform, nyquist))
+    return open_data(config.data.dataset, data_dir, Speech(waveform, nyquist))
 
 
-def prepare(data: Dataset, config: Data) -> tuple[Dataset, float]:
+def prepare(data: D, config: Data) -> tuple[D, float]:
     """Keep the first training examples and corrupt labels, as the configuration says.
 
     Returns also the share of the labels that are wrong now: less than was drawn at random, as a draw may be the truth.
+    Raises ValueError for options that do not go with data of this kind.
     """
+    if isinstance(data, Streamed):
+        return _prepare_stream(data, config), 0.0
+    if config.image_size != Data.image_size:
+        raise ValueError(f"image_size is imagenet's; the images of {data.name} have their own.")
     image, label = data.train_image, np.asarray(data.train_label)
     if config.train_examples is not None:
         if not 1 <= config.train_examples <= len(label):
@@ -139,6 +150,16 @@ def prepare(data: Dataset, config: Data) -> tuple[Dataset, float]:
     given, mask = corrupt_labels(label, config.label_noise, len(data.classes))
     data = replace(data, train_image=image, train_label=given, corrupted=mask if config.label_noise else None)
     return data, float(np.mean(given != label))
+
+
+def _prepare_stream(data: Streamed, config: Data) -> Streamed:
+    if config.pad_crop:
+        raise ValueError(f"pad_crop does not go with {data.name}, which is cropped from its photographs: --pad-crop 0.")
+    if config.label_noise:
+        raise ValueError(f"label_noise needs data in memory; {data.name} is streamed.")
+    if config.train_examples is not None and config.train_examples < 1:
+        raise ValueError(f"train_examples must be at least 1, got {config.train_examples}.")
+    return replace(data, size=config.image_size, flip=config.flip, train_count=config.train_examples or 0)
 
 
 def shrink(config: Config) -> Config:
@@ -170,7 +191,7 @@ def cache_compilations() -> None:
         jax.config.update("jax_compilation_cache_dir", str(cache_home() / "mixup_jax" / "xla"))
 
 
-def draw_figures(workdir: Path, data: Dataset) -> None:
+def draw_figures(workdir: Path, data: Dataset | Streamed) -> None:
     """Draw the run's pictures: what was learned, how, and how well calibrated the result is."""
     from mixup_jax.report.drawing import save_png  # matplotlib takes a second to import
     from mixup_jax.report.figures import learning_curves, reliability_diagram
@@ -180,8 +201,8 @@ def draw_figures(workdir: Path, data: Dataset) -> None:
     runs, _ = load_runs([workdir])
     save_png(learning_curves(runs), workdir / "figures" / "learning_curves.png")
     save_png(reliability_diagram(runs), workdir / "figures" / "reliability.png")
-    first = [int(np.argmax(data.train_label == label)) for label in np.unique(data.train_label)[:4]]
-    pairs = first[: len(first) // 2 * 2]
+    image, label = data.one_of_each(4)
+    pairs = len(label) // 2 * 2
     if pairs:
-        pictures = mixed_samples(as_pictures(data.train_image[pairs]), data.train_label[pairs].tolist(), data.classes)
+        pictures = mixed_samples(as_pictures(image[:pairs]), label[:pairs].tolist(), data.classes)
         save_png(pictures, workdir / "figures" / "mixed_samples.png")

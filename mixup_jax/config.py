@@ -14,7 +14,7 @@ class Data:
     """What is learned from."""
 
     dataset: str = "cifar10"
-    """digits, fashion_mnist, cifar10, cifar100 or folder:PATH (PATH/train/<class>/*.png, PATH/test/<class>/*.png); of
+    """digits, fashion_mnist, cifar10, cifar100, imagenet or folder:PATH (PATH/train/<class>/*.png, PATH/test/...); of
     speech speech_commands, fsdd, fsdd:SPEAKER (held out), chirps or speech:PATH (PATH/<word>/*.wav)."""
     train_examples: int | None = None
     """Train on the first N images only (default: all)."""
@@ -24,6 +24,8 @@ class Data:
     """Zero pixels added on each side before a random crop back to size; 0 switches it off."""
     flip: bool = True
     """Mirror images left to right at random."""
+    image_size: int = 224
+    """Side of the square that imagenet's photographs are cut and resized to."""
     noise: float = 0.0
     """Standard deviation of Gaussian noise added to the normalised input."""
     nyquist: bool = False

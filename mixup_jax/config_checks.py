@@ -38,6 +38,7 @@ RANGES: dict[str, Range] = {
     "mixing.label_smoothing": BELOW_ONE,
     "data.label_noise": SHARE,
     "data.noise": FINITE,
+    "data.image_size": COUNT,
     "model.dropout": BELOW_ONE,
     "batch_size": COUNT,
     "epochs": (lambda epochs: 0 < epochs < math.inf, "positive"),

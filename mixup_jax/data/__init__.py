@@ -12,13 +12,26 @@ from mixup_jax.data.digits import load_digits
 from mixup_jax.data.fashion_mnist import load_fashion_mnist
 from mixup_jax.data.fsdd import load_fsdd
 from mixup_jax.data.image_folder import load_folder
+from mixup_jax.data.imagenet import load_imagenet
 from mixup_jax.data.locations import default_data_dir
 from mixup_jax.data.speech import Speech
 from mixup_jax.data.speech_commands import load_speech_commands, load_words
+from mixup_jax.data.streamed import Streamed
 
 log = logging.getLogger(__name__)
 
-__all__ = ["SOURCES", "SPEECH", "Dataset", "Speech", "check_name", "is_speech", "load"]
+__all__ = [
+    "SOURCES",
+    "SPEECH",
+    "STREAMED",
+    "Dataset",
+    "Speech",
+    "Streamed",
+    "check_name",
+    "is_speech",
+    "load",
+    "open_data",
+]
 
 SOURCES = {
     "digits": lambda data_dir: load_digits(),
@@ -31,6 +44,14 @@ SPEECH = {
     "fsdd": load_fsdd,
     "chirps": lambda data_dir, speech: load_chirps(speech),
 }
+STREAMED = {"imagenet": load_imagenet}
+
+
+def open_data(name: str, data_dir: str | Path | None = None, speech: Speech | None = None) -> Dataset | Streamed:
+    """Load a data set, or open one that stays on disk: imagenet, in ``imagenet/`` of `data_dir` or directly in it."""
+    if name in STREAMED:
+        return STREAMED[name](Path(data_dir).expanduser() if data_dir is not None else default_data_dir())
+    return load(name, data_dir, speech)
 
 
 def load(name: str, data_dir: str | Path | None = None, speech: Speech | None = None) -> Dataset:
@@ -50,6 +71,10 @@ def load(name: str, data_dir: str | Path | None = None, speech: Speech | None = 
     ((1442, 8, 8, 1), dtype('uint8'), ('0', '1', '2'))
     """
     check_name(name)
+    if name in STREAMED:
+        raise ValueError(
+            f"{name} does not fit into memory, where this experiment needs its data; choose another dataset"
+        )
     folder = Path(data_dir).expanduser() if data_dir is not None else default_data_dir()
     kind, _, rest = name.partition(":")
     if kind == "folder":
@@ -67,8 +92,8 @@ def load(name: str, data_dir: str | Path | None = None, speech: Speech | None = 
 
 def check_name(name: str) -> None:
     """Raise ValueError for what is not the name of a data set."""
-    if not name.startswith("folder:") and name not in SOURCES and not is_speech(name):
-        known = [*SOURCES, *SPEECH]
+    known = [*SOURCES, *SPEECH, *STREAMED]
+    if not name.startswith("folder:") and name not in known and not is_speech(name):
         close = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
         raise ValueError(

@@ -78,6 +78,21 @@ class Dataset:
         """Return (height, width, channels)."""
         return self.train_image.shape[1:]
 
+    @property
+    def train_count(self) -> int:
+        """Return the number of training images."""
+        return len(self.train_label)
+
+    @property
+    def test_count(self) -> int:
+        """Return the number of test images."""
+        return len(self.test_label)
+
+    def one_of_each(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the first training image of each of the first classes, up to `count`, and their labels, for pictures."""
+        first = [int(np.argmax(self.train_label == label)) for label in np.unique(self.train_label)[:count]]
+        return np.asarray(self.train_image[first]), np.asarray(self.train_label[first])
+
 
 def as_pictures(image: np.ndarray) -> np.ndarray:
     """Return examples as uint8 pictures: those of speech as spectrograms, low frequencies below, on one grey scale.

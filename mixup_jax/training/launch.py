@@ -14,6 +14,8 @@ class Launch:
     """Folder with data sets. Default: the environment variable MIXUP_JAX_DATA, or the cache folder."""
     keep: int = 2
     """Checkpoints to keep: the newest ones, and the best besides."""
+    workers: int = 0
+    """Processes that decode images which stay on disk (imagenet); 0: threads of this process, one a core."""
     tensorboard: bool = False
     """Also write TensorBoard event files into the workdir (needs tensorboardX)."""
     coordinator: str | None = None
@@ -24,6 +26,8 @@ class Launch:
     """This process's number, from 0, when started by hand."""
 
     def __post_init__(self) -> None:
-        """Refuse to keep nothing."""
+        """Refuse to keep nothing, or less than no workers."""
         if self.keep < 1:
             raise ValueError(f"keep must be at least 1, got {self.keep}.")
+        if self.workers < 0:
+            raise ValueError(f"workers must be at least 0, got {self.workers}.")

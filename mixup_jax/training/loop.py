@@ -1,5 +1,6 @@
 """The loop: steps, evaluations, checkpoints and records of one run, for all its seeds at once."""
 
+import contextlib
 import time
 from pathlib import Path
 from typing import Any, NoReturn
@@ -8,7 +9,7 @@ import jax
 import numpy as np
 
 from mixup_jax.config import Config
-from mixup_jax.data import Dataset
+from mixup_jax.data import Dataset, Streamed
 from mixup_jax.errors import NotFinite
 from mixup_jax.training import record
 from mixup_jax.training.checkpoint import Checkpoints, open_checkpoints
@@ -29,7 +30,13 @@ SHARED_CHUNK = 8
 
 
 def fit(
-    config: Config, data: Dataset, launch: Launch, workdir: Path, *, title: str = "", began: float | None = None
+    config: Config,
+    data: Dataset | Streamed,
+    launch: Launch,
+    workdir: Path,
+    *,
+    title: str = "",
+    began: float | None = None,
 ) -> dict[str, Any]:
     """Train all seeds of a run in `workdir`, from its newest whole checkpoint if there is one, to the end.
 
@@ -38,7 +45,7 @@ def fit(
     not fit together.
     """
     began = time.time() if began is None else began
-    setting = make_setting(config, data, workdir)
+    setting = make_setting(config, data, workdir, workers=launch.workers)
     start = setting.carry(*setting.start(), 0.0)
     with stop_on_signals() as stop, open_checkpoints(workdir / "checkpoints", launch.keep) as checkpoints:
         carry = checkpoints.restore(start) or start
@@ -47,6 +54,7 @@ def fit(
         with (
             progress_bar(title or workdir.name, setting.plan.steps, step, show=is_writer()) as bar,
             open_board(workdir, launch.tensorboard and is_writer()) as board,
+            contextlib.closing(setting.train),
         ):
             trainer = _Trainer(setting, checkpoints, stop, bar, board, records, float(carry["seconds"]), began)
             state = trainer.run(carry["state"], carry["totals"], step)
@@ -109,7 +117,8 @@ class _Trainer:
         pending, clock, longest = None, time.perf_counter(), max(1, int(setting.plan.steps_per_epoch))
         while step < mark:
             count = min(self.chunk, mark - step, longest)
-            state, totals = setting.programs.train(state, totals, setting.alpha, setting.train, np.int32(count))
+            for examples, steps in setting.train.calls(step, count):
+                state, totals = setting.programs.train(state, totals, setting.alpha, examples, np.int32(steps))
             if pending is not None:
                 self._check(pending[0], step)
                 now = time.perf_counter()
@@ -153,8 +162,8 @@ class _Trainer:
             "lr": float(setting.recipe.schedule(mark - 1)),
             **training_metrics(on_host(totals)),
             **test_metrics(
-                on_host(setting.programs.evaluate(state, setting.clean)),
-                on_host(setting.programs.evaluate(state, setting.test)),
+                on_host(setting.evaluate(state, setting.clean)),
+                on_host(setting.evaluate(state, setting.test)),
             ),
             "seconds": round(self._seconds(), 3),
         }
@@ -168,7 +177,7 @@ class _Trainer:
 
     def result(self, state: TrainState) -> dict[str, Any]:
         """Return the measured part of result.json, on the process that writes it; the others return nothing."""
-        evaluate, setting = self.setting.programs.evaluate, self.setting
+        evaluate, setting = self.setting.evaluate, self.setting
         sums, params = on_host(evaluate(state, setting.test)), on_host(state.params)
         groups = {name: on_host(evaluate(state, batches)) for name, batches in setting.groups().items()}
         validation = setting.validation()

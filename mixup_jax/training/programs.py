@@ -1,6 +1,6 @@
 """The two compiled programs of a run: many training steps, and the evaluation; for all seeds, over the whole mesh."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -32,6 +32,20 @@ class Examples(NamedTuple):
     label: Array
     table: Array | None = None
 
+    def calls(self, step: int, count: int) -> Iterator[tuple["Examples", int]]:
+        """Yield what the training program is called with, and for how many steps: all of them at once."""
+        yield self, count
+
+    def close(self) -> None:
+        """Do nothing: only streams hold something open."""
+
+
+class Streaming(NamedTuple):
+    """The batch of one step, decoded on the host (training/stream.py), split along 'data'."""
+
+    image: Array
+    label: Array
+
 
 class Batches(NamedTuple):
     """Padded batches to evaluate on, and the mask of the real examples; see `in_batches`."""
@@ -39,6 +53,10 @@ class Batches(NamedTuple):
     image: Array
     label: Array
     mask: Array
+
+    def parts(self) -> Iterator["Batches"]:
+        """Yield what the evaluation program is called with: everything at once."""
+        yield self
 
 
 NEVER = 2**31 - 1
@@ -72,7 +90,8 @@ class Programs:
     init: Any
     """init(seeds (S,)) -> state"""
     train: Any
-    """train(state, totals, alpha (S,), examples, count) -> state and totals after `count` more steps"""
+    """train(state, totals, alpha (S,), examples, count) -> state and totals after `count` more steps; with a streamed
+    batch in the place of the examples, `count` must be 1"""
     evaluate: Any
     """evaluate(state, batches) -> sums of `classification.score`"""
 
@@ -92,13 +111,23 @@ def make_programs(recipe: Recipe, mesh: Mesh, image_shape: tuple[int, ...], batc
             batch |= {"partner_image": examples.image[partner], "partner_label": examples.label[partner]}
         return jax.lax.with_sharding_constraint(batch, shard(mesh, "data"))
 
-    def train(state: TrainState, totals: Totals, alpha: Array, examples: Examples, count: Array) -> Any:
+    def batch_of_step(state: TrainState, examples: Examples | Streaming) -> Callable[[Array], dict[str, Array]]:
+        if isinstance(examples, Streaming):
+            return lambda step: examples._asdict()
         order, first_epoch = two_epochs(order_key(state.rng), state.step, batch_size, len(examples.label))
+
+        def batch_at(step: Array) -> dict[str, Array]:
+            index = take_indices(order, first_epoch, step, batch_size)
+            return take_batch(examples, index, jax.random.fold_in(neighbour_key(state.rng), step))
+
+        return batch_at
+
+    def train(state: TrainState, totals: Totals, alpha: Array, examples: Examples | Streaming, count: Array) -> Any:
+        batch_at = batch_of_step(state, examples)
 
         def body(_: Any, carry: tuple[TrainState, Totals]) -> tuple[TrainState, Totals]:
             state, totals = carry
-            index = take_indices(order, first_epoch, state.step, batch_size)
-            batch = take_batch(examples, index, jax.random.fold_in(neighbour_key(state.rng), state.step))
+            batch = batch_at(state.step)
             new_state, metrics = train_step(state, batch, alpha, recipe)
             return new_state, totals.add(metrics, state.step)
 

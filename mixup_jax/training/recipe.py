@@ -1,6 +1,6 @@
 """What a step does, made from the configuration: all that is fixed when the program is built."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import flax.linen as nn
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 
 from mixup_jax.config import Config, Data, Mixing
-from mixup_jax.data import Dataset
+from mixup_jax.data import Dataset, Streamed
 from mixup_jax.methods import phase_out
 from mixup_jax.models import OnSpectrograms, build
 from mixup_jax.optim import Schedule, direction, learning_rate
@@ -35,9 +35,9 @@ class Recipe:
     axis_name: str | None = None
 
 
-def make_recipe(config: Config, data: Dataset) -> Recipe:
+def make_recipe(config: Config, data: Dataset | Streamed) -> Recipe:
     """Return what a step does under this configuration on this data."""
-    steps_per_epoch = len(data.train_label) / config.batch_size
+    steps_per_epoch = data.train_count / config.batch_size
     model = build(config.model, len(data.classes))
     return Recipe(
         model=OnSpectrograms(model, config.data.nyquist) if config.mixing.mix == "waveform" else model,
@@ -46,7 +46,8 @@ def make_recipe(config: Config, data: Dataset) -> Recipe:
         classes=len(data.classes),
         mean=data.mean,
         std=data.std,
-        data=config.data,
+        # What is streamed was cropped and mirrored while it was decoded.
+        data=replace(config.data, pad_crop=0, flip=False) if isinstance(data, Streamed) else config.data,
         mixing=config.mixing,
         probability=mixing_probability(config.mixing, steps_per_epoch, config.epochs),
         accumulate=config.optimizer.accumulate,

@@ -1,16 +1,19 @@
 """All that stays the same during a run: its programs, its data on the devices, its steps."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
 from mixup_jax.config import Config
-from mixup_jax.data import Dataset
+from mixup_jax.data import Dataset, Streamed
+from mixup_jax.evaluation.classification import Sums
 from mixup_jax.training.mesh import make_mesh, place, shard
 from mixup_jax.training.plan import Plan, plan_steps
 from mixup_jax.training.programs import (
@@ -25,6 +28,7 @@ from mixup_jax.training.programs import (
 )
 from mixup_jax.training.recipe import Recipe, make_recipe
 from mixup_jax.training.state import TrainState
+from mixup_jax.training.stream import EvaluationStream, TrainingStream
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,10 +45,10 @@ class Setting:
     recipe: Recipe
     programs: Programs
     alpha: jax.Array
-    train: Examples
-    clean: Batches
-    test: Batches
-    data: Dataset
+    train: Examples | TrainingStream
+    clean: Batches | EvaluationStream
+    test: Batches | EvaluationStream
+    data: Dataset | Streamed
 
     @property
     def images_per_step(self) -> int:
@@ -55,10 +59,17 @@ class Setting:
         """Return the state of all seeds before the first step, and empty totals."""
         return self.programs.init(self.seeds), self.zeros()
 
+    def evaluate(self, state: TrainState, batches: Batches | EvaluationStream) -> Sums:
+        """Return the sums of `classification.score` over all batches; they stay on the devices."""
+        parts = (self.programs.evaluate(state, part) for part in batches.parts())
+        return functools.reduce(functools.partial(jax.tree.map, jnp.add), parts)
+
     def groups(self) -> dict[str, Batches]:
         """Place the training images by what became of their labels, real or corrupted; none if none was corrupted."""
         data = self.data
-        masks = {} if data.corrupted is None else {"real": ~data.corrupted, "corrupted": data.corrupted}
+        if isinstance(data, Streamed) or data.corrupted is None:
+            return {}
+        masks = {"real": ~data.corrupted, "corrupted": data.corrupted}
         return {
             name: place_batches(self.mesh, data.train_image[mask], data.train_label[mask], self.config.batch_size)
             for name, mask in masks.items()
@@ -79,15 +90,23 @@ class Setting:
         return Totals(*(place(leaf, self.by_seed) for leaf in Totals.zeros(len(self.config.lanes))))
 
 
-def make_setting(config: Config, data: Dataset, workdir: Path, devices: Sequence[Any] | None = None) -> Setting:
+def make_setting(
+    config: Config,
+    data: Dataset | Streamed,
+    workdir: Path,
+    devices: Sequence[Any] | None = None,
+    workers: int = 0,
+) -> Setting:
     """Build the programs and place the data, on all devices unless some are named.
 
-    Raises ValueError for settings that do not fit together or to the data.
+    Data that is streamed is decoded by as many `workers`. Raises ValueError for settings that do not fit together or to
+    the data.
     """
     alphas, seeds = zip(*config.lanes, strict=True)
     mesh = make_mesh(len(seeds), config.batch_size, devices)
     recipe = make_recipe(config, data)
-    by_seed, clean = shard(mesh, "seed"), slice(0, CLEAN_SUBSET)
+    by_seed = shard(mesh, "seed")
+    train, clean, test = _sources(config, data, mesh, workers)
     return Setting(
         config=config,
         workdir=workdir,
@@ -95,12 +114,40 @@ def make_setting(config: Config, data: Dataset, workdir: Path, devices: Sequence
         mesh=mesh,
         by_seed=by_seed,
         replicated=shard(mesh),
-        plan=plan_steps(len(data.train_label), len(data.test_label), config),
+        plan=plan_steps(data.train_count, data.test_count, config),
         recipe=recipe,
         programs=make_programs(recipe, mesh, data.image_shape, config.batch_size),
         alpha=place(np.array(alphas, np.float32), by_seed),
-        train=place_examples(mesh, data, config.mixing),
-        clean=place_batches(mesh, data.train_image[clean], data.train_label[clean], config.batch_size),
-        test=place_batches(mesh, data.test_image, data.test_label, config.batch_size),
+        train=train,
+        clean=clean,
+        test=test,
         data=data,
+    )
+
+
+def _sources(
+    config: Config, data: Dataset | Streamed, mesh: Mesh, workers: int
+) -> tuple[Examples | TrainingStream, Batches | EvaluationStream, Batches | EvaluationStream]:
+    """Return where the training batches, those of the clean subset and those of the test set come from."""
+    size, clean = config.batch_size, min(CLEAN_SUBSET, data.train_count)
+    if isinstance(data, Dataset):
+        return (
+            place_examples(mesh, data, config.mixing),
+            place_batches(mesh, data.train_image[:clean], data.train_label[:clean], size),
+            place_batches(mesh, data.test_image, data.test_label, size),
+        )
+    if len(config.lanes) > 1:
+        raise ValueError(
+            f"{data.name} is streamed to one network at a time, got {len(config.lanes)}: start a run for each --seed."
+        )
+    if config.mixing.partner.endswith("neighbours"):
+        raise ValueError(f"partner {config.mixing.partner} needs data in memory; {data.name} is streamed.")
+    if config.batch_size > data.train_count:
+        raise ValueError(
+            f"batch_size is {config.batch_size}; it must be between 1 and the {data.train_count} images of an epoch"
+        )
+    return (
+        TrainingStream(data, config.seed, size, mesh, workers),
+        EvaluationStream(data, "clean", clean, size, mesh),
+        EvaluationStream(data, "test", data.test_count, size, mesh),
     )

@@ -1,0 +1,68 @@
+"""Bring original archives into the form that training reads.
+
+ImageNet-2012: the two archives of image-net.org become array_record files, without TensorFlow; about 145 GB more.
+
+    python -m experiments.prepare imagenet --train-tar ILSVRC2012_img_train.tar --val-tar ILSVRC2012_img_val.tar \\
+        --out DATA/imagenet
+
+Killed, the same command goes on with what is missing. Other data sets need no preparation: see docs/data.md.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from rich.console import Console
+
+from experiments.errors import call, one_line_errors
+from mixup_jax.data.imagenet_prepare import prepare
+from mixup_jax.data.streamed import cores
+
+
+def main(
+    dataset: Annotated[Literal["imagenet"], tyro.conf.Positional],
+    train_tar: Annotated[Path, tyro.conf.arg(metavar="FILE")],
+    val_tar: Annotated[Path, tyro.conf.arg(metavar="FILE")],
+    out: Annotated[Path, tyro.conf.arg(metavar="FOLDER")],
+    workers: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
+    partial: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    skip_bad: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+) -> None:
+    """Turn ImageNet's two archives into array_record files; killed, the same command goes on with what is missing.
+
+    Args:
+        dataset: imagenet; other data sets need no preparation.
+        train_tar: ILSVRC2012_img_train.tar, 1,000 tars in a tar.
+        val_tar: ILSVRC2012_img_val.tar, 50,000 images.
+        out: Where to write; DATA_DIR/imagenet is where experiments look.
+        workers: Processes that read and check images; one a core if left out.
+        partial: Take archives that hold only a part of the classes or images.
+        skip_bad: Leave images out that cannot be read, and list them.
+    """
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}.")
+    manifest = prepare(
+        train_tar.expanduser(),
+        val_tar.expanduser(),
+        out.expanduser(),
+        partial=partial,
+        skip_bad=skip_bad,
+        workers=workers or cores(),
+    )
+    show(manifest, out)
+
+
+def show(manifest: dict[str, Any], out: Path) -> None:
+    """Say what there is now, and what was left out."""
+    console = Console(highlight=False)
+    images = manifest["images"]
+    console.print(f"{out}: {images['train']:,} training and {images['validation']:,} validation images", soft_wrap=True)
+    for each in manifest["skipped"]:
+        console.print(f"left out: {each['split']} {each['name']}: {each['reason']}", markup=False, soft_wrap=True)
+    if manifest["skipped"]:
+        console.print(f"{len(manifest['skipped'])} unreadable images were left out")
+
+
+if __name__ == "__main__":
+    with one_line_errors():
+        call(main, prog="python -m experiments.prepare")

@@ -1,0 +1,148 @@
+"""The two original archives of ImageNet-2012, read where they are: nothing in them is trusted, nothing is unpacked.
+
+ILSVRC2012_img_train.tar holds a tar for each class, n01440764.tar and so on, with n01440764_18.JPEG and so on in it;
+ILSVRC2012_img_val.tar holds ILSVRC2012_val_00000001.JPEG to ..50000.JPEG. Names are compared with these patterns and go
+into records; no file is ever created under a name of an archive.
+"""
+
+import io
+import re
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+CLASS_TAR = re.compile(r"(n\d{8})\.tar")
+TRAINING_IMAGE = re.compile(r"(n\d{8})_\d+\.JPEG")
+VALIDATION_IMAGE = re.compile(r"ILSVRC2012_val_(\d{8})\.JPEG")
+LARGEST_IMAGE = 2**26
+"""Bytes; the largest of ImageNet has 16 million."""
+
+
+class Span(NamedTuple):
+    """Where a member's content lies in its archive, in bytes."""
+
+    name: str
+    offset: int
+    size: int
+
+
+def class_spans(path: Path) -> dict[str, Span]:
+    """Return where each class's tar lies in the training archive, by synset.
+
+    Raises ValueError for something else: the other archive, a damaged one, one with foreign members.
+    """
+    spans = {}
+    for span in _members(path, path.open("rb"), path.stat().st_size):
+        match = CLASS_TAR.fullmatch(span.name)
+        if match is None:
+            other = VALIDATION_IMAGE.fullmatch(span.name)
+            hint = "; are --train-tar and --val-tar swapped?" if other else ", not the tar of a class"
+            raise ValueError(f"{path} holds {span.name!r}{hint}")
+        if match[1] in spans:
+            raise ValueError(f"{path} holds {span.name} twice")
+        spans[match[1]] = span
+    return spans
+
+
+def validation_spans(path: Path) -> dict[int, Span]:
+    """Return where each validation image lies in its archive, by its number, from 1; in the order of the numbers.
+
+    Raises ValueError for something else: the other archive, a damaged one, one with foreign members.
+    """
+    spans = {}
+    for span in _members(path, path.open("rb"), path.stat().st_size):
+        match = VALIDATION_IMAGE.fullmatch(span.name)
+        if match is None or not 1 <= int(match[1]) <= 50_000:
+            other = CLASS_TAR.fullmatch(span.name)
+            hint = "; are --train-tar and --val-tar swapped?" if other else ", not an image of the validation set"
+            raise ValueError(f"{path} holds {span.name!r}{hint}")
+        _check_size(path, span)
+        if int(match[1]) in spans:
+            raise ValueError(f"{path} holds {span.name} twice")
+        spans[int(match[1])] = span
+    return dict(sorted(spans.items()))
+
+
+def training_images(path: Path, archive: Span) -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of each image of a class.
+
+    Raises ValueError for damage, and for members that are not images of this class.
+    """
+    synset, seen = archive.name.removesuffix(".tar"), set()
+    where = f"{path}: {archive.name}"
+    with path.open("rb") as file, path.open("rb") as content:
+        window: Any = io.BufferedReader(Window(file, archive.offset, archive.size))
+        for span in _members(where, window, archive.size):
+            match = TRAINING_IMAGE.fullmatch(span.name)
+            if match is None or match[1] != synset:
+                raise ValueError(f"{where} holds {span.name!r}, not an image of this class")
+            _check_size(where, span)
+            if span.name in seen:
+                raise ValueError(f"{where} holds {span.name} twice")
+            seen.add(span.name)
+            yield span.name, _read(content, span._replace(offset=archive.offset + span.offset))
+
+
+def validation_images(path: Path, spans: list[Span]) -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of images of the validation archive."""
+    with path.open("rb") as file:
+        for span in spans:
+            yield span.name, _read(file, span)
+
+
+class Window(io.RawIOBase):
+    """A part of a file as a file: what lies behind it cannot be read."""
+
+    def __init__(self, file: io.BufferedReader, offset: int, size: int):
+        self._file, self._offset, self._size, self._at = file, offset, size, 0
+
+    def readable(self) -> bool:
+        """It can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """It can be moved in."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move to a position."""
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        self._at = max(0, start + offset)
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        """Read what fits, or what is left."""
+        count = max(0, min(len(buffer), self._size - self._at))
+        self._file.seek(self._offset + self._at)
+        content = self._file.read(count)
+        buffer[: len(content)] = content
+        self._at += len(content)
+        return len(content)
+
+
+def _members(where: Path | str, file: Any, size: int) -> Iterator[Span]:
+    """Yield the members of an uncompressed tar of `size` bytes: ordinary files and nothing else."""
+    with file:
+        try:
+            with tarfile.open(fileobj=file, mode="r:") as archive:
+                for member in archive:
+                    if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.size < 0:
+                        raise ValueError(f"{where} holds {member.name!r}, which is no ordinary file")
+                    if member.offset_data + member.size > size:
+                        raise ValueError(f"{where} is truncated: it ends within {member.name}; get it again")
+                    yield Span(member.name, member.offset_data, member.size)
+        except tarfile.ReadError as error:
+            raise ValueError(f"{where} is truncated or no tar ({error}); get it again") from error
+        except tarfile.TarError as error:
+            raise ValueError(f"{where} is damaged ({error}); get it again") from error
+
+
+def _check_size(where: Path | str, span: Span) -> None:
+    if span.size > LARGEST_IMAGE:
+        raise ValueError(f"{where}: {span.name} has {span.size} bytes, more than any image of ImageNet")
+
+
+def _read(file: Any, span: Span) -> bytes:
+    file.seek(span.offset)
+    return file.read(span.size)

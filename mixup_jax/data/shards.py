@@ -1,0 +1,78 @@
+"""Photographs with labels in array_record files: what `experiments.prepare` writes and training reads.
+
+A record is little-endian: label (uint32), length of the name (uint16), the file's name (UTF-8), then the file as it was.
+Files are written with one record a group and uncompressed, so that any record is read by itself.
+"""
+
+import os
+import struct
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from array_record.python.array_record_module import ArrayRecordWriter
+
+HEADER = struct.Struct("<IH")
+OPTIONS = "group_size:1,uncompressed"
+
+
+class Photograph(NamedTuple):
+    """An image file as it was published."""
+
+    name: str
+    label: int
+    encoded: bytes
+
+
+def pack(photograph: Photograph) -> bytes:
+    """Return the record of a photograph.
+
+    >>> unpack(pack(Photograph("n01440764_18.JPEG", 0, b"...")))
+    Photograph(name='n01440764_18.JPEG', label=0, encoded=b'...')
+    """
+    name = photograph.name.encode()
+    return HEADER.pack(photograph.label, len(name)) + name + photograph.encoded
+
+
+def unpack(record: bytes) -> Photograph:
+    """Return the photograph of a record; raises ValueError for what is none."""
+    if len(record) < HEADER.size:
+        raise ValueError(f"a record has {len(record)} bytes: it is not one of experiments.prepare")
+    label, length = HEADER.unpack_from(record)
+    end = HEADER.size + length
+    return Photograph(record[HEADER.size : end].decode(), label, record[end:])
+
+
+def write(path: Path, photographs: Iterable[Photograph]) -> int:
+    """Write a file that has its name only when it is whole and on the disk; return the number of photographs."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    count = 0
+    try:
+        writer = ArrayRecordWriter(str(temporary), OPTIONS)
+        try:
+            for photograph in photographs:
+                writer.write(pack(photograph))
+                count += 1
+        finally:
+            writer.close()
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return count
+
+
+class Shards:
+    """The photographs of several files, by number; it can be sent to other processes."""
+
+    def __init__(self, paths: Sequence[Path]):
+        import grain  # here: it takes half a second
+
+        self._source = grain.sources.ArrayRecordDataSource([str(path) for path in paths])
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, index: int) -> Photograph:
+        return unpack(self._source[index])

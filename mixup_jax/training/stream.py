@@ -1,0 +1,101 @@
+"""Batches of a data set that stays on disk: decoded by each process for its own devices, and put there ahead of time.
+
+To the loop a stream is what `Examples` and `Batches` are for data in memory: it yields what the programs take.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding
+
+from mixup_jax.data import Streamed
+from mixup_jax.data.streamed import EvaluationRows, TrainingRows, batches, cores
+from mixup_jax.training.mesh import shard
+from mixup_jax.training.programs import Batches, Streaming
+
+AHEAD = 2
+"""Batches that lie ready on the devices."""
+
+
+class TrainingStream:
+    """The training batches of a run: step k's is a function of the seed and k, wherever the stream is entered."""
+
+    def __init__(self, data: Streamed, seed: int, batch_size: int, mesh: Mesh, workers: int):
+        self._sharding, self._batch_size, self._workers = shard(mesh, "data"), batch_size, workers
+        self._rows = TrainingRows(data, seed, batch_size, rows_of_process(self._sharding, batch_size))
+        self._decoded: Any = None
+        self._ready: deque[Streaming] = deque()
+        self._next = -1
+
+    def calls(self, step: int, count: int) -> Iterator[tuple[Streaming, int]]:
+        """Yield the batch of each step from `step` on, and 1: the number of steps that it is for."""
+        if step != self._next:
+            self.close()
+            self._decoded = batches(self._rows, step, workers=self._workers, threads=cores())
+            self._next = step
+        for _ in range(count):
+            while len(self._ready) <= AHEAD:
+                self._ready.append(self._place(next(self._decoded)))
+            self._next += 1
+            yield self._ready.popleft(), 1
+
+    def _place(self, batch: dict[str, np.ndarray]) -> Streaming:
+        rows, size = self._rows.rows, self._batch_size
+        return Streaming(*(place_rows(batch[name], rows, size, self._sharding) for name in ("image", "label")))
+
+    def close(self) -> None:
+        """End the threads or processes that decode."""
+        if self._decoded is not None:
+            self._decoded.close()
+        self._decoded, self._next = None, -1
+        self._ready.clear()
+
+
+class EvaluationStream:
+    """The batches that hold each example of a split once, padded and masked."""
+
+    def __init__(self, data: Streamed, split: str, count: int, batch_size: int, mesh: Mesh):
+        self._sharding, self._batch_size = shard(mesh, None, "data"), batch_size
+        self._rows = EvaluationRows(data, split, count, batch_size, rows_of_process(shard(mesh, "data"), batch_size))
+
+    def parts(self) -> Iterator[Batches]:
+        """Yield one batch after the other, in the layout of many: (1, batch, ...)."""
+        decoded = batches(self._rows, 0, workers=0, threads=cores())
+        try:
+            ready: deque[Batches] = deque()
+            for batch in decoded:
+                ready.append(self._place(batch))
+                if len(ready) > AHEAD:
+                    yield ready.popleft()
+            yield from ready
+        finally:
+            decoded.close()  # pyright: ignore[reportAttributeAccessIssue]  # Grain's iterators have it
+
+    def _place(self, batch: dict[str, np.ndarray]) -> Batches:
+        rows, size = self._rows.rows, self._batch_size
+        folded = (batch[name][None] for name in Batches._fields)
+        return Batches(*(place_rows(array, rows, size, self._sharding, axis=1) for array in folded))
+
+
+def rows_of_process(sharding: NamedSharding, batch_size: int) -> tuple[int, ...]:
+    """Return which rows of a batch the devices of this process hold, in ascending order."""
+    parts = sharding.addressable_devices_indices_map((batch_size,)).values()
+    return tuple(sorted({row for (part,) in parts for row in range(batch_size)[part]}))  # pyright: ignore
+
+
+def place_rows(
+    array: np.ndarray, rows: tuple[int, ...], batch_size: int, sharding: NamedSharding, axis: int = 0
+) -> jax.Array:
+    """Put the rows of this process on its devices, as its part of an array over all processes."""
+    shape = (*array.shape[:axis], batch_size, *array.shape[axis + 1 :])
+    place = {row: index for index, row in enumerate(rows)}
+
+    def part(index: tuple[slice, ...]) -> np.ndarray:
+        here = range(batch_size)[index[axis]]
+        start = place[here[0]]
+        return array[(*index[:axis], slice(start, start + len(here)))]
+
+    return jax.make_array_from_callback(shape, sharding, part)
