@@ -1,6 +1,7 @@
 """Free Spoken Digit Dataset (Jackson et al.): 3,000 recordings of ten digits by six speakers at 8 kHz, CC BY-SA 4.0."""
 
 import logging
+import zipfile
 from functools import partial
 from pathlib import Path
 
@@ -58,14 +59,14 @@ def _decode(name: str, speaker: str, read, speech: Speech) -> Dataset:
 
 def _from_archive(path: Path) -> tuple[np.ndarray, ...]:
     try:
-        with np.load(path, allow_pickle=False) as content:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
             if missing := KEYS - set(content):
                 raise ValueError(f"it lacks {', '.join(sorted(missing))}")
             audio, length = content["audio"], content["length"]
             rest = content["label"], content["speaker"], content["index"]
         if audio.dtype != np.int16 or length.sum() != len(audio) or {len(each) for each in rest} != {len(length)}:
             raise ValueError("its arrays do not fit together")
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is not the data set ({error}); replace it") from error
     ends = np.cumsum(length)
     waveform = np.stack([one_second(audio[end - size : end], RATE) for size, end in zip(length, ends, strict=True)])

@@ -1,0 +1,126 @@
+"""Laws of a folder of words: the sets are those of the lists, or of the rule behind them."""
+
+import logging
+import tarfile
+
+import numpy as np
+import pytest
+from recordings import SPEAKERS, record, words
+from small_archives import described
+
+from mixup_jax.data import Speech, load, speech_commands
+from mixup_jax.data.speech_commands import LISTS, which_set
+
+WAVES = Speech(waveform=True)  # nothing to compute
+
+
+def arrays(data):
+    return [getattr(data, f"{part}_{what}") for part in ("train", "valid", "test") for what in ("image", "label")]
+
+
+@pytest.mark.parametrize("part", SPEAKERS)
+def test_the_rule_is_that_of_the_archives_lists(part):
+    assert {which_set(f"{SPEAKERS[part]}_nohash_{take}.wav") for take in range(5)} == {part}
+
+
+def test_a_tenth_goes_to_either_set():
+    sets = [which_set(f"{speaker:08x}_nohash_0.wav") for speaker in range(4000)]
+    assert 0.08 < sets.count("valid") / 4000 < 0.12
+    assert 0.08 < sets.count("test") / 4000 < 0.12
+
+
+def test_without_lists_the_rule_makes_the_same_sets_and_says_so(tmp_path, caplog):
+    with_lists, without = words(tmp_path / "a"), words(tmp_path / "b", lists=False)
+    first = load(f"speech:{with_lists}", speech=WAVES)
+    assert not caplog.messages
+    with caplog.at_level(logging.WARNING):
+        second = load(f"speech:{without}", speech=WAVES)
+    assert "validation_list.txt and testing_list.txt missing" in caplog.text
+    assert all(np.array_equal(*pair) for pair in zip(arrays(first), arrays(second), strict=True))
+    assert first.classes == ("bed", "cat")
+    assert (len(first.train_label), len(first.valid_label), len(first.test_label)) == (4, 4, 4)
+
+
+def test_the_lists_overrule_the_rule(tmp_path):
+    folder = words(tmp_path / "a")
+    swapped = [(folder / name).read_text() for name in LISTS.values()]
+    before = load(f"speech:{folder}", speech=WAVES)
+    for name, text in zip(reversed(LISTS.values()), swapped, strict=True):
+        (folder / name).write_text(text)
+    after = load(f"speech:{folder}", speech=WAVES)
+    assert np.array_equal(before.valid_image, after.test_image)
+    assert np.array_equal(before.test_image, after.valid_image)
+
+
+def test_the_kinds_of_features_are_cached_apart(tmp_path):
+    folder = words(tmp_path / "a")
+    shapes = [load(f"speech:{folder}", speech=kind).image_shape for kind in (WAVES, Speech(), Speech(nyquist=True))]
+    assert shapes == [(16000, 1, 1), (160, 101, 1), (161, 101, 1)]
+    again = load(f"speech:{folder}", speech=WAVES)
+    assert again.image_shape == shapes[0]
+    assert not again.valid_image.flags.writeable
+
+
+def test_what_a_machine_spoke_is_synthetic(tmp_path):
+    folder = words(tmp_path / "a")
+    assert load(f"speech:{folder}", speech=WAVES).mark == "REAL"
+    (folder / "synthetic.json").write_text("{}")
+    assert load(f"speech:{folder}", speech=WAVES).mark == "SYNTHETIC"
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (lambda folder: (folder / "dog").mkdir(), ValueError, "dog holds no recordings; every word needs a .wav"),
+        (
+            lambda folder: (folder / "testing_list.txt").write_text(""),
+            ValueError,
+            "no recording belongs to the test set",
+        ),
+        (lambda folder: folder.rename(folder.parent / "b"), FileNotFoundError, "is no folder; recordings are expected"),
+        (
+            lambda folder: (folder / "bed" / "x.wav").write_bytes(b"x"),
+            ValueError,
+            "x.wav cannot be read as a recording",
+        ),
+    ],
+)
+def test_a_folder_that_cannot_be_used_is_explained(tmp_path, change, error, message):
+    folder = words(tmp_path / "a")
+    change(folder)
+    with pytest.raises(error, match=message):
+        load(f"speech:{folder}", speech=WAVES)
+
+
+def test_a_folder_without_words_is_explained(tmp_path):
+    record(tmp_path / "_background_noise_" / "a.wav")
+    with pytest.raises(ValueError, match="holds no folders of words"):
+        load(f"speech:{tmp_path}")
+
+
+def test_the_archive_is_unpacked_once(tmp_path, monkeypatch):
+    words(tmp_path / "made")
+    path = tmp_path / "data" / speech_commands.ARCHIVE.name
+    path.parent.mkdir()
+    with tarfile.open(path, "w:gz") as archive:
+        archive.add(tmp_path / "made", ".")
+    monkeypatch.setattr(speech_commands, "ARCHIVE", described(path.read_bytes(), path.name))
+    monkeypatch.setattr(speech_commands, "WORDS", ["bed", "cat"])
+    first = load("speech_commands", path.parent, WAVES)
+    path.unlink()
+    second = load("speech_commands", path.parent, WAVES)
+    assert (first.name, first.mark) == ("speech_commands", "REAL")
+    assert all(np.array_equal(*pair) for pair in zip(arrays(first), arrays(second), strict=True))
+    assert sorted(entry.name for entry in path.parent.iterdir()) == [speech_commands.FOLDER]
+
+
+def test_a_folder_of_other_words_is_not_the_archive(tmp_path):
+    words(tmp_path / speech_commands.FOLDER)
+    with pytest.raises(ValueError, match=r"lacks the words bird, .*a folder of other words is --dataset speech:"):
+        load("speech_commands", tmp_path)
+
+
+def test_without_the_archive_the_error_says_what_to_put_where(tmp_path, monkeypatch):
+    monkeypatch.setattr(speech_commands, "ARCHIVE", described(b"", speech_commands.ARCHIVE.name))
+    with pytest.raises(FileNotFoundError, match=r"speech_commands: speech_commands_v0.01.tar.gz .*run again"):
+        load("speech_commands", tmp_path)
