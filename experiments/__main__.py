@@ -16,6 +16,7 @@ EXPERIMENTS = (
     "speech",
     "prepare_speech",
     "gallery",
+    "plan",
     "report",
 )
 

@@ -17,6 +17,7 @@ from mixup_jax.training.distributed import join
 from mixup_jax.training.mesh import is_writer
 
 J = TypeVar("J", bound=Job)
+T = TypeVar("T")
 
 
 def run_presets(
@@ -44,8 +45,8 @@ def begin(experiment: str, description: str, presets: Mapping[str, tuple[str, J]
 
 
 def parse(
-    experiment: str, description: str, presets: Mapping[str, tuple[str, J]], default: str, arguments: list[str]
-) -> tuple[str, J]:
+    experiment: str, description: str, presets: Mapping[str, tuple[str, T]], default: str, arguments: list[str]
+) -> tuple[str, T]:
     """Read the arguments: the preset's name, and the job that its options make of it."""
     hint = ""
     if not arguments or arguments[0].startswith("-"):

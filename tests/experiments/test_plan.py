@@ -1,0 +1,135 @@
+"""Laws of planning: the step that is compiled is the one that trains, and its price list is right."""
+
+import importlib.util
+import io
+from dataclasses import replace
+
+import jax
+import pytest
+from rich.console import Console
+
+from experiments import plan
+from experiments.imagenet_presets import PRESETS
+from experiments.plan_table import bytes_of
+from mixup_jax.config import Config, Data, Mixing, Model
+from mixup_jax.training import ahead
+from mixup_jax.training.compiled import cost_of
+
+TINY = Config(
+    data=Data("cifar10", pad_crop=0, flip=False),
+    model=Model("preact_resnet", width=4, blocks=(1, 1)),
+    mixing=Mixing(block=2),
+    batch_size=16,
+)
+IMAGE = 32 * 32 * 3
+
+
+@pytest.fixture(scope="module")
+def costs():
+    devices = ahead.devices_of("cpu:8")
+    whole = replace(TINY, mixing=Mixing())
+    jax.config.update("jax_disable_most_optimizations", True)  # what the devices say to each other stays the same
+    yield {name: cost_of(ahead.compile_step(config, devices)) for name, config in (("block", TINY), ("whole", whole))}
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+def test_the_step_sums_gradients_and_statistics_and_moves_no_image(costs):
+    cost, state = costs["block"], ahead.abstract_state(TINY)
+    exchanged = cost.exchanged()
+    # Every gradient once, and with it the backward pass of BatchNorm: two sums a channel, one of them the bias's.
+    assert 1.0 <= exchanged["gradients"][1] / bytes_of(state.params) < 1.2
+    assert exchanged["BatchNorm statistics"][1] == bytes_of(state.batch_stats)  # first and second moments
+    assert not cost.moved(1)
+    assert exchanged.keys() <= {"gradients", "BatchNorm statistics", "metrics"}
+
+
+def test_partners_from_the_whole_batch_move_all_of_it(costs):
+    (moved,) = costs["whole"].moved(IMAGE)
+    assert moved.kind == "all-gather"
+    assert moved.size == TINY.batch_size * IMAGE * 4  # float32, after normalisation
+    assert costs["whole"].exchanged()["gradients"] == costs["block"].exchanged()["gradients"]
+
+
+def test_the_state_is_donated_and_the_arguments_are_what_they_are(costs):
+    state = ahead.abstract_state(TINY)
+    share = TINY.batch_size // 8
+    floats = bytes_of((state.params, state.batch_stats, state.opt_state))
+    for cost in costs.values():
+        assert floats <= cost.donated <= cost.outputs
+        assert floats + share * IMAGE <= cost.arguments <= floats + share * (IMAGE + 4) + 64
+
+
+def test_the_table_says_what_it_costs_and_the_hint_what_to_do(costs, monkeypatch):
+    monkeypatch.setattr(plan, "compile_step", lambda config, devices: None)
+    monkeypatch.setattr(plan, "CHIPS", {"cpu": plan.CHIPS["TPU v5 lite"]})
+    for name, words in (("block", "no image leaves its device"), ("whole", "--block 2 or a divisor")):
+        monkeypatch.setattr(plan, "cost_of", lambda _, name=name: costs[name])
+        out = io.StringIO()
+        plan.show(plan.Plan(TINY, "cpu:8"), "tiny", Console(file=out, width=200))
+        text = out.getvalue()
+        assert words in text
+        for row in ("parameters", "peak memory", "network: gradients", "images/s, at most", "an epoch, at least"):
+            assert row in text
+
+
+@pytest.mark.parametrize(
+    ("topology", "message"),
+    [
+        ("cpu:0", "cpu:N with N at least 1, got 'cpu:0'"),
+        ("cpu", "cpu:N with N at least 1, got 'cpu'"),
+        ("cpu:9999", "needs 9999 devices; this process has 8"),
+    ],
+)
+def test_a_topology_that_is_not_there_is_refused(topology, message):
+    with pytest.raises(ValueError, match=message):
+        ahead.devices_of(topology)
+
+
+def test_without_libtpu_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"pip install 'mixup-jax\[plan\]'"):
+        ahead.devices_of("v5e:4x4")
+
+
+def test_a_tpu_topology_that_does_not_exist_is_refused():
+    pytest.importorskip("libtpu", reason="libtpu is not installed")
+    with pytest.raises(ValueError, match="must be one that libtpu knows, as v5e:4x4, got 'v5e:3x5'"):
+        ahead.devices_of("v5e:3x5")
+
+
+def test_a_batch_that_does_not_divide_is_refused():
+    with pytest.raises(ValueError, match="batch_size 17 cannot be split over 8"):
+        ahead.compile_step(replace(TINY, batch_size=17, mixing=Mixing()), ahead.devices_of("cpu:8"))
+
+
+def test_too_little_memory_is_one_line(monkeypatch):
+    class Lowered:
+        def compile(self):
+            raise jax.errors.JaxRuntimeError(
+                "RESOURCE_EXHAUSTED: XLA:TPU compile permanent error.\nRan out of memory in memory space hbm. Used "
+                "31.2G of 15.75G hbm.\nTotal hbm usage >= 31.8G:"
+            )
+
+    monkeypatch.setattr(ahead, "lower_step", lambda config, devices: Lowered())
+    with pytest.raises(ValueError, match=r"batch_size 16 .*31\.2G of 15\.75G hbm.*--remat") as error:
+        ahead.compile_step(TINY, [None] * 8)
+    assert "\n" not in str(error.value)
+
+
+def test_unknown_data_and_experiments_are_refused():
+    with pytest.raises(ValueError, match=r"dataset must be one of imagenet, .*, got 'digits'"):
+        ahead.outline(replace(TINY, data=Data("digits")))
+    with pytest.raises(ValueError, match="the first word is the experiment, one of imagenet, cifar, got 'imagnet'"):
+        plan.main(["imagnet"])
+
+
+@pytest.mark.slow
+def test_every_preset_of_table_1_lowers():
+    devices = ahead.devices_of("cpu:8")
+    programs = {}
+    for name, (_, config) in PRESETS.items():
+        # What differs between rows of one network, epochs and alpha, is traced or on the host.
+        if config.model not in programs:
+            programs[config.model] = ahead.lower_step(config, devices).as_text()
+        assert "stablehlo.convolution" in programs[config.model], name
+    assert len(programs) == 4
