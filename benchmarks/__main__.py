@@ -15,8 +15,7 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
-from benchmarks.page import Table, show, write
-from benchmarks.turns import FULL, QUICK
+from benchmarks.page import Table, effort_of, show, write
 
 SECTIONS = (
     "limits",
@@ -51,7 +50,7 @@ def main(
         raise SystemExit(f"error: --only {' '.join(unknown)}: must be among {', '.join(SECTIONS)}")
     out = out if out or quick or only else PAGE
     console, tables, began = Console(stderr=True), list[Table](), time.time()
-    effort, names = QUICK if quick else FULL, only or SECTIONS
+    effort, names = effort_of(quick), only or SECTIONS
     for index, name in enumerate(names):
         console.print(f"{index + 1} of {len(names)}: {name}", highlight=False)
         found = import_module(f"benchmarks.{name}").measure(effort)

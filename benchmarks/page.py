@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Annotated
 
+import jax
 import tyro
 from rich.console import Console
 from rich.table import Table as Grid
@@ -36,16 +38,24 @@ Measure = Callable[[Effort], list[Table]]
 def alone(measure: Measure) -> None:
     """Run the benchmark of one module from the command line: ``python -m benchmarks.NAME [--quick]``."""
 
-    def main(quick: bool = False) -> None:
+    def main(quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False) -> None:
         """Measure, and print the tables.
 
         Args:
             quick: Small sizes and few turns: does it work? The numbers mean little.
         """
-        for table in measure(QUICK if quick else FULL):
+        for table in measure(effort_of(quick)):
             show(table)
 
     tyro.cli(main, description=(measure.__globals__["__doc__"] or ""))  # type: ignore[attr-defined]
+
+
+def effort_of(quick: bool) -> Effort:
+    """Return how much to do; what is quick also compiles to slower code, here and in the processes that are started."""
+    if quick:
+        os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+        jax.config.update("jax_disable_most_optimizations", True)
+    return QUICK if quick else FULL
 
 
 def show(table: Table) -> None:
@@ -96,9 +106,9 @@ def preamble(effort: Effort, took: float) -> str:
         f"* {device}; load average at the end {load}",
         f"* {versions}",
         "",
-        f"Contestants take turns in one process, {effort.rounds} each. A figure is the median (least-most) of its turns,",
-        "a ratio is of turns that followed each other: what else the machine did hits both sides, so trust ratios more",
-        "than times.",
+        f"Contestants take turns in one process, {effort.rounds} each. A figure is the median (least-most) of its",
+        "turns, a ratio is of turns that followed each other: what else the machine did hits both sides, so trust",
+        "ratios more than times.",
     ]
     return "\n".join(lines)
 
