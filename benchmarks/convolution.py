@@ -1,18 +1,14 @@
 """Time training steps of PreAct ResNet-18 on the CPU with XLA's own convolution gradients, with ours, and in PyTorch.
 
-Forward, backward and SGD with momentum, float32, all cores; "in a loop" is one program that runs many steps, as
-training does. The contestants take turns in one process and medians are compared. Seconds of processor time are told
-too: on a machine that does other work they are the steadier measure (threads that wait by spinning inflate them).
+Forward, backward and SGD with momentum, float32, all cores (PyTorch mixes besides, which takes next to nothing); "in a
+loop" is one program that runs many steps, as training does. Processor time is told too: on a machine that does other
+work it is the steadier measure.
 
     python -m benchmarks.convolution                     # both cases
     python -m benchmarks.convolution --cases 128x16      # batch 128, width 16
 """
 
-import os
-import time
-from collections.abc import Callable
-from importlib.util import find_spec
-from statistics import median
+from dataclasses import replace
 from typing import Any, Literal
 from unittest import mock
 
@@ -21,16 +17,15 @@ import optax
 import tyro
 from jax import lax
 from jax import numpy as jnp
-from rich.console import Console
-from rich.table import Table
 
+from benchmarks.page import Table, show
+from benchmarks.training_step import STEP, in_torch
+from benchmarks.turns import Effort, Steps, spread, take_turns
+from mixup_jax.config import Model
 from mixup_jax.models import PreActResNet, preact_resnet
 
 CASES = {"32x64": (32, 64), "128x16": (128, 16)}
-HAS_TORCH = find_spec("torch") is not None
 LR, MOMENTUM = 0.01, 0.9
-Steps = Callable[[int], None]
-"""Takes that many training steps, and returns when they are done."""
 
 
 def batch_of(size: int) -> tuple[jax.Array, jax.Array]:
@@ -74,33 +69,9 @@ def in_jax(size: int, width: int, *, native: bool, loop: bool) -> Steps:
     return run
 
 
-def in_torch(size: int, width: int, *, channels_last: bool) -> Steps:
-    """Build the same network and step in PyTorch."""
-    import torch
-
-    from benchmarks import torch_preact_resnet
-
-    torch.set_num_threads(os.cpu_count() or 1)
-    layout = torch.channels_last if channels_last else torch.contiguous_format
-    network = torch_preact_resnet.PreActResNet(10, width).to(memory_format=layout)  # pyright: ignore[reportCallIssue]
-    optimizer = torch.optim.SGD(network.parameters(), LR, MOMENTUM)
-    x, y = torch.randn(size, 3, 32, 32).contiguous(memory_format=layout), torch.arange(size) % 10
-
-    def run(count: int) -> None:
-        for _ in range(count):
-            optimizer.zero_grad()
-            torch.nn.functional.cross_entropy(network(x), y).backward()
-            optimizer.step()
-
-    return run
-
-
 def contestants(size: int, width: int, native_loop: bool) -> dict[str, Steps]:
     """Build everything that takes part."""
-    runs = {}
-    if HAS_TORCH:
-        runs["PyTorch, channels last"] = in_torch(size, width, channels_last=True)
-        runs["PyTorch, channels first"] = in_torch(size, width, channels_last=False)
+    runs = in_torch(replace(STEP, model=Model(width=width), batch_size=size))
     runs["JAX, native gradients"] = in_jax(size, width, native=True, loop=False)
     if native_loop:
         runs["JAX, native gradients, in a loop"] = in_jax(size, width, native=True, loop=True)
@@ -109,52 +80,26 @@ def contestants(size: int, width: int, native_loop: bool) -> dict[str, Steps]:
     return runs
 
 
-def measure(runs: dict[str, Steps], rounds: int, steps: int) -> dict[str, list[tuple[float, float]]]:
-    """Let the contestants take turns; return seconds and processor seconds a step, one pair for each round."""
-    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in runs}
-    for index in range(rounds + 1):
-        for name, run in runs.items():
-            time.sleep(0.3)  # The threads of the contestant before go to sleep.
-            start, start_processor = time.perf_counter(), time.process_time()
-            run(steps)
-            if index > 0:  # The first round warms up.
-                pair = time.perf_counter() - start, time.process_time() - start_processor
-                seconds[name].append((pair[0] / steps, pair[1] / steps))
-    return seconds
-
-
 def main(
-    cases: tuple[Literal["32x64", "128x16"], ...] = ("128x16", "32x64"),
-    rounds: int = 5,
-    steps: int = 2,
-    native_loop: bool = False,
+    cases: tuple[Literal["32x64", "128x16"], ...] = ("128x16", "32x64"), rounds: int = 5, native_loop: bool = False
 ) -> None:
-    """Print one table.
+    """Print a table for each case.
 
     Args:
         cases: Batch size x width of the first stage.
         rounds: Turns of each contestant.
-        steps: Training steps a turn.
         native_loop: Time the native gradients in a loop too; a step takes minutes at width 64.
     """
-    console = Console(width=120)
-    if not HAS_TORCH:
-        console.print("PyTorch is not installed: no rows for it.")
-    title = f"PreAct ResNet-18, a training step (batch x width); JAX {jax.__version__}, {os.cpu_count()} cores"
-    table = Table(title=title, caption="ratio: speed relative to the first row of the case, by clock and by cpu time")
-    for column in ("case", "contestant", "images/s", "best", "ratio", "cpu ms/image", "ratio"):
-        table.add_column(column, justify="left" if column == "contestant" else "right", no_wrap=True)
     for case in cases:
         size, width = CASES[case]
-        rows = measure(contestants(size, width, native_loop), rounds, steps)
-        medians = {name: [median(column) for column in zip(*pairs, strict=True)] for name, pairs in rows.items()}
-        first_wall, first_processor = next(iter(medians.values()))
-        for name, (wall, processor) in medians.items():
-            best = size / min(wall for wall, _ in rows[name])
-            row = [f"{size / wall:.1f}", f"{best:.1f}", f"{first_wall / wall:.2f}"]
-            table.add_row(case, name, *row, f"{1e3 * processor / size:.1f}", f"{first_processor / processor:.2f}")
-        table.add_section()
-    console.print(table)
+        timings = take_turns(contestants(size, width, native_loop), Effort(rounds, 0.5), pause=0.3)
+        first = next(iter(timings.values()))
+        rows = []
+        for name, timing in timings.items():
+            each = [size / seconds for seconds in timing.seconds], [1000 * s / size for s in timing.processor]
+            rows.append((name, spread(each[0]), spread(first.ratios(timing)), spread(each[1])))
+        columns = ("", "images/s", "speed relative to the first row", "processor ms an image")
+        show(Table(f"PreAct ResNet-18, a training step: batch {size}, width {width}", columns, rows))
 
 
 if __name__ == "__main__":

@@ -38,7 +38,8 @@ def measure(effort: Effort) -> list[Table]:
         rows.append((title, spread(empty), spread(filled)))
     text = (
         "Seconds from the start of the process to the end of the first step, as `first_step_seconds` in result.json "
-        "tells of every run. The cache is on in every experiment (JAX_COMPILATION_CACHE_DIR or the user's cache folder). "
+        "tells of every run. The cache is on in every experiment (JAX_COMPILATION_CACHE_DIR, or the user's cache "
+        "folder). "
         f"Python and imports take {imports:.1f} s of it."
     )
     return [Table("From the command to the first step", ("", "cache empty, s", "cache filled, s"), rows, text)]

@@ -6,8 +6,6 @@ ratios are of turns that followed each other. Memory is what the compiled progra
     python -m benchmarks.mixing_cost
 """
 
-import statistics
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -17,15 +15,16 @@ import jax
 import jax.numpy as jnp
 import tyro
 from jax import Array
-from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
+from benchmarks.page import Table, show
+from benchmarks.turns import Effort, Steps, take_turns
 from mixup_jax import draw, mix, mixup
 from mixup_jax import methods as family
 
 Method = Callable[..., Any]
 """From a key, images and labels; the one with neighbours also from a data set and its table."""
+PASS, NEIGHBOURS = "one pass", "mixup, neighbours in a data set"
 LAYERS = ("first", "second", "third")
 
 
@@ -99,7 +98,7 @@ METHODS: dict[str, Method] = {
     "mixup, same class": partial(partners, policy=family.same_class),
     "mixup, other class": partial(partners, policy=family.different_class),
     "C-Mixup": partial(partners, policy=similar),
-    "mixup, neighbours in a data set": neighbours,
+    NEIGHBOURS: neighbours,
     "k-mixup, k = 16": nearest,
     "three layers, no mixing": lambda rng, x, y: (Layers().apply({}, x), y),
     "mixup at one of three layers": hidden,
@@ -119,43 +118,44 @@ METHODS: dict[str, Method] = {
 }
 
 
-def main(batch: int = 128, side: int = 64, rounds: int = 15, calls: int = 5) -> None:
+def repeated(program: Any, arguments: tuple) -> Steps:
+    """Return a compiled program, called again and again."""
+
+    def run(count: int) -> None:
+        for _ in range(count):
+            result = program(*arguments)
+        jax.block_until_ready(result)
+
+    return run
+
+
+def main(batch: int = 128, side: int = 64, rounds: int = 15) -> None:
     """Print the table.
 
     Args:
         batch: Images, a multiple of 32.
         side: Height and width of an image of three channels.
         rounds: Turns of each contestant.
-        calls: Calls a turn.
     """
     rng = jax.random.key(0)
     x = jax.random.uniform(rng, (batch * side * side * 3,)).reshape(batch, side, side, 3)
     y = jax.nn.one_hot(jnp.arange(batch) % 10, 10)
     train = jnp.tile(x, (8, 1, 1, 1)), jnp.tile(y, (8, 1))
     table = jax.random.randint(rng, (8 * batch, 16), 0, 8 * batch)
-    methods = {"one pass": lambda rng, x, y: (x * 1.5, y * 1.5), **METHODS}
-    arguments = dict.fromkeys(methods, (rng, x, y))
-    arguments["mixup, neighbours in a data set"] = (rng, x, y, train, table)
+    arguments = dict.fromkeys((PASS, *METHODS), (rng, x, y))
+    arguments[NEIGHBOURS] = (rng, x, y, train, table)
+    methods = {PASS: lambda rng, x, y: (x * 1.5, y * 1.5), **METHODS}
     programs = {}
     for name, method in track(methods.items(), description="compiling", transient=True):
         programs[name] = compiled(method, *arguments[name])
-    seconds = {name: [] for name in programs}
-    for _ in track(range(rounds), description="timing", transient=True):
-        for name, program in programs.items():
-            jax.block_until_ready(program(*arguments[name]))
-            start = time.perf_counter()
-            for _ in range(calls):
-                result = program(*arguments[name])
-            jax.block_until_ready(result)
-            seconds[name].append((time.perf_counter() - start) / calls)
-    title = f"{batch} images of {side} x {side} x 3, float32, {x.nbytes / 2**20:.0f} MiB; {jax.default_backend()}"
-    table = Table("", "ms, median", "passes, median (min-max)", "memory, batches", title=title)
-    for name, each in seconds.items():
-        passes = [mine / one for mine, one in zip(each, seconds["one pass"], strict=True)]
-        spread = f"{statistics.median(passes):.2f} ({min(passes):.2f}-{max(passes):.2f})"
+    runs = {name: repeated(program, arguments[name]) for name, program in programs.items()}
+    timings = take_turns(runs, Effort(rounds, 0.01))
+    rows = []
+    for name, timing in timings.items():
         memory = programs[name].memory_analysis().temp_size_in_bytes / x.nbytes
-        table.add_row(name, f"{1000 * statistics.median(each):.2f}", spread, f"{memory:.2f}")
-    Console().print(table)
+        rows.append((name, timing.ms(), timing.over(timings[PASS]), f"{memory:.2f}"))
+    title = f"{batch} images of {side} x {side} x 3, float32, {x.nbytes / 2**20:.0f} MiB; {jax.default_backend()}"
+    show(Table(title, ("", "ms", "passes", "memory, batches"), rows))
 
 
 def compiled(method: Method, *arguments: Any) -> Any:

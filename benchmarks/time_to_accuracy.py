@@ -97,10 +97,11 @@ def measure(effort: Effort) -> list[Table]:
             seconds, errors = epochs_to(trainer, steps, target)
             runs.setdefault(name, []).append((sum(seconds), len(seconds), errors[-1], getattr(trainer, "compiled", 0)))
     text = (
-        f"{data.name} ({data.mark}), {len(data.train_label):,} images, PreAct ResNet of width {config.model.width} "
-        f"with blocks {config.model.blocks}, mixup (alpha 1), cosine schedule over {config.epochs:g} epochs. Seconds of "
-        f"training until the test error, looked at after every epoch with the clock stopped, is at most {target:g} %; compiling "
-        "is told apart, and is done once: the next run finds it in the cache." + ("" if torch else " No PyTorch here.")
+        f"{data.name} ({data.mark}), {len(data.train_label):,} images, PreAct ResNet of width {config.model.width}, "
+        f"blocks {config.model.blocks}, mixup (alpha 1), cosine schedule over {config.epochs:g} epochs. Seconds of "
+        "training until the test error, looked at after every epoch with the clock stopped, is at most "
+        f"{target:g} %. Compiling is told apart, and is done once: the next run finds it in the cache."
+        + ("" if torch else " PyTorch is not installed.")
     )
     columns = ("", "seconds", "with compiling", "over ours", "epochs", "test error then, %", "seeds that got there")
     return [Table(title, columns, [row(name, runs, target) for name in runs], text)]

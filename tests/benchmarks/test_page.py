@@ -1,0 +1,33 @@
+"""The whole page of benchmarks, small: no benchmark rots."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TITLES = (
+    "What the machine can do",
+    "Mixing a batch",
+    "Training step: mixup against ERM",
+    "Time to accuracy",
+    "Seeds in one program",
+    "Growth of a step",
+    "Loading small data",
+    "Work of the host",
+    "Checkpoints",
+    "Peak memory of training",
+    "From the command to the first step",
+)
+
+
+@pytest.mark.slow
+def test_all_benchmarks_run_and_fill_the_page(tmp_path):
+    page = tmp_path / "benchmarks.md"
+    command = [sys.executable, "-m", "benchmarks", "--quick", f"--out={page}"]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = page.read_text()
+    assert "A quick run" in text
+    assert all(f"## {title}" in text for title in TITLES)
+    assert all(title in done.stdout for title in TITLES)

@@ -1,0 +1,54 @@
+"""Laws of taking turns, and of the page."""
+
+import inspect
+import time
+from importlib import import_module
+
+import pytest
+
+from benchmarks.__main__ import SECTIONS, main
+from benchmarks.page import Table, markdown
+from benchmarks.turns import Effort, Timing, take_turns
+
+
+def test_every_contestant_has_its_turn_in_every_round_and_the_first_round_does_not_count():
+    happened = []
+    runs = {name: lambda count, name=name: happened.append((name, count)) for name in "ab"}
+    timings = take_turns(runs, Effort(rounds=2, seconds=0.0))
+    assert happened == [("a", 1), ("a", 1), ("b", 1), ("b", 1)] * 3  # one to warm up, one by the clock
+    assert {name: len(timing.seconds) for name, timing in timings.items()} == {"a": 2, "b": 2}
+
+
+def test_a_turn_lasts_about_as_long_as_asked_for_and_the_time_is_that_of_one_piece_of_work():
+    counts = []
+
+    def work(count):
+        counts.append(count)
+        time.sleep(0.002 * count)
+
+    timing = take_turns({"work": work}, Effort(rounds=1, seconds=0.1))["work"]
+    assert 10 <= counts[-1] <= 50
+    assert 0.002 <= timing.seconds[0] < 0.01
+
+
+def test_ratios_are_of_turns_that_followed_each_other():
+    slow_day = Timing([2.0, 20.0], []), Timing([1.0, 10.0], [])
+    assert slow_day[0].ratios(slow_day[1]) == [2.0, 2.0]
+    assert slow_day[0].over(slow_day[1], factor=4) == "0.500 (0.500-0.500)"
+
+
+def test_every_row_of_a_page_has_the_columns_of_its_table():
+    text = markdown(Table("Title", ("", "ms", "ratio"), [("ours", "1", ""), ("theirs", "2", "2.00")], "Why."))
+    bars = [line.count("|") for line in text.splitlines() if line.startswith("|")]
+    assert bars == [4, 4, 4, 4]
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_every_section_can_be_measured(name):
+    measure = import_module(f"benchmarks.{name}").measure  # without PyTorch, which each imports when it needs it
+    assert list(inspect.signature(measure).parameters) == ["effort"]
+
+
+def test_a_section_that_is_not_there_is_refused_by_name():
+    with pytest.raises(SystemExit, match=r"--only mixin: must be among limits, mixing"):
+        main(only=("mixin",))
