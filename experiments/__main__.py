@@ -13,6 +13,7 @@ EXPERIMENTS = (
     "adversarial",
     "ablation",
     "toy",
+    "tabular",
     "speech",
     "prepare_speech",
     "gallery",

@@ -17,7 +17,7 @@ from mixup_jax.training.distributed import join
 from mixup_jax.training.mesh import is_writer
 
 J = TypeVar("J", bound=Job)
-T = TypeVar("T")
+P = TypeVar("P")
 
 
 def run_presets(
@@ -45,9 +45,9 @@ def begin(experiment: str, description: str, presets: Mapping[str, tuple[str, J]
 
 
 def parse(
-    experiment: str, description: str, presets: Mapping[str, tuple[str, T]], default: str, arguments: list[str]
-) -> tuple[str, T]:
-    """Read the arguments: the preset's name, and the job that its options make of it."""
+    experiment: str, description: str, presets: Mapping[str, tuple[str, P]], default: str, arguments: list[str]
+) -> tuple[str, P]:
+    """Read the arguments: the preset's name, and the job, a dataclass, that its options make of it."""
     hint = ""
     if not arguments or arguments[0].startswith("-"):
         late = [each for each in arguments if each in presets]

@@ -21,7 +21,7 @@ from experiments.paper_table import write_table
 from experiments.running import cache_compilations
 from mixup_jax.models.mlp import MLP
 from mixup_jax.report.tables import Row, Table
-from mixup_jax.training.short import Short, train_short
+from mixup_jax.training.short import Short, predict, train_short
 from mixup_jax.training.side_by_side import side_by_side
 
 # Paper: neither the points nor the network are stated. Ours: a class inside the other's ring, as in its picture, and
@@ -75,7 +75,7 @@ def train_and_look(seed: Array, alpha: Array, train: Points, points: Array, how:
     """Train a network and return its p(y=1|x) at `points` (n, 2), (n,)."""
     x, label = (jnp.asarray(each) for each in train)
     params = train_short(jax.random.key(seed), x, label, alpha, how)
-    return jax.nn.softmax(how.model.apply({"params": params}, points, train=False))[:, 1]
+    return jax.nn.softmax(predict(how.model, params, points))[:, 1]
 
 
 def draw_points(problem: str, count: int, seed: int) -> Points:
@@ -84,7 +84,7 @@ def draw_points(problem: str, count: int, seed: int) -> Points:
 
     if problem == "circles":  # class 1 around class 0
         x, label = datasets.make_circles(count, noise=0.08, factor=0.45, random_state=seed)
-        label = 1 - label
+        label = 1 - np.asarray(label)
     else:
         x, label = datasets.make_moons(count, noise=0.15, random_state=seed)
     return np.asarray(x, np.float32), np.asarray(label, np.int32)
@@ -110,7 +110,7 @@ def draw(found: dict[str, tuple], methods: tuple[str, ...], workdir: Path) -> No
 
     rows = [
         [
-            Surface(f"{problem}: {method}", surface.reshape(SIDE, SIDE), *train, extent(train[0]))
+            Surface(f"{problem}: {method}", surface.reshape(SIDE, SIDE), train[0], train[1], extent(train[0]))
             for method, surface in zip(methods, surfaces[0], strict=True)
         ]
         for problem, (_, surfaces, train, _) in found.items()

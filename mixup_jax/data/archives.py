@@ -16,16 +16,20 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Archive:
-    """A published file: its address, size in bytes and SHA-256."""
+    """A published file: its address, size in bytes and SHA-256.
+
+    With `member`, the address is that of a zip and the file is one of its members.
+    """
 
     url: str
     size: int
     sha256: str
+    member: str = ""
 
     @property
     def name(self) -> str:
         """Return the file's name."""
-        return self.url.rsplit("/", 1)[1]
+        return self.member or self.url.rsplit("/", 1)[1]
 
     def __str__(self) -> str:
         size = f"{self.size / 2**20:.0f} MiB" if self.size >= 2**20 else f"{self.size / 2**10:.0f} KiB"
@@ -57,7 +61,12 @@ def download(name: str, archives: Sequence[Archive], folder: Path) -> list[Path]
             log.info("%s: downloading %s", name, archive.url)
             bar: Any = DownloadBar(archive.name)  # Any: pooch's annotations know only its own bar
             fetch: Any = pooch.HTTPDownloader(progressbar=bar)
-            pooch.retrieve(archive.url, f"sha256:{archive.sha256}", archive.name, folder, downloader=fetch)
+            if archive.member:
+                unzip = pooch.Unzip(members=[archive.member], extract_dir=str(folder))
+                pooch.retrieve(archive.url, None, f"{archive.name}.zip", folder, processor=unzip, downloader=fetch)
+                verify(folder / archive.name, archive)
+            else:
+                pooch.retrieve(archive.url, f"sha256:{archive.sha256}", archive.name, folder, downloader=fetch)
     except Exception as error:  # whatever went wrong on the way, the remedy is the same
         files = ", ".join(str(archive) for archive in missing)
         raise FileNotFoundError(

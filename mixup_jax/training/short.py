@@ -57,7 +57,7 @@ def train_short(
         (params, opt_state), (index, plan) = carry, inputs
 
         def loss_fn(params):
-            logits = how.model.apply({"params": params}, mix(plan, x[index]), train=True)
+            logits = predict(how.model, params, mix(plan, x[index]))
             return mixed_cross_entropy(logits, label[index], plan).mean()
 
         updates, opt_state = optimizer.update(jax.grad(loss_fn)(params), opt_state)
@@ -65,6 +65,13 @@ def train_short(
 
     (params, _), _ = jax.lax.scan(step, (params, optimizer.init(params)), (index, plans))
     return params
+
+
+def predict(model: nn.Module, params: Any, x: Float[Array, "n features"]) -> Float[Array, "n classes"]:
+    """Return the logits."""
+    logits = model.apply({"params": params}, x, train=False)
+    assert isinstance(logits, Array)
+    return logits
 
 
 def _batches(rng: Array, how: Short, n: int) -> Int[Array, "steps batch"]:
