@@ -122,9 +122,8 @@ def run(job: Tabular, workdir: Path) -> Table:
     tables, errors = load_tables(job), {}
     for data in track(tables, description="tables", transient=True, console=Console(stderr=True)):
         missing = f", {data.missing} missing values" if data.missing else ""
-        print(
-            f"{data.name}: {len(data.label)} rows, {data.features.shape[1]} columns, {len(data.classes)} classes{missing}"
-        )
+        rows, columns = data.features.shape
+        print(f"{data.name}: {rows} rows, {columns} columns, {len(data.classes)} classes{missing}")
         errors[data.name] = measure(data, job)
     write_json(
         workdir / "tabular.json",
