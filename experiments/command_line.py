@@ -40,7 +40,8 @@ def run_presets(
 def begin(experiment: str, description: str, presets: Mapping[str, tuple[str, J]], default: str) -> tuple[str, J]:
     """Read the command line and meet the other processes of the job."""
     preset, job = parse(experiment, description, presets, default, sys.argv[1:])
-    join(job.launch.coordinator, job.launch.processes, job.launch.process_id)
+    launch = job.launch
+    join(launch.coordinator, launch.processes, launch.process_id, launch.join_timeout)
     return preset, job
 
 

@@ -25,6 +25,7 @@ from mixup_jax.training.launch import Launch
 from mixup_jax.training.loop import fit
 from mixup_jax.training.mesh import is_writer
 from mixup_jax.training.provenance import describe
+from mixup_jax.training.waiting import from_writer
 
 NAMES = ("experiment", "preset", "method", "methods", "model", "dataset", "mark", "wrong_labels")
 
@@ -74,15 +75,18 @@ def run(
         "mark": data.mark,
         **({"wrong_labels": wrong} if config.data.label_noise else {}),
     }
+    theirs = paper(config)
+    if isinstance(data, Streamed) and data.part:
+        names["dataset"], theirs = names["dataset"] + ", a part", None
     description = names | describe(config, experiment, preset)
     with record.locked(workdir) if is_writer() else contextlib.nullcontext():
         if is_writer():
             description = record.claim(workdir, description)
-        result = record.finished(workdir)
-        if result is None:
+        result = record.finished(workdir) if is_writer() else {}
+        if not from_writer(result is not None):
             measured = fit(config, data, job.launch, workdir, title=f"{experiment} {preset}", began=began)
-            result = write_result(workdir, description, measured, config, data, paper(config))
-    return result | {"workdir": str(workdir)}
+            result = write_result(workdir, description, measured, config, data, theirs)
+    return (result or {}) | {"workdir": str(workdir)}
 
 
 def default_folder(experiment: str, preset: str, job: Job) -> Path:

@@ -73,8 +73,9 @@ def _from_shards(folder: Path) -> Streamed:
                 "prepare the data again"
             )
     if manifest["partial"]:
-        log.warning("%s: only a part of ImageNet, %d + %d photographs", folder, *map(len, parts.values()))
-    return Streamed(NAME, manifest["mark"], class_names(), parts["train"], parts["validation"], MEAN, STD)
+        log.info("%s: only a part of ImageNet, %d + %d photographs", folder, *map(len, parts.values()))
+    train, test, part = parts["train"], parts["validation"], manifest["partial"] or bool(manifest["skipped"])
+    return Streamed(NAME, manifest["mark"], class_names(), train, test, MEAN, STD, part=part)
 
 
 def _from_tfds(folder: Path) -> Streamed:

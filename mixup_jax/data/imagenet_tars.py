@@ -132,6 +132,9 @@ def _members(where: Path | str, file: Any, size: int) -> Iterator[Span]:
                     if member.offset_data + member.size > size:
                         raise ValueError(f"{where} is truncated: it ends within {member.name}; get it again")
                     yield Span(member.name, member.offset_data, member.size)
+                file.seek(archive.offset)  # tarfile takes the end of the file for the end of the archive
+                if file.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:
+                    raise ValueError(f"{where} is truncated: the mark of its end is missing; get it again")
         except tarfile.ReadError as error:
             raise ValueError(f"{where} is truncated or no tar ({error}); get it again") from error
         except tarfile.TarError as error:

@@ -48,6 +48,8 @@ class Streamed:
     flip: bool = True
     train_count: int = 0
     """How many training photographs to use; 0 becomes all."""
+    part: bool = False
+    """Whether photographs of the published data set are missing: results on it stand beside no others."""
 
     def __post_init__(self) -> None:
         for part, photographs in (("train", self.train), ("test", self.test)):

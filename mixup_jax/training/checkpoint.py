@@ -14,6 +14,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from etils import epath
 from jax import Array
 from jax.experimental import multihost_utils
 from orbax.checkpoint import v1 as ocp
@@ -104,7 +105,7 @@ class Checkpoints:
 
 
 @contextlib.contextmanager
-def open_checkpoints(folder: Path, keep: int) -> Iterator[Checkpoints]:
+def open_checkpoints(folder: epath.Path | Path, keep: int) -> Iterator[Checkpoints]:
     """Open the checkpoints in `folder`, made if absent; the newest `keep` and the best by test error are preserved.
 
     On leaving, the last save is waited for.
@@ -114,7 +115,7 @@ def open_checkpoints(folder: Path, keep: int) -> Iterator[Checkpoints]:
         get_metric_fn=lambda metrics: metrics["test_error"], reverse=True, n=1, keep_checkpoints_without_metrics=False
     )
     checkpointer = ocp.training.Checkpointer(  # its annotations do not accept its own policies, nor pathlib
-        folder.absolute(),  # pyright: ignore[reportArgumentType]
+        epath.Path(folder),  # pyright: ignore[reportArgumentType]
         save_decision_policy=ocp.training.save_decision_policies.FixedIntervalPolicy(1),  # pyright: ignore[reportArgumentType]
         preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(keep), best]),  # pyright: ignore[reportArgumentType]
         cleanup_tmp_directories=True,

@@ -1,15 +1,34 @@
-"""Join the processes of a run: found by JAX under SLURM, Open MPI, GKE and Cloud TPU, or named by hand."""
+"""Join the processes of a run: found by JAX under SLURM, Open MPI, GKE and Cloud TPU, or named by hand.
+
+None of them can go on without the others: when one is lost, or fails alone, all of them end, within `LOST_SECONDS`.
+"""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from typing import NoReturn
 
 import jax
 
+from mixup_jax.errors import RunEnded
 
-def join(coordinator: str | None = None, processes: int | None = None, process_id: int | None = None) -> None:
+LOST_SECONDS = 30
+"""After this long without a sign of life a process is lost; where its connections break, it is so at once."""
+
+SIGNS_OF_LOSS = ("Gloo", "NCCL", "onnection", "peer", "heartbeat", "UNAVAILABLE", "DEADLINE_EXCEEDED")
+
+
+def join(
+    coordinator: str | None = None, processes: int | None = None, process_id: int | None = None, timeout: int = 120
+) -> None:
     """Call `jax.distributed.initialize` if the run has several processes; must come before any other use of devices.
 
     By hand all three of `coordinator` ("host:port"), `processes` and `process_id` are needed; with none of them JAX
     looks for a cluster in the environment, and where there is none the process runs alone.
 
-    Raises ValueError when some are missing or out of range, ConnectionError when the others do not come.
+    Raises ValueError when some are missing or out of range, ConnectionError when the others do not come within `timeout`
+    seconds.
     """
     by_hand = {"--coordinator": coordinator, "--processes": processes, "--process-id": process_id}
     missing = [name for name, value in by_hand.items() if value is None]
@@ -20,10 +39,60 @@ def join(coordinator: str | None = None, processes: int | None = None, process_i
     if coordinator is not None and not coordinator.rpartition(":")[2].isdigit():
         raise ValueError(f"--coordinator must be host:port, got {coordinator!r}.")
     try:
-        jax.distributed.initialize(coordinator, processes, process_id, initialization_timeout=120)
+        jax.distributed.initialize(
+            coordinator,
+            processes,
+            process_id,
+            initialization_timeout=timeout,
+            heartbeat_timeout_seconds=LOST_SECONDS,
+            shutdown_timeout_seconds=LOST_SECONDS,
+        )
     except ValueError as error:
         if "coordinator_address" not in str(error):  # that one says: no cluster here
             raise
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
-        raise ConnectionError(f"the processes of the run did not find each other within 120 s: {reason}") from error
+        where = f" at {coordinator}" if coordinator else ""
+        raise ConnectionError(
+            f"the processes of the run did not find each other{where} within {timeout} s: {reason}"
+        ) from error
+
+
+@contextlib.contextmanager
+def ends_together() -> Iterator[None]:
+    """End this process at once when it fails within a run of several, so that the others notice; alone, do nothing.
+
+    What all processes find out together (`RunEnded`) goes its usual way. For the rest there is no time: leaving in
+    good order would mean to wait for processes that are lost, or wait for this one.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not several():
+            raise
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        if _lost(error):
+            end_process(f"error: another process of the run was lost, start the same command again ({reason})", 1)
+        if isinstance(error, RunEnded):
+            raise
+        end_process(f"error: {reason}", 1)
+
+
+def _lost(error: BaseException | None) -> bool:
+    """Whether an error comes from a connection to another process."""
+    while error is not None:
+        if isinstance(error, jax.errors.JaxRuntimeError) and any(sign in str(error) for sign in SIGNS_OF_LOSS):
+            return True
+        error = error.__cause__
+    return False
+
+
+def several() -> bool:
+    """Whether this process has joined others."""
+    return jax.distributed.is_initialized() and jax.process_count() > 1
+
+
+def end_process(message: str, code: int) -> NoReturn:
+    """Say why, and leave without waiting for anything."""
+    print(message, file=sys.stderr, flush=True)
+    os._exit(code)

@@ -1,7 +1,12 @@
 """How and where a run is carried out. Nothing here changes what is learned, bit for bit."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+
+from etils import epath
+
+from mixup_jax.config import Config
 
 
 @dataclass(frozen=True)
@@ -12,6 +17,8 @@ class Launch:
     """Folder of the run; the same command with the same folder resumes. Default: runs/EXPERIMENT/PRESET-DATASET."""
     data_dir: Path | None = None
     """Folder with data sets. Default: the environment variable MIXUP_JAX_DATA, or the cache folder."""
+    checkpoints: str | None = None
+    """Folder of the checkpoints, or gs://BUCKET/FOLDER; each configuration has its own below it. Default: in workdir."""
     keep: int = 2
     """Checkpoints to keep: the newest ones, and the best besides."""
     workers: int = 0
@@ -24,6 +31,8 @@ class Launch:
     """Number of processes, when started by hand."""
     process_id: int | None = None
     """This process's number, from 0, when started by hand."""
+    join_timeout: int = 120
+    """Seconds to wait for the other processes to come."""
 
     def __post_init__(self) -> None:
         """Refuse to keep nothing, or less than no workers."""
@@ -31,3 +40,18 @@ class Launch:
             raise ValueError(f"keep must be at least 1, got {self.keep}.")
         if self.workers < 0:
             raise ValueError(f"workers must be at least 0, got {self.workers}.")
+        if self.join_timeout < 1:
+            raise ValueError(f"join_timeout must be at least 1, got {self.join_timeout}.")
+
+    def checkpoint_folder(self, workdir: Path, config: Config) -> epath.Path:
+        """Return where a run's checkpoints are.
+
+        >>> Launch(checkpoints="gs://bucket/runs").checkpoint_folder(Path("runs/a"), Config()).as_posix()
+        'gs://bucket/runs/...'
+        """
+        if self.checkpoints is None:
+            return epath.Path(workdir.absolute()) / "checkpoints"
+        folder = epath.Path(self.checkpoints)
+        if "://" not in self.checkpoints:
+            folder = epath.Path(folder.expanduser().absolute())
+        return folder / hashlib.sha256(repr(config).encode()).hexdigest()[:12]

@@ -13,6 +13,7 @@ from mixup_jax.data import Dataset, Streamed
 from mixup_jax.errors import NotFinite
 from mixup_jax.training import record
 from mixup_jax.training.checkpoint import Checkpoints, open_checkpoints
+from mixup_jax.training.distributed import ends_together
 from mixup_jax.training.launch import Launch
 from mixup_jax.training.measurements import memorised, on_host, summary, test_metrics, training_metrics, validated
 from mixup_jax.training.mesh import is_writer
@@ -47,7 +48,8 @@ def fit(
     began = time.time() if began is None else began
     setting = make_setting(config, data, workdir, workers=launch.workers)
     start = setting.carry(*setting.start(), 0.0)
-    with stop_on_signals() as stop, open_checkpoints(workdir / "checkpoints", launch.keep) as checkpoints:
+    folder = launch.checkpoint_folder(workdir, config)
+    with stop_on_signals() as stop, open_checkpoints(folder, launch.keep) as checkpoints, ends_together():
         carry = checkpoints.restore(start) or start
         step = int(on_host(carry["state"].step)[0])
         records = record.read_metrics(workdir, step) if is_writer() else []

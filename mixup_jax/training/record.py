@@ -57,7 +57,7 @@ def claim(workdir: Path, description: dict[str, Any]) -> dict[str, Any]:
         for name in sorted(there.keys() | here.keys())
         if there.get(name, "absent") != here.get(name, "absent")
     ]
-    if differing and there.keys() == here.keys() and not (workdir / "checkpoints").exists():
+    if differing and there.keys() == here.keys() and not _begun(workdir):
         write_json(path, description)
         return description
     if differing:
@@ -68,6 +68,12 @@ def claim(workdir: Path, description: dict[str, Any]) -> dict[str, Any]:
         if (begun := first.get(name)) != description[name]:
             warnings.warn(f"{workdir}: begun with {name} {begun}, going on with {description[name]}", stacklevel=2)
     return first
+
+
+def _begun(workdir: Path) -> bool:
+    """Whether something was trained here; checkpoints may be elsewhere."""
+    metrics = workdir / "metrics.jsonl"
+    return (workdir / "checkpoints").exists() or (metrics.exists() and metrics.stat().st_size > 0)
 
 
 def read_config(workdir: Path) -> Config:

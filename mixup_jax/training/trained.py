@@ -39,7 +39,7 @@ def load_trained(workdir: Path, config: Config, data: Dataset, keep: int) -> Tra
     Raises CheckpointError where there is none.
     """
     setting = make_setting(config, data, workdir)
-    with open_checkpoints(workdir / "checkpoints", keep) as checkpoints:
+    with open_checkpoints(workdir.absolute() / "checkpoints", keep) as checkpoints:
         carry: Any = checkpoints.restore(setting.carry(*setting.start(), 0.0))
     if carry is None:
         raise CheckpointError(f"{workdir} holds no checkpoint; train first.")
