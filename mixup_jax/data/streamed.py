@@ -71,18 +71,18 @@ class Streamed:
         return self.size, self.size, 3
 
     @cached_property
-    def _mixed(self) -> Any:
-        import grain  # here and below: it takes half a second, and data in memory does not need it
-
-        return grain.MapDataset.range(len(self.train)).shuffle(seed=SUBSET_SEED)[: self.train_count]
+    def _mixed(self) -> np.ndarray:
+        return np.random.RandomState(SUBSET_SEED).permutation(len(self.train))[: self.train_count]
 
     def order(self, seed: int) -> Any:
-        """Return the numbers of the training photographs by position in the stream: epoch after epoch, each shuffled."""
-        return self._mixed.shuffle(seed=seed).repeat()
+        """Return the places in the mixed order by position in the stream: epoch after epoch, each shuffled anew."""
+        import grain  # here and below: it takes half a second, and data in memory does not need it
+
+        return grain.MapDataset.range(self.train_count).shuffle(seed=seed).repeat()
 
     def train_example(self, order: Any, seed: int, position: int) -> Example:
         """Return the training example at a position: a random part of a photograph, mirrored or not."""
-        photograph = self.train[int(order[position])]
+        photograph = self.train[int(self._mixed[order[position]])]
         generator = np.random.default_rng((seed, position))
         image = self._decode(photograph, partial(random_crop, generator))
         if self.flip and generator.random() < 0.5:

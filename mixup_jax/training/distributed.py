@@ -16,7 +16,7 @@ from mixup_jax.errors import RunEnded
 LOST_SECONDS = 30
 """After this long without a sign of life a process is lost; where its connections break, it is so at once."""
 
-SIGNS_OF_LOSS = ("Gloo", "NCCL", "onnection", "peer", "heartbeat", "UNAVAILABLE", "DEADLINE_EXCEEDED")
+SIGNS_OF_LOSS = ("Gloo", "NCCL", "heartbeat", "UNAVAILABLE", "DEADLINE_EXCEEDED", "Connection reset", "Connection closed")
 
 
 def join(
@@ -79,9 +79,9 @@ def ends_together() -> Iterator[None]:
 
 
 def _lost(error: BaseException | None) -> bool:
-    """Whether an error comes from a connection to another process."""
+    """Whether an error comes from a connection to another process; whoever met it may have wrapped it."""
     while error is not None:
-        if isinstance(error, jax.errors.JaxRuntimeError) and any(sign in str(error) for sign in SIGNS_OF_LOSS):
+        if any(sign in str(error) for sign in SIGNS_OF_LOSS):
             return True
         error = error.__cause__
     return False
