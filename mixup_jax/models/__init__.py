@@ -18,6 +18,7 @@ from mixup_jax.models.preact_resnet import PreActResNet
 from mixup_jax.models.resnet import ResNet
 from mixup_jax.models.vgg import VGG
 from mixup_jax.models.vgg11 import VGG11
+from mixup_jax.models.wafer_net import WaferNet
 from mixup_jax.models.wide_resnet import WideResNet
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "OnSpectrograms",
     "PreActResNet",
     "ResNet",
+    "WaferNet",
     "WideResNet",
     "build",
 ]
@@ -61,6 +63,7 @@ MODELS: dict[str, Any] = {
     "wide_resnet": WideResNet,
     "densenet": DenseNet,
     "mlp": MLP,
+    "wafer_net": WaferNet,
 } | NAMED
 
 

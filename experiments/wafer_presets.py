@@ -1,0 +1,135 @@
+"""The presets of experiments.wafer: which configurations a table is made of."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import tyro
+
+from mixup_jax.config import Model, Optimizer
+from mixup_jax.training.wafer_config import Composing, WaferConfig, WaferData
+
+MODES = ("erm", "mixup", "mixup-multi-hot", "overlay")
+HEADS = ("softmax", "sigmoid")
+NETS = {
+    "alexnet_bn": "AlexNet",
+    "vgg16_bn": "VGGNet-16",
+    "resnet18": "ResNet-18",
+    "resnet34": "ResNet-34",
+    "resnet50": "ResNet-50",
+}
+"""The slides' networks, by their names here and there."""
+
+
+@dataclass(frozen=True)
+class WaferJob:
+    """A table on wafer maps: the configuration that its rows share, and where it goes."""
+
+    config: tyro.conf.OmitArgPrefixes[WaferConfig] = field(default_factory=WaferConfig)
+    only: tuple[str, ...] = ()
+    """Only the rows with these names."""
+    workdir: Path | None = None
+    """Folder of the table and its runs, runs/wafer/PRESET if left out; the same command goes on there."""
+    smoke: tyro.conf.FlagCreatePairsOff[bool] = False
+    """The whole path in a minute: a tiny net, few maps, two steps a row."""
+
+    def effective(self) -> WaferConfig:
+        """Return the configuration that is carried out."""
+        return shrink(self.config) if self.smoke else self.config
+
+
+SMALL = WaferConfig(model=Model("wafer_net", width=8), steps=600, seeds=3)
+# Paper: the slides say neither data set nor settings; these are those of a co-author's code of the time (10.3 there).
+SLIDES = WaferConfig(
+    data=WaferData(noise="high", train_maps=2000),
+    composing=Composing(mode="mixup", head="softmax"),
+    model=Model("resnet18", dropout=0.5),
+    optimizer=Optimizer(lr=0.01, weight_decay=1e-3, schedule="cosine"),
+    batch_size=256,
+    steps=6250,  # 100 epochs of 16,000 maps
+    seeds=5,
+)
+BEST = replace(
+    SMALL,
+    data=WaferData(train_maps=4000, turns=True),
+    model=Model("wafer_net", width=16),
+    composing=Composing(maps=4, probability=0.5, background="match", pairs="possible"),
+    steps=4000,
+)
+
+PRESETS = {
+    "small": ("Four training modes and two heads, a small net: two CPU cores.", WaferJob(SMALL)),
+    "beyond": ("From an overlay of two maps to the best recipe, a step a row: two CPU cores.", WaferJob(BEST)),
+    "slides": ("The table of the slides: five nets, plain and mixup, five seeds: an accelerator.", WaferJob(SLIDES)),
+    "train": ("One network, by default with the best recipe: for maps of your own, --source.", WaferJob(BEST)),
+}
+
+
+def rows(preset: str, job: WaferJob) -> dict[str, WaferConfig]:
+    """Return the configuration of each row, by its name, which is also that of its folder.
+
+    Raises ValueError for options that the rows set themselves, and for --only with names of no row.
+
+    >>> list(rows("small", WaferJob(SMALL)))[:3]
+    ['erm-softmax', 'erm-sigmoid', 'mixup-softmax']
+    """
+    config = job.effective()
+    if preset == "train":
+        found = {"network": config}
+    elif preset == "slides":
+        found = {
+            f"{net}-{mode}": replace(
+                config,
+                model=replace(config.model, model=net),
+                composing=replace(config.composing, mode="mixup" if mode == "mixup" else "erm"),
+            )
+            for net in NETS
+            for mode in ("plain", "mixup")
+        }
+    elif preset == "small":
+        found = {
+            f"{mode}-{head}": replace(config, composing=replace(config.composing, mode=mode, head=head))
+            for mode in MODES
+            for head in HEADS
+        }
+    else:
+        found = climb(config)
+    unknown = [name for name in job.only if name not in found]
+    if unknown:
+        raise ValueError(f"only must name rows of {preset}: {', '.join(found)}; got {unknown[0]!r}.")
+    return {name: each for name, each in found.items() if not job.only or name in job.only}
+
+
+def climb(config: WaferConfig) -> dict[str, WaferConfig]:
+    """Return the steps from the overlay of the small table to the configuration itself."""
+    start = replace(
+        config,
+        data=replace(config.data, train_maps=min(400, config.data.train_maps), turns=False),
+        model=replace(config.model, width=min(8, config.model.width)),
+        composing=Composing(),
+        steps=min(600, config.steps),
+    )
+    four = replace(config.composing, background="add", pairs="any")
+    possible = replace(four, pairs="possible")
+    matched = replace(start, composing=config.composing)
+    varied = replace(matched, data=replace(config.data))
+    return {
+        "two": start,
+        "four": replace(start, composing=four),
+        "possible": replace(start, composing=possible),
+        "matched": matched,
+        "varied": varied,
+        "longer": replace(varied, steps=config.steps),
+        "wider": config,
+    }
+
+
+def shrink(config: WaferConfig) -> WaferConfig:
+    """Shrink a run to seconds, keeping its method."""
+    return replace(
+        config,
+        data=replace(config.data, train_maps=8, test_maps=4, size=min(config.data.size, 20)),
+        model=replace(config.model, width=4),
+        batch_size=8,
+        steps=2,
+        seeds=1,
+    )

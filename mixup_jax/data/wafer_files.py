@@ -1,0 +1,110 @@
+"""Wafer maps from files: MixedWM38's archive, archives of one's own, and folders of one map a file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from mixup_jax.data.progress import progress
+from mixup_jax.data.wafer_maps import WaferMaps, check_values, resize_map
+from mixup_jax.data.wafer_patterns import DEFECTS
+
+SUFFIXES = (".npy", ".png")
+NOTHING = ("none", "normal")
+"""Names of folders, in any case, whose maps have no defect."""
+
+
+def read_npz(path: Path, defects: Sequence[str] | None = None) -> WaferMaps:
+    """Read an archive: ``arr_0`` maps (n, height, width), ``arr_1`` multi-hot labels (n, defects), as MixedWM38's.
+
+    The names of the defects are given, or stand in the archive as ``defects`` (strings), or are MixedWM38's eight.
+    Objects are refused: nothing is unpickled.
+
+    Raises FileNotFoundError, and ValueError for an archive without these arrays, maps of other values, and labels of
+    the wrong width.
+    """
+    arrays = _arrays(path)
+    missing = [name for name in ("arr_0", "arr_1") if name not in arrays]
+    if missing:
+        raise ValueError(f"{path} holds {', '.join(arrays) or 'nothing'}; it needs arr_0 (maps) and arr_1 (labels).")
+    if defects is None:
+        defects = [str(name) for name in arrays.get("defects", np.array(DEFECTS)).ravel()]
+    label = arrays["arr_1"]
+    if label.ndim != 2 or label.shape[1] != len(defects):
+        raise ValueError(
+            f"{path}: labels (arr_1) have the shape {label.shape}; they need a column for each of the {len(defects)} "
+            f"defects {', '.join(defects)}."
+        )
+    if not np.isin(label, (0, 1)).all():
+        raise ValueError(f"{path}: labels (arr_1) must hold 0 and 1 only.")
+    if len(arrays["arr_0"]) != len(label):
+        raise ValueError(f"{path}: {len(arrays['arr_0'])} maps (arr_0), but {len(label)} labels (arr_1).")
+    return WaferMaps(
+        path.name, "REAL", tuple(defects), check_values(str(path), arrays["arr_0"]), label.astype(np.uint8)
+    )
+
+
+def read_folder(path: Path, size: int) -> WaferMaps:
+    """Read PATH/<defect>/*.npy or *.png, each a map; maps of several defects are in folders such as Center+Scratch.
+
+    Folders called "none" or "normal" hold maps without a defect. Maps may differ in size; they are resized to `size`.
+
+    Raises FileNotFoundError, and ValueError, which names the culprit, for a folder without maps and files that are none.
+    """
+    if not path.is_dir():
+        raise FileNotFoundError(f"{path} is no folder; maps are expected as {path}/<defect>/<name>.npy or .png")
+    folders = sorted(each for each in path.iterdir() if each.is_dir() and not each.name.startswith("."))
+    sets = {each: () if each.name.lower() in NOTHING else tuple(each.name.split("+")) for each in folders}
+    defects = tuple(sorted({name for names in sets.values() for name in names}))
+    if not defects:
+        raise ValueError(f"{path} holds no folders of defects; maps are expected as {path}/<defect>/<name>.npy or .png")
+    files, labels = [], []
+    for folder, names in sets.items():
+        found = list_maps(folder)
+        if not found:
+            raise ValueError(f"{folder} holds no maps; every class needs a {' or '.join(SUFFIXES)} file.")
+        files += found
+        labels += [[name in names for name in defects]] * len(found)
+    maps = np.stack([resize_map(read_map(file), size) for file in progress(files, f"reading {path.name}")])
+    return WaferMaps(path.name, "REAL", defects, maps, np.array(labels, np.uint8))
+
+
+def list_maps(folder: Path) -> list[Path]:
+    """Return the files of maps in a folder, by name."""
+    found = (each for each in folder.iterdir() if each.suffix.lower() in SUFFIXES and not each.name.startswith("."))
+    return sorted(found)
+
+
+def read_map(path: Path) -> np.ndarray:
+    """Read a map, uint8 (height, width) of 0, 1 and 2: an array (.npy), or a picture in these values or black, grey, white.
+
+    Raises ValueError, which names the file, for what is no map.
+    """
+    try:
+        if path.suffix.lower() == ".npy":
+            one = np.load(path, allow_pickle=False)
+        else:
+            with Image.open(path) as picture:
+                one = np.asarray(picture if picture.mode == "P" else picture.convert("L"))
+            if one.max(initial=0) > 3:  # drawn to be looked at: black no die, grey passes, white fails
+                one = np.where(np.isin(one, (127, 128)), 1, np.where(one == 255, 2, one))
+        if one.ndim != 2 or one.size == 0:
+            raise ValueError(f"it has the shape {one.shape}; a map is (height, width)")
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path} cannot be read as a map ({error}).") from error
+    return check_values(str(path), one[None])[0]
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    """Return the arrays of an archive, none of them objects."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not there; it should be a .npz with arr_0 (maps) and arr_1 (labels).")
+    try:
+        archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise ValueError("it is one array")
+        with archive:
+            return {name: archive[name] for name in archive.files}
+    except Exception as error:  # zipfile, zlib and numpy have many for a damaged file
+        raise ValueError(f"{path} cannot be read as a .npz of plain arrays ({str(error).splitlines()[0]}).") from error

@@ -1,0 +1,113 @@
+"""Wafer maps in memory: checked, with sets of defects as labels, and as the two channels that networks see."""
+
+import logging
+from dataclasses import dataclass, replace
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Float, UInt8
+
+from mixup_jax.data.dataset import MARKS
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class WaferMaps:
+    """Maps uint8 (n, height, width): 0 no die, 1 passes, 2 fails; labels uint8 multi-hot (n, defects).
+
+    `mark` is REAL or SYNTHETIC. Raises ValueError for maps of other values and labels that do not fit.
+
+    >>> WaferMaps("mine", "REAL", ("Ring",), np.full((1, 2, 2), 5, np.uint8), np.ones((1, 1), np.uint8))
+    Traceback (most recent call last):
+        ...
+    ValueError: mine: map 0 holds the value 5; a map holds 0 (no die), 1 (passes), 2 (fails).
+    """
+
+    name: str
+    mark: str
+    defects: tuple[str, ...]
+    maps: np.ndarray
+    label: np.ndarray
+
+    def __post_init__(self):
+        if self.mark not in MARKS:
+            raise ValueError(f"{self.name}: mark is {self.mark!r}; it must be one of {', '.join(MARKS)}")
+        if self.maps.dtype != np.uint8 or self.maps.ndim != 3 or 0 in self.maps.shape:
+            raise ValueError(
+                f"{self.name}: maps are {self.maps.dtype} {self.maps.shape}; they must be uint8 (n, height, width), n > 0."
+            )
+        if self.maps.max() > 2:
+            first = int(np.argmax(self.maps.max(axis=(1, 2)) > 2))
+            raise ValueError(
+                f"{self.name}: map {first} holds the value {self.maps[first].max()}; "
+                "a map holds 0 (no die), 1 (passes), 2 (fails)."
+            )
+        if self.label.shape != (len(self.maps), len(self.defects)) or self.label.dtype != np.uint8:
+            raise ValueError(
+                f"{self.name}: labels are {self.label.dtype} {self.label.shape}; they must be uint8 multi-hot "
+                f"({len(self.maps)}, {len(self.defects)}), one column for each of {', '.join(self.defects)}."
+            )
+        if self.label.max() > 1:
+            raise ValueError(f"{self.name}: labels hold {self.label.max()}; a multi-hot label holds 0 and 1.")
+
+    def __len__(self) -> int:
+        return len(self.maps)
+
+    @property
+    def number(self) -> np.ndarray:
+        """Return how many defects each map has, (n,)."""
+        return self.label.sum(axis=1)
+
+    def take(self, index: np.ndarray) -> "WaferMaps":
+        """Return the maps of an index or a mask."""
+        return replace(self, maps=self.maps[index], label=self.label[index])
+
+
+def check_values(name: str, maps: np.ndarray) -> np.ndarray:
+    """Return maps as uint8 of 0, 1 and 2, whatever number type they came in; a 3 is a failing die too, and is logged.
+
+    MixedWM38 is said to hold 3s among its values 0 to 2. Raises ValueError, which names the map, for any other value.
+
+    >>> check_values("mine", np.array([[[0.0, 1.0, 3.0]]])).tolist()
+    [[[0, 1, 2]]]
+    """
+    if maps.ndim != 3 or not (np.issubdtype(maps.dtype, np.number) or maps.dtype == bool):
+        raise ValueError(f"{name}: maps are {maps.dtype} {maps.shape}; they must be numbers (n, height, width).")
+    wrong = ~np.isin(maps, (0, 1, 2, 3))
+    if wrong.any():
+        first = tuple(np.argwhere(wrong)[0])
+        raise ValueError(
+            f"{name}: map {first[0]} holds the value {maps[first]:g}; a map holds 0 (no die), 1 (passes), 2 (fails)."
+        )
+    threes = int(np.count_nonzero(maps == 3))
+    if threes:
+        log.warning("%s: %d dies with the value 3 are taken as failing", name, threes)
+    return np.minimum(maps, 2).astype(np.uint8)
+
+
+def channels(maps: UInt8[Array, "*batch height width"]) -> Float[Array, "*batch height width 2"]:
+    """Return what a network sees: which dies fail, and where dies exist, each 0 or 1.
+
+    >>> channels(jnp.array([[0, 1, 2]], jnp.uint8)).tolist()
+    [[[0.0, 0.0], [0.0, 1.0], [1.0, 1.0]]]
+    """
+    return jnp.stack([maps == 2, maps > 0], axis=-1).astype(jnp.float32)
+
+
+def resize_map(one: np.ndarray, size: int) -> np.ndarray:
+    """Resize a map (height, width) to (size, size) by nearest neighbours: no new values.
+
+    >>> resize_map(np.array([[0, 1], [2, 0]], np.uint8), 4).tolist()
+    [[0, 0, 1, 1], [0, 0, 1, 1], [2, 2, 0, 0], [2, 2, 0, 0]]
+    """
+    rows, columns = (((np.arange(size) + 0.5) * length / size).astype(int) for length in one.shape)
+    return one[np.ix_(rows, columns)]
+
+
+def resize_maps(maps: WaferMaps, size: int) -> WaferMaps:
+    """Resize all maps; those that fit are left alone."""
+    if maps.maps.shape[1:] == (size, size):
+        return maps
+    return replace(maps, maps=np.stack([resize_map(one, size) for one in maps.maps]))

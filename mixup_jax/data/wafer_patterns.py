@@ -1,0 +1,110 @@
+"""The label space of MixedWM38 (Wang et al., 2020, doi 10.1109/TSM.2020.3020985): 8 defect types, 38 patterns of them.
+
+A label is multi-hot over `DEFECTS`, in the order of the data set's eight bits. At most one of Center and Donut, one of
+Edge-Loc and Edge-Ring, Loc and Scratch make 36 patterns, the empty one included; Near-Full and Random cover the whole
+wafer and stand alone.
+"""
+
+import numpy as np
+
+DEFECTS = ("Center", "Donut", "Edge-Loc", "Edge-Ring", "Loc", "Near-Full", "Scratch", "Random")
+"""Names of the bits."""
+SHORT = ("C", "D", "EL", "ER", "L", "NF", "S", "R")
+"""The data set's abbreviations."""
+WHOLE_WAFER = ("Near-Full", "Random")
+"""Types beside which nothing else can be seen; in no pattern are they mixed."""
+EXCLUSIVE = (("Center", "Donut"), ("Edge-Loc", "Edge-Ring"))
+"""Pairs of types that no pattern holds both of."""
+NORMAL = "Normal"
+
+NAMES = [
+    "Normal",
+    "C",
+    "D",
+    "EL",
+    "ER",
+    "L",
+    "NF",
+    "S",
+    "R",
+    "C+EL",
+    "C+ER",
+    "C+L",
+    "C+S",
+    "D+EL",
+    "D+ER",
+    "D+L",
+    "D+S",
+    "EL+L",
+    "EL+S",
+    "ER+L",
+    "ER+S",
+    "L+S",
+    "C+EL+L",
+    "C+EL+S",
+    "C+ER+L",
+    "C+ER+S",
+    "C+L+S",
+    "D+EL+L",
+    "D+EL+S",
+    "D+ER+L",
+    "D+ER+S",
+    "D+L+S",
+    "EL+L+S",
+    "ER+L+S",
+    "C+EL+L+S",
+    "C+ER+L+S",
+    "D+EL+L+S",
+    "D+ER+L+S",
+]
+"""The patterns C1 to C38, in the data set's numbering."""
+
+
+def multi_hot(name: str) -> np.ndarray:
+    """Return the label of a pattern, uint8 (8,); raises ValueError for what is no pattern of these types.
+
+    >>> multi_hot("C+EL").tolist(), int(multi_hot("Normal").sum())
+    ([1, 0, 1, 0, 0, 0, 0, 0], 0)
+    """
+    label = np.zeros(len(DEFECTS), np.uint8)
+    for part in [] if name == NORMAL else name.split("+"):
+        if part not in SHORT:
+            raise ValueError(f"{name!r} is no pattern: {part!r} is none of {', '.join(SHORT)}.")
+        label[SHORT.index(part)] = 1
+    return label
+
+
+PATTERNS = np.stack([multi_hot(name) for name in NAMES])
+"""Labels of C1 to C38, uint8 (38, 8)."""
+SINGLES = PATTERNS[PATTERNS.sum(axis=1) == 1]
+"""The 8 patterns of one type, C2 to C9."""
+MIXED = PATTERNS[PATTERNS.sum(axis=1) > 1]
+"""The 29 patterns of 2 to 4 types, C10 to C38."""
+
+
+def pattern_name(label: np.ndarray, names: tuple[str, ...] = SHORT) -> str:
+    """Write a label as a pattern.
+
+    >>> pattern_name(PATTERNS[22])
+    'C+EL+L'
+    """
+    present = [name for name, bit in zip(names, label, strict=True) if bit]
+    return "+".join(present) or NORMAL
+
+
+def whole_wafer(defects: tuple[str, ...]) -> list[int]:
+    """Return the columns of the types, among these, that cover the whole wafer.
+
+    >>> whole_wafer(DEFECTS)
+    [5, 7]
+    """
+    return [defects.index(name) for name in WHOLE_WAFER if name in defects]
+
+
+def exclusive(defects: tuple[str, ...]) -> list[tuple[int, int]]:
+    """Return the pairs of columns, among these types, that do not occur together.
+
+    >>> exclusive(DEFECTS)
+    [(0, 1), (2, 3)]
+    """
+    return [(defects.index(a), defects.index(b)) for a, b in EXCLUSIVE if a in defects and b in defects]

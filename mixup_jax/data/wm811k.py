@@ -1,0 +1,165 @@
+"""WM-811K (`LSWMD.pkl`, 811,457 maps): a pickle from the internet, read without running anything of it.
+
+A pickle is a program, which may call any function. The unpickler below knows NumPy's arrays and stand-ins for the few
+classes that a pandas frame is made of, under their names in pandas 0.2x (the file's) and today's; it refuses every
+other name. pandas itself is not needed, so neither its version nor its own unpickling matters.
+"""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mixup_jax.data.progress import progress
+from mixup_jax.data.wafer_maps import WaferMaps, check_values, resize_map
+from mixup_jax.data.wafer_patterns import DEFECTS
+
+COLUMNS = ("waferMap", "failureType")
+
+
+def read_wm811k(path: Path, size: int) -> WaferMaps:
+    """Read the labelled maps, resized to `size`; the label "none" is no defect, maps without a label are left out.
+
+    The official split (`trianTestLabel`) is ignored, as by the co-author's code.
+
+    Raises FileNotFoundError, and ValueError for a pickle that holds anything but a frame of arrays, strings and numbers
+    with the columns `waferMap` and `failureType`, for an unknown defect, and maps of other values.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not there; it should be WM-811K's LSWMD.pkl.")
+    columns = read_frame(path)
+    missing = [name for name in COLUMNS if name not in columns]
+    if missing:
+        raise ValueError(f"{path} has no column {' or '.join(missing)}; it is not LSWMD.pkl.")
+    names = {name.lower(): index for index, name in enumerate(DEFECTS)}
+    maps, labels = [], []
+    pairs = zip(*(columns[name] for name in COLUMNS), strict=True)
+    for row, (one, nested) in enumerate(progress(pairs, f"reading {path.name}", len(columns[COLUMNS[0]]))):
+        words = np.asarray(nested).ravel()  # [['Center']]; nothing where the map has no label
+        if not words.size:
+            continue
+        word = str(words[0]).lower()
+        if word != "none" and word not in names:
+            raise ValueError(f"{path}: row {row} has the failureType {words[0]!r}, none of {', '.join(DEFECTS)}, none.")
+        labels.append([index == names.get(word) for index in range(len(DEFECTS))])
+        maps.append(resize_map(check_values(f"{path}, row {row}", np.asarray(one)[None])[0], size))
+    if not maps:
+        raise ValueError(f"{path} holds no labelled map.")
+    return WaferMaps("WM-811K", "REAL", DEFECTS, np.stack(maps), np.array(labels, np.uint8))
+
+
+def read_frame(path: Path) -> dict[str, np.ndarray]:
+    """Read the columns of a pickled pandas frame; raises ValueError for a pickle that holds anything else."""
+    try:
+        with path.open("rb") as file:
+            frame = _Unpickler(file, encoding="latin1").load()
+        if not isinstance(frame, _Frame):
+            raise ValueError(f"it holds {type(frame).__name__}, not a frame")
+        return _columns(frame)
+    except Exception as error:  # whatever a pickle that is no frame, cut off or made up, leads to
+        raise ValueError(
+            f"{path} is not a pickled frame of wafer maps: {str(error) or type(error).__name__}."
+        ) from error
+
+
+class _StandIn:
+    """Keep what a class is called with and the state that it is given; do nothing."""
+
+    def __new__(cls, *arguments: Any) -> Any:
+        made = object.__new__(cls)
+        made.arguments, made.state = arguments, None
+        return made
+
+    def __init__(self, *arguments: Any):
+        pass
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+class _Frame(_StandIn):
+    pass
+
+
+class _Blocks(_StandIn):
+    pass
+
+
+class _Block(_StandIn):
+    """Of several columns of one type: (values, which columns, dimensions)."""
+
+
+class _Index(_StandIn):
+    pass
+
+
+def _new_index(kind: Any, content: dict[str, Any]) -> _Index:
+    return _Index(content)
+
+
+def _reconstructor(kind: Any, base: Any, state: Any) -> Any:
+    if not (isinstance(kind, type) and issubclass(kind, _StandIn)):
+        raise ValueError(f"it makes an object of {kind}")
+    return kind()
+
+
+def _encode(text: str, encoding: str = "latin1") -> bytes:
+    if encoding != "latin1":
+        raise ValueError(f"it encodes text as {encoding}")
+    return text.encode("latin1")
+
+
+_INDEXES = ("Index", "RangeIndex", "Int64Index", "Float64Index")
+_ALLOWED: dict[tuple[str, str], Any] = {
+    ("pandas", "DataFrame"): _Frame,
+    ("pandas.core.frame", "DataFrame"): _Frame,
+    ("pandas.core.internals", "BlockManager"): _Blocks,
+    ("pandas.core.internals.managers", "BlockManager"): _Blocks,
+    ("pandas._libs.internals", "_unpickle_block"): _Block,
+    **{(f"pandas{part}.base", "_new_Index"): _new_index for part in (".indexes", ".core.indexes", ".core")},
+    **{("pandas", name): _Index for name in _INDEXES},
+    **{
+        (f"pandas{part}.{module}", name): _Index
+        for part in (".indexes", ".core.indexes")
+        for module in ("base", "range", "numeric")
+        for name in _INDEXES
+    },
+    **{(f"numpy.{core}.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0] for core in ("core", "_core")},
+    **{(f"numpy.{core}.multiarray", "scalar"): np.float64(0).__reduce__()[0] for core in ("core", "_core")},
+    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "dtype"): np.dtype,
+    ("_codecs", "encode"): _encode,
+    **{(module, "_reconstructor"): _reconstructor for module in ("copy_reg", "copyreg")},
+    **{
+        (module, name): each
+        for module in ("__builtin__", "builtins")
+        for name, each in (("slice", slice), ("bytes", bytes))
+    },
+    **{(module, "object"): object for module in ("__builtin__", "builtins")},
+}
+"""Every name that a pickle may use, and what it gets."""
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _ALLOWED:
+            raise ValueError(f"it asks for {module}.{name}, which a frame of wafer maps does not need")
+        return _ALLOWED[module, name]
+
+
+def _columns(frame: _Frame) -> dict[str, np.ndarray]:
+    """Return the columns of a frame by name, of today's layout or of pandas 0.2x's."""
+    manager = frame.state.get("_mgr", frame.state.get("_data"))
+    if manager.state is None:
+        blocks, axes = manager.arguments
+        parts = [block.arguments[:2] for block in blocks]
+    else:  # (axes, values, items, {"0.14.1": {"axes", "blocks"}})
+        content = manager.state[3]["0.14.1"]
+        axes, parts = content["axes"], [(block["values"], block["mgr_locs"]) for block in content["blocks"]]
+    names = [str(name) for name in axes[0].arguments[0]["data"]]
+    columns = {}
+    for values, places in parts:
+        for name, column in zip(np.array(names, object)[places], values, strict=True):
+            columns[name] = column
+    return columns

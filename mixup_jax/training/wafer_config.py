@@ -1,0 +1,99 @@
+"""The configuration of a run on wafer maps: frozen dataclasses whose comments are the command line's help."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mixup_jax.config import Model, Optimizer
+
+SMALLEST = 8
+
+
+@dataclass(frozen=True)
+class WaferData:
+    """What is learned from: maps with one defect, never those with several."""
+
+    source: str = "generator"
+    """generator, or a file or folder of maps: mixedwm38:PATH.npz, wm811k:PATH.pkl, npz:PATH, folder:PATH."""
+    noise: Literal["low", "high"] = "low"
+    """Background of the generator's maps: 2 to 8 % of the dies fail (low), or 15 to 25 % as in MixedWM38 (high)."""
+    train_maps: int = 400
+    """Training maps of each defect that the generator draws."""
+    test_maps: int = 100
+    """Maps of each pattern to validate on (of one defect) and to test on (of all), that the generator draws."""
+    size: int = 52
+    """Height and width of the maps; others are resized by nearest neighbours."""
+    normal: bool = False
+    """Also train on maps without a defect, as a label of zeros (sigmoid head)."""
+    turns: bool = False
+    """Turn and mirror training maps at random, as far as a square allows."""
+
+
+@dataclass(frozen=True)
+class Composing:
+    """How training maps are put together."""
+
+    mode: Literal["erm", "mixup", "mixup-multi-hot", "overlay"] = "overlay"
+    """erm: as they are. mixup: blended, labels too. mixup-multi-hot: blended, labels of both. overlay: dies that fail
+    in either, labels of both."""
+    head: Literal["softmax", "sigmoid"] = "sigmoid"
+    """softmax: probabilities of one defect or another. sigmoid: a probability for each defect."""
+    alpha: float = 1.0
+    """Strength of mixup, lambda ~ Beta(alpha, alpha)."""
+    maps: int = 2
+    """How many maps are laid over each other at most (overlay)."""
+    probability: float = 1.0
+    """Probability of each further map, drawn for each example (overlay)."""
+    background: Literal["add", "match"] = "add"
+    """add: the background of all maps. match: that of one map, the others' is taken away first (overlay)."""
+    pairs: Literal["any", "possible"] = "any"
+    """any: all defects are laid over each other. possible: those that occur together; nothing over Near-Full or Random,
+    not Center over Donut, not Edge-Loc over Edge-Ring (overlay)."""
+
+
+@dataclass(frozen=True)
+class WaferConfig:
+    """Everything that the result of a run depends on."""
+
+    data: WaferData = field(default_factory=WaferData)
+    model: Model = field(default_factory=lambda: Model("wafer_net", width=32))
+    composing: Composing = field(default_factory=Composing)
+    optimizer: Optimizer = field(
+        default_factory=lambda: Optimizer(optimizer="adam", lr=2e-3, weight_decay=0.0, schedule="cosine")
+    )
+    batch_size: int = 32
+    """Maps a step, each of a defect drawn uniformly: classes are balanced."""
+    steps: int = 600
+    """Steps of the training."""
+    seed: int = 0
+    """The first seed."""
+    seeds: int = 1
+    """How many seeds to train: seed, seed + 1, ..."""
+
+    def __post_init__(self) -> None:
+        """Refuse what no run can be made of."""
+        at_least = {
+            "train_maps": (self.data.train_maps, 1),
+            "test_maps": (self.data.test_maps, 1),
+            "size": (self.data.size, SMALLEST),
+            "maps": (self.composing.maps, 2),
+            "batch_size": (self.batch_size, 2),
+            "steps": (self.steps, 1),
+            "seeds": (self.seeds, 1),
+        }
+        for name, (value, least) in at_least.items():
+            if value < least:
+                raise ValueError(f"{name} must be at least {least}, got {value}.")
+        composing = self.composing
+        if not 0 < composing.alpha < float("inf"):
+            raise ValueError(f"alpha must be a positive finite number, got {composing.alpha}; mode erm mixes nothing.")
+        if not 0 < composing.probability <= 1:
+            raise ValueError(f"probability must be in (0, 1], got {composing.probability}.")
+        if composing.mode != "overlay":
+            default = Composing()
+            for name in ("maps", "probability", "background", "pairs"):
+                if getattr(composing, name) != getattr(default, name):
+                    raise ValueError(
+                        f"{name} is for the mode overlay, got {getattr(composing, name)} with {composing.mode}."
+                    )
+        if self.data.normal and composing.head == "softmax":
+            raise ValueError("normal needs --head sigmoid: a softmax always names a defect.")

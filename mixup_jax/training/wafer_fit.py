@@ -1,0 +1,135 @@
+"""Train on wafer maps: two compiled programs for all seeds of a run, its checkpoints, and the network that it leaves."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from mixup_jax.data.wafer_maps import WaferMaps, channels
+from mixup_jax.errors import CheckpointError, NotFinite
+from mixup_jax.evaluation.classification import in_batches
+from mixup_jax.training.checkpoint import open_checkpoints
+from mixup_jax.training.programs import NEVER, one_after_the_other
+from mixup_jax.training.progress import progress_bar
+from mixup_jax.training.state import TrainState, init_state
+from mixup_jax.training.stopping import stop_on_signals
+from mixup_jax.training.wafer_config import WaferConfig
+from mixup_jax.training.wafer_step import Pool, WaferRecipe, make_pool, make_wafer_recipe, wafer_step
+
+CHUNK_SECONDS, SAVE_SECONDS = 2.0, 60.0
+BATCH = 100
+"""Maps of a batch that is predicted."""
+
+
+class Progress(NamedTuple):
+    """What a checkpoint holds: the states of all seeds, and the first step that was not finite, int32 (seeds,)."""
+
+    state: TrainState
+    bad_step: Array
+
+
+@dataclass(frozen=True)
+class WaferPrograms:
+    """Compiled for all seeds; states have a leading axis over them."""
+
+    init: Callable[[Array], TrainState]
+    train: Callable[[Progress, Pool, Any], Progress]
+    logits: Callable[[TrainState, Array], Array]
+
+
+def make_wafer_programs(recipe: WaferRecipe, size: int) -> WaferPrograms:
+    """Build the programs; `count` of steps is traced, so that nothing compiles twice."""
+
+    def init(seed: Array) -> TrainState:
+        return init_state(seed, recipe.model, recipe.optimizer, jnp.zeros((1, size, size, 2)))
+
+    def train(progress: Progress, pool: Pool, count: Array) -> Progress:
+        def body(_: Any, progress: Progress) -> Progress:
+            state, metrics = wafer_step(progress.state, pool, recipe)
+            finite = jnp.isfinite(metrics["loss"]) & jnp.isfinite(metrics["grad_norm"])
+            here = jnp.where(finite, NEVER, progress.state.step)
+            return Progress(state, jnp.minimum(progress.bad_step, here))
+
+        return jax.lax.fori_loop(0, count, body, progress)
+
+    def logits(state: TrainState, batches: Array) -> Array:
+        variables = {"params": state.params, "batch_stats": state.batch_stats}
+        return jax.lax.map(lambda maps: recipe.model.apply(variables, channels(maps), train=False), batches)
+
+    def over_seeds(function: Callable, in_axes: tuple[int | None, ...]) -> Any:
+        on_cpu = jax.default_backend() == "cpu"
+        return jax.jit(one_after_the_other(function, in_axes) if on_cpu else jax.vmap(function, in_axes))
+
+    return WaferPrograms(
+        init=over_seeds(init, (0,)), train=over_seeds(train, (0, None, None)), logits=over_seeds(logits, (0, None))
+    )
+
+
+@dataclass(frozen=True)
+class WaferNetwork:
+    """The trained networks of a run, one a seed."""
+
+    programs: WaferPrograms
+    state: TrainState
+
+    def logits(self, maps: np.ndarray) -> np.ndarray:
+        """Return the logits, float32 (seeds, n, defects), of maps uint8 (n, height, width)."""
+        batches, _, _ = in_batches(maps, np.zeros(len(maps), np.int32), min(BATCH, len(maps)))
+        found = np.asarray(self.programs.logits(self.state, jnp.asarray(batches)))
+        return found.reshape(len(found), -1, found.shape[-1])[:, : len(maps)]
+
+
+def fit_wafer(config: WaferConfig, training: WaferMaps, workdir: Path, *, title: str = "") -> WaferNetwork:
+    """Train all seeds in `workdir`, from its newest checkpoint if there is one, to the end.
+
+    Raises `Stopped` after a signal, `NotFinite`, and what `make_pool` raises.
+    """
+    programs, start = _begin(config, training.defects)
+    pool = make_pool(training, config.data.normal)
+    with stop_on_signals() as stop, open_checkpoints(workdir / "checkpoints", keep=1) as checkpoints:
+        progress = checkpoints.restore(start) or start
+        step, count, saved = int(progress.state.step[0]), 1, time.perf_counter()
+        with progress_bar(title or workdir.name, config.steps, step, show=True) as bar:
+            while step < config.steps:
+                began = time.perf_counter()
+                count = min(count, config.steps - step)
+                progress = programs.train(progress, pool, np.int32(count))
+                bad_step = np.asarray(progress.bad_step)
+                if bad_step.min() < NEVER:
+                    seed = config.seed + int(bad_step.argmin())
+                    raise NotFinite(f"loss or gradient is not finite at step {bad_step.min()} of seed {seed}.")
+                step += count
+                seconds = time.perf_counter() - began
+                bar.update(step, count * config.batch_size * config.seeds / seconds)
+                count = max(1, min(2 * count, int(count * CHUNK_SECONDS / seconds)))
+                if step == config.steps or stop.requested() or time.perf_counter() - saved > SAVE_SECONDS:
+                    checkpoints.save(progress, step, None)
+                    saved = time.perf_counter()
+                if stop.requested() and step < config.steps:
+                    checkpoints.wait()
+                    raise stop.stopped(f"at step {step} of {config.steps}; the same command goes on from there.")
+    return WaferNetwork(programs, progress.state)
+
+
+def load_wafer_network(config: WaferConfig, defects: tuple[str, ...], workdir: Path) -> WaferNetwork:
+    """Load what `fit_wafer` has left in a folder; raises CheckpointError where there is none, or it is not trained."""
+    programs, start = _begin(config, defects)
+    if not (workdir / "checkpoints").is_dir():
+        raise CheckpointError(f"{workdir} holds no checkpoint; train first.")
+    with open_checkpoints(workdir / "checkpoints", keep=1) as checkpoints:
+        progress = checkpoints.restore(start)
+    if progress is None or int(progress.state.step[0]) < config.steps:
+        raise CheckpointError(f"the training in {workdir} has not ended; the same command goes on with it.")
+    return WaferNetwork(programs, progress.state)
+
+
+def _begin(config: WaferConfig, defects: tuple[str, ...]) -> tuple[WaferPrograms, Progress]:
+    programs = make_wafer_programs(make_wafer_recipe(config, defects), config.data.size)
+    seeds = jnp.arange(config.seed, config.seed + config.seeds, dtype=jnp.uint32)
+    return programs, Progress(programs.init(seeds), jnp.full(config.seeds, NEVER, jnp.int32))

@@ -1,0 +1,38 @@
+"""The maps that decision rules are chosen on: held-out maps of one defect, and overlays of them."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mixup_jax.data.wafer_maps import WaferMaps, channels
+from mixup_jax.data.wafer_patterns import whole_wafer
+from mixup_jax.training.wafer_compose import compose
+from mixup_jax.training.wafer_config import Composing
+
+OVERLAYS = 2
+"""Overlays for each held-out map."""
+MOST, FURTHER = 4, 0.8
+"""Maps of an overlay at most, and the probability of each further one."""
+
+
+def overlaid(maps: WaferMaps, background: str, seed: int) -> WaferMaps:
+    """Lay maps of one defect over each other at random, up to four, types that occur together only.
+
+    `background` as in training: "add" or "match". The same seed gives the same maps.
+    """
+    composing = Composing(maps=MOST, probability=FURTHER, background=background, pairs="possible")  # pyright: ignore[reportArgumentType]
+    both = channels(jnp.asarray(maps.maps))
+    batch = {"fail": both[..., 0], "exists": both[..., 1], "label": jnp.asarray(maps.label, jnp.float32)}
+    found = compose(jax.random.key(seed), batch, composing, maps.defects)
+    mixed = np.asarray(found["exists"] + found["fail"]).astype(np.uint8)
+    label = np.asarray(found["label"]).astype(np.uint8)
+    return WaferMaps(f"overlays of {maps.name}", maps.mark, maps.defects, mixed, label)
+
+
+def validation_maps(maps: WaferMaps, background: str) -> WaferMaps:
+    """Return held-out maps of one defect (or none) and overlays of those that leave room for another."""
+    laid = (maps.number == 1) & ~maps.label[:, whole_wafer(maps.defects)].any(axis=1)
+    single = maps.take(laid)
+    parts = [maps, *(overlaid(single, background, seed) for seed in range(OVERLAYS))]
+    joined = (np.concatenate([getattr(part, name) for part in parts]) for name in ("maps", "label"))
+    return WaferMaps(f"{maps.name} and overlays", maps.mark, maps.defects, *joined)
