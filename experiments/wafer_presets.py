@@ -11,13 +11,13 @@ from mixup_jax.training.wafer_config import Composing, WaferConfig, WaferData
 MODES = ("erm", "mixup", "mixup-multi-hot", "overlay")
 HEADS = ("softmax", "sigmoid")
 NETS = {
-    "alexnet_bn": "AlexNet",
-    "vgg16_bn": "VGGNet-16",
+    "alexnet_gap": "AlexNet",
+    "vgg16_gap": "VGGNet-16",
     "resnet18": "ResNet-18",
     "resnet34": "ResNet-34",
     "resnet50": "ResNet-50",
 }
-"""The slides' networks, by their names here and there."""
+"""The slides' networks, by their names here and there; with BatchNorm and average pooling, as the co-author's."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,10 @@ class WaferJob:
 
 
 SMALL = WaferConfig(model=Model("wafer_net", width=8), steps=600, seeds=3)
-# Paper: the slides say neither data set nor settings; these are those of a co-author's code of the time (10.3 there).
+# Paper: the slides say neither data set nor settings; these are those of a co-author's code of the time
+# (github.com/hgkahng/wbm-self-supervised, September 2020).
 SLIDES = WaferConfig(
-    data=WaferData(noise="high", train_maps=2000),
+    data=WaferData(noise="high", train_maps=2000, size=64),
     composing=Composing(mode="mixup", head="softmax"),
     model=Model("resnet18", dropout=0.5),
     optimizer=Optimizer(lr=0.01, weight_decay=1e-3, schedule="cosine"),
@@ -127,7 +128,7 @@ def shrink(config: WaferConfig) -> WaferConfig:
     """Shrink a run to seconds, keeping its method."""
     return replace(
         config,
-        data=replace(config.data, train_maps=8, test_maps=4, size=min(config.data.size, 20)),
+        data=replace(config.data, train_maps=8, test_maps=4, size=config.data.size),
         model=replace(config.model, width=4),
         batch_size=8,
         steps=2,

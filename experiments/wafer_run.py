@@ -22,12 +22,14 @@ from mixup_jax.training.wafer_config import Composing, WaferConfig, WaferData
 from mixup_jax.training.wafer_fit import WaferNetwork, fit_wafer
 from mixup_jax.training.wafer_validation import overlaid, validation_maps
 
+Content = dict[str, Any]
 NAME = "wafer.json"
+PARTS: dict[str, Any] = {"data": WaferData, "model": Model, "composing": Composing, "optimizer": Optimizer}
 OVERLAY_SEED = 1_000
 """Of test maps made by overlaying single ones, where the source has no mixed maps."""
 
 
-def run_wafer(config: WaferConfig, maps: WaferSplit, workdir: Path, *, title: str = "") -> dict[str, Any]:
+def run_wafer(config: WaferConfig, maps: WaferSplit, workdir: Path, *, title: str = "") -> Content:
     """Train, choose the rules on validation maps, measure on test maps; return the content of wafer.json.
 
     Raises what `fit_wafer` raises, and ValueError for a folder that holds a run of another configuration.
@@ -42,14 +44,15 @@ def run_wafer(config: WaferConfig, maps: WaferSplit, workdir: Path, *, title: st
     return content
 
 
-def evaluate(network: WaferNetwork, config: WaferConfig, maps: WaferSplit, workdir: Path) -> dict[str, Any]:
+def evaluate(network: WaferNetwork, config: WaferConfig, maps: WaferSplit, workdir: Path) -> Content:
     """Return the rules of each seed and what they measure; leave the probabilities of the test maps in the folder."""
-    head = config.composing.head
-    chosen_on = validation_maps(maps.validation, config.composing.background)
-    tested = test_maps(maps)
+    head, normal = config.composing.head, config.data.normal
+    held_out = maps.validation if normal else maps.validation.take(maps.validation.number > 0)
+    chosen_on = validation_maps(held_out, config.composing.background)
+    tested = tested_maps(maps, normal)
     here = probabilities(network.logits(chosen_on.maps), head)
     there = probabilities(network.logits(tested.maps), head)
-    rules = [choose_rules(each, chosen_on.label, empty=config.data.normal) for each in here]
+    rules = [choose_rules(each, chosen_on.label, empty=normal) for each in here]
     measured = [measure(each, tested.label, rule, tested.defects) for each, rule in zip(there, rules, strict=True)]
     validated = [measure(each, chosen_on.label, rule, tested.defects) for each, rule in zip(here, rules, strict=True)]
     np.savez_compressed(workdir / "probabilities.npz", probability=there.astype(np.float32), label=tested.label)
@@ -57,32 +60,36 @@ def evaluate(network: WaferNetwork, config: WaferConfig, maps: WaferSplit, workd
     return {"rules": rules, "measured": measured, "validated": validated, "params_digest": digest}
 
 
-def test_maps(maps: WaferSplit) -> WaferMaps:
-    """Return single and mixed test maps; overlays of single ones stand in for mixed ones where the source has none."""
-    mixed = maps.mixed or overlaid(maps.single.take(maps.single.number == 1), "add", OVERLAY_SEED)
-    joined = (np.concatenate([getattr(part, name) for part in (maps.single, mixed)]) for name in ("maps", "label"))
-    return WaferMaps(maps.single.name, maps.single.mark, maps.single.defects, *joined)
+def tested_maps(maps: WaferSplit, normal: bool) -> WaferMaps:
+    """Return single and mixed test maps, and with `normal` those without a defect.
+
+    Where the source has no mixed maps, overlays of single ones stand in for them.
+    """
+    single = maps.single if normal else maps.single.take(maps.single.number > 0)
+    mixed = maps.mixed or overlaid(single.take(single.number == 1), "add", OVERLAY_SEED)
+    joined = (np.concatenate([getattr(part, name) for part in (single, mixed)]) for name in ("maps", "label"))
+    return WaferMaps(single.name, single.mark, single.defects, *joined)
 
 
-def read_run(workdir: Path) -> tuple[WaferConfig, dict[str, Any]]:
+def read_run(workdir: Path) -> tuple[WaferConfig, Content]:
     """Read a run's configuration and the content of its wafer.json; raises ValueError for other folders."""
     try:
         content = json.loads((workdir / NAME).read_text())
-        fields = content["config"]
-        for name, part in (("data", WaferData), ("model", Model), ("composing", Composing), ("optimizer", Optimizer)):
+        fields = dict(content["config"])
+        for name, part in PARTS.items():
             fields[name] = part(**{key: tuple(v) if isinstance(v, list) else v for key, v in fields[name].items()})
         return WaferConfig(**fields), content
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{workdir} is not the folder of a wafer run: {error}") from None
 
 
-def _claim(config: WaferConfig, maps: WaferSplit, workdir: Path) -> dict[str, Any]:
+def _claim(config: WaferConfig, maps: WaferSplit, workdir: Path) -> Content:
     """Return the content of the folder's wafer.json, written now if there is none."""
     if (workdir / NAME).exists():
         there, content = read_run(workdir)
         if there != config:
             raise ValueError(f"{workdir} holds a run of another configuration; choose another --workdir.")
-        return json.loads((workdir / NAME).read_text())
+        return content
     plain = json.loads(json.dumps(dataclasses.asdict(config)))
     names = {"source": maps.training.name, "mark": maps.training.mark, "defects": list(maps.training.defects)}
     content = {"config": plain, **names, **origin()}

@@ -1,4 +1,4 @@
-"""Take the background of a wafer map away, so that its defect can be laid over another map with a background of its own.
+"""Take the background of a wafer map away, so that its defect can be laid over another map, which has one of its own.
 
 Two maps that are laid over each other have the background of both, 1 - (1 - p)^2, which no map with two defects has.
 Where a share f of the dies fails and the background is p, a failing die is due to the background alone with the

@@ -45,12 +45,20 @@ def read_npz(path: Path, defects: Sequence[str] | None = None) -> WaferMaps:
     )
 
 
+def read_maps(path: Path) -> np.ndarray:
+    """Read the maps alone of an archive, its ``arr_0``, uint8 (n, height, width); raises what `read_npz` raises."""
+    arrays = _arrays(path)
+    if "arr_0" not in arrays:
+        raise ValueError(f"{path} holds {', '.join(arrays) or 'nothing'}; it needs arr_0 (maps).")
+    return check_values(str(path), arrays["arr_0"])
+
+
 def read_folder(path: Path, size: int) -> WaferMaps:
     """Read PATH/<defect>/*.npy or *.png, each a map; maps of several defects are in folders such as Center+Scratch.
 
     Folders called "none" or "normal" hold maps without a defect. Maps may differ in size; they are resized to `size`.
 
-    Raises FileNotFoundError, and ValueError, which names the culprit, for a folder without maps and files that are none.
+    Raises FileNotFoundError, and ValueError, which names the culprit, for folders without maps and files that are none.
     """
     if not path.is_dir():
         raise FileNotFoundError(f"{path} is no folder; maps are expected as {path}/<defect>/<name>.npy or .png")
@@ -77,7 +85,7 @@ def list_maps(folder: Path) -> list[Path]:
 
 
 def read_map(path: Path) -> np.ndarray:
-    """Read a map, uint8 (height, width) of 0, 1 and 2: an array (.npy), or a picture in these values or black, grey, white.
+    """Read a map, uint8 (height, width): an array (.npy), or a picture (.png), in 0, 1, 2 or in black, grey, white.
 
     Raises ValueError, which names the file, for what is no map.
     """

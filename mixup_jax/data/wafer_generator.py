@@ -31,8 +31,8 @@ def draw_maps(
 ) -> UInt8[Array, "maps size size"]:
     """Draw a map for each multi-hot label: 0 no die, 1 a die that passes, 2 one that fails.
 
-    Map i depends on `rng`, i and its label only. `noise` is a key of `NOISE`. The whole-wafer types Near-Full and Random
-    leave no background; other defects would be drawn over them.
+    Map i depends on `rng`, i and its label only. `noise` is a key of `NOISE`. The types Near-Full and Random have
+    no background, and nothing can be seen beside them.
 
     Raises ValueError for an unknown noise or labels that are not (maps, 8).
 

@@ -36,7 +36,7 @@ class WaferMaps:
             raise ValueError(f"{self.name}: mark is {self.mark!r}; it must be one of {', '.join(MARKS)}")
         if self.maps.dtype != np.uint8 or self.maps.ndim != 3 or 0 in self.maps.shape:
             raise ValueError(
-                f"{self.name}: maps are {self.maps.dtype} {self.maps.shape}; they must be uint8 (n, height, width), n > 0."
+                f"{self.name}: maps are {self.maps.dtype} {self.maps.shape}; they need uint8 (n, height, width), n > 0."
             )
         if self.maps.max() > 2:
             first = int(np.argmax(self.maps.max(axis=(1, 2)) > 2))

@@ -17,46 +17,12 @@ EXCLUSIVE = (("Center", "Donut"), ("Edge-Loc", "Edge-Ring"))
 """Pairs of types that no pattern holds both of."""
 NORMAL = "Normal"
 
-NAMES = [
-    "Normal",
-    "C",
-    "D",
-    "EL",
-    "ER",
-    "L",
-    "NF",
-    "S",
-    "R",
-    "C+EL",
-    "C+ER",
-    "C+L",
-    "C+S",
-    "D+EL",
-    "D+ER",
-    "D+L",
-    "D+S",
-    "EL+L",
-    "EL+S",
-    "ER+L",
-    "ER+S",
-    "L+S",
-    "C+EL+L",
-    "C+EL+S",
-    "C+ER+L",
-    "C+ER+S",
-    "C+L+S",
-    "D+EL+L",
-    "D+EL+S",
-    "D+ER+L",
-    "D+ER+S",
-    "D+L+S",
-    "EL+L+S",
-    "ER+L+S",
-    "C+EL+L+S",
-    "C+ER+L+S",
-    "D+EL+L+S",
-    "D+ER+L+S",
-]
+MIXTURES = """
+    C+EL C+ER C+L C+S D+EL D+ER D+L D+S EL+L EL+S ER+L ER+S L+S
+    C+EL+L C+EL+S C+ER+L C+ER+S C+L+S D+EL+L D+EL+S D+ER+L D+ER+S D+L+S EL+L+S ER+L+S
+    C+EL+L+S C+ER+L+S D+EL+L+S D+ER+L+S
+"""
+NAMES = (NORMAL, *SHORT, *MIXTURES.split())
 """The patterns C1 to C38, in the data set's numbering."""
 
 

@@ -66,13 +66,16 @@ def read_frame(path: Path) -> dict[str, np.ndarray]:
 class _StandIn:
     """Keep what a class is called with and the state that it is given; do nothing."""
 
+    arguments: tuple[Any, ...]
+    state: Any
+
     def __new__(cls, *arguments: Any) -> Any:
         made = object.__new__(cls)
-        made.arguments, made.state = arguments, None
+        made.arguments, made.state = arguments, {}
         return made
 
     def __init__(self, *arguments: Any):
-        pass
+        """Take what `__new__` has kept: pickles call the one, the other or both."""
 
     def __setstate__(self, state: Any) -> None:
         self.state = state
@@ -151,7 +154,7 @@ class _Unpickler(pickle.Unpickler):
 def _columns(frame: _Frame) -> dict[str, np.ndarray]:
     """Return the columns of a frame by name, of today's layout or of pandas 0.2x's."""
     manager = frame.state.get("_mgr", frame.state.get("_data"))
-    if manager.state is None:
+    if not manager.state:
         blocks, axes = manager.arguments
         parts = [block.arguments[:2] for block in blocks]
     else:  # (axes, values, items, {"0.14.1": {"axes", "blocks"}})

@@ -81,7 +81,7 @@ def best_gap(probability: Probabilities, truth: Sets) -> float:
 
 
 def best_thresholds(probability: Probabilities, truth: Sets, *, empty: bool = False, rounds: int = 2) -> np.ndarray:
-    """Return a threshold for each class: from the best common one on, class by class the one with most exact matches."""
+    """Return a threshold for each class: from the best common one on, class by class that with most exact matches."""
     found = np.full(probability.shape[1], best_threshold(probability, truth, empty=empty))
     for _ in range(rounds):
         for column in range(len(found)):

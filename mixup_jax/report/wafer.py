@@ -1,4 +1,4 @@
-"""Draw wafer maps: a sheet of patterns, which patterns are taken for which, and maps with what a network says of them."""
+"""Draw wafer maps: a sheet of patterns, which patterns are taken for which, and what a network says of maps."""
 
 from collections.abc import Sequence
 

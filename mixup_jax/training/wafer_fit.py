@@ -1,4 +1,4 @@
-"""Train on wafer maps: two compiled programs for all seeds of a run, its checkpoints, and the network that it leaves."""
+"""Train on wafer maps: the compiled programs for all seeds of a run, its checkpoints, the network that it leaves."""
 
 import time
 from collections.abc import Callable
@@ -15,8 +15,9 @@ from mixup_jax.data.wafer_maps import WaferMaps, channels
 from mixup_jax.errors import CheckpointError, NotFinite
 from mixup_jax.evaluation.classification import in_batches
 from mixup_jax.training.checkpoint import open_checkpoints
-from mixup_jax.training.programs import NEVER, one_after_the_other
+from mixup_jax.training.programs import NEVER
 from mixup_jax.training.progress import progress_bar
+from mixup_jax.training.side_by_side import side_by_side
 from mixup_jax.training.state import TrainState, init_state
 from mixup_jax.training.stopping import stop_on_signals
 from mixup_jax.training.wafer_config import WaferConfig
@@ -62,12 +63,10 @@ def make_wafer_programs(recipe: WaferRecipe, size: int) -> WaferPrograms:
         variables = {"params": state.params, "batch_stats": state.batch_stats}
         return jax.lax.map(lambda maps: recipe.model.apply(variables, channels(maps), train=False), batches)
 
-    def over_seeds(function: Callable, in_axes: tuple[int | None, ...]) -> Any:
-        on_cpu = jax.default_backend() == "cpu"
-        return jax.jit(one_after_the_other(function, in_axes) if on_cpu else jax.vmap(function, in_axes))
-
     return WaferPrograms(
-        init=over_seeds(init, (0,)), train=over_seeds(train, (0, None, None)), logits=over_seeds(logits, (0, None))
+        init=jax.jit(side_by_side(init, (0,))),
+        train=jax.jit(side_by_side(train, (0, None, None))),
+        logits=jax.jit(side_by_side(logits, (0, None))),
     )
 
 

@@ -1,0 +1,71 @@
+"""Wafer maps: recognise several defects at once, learned from maps with one defect only.
+
+Slides (DMQA seminar, 2020), mean over five nets of "accuracy", of which they do not say what it counts: single types
+97.8 % plain, 97.1 % mixup; mixed types 72.6 % plain, 91.2 % mixup.
+
+    python -m experiments.wafer small                                   # modes and heads; half an hour on two cores
+    python -m experiments.wafer beyond --noise high                     # to the best recipe; an hour on two cores
+    python -m experiments.wafer slides                                  # the slides' table; an accelerator
+    python -m experiments.wafer train --source npz:maps.npz             # one network, on maps of your own
+    python -m experiments.wafer predict runs/wafer/train/network maps/  # a folder of maps to a CSV
+"""
+
+import sys
+from pathlib import Path
+
+from experiments.command_line import parse
+from experiments.errors import call, one_line_errors
+from experiments.paper_table import write_table
+from experiments.running import cache_compilations
+from experiments.wafer_predict import predict
+from experiments.wafer_presets import PRESETS, WaferJob, rows
+from experiments.wafer_run import Content, run_wafer
+from experiments.wafer_tables import by_number_table, main_table
+from mixup_jax.data.wafer_source import WaferSplit, load_wafer
+from mixup_jax.training.wafer_config import WaferConfig
+
+
+def main() -> None:
+    """Read the command line: predict, or a preset and its options."""
+    cache_compilations()
+    if sys.argv[1:2] == ["predict"]:
+        del sys.argv[1]
+        call(predict, prog="python -m experiments.wafer predict")
+        return
+    text = f"{__doc__}\n`predict --help` has its own options."
+    preset, job = parse("wafer", text, PRESETS, "small", sys.argv[1:])
+    run(preset, job)
+
+
+def run(preset: str, job: WaferJob) -> None:
+    """Train every row of a preset, those that are done being read, and write its tables and figures."""
+    from experiments.wafer_figures import draw_figures  # matplotlib takes a second to import
+
+    folder = job.workdir or Path("runs") / "wafer" / (f"{preset}-{job.config.data.noise}" + "-smoke" * job.smoke)
+    configs = rows(preset, job)
+    maps: dict[tuple, WaferSplit] = {}
+    results: dict[str, tuple[WaferConfig, Content]] = {}
+    for name, config in configs.items():
+        key = data_key(config)
+        if key not in maps:
+            maps = {key: load_wafer(key[0], **dict(key[1:]))}
+        print(f"{name}", flush=True)
+        results[name] = config, run_wafer(config, maps[key], folder / name, title=f"wafer {name}")
+    last = list(configs)[-1]
+    figures = draw_figures(folder, folder / last, last, maps[data_key(configs[last])])
+    contents = [content for _, content in results.values()]
+    write_table(folder, main_table(preset, results, figures), contents)
+    write_table(folder / "by_number", by_number_table(preset, results), contents)
+    print(f"\n{folder}: table.json, by_number/, figures/, a folder for each row; python -m experiments.report {folder}")
+
+
+def data_key(config: WaferConfig) -> tuple:
+    """Return what the maps of a configuration depend on."""
+    data = config.data
+    names = ("noise", "train_maps", "test_maps", "size")
+    return (data.source, *((name, getattr(data, name)) for name in names))
+
+
+if __name__ == "__main__":
+    with one_line_errors():
+        main()

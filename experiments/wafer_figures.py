@@ -1,0 +1,62 @@
+"""The figures of a table on wafer maps: which patterns are taken for which, and maps with what the network says."""
+
+from pathlib import Path
+
+import numpy as np
+
+from experiments.wafer_run import read_run, tested_maps
+from mixup_jax.data.wafer_patterns import DEFECTS, SHORT, pattern_name
+from mixup_jax.data.wafer_source import WaferSplit
+from mixup_jax.evaluation.wafer import apply_rule
+from mixup_jax.report.drawing import save_png
+from mixup_jax.report.wafer import OTHER, judged_maps, pattern_confusion
+
+SHOWN = 12
+"""Maps that are shown, half of them wrongly judged where there are as many."""
+
+
+def draw_figures(folder: Path, workdir: Path, name: str, maps: WaferSplit) -> tuple[tuple[str, str], ...]:
+    """Draw the figures of a run's first seed, with a threshold for each class; return paths and captions."""
+    config, content = read_run(workdir)
+    tested = tested_maps(maps, config.data.normal)
+    with np.load(workdir / "probabilities.npz", allow_pickle=False) as arrays:
+        probability = arrays["probability"][0]
+    chosen = apply_rule("thresholds", probability, content["rules"][0], tested.defects)
+    short = SHORT if tested.defects == DEFECTS else tested.defects
+    truth, found = ([pattern_name(each, short) for each in sets] for sets in (tested.label, chosen))
+    rows, columns, share = confusion(truth, found)
+    save_png(pattern_confusion(share, rows, columns), folder / "figures" / "confusion.png")
+    picked = pick(truth, found)
+    picture = judged_maps(tested.maps[picked], [truth[i] for i in picked], [found[i] for i in picked])
+    save_png(picture, folder / "figures" / "judged.png")
+    return (
+        ("figures/confusion.png", f"Row {name}, first seed: share of each pattern's maps by the pattern chosen."),
+        ("figures/judged.png", f"Row {name}, first seed: maps, true pattern above, chosen one below."),
+    )
+
+
+def confusion(truth: list[str], found: list[str]) -> tuple[list[str], list[str], np.ndarray]:
+    """Return the true patterns, these and "none of these", and the shares of each true one's maps.
+
+    >>> confusion(["C", "C", "D"], ["C", "C+D", "D"])
+    (['C', 'D'], ['C', 'D', 'none of these'], array([[0.5, 0. , 0.5],
+           [0. , 1. , 0. ]]))
+    """
+    rows = list(dict.fromkeys(truth))
+    columns = [*rows, OTHER]
+    counts = np.zeros((len(rows), len(columns)))
+    for true, chosen in zip(truth, found, strict=True):
+        counts[rows.index(true), columns.index(chosen) if chosen in rows else -1] += 1
+    return rows, columns, counts / counts.sum(axis=1, keepdims=True)
+
+
+def pick(truth: list[str], found: list[str]) -> list[int]:
+    """Return which maps to show: right ones and wrong ones, spread over the patterns."""
+    right = [i for i, (true, chosen) in enumerate(zip(truth, found, strict=True)) if true == chosen]
+    wrong = [i for i, (true, chosen) in enumerate(zip(truth, found, strict=True)) if true != chosen]
+    half = min(SHOWN // 2, max(len(wrong), SHOWN - len(right)))
+
+    def spread(index: list[int], count: int) -> list[int]:
+        return [index[i] for i in np.unique(np.linspace(0, len(index) - 1, count).astype(int))] if index else []
+
+    return [*spread(right, SHOWN - half), *spread(wrong, half)]

@@ -1,0 +1,147 @@
+"""The tables of experiments.wafer: the slides' layout; a row for each configuration, every metric by its name."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from experiments.wafer_presets import NETS
+from experiments.wafer_run import Content
+from mixup_jax.report.tables import Row, Table
+from mixup_jax.training.wafer_config import WaferConfig
+
+Results = Mapping[str, tuple[WaferConfig, Content]]
+Values = tuple[float, ...]
+
+SLIDES = {  # test, training -> per cent, a column for each of NETS
+    ("1", "plain"): (97.7, 98.1, 97.8, 97.7, 97.7),
+    ("1", "mixup"): (97.0, 97.4, 97.1, 97.0, 97.2),
+    ("mixed", "plain"): (71.5, 67.8, 73.8, 75.0, 74.9),
+    ("mixed", "mixup"): (87.2, 96.4, 92.8, 89.5, 90.2),
+}
+SOURCE = "DMQA seminar (November 2020), on wafer maps that the slides do not name."
+UNSAID = "The slides say accuracy, not which; top-1-in-set fits the size of their numbers."
+
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "single-type accuracy, %": ("top_1_in_set", "1"),
+    "mixed: top-1-in-set, %": ("top_1_in_set", "mixed"),
+    "mixed: recall@k, %": ("recall_at_k", "mixed"),
+    "mixed: known-k exact, %": ("known_k_exact", "mixed"),
+    "mixed: exact match, gap rule, %": ("gap", "exact_match", "mixed"),
+    "mixed: exact match, one threshold, %": ("threshold", "exact_match", "mixed"),
+    "mixed: exact match, threshold a class, %": ("thresholds", "exact_match", "mixed"),
+    "mixed: Hamming accuracy, %": ("thresholds", "hamming", "mixed"),
+    "mixed: micro F1, %": ("thresholds", "micro_f1", "mixed"),
+    "mixed: macro F1, %": ("thresholds", "macro_f1", "mixed"),
+}
+PATTERN = ("mixed: exact match, likeliest possible pattern, %", ("pattern", "exact_match", "mixed"))
+BY_NUMBER = ("top_1_in_set", "recall_at_k", "known_k_exact")
+CHOSEN = ("exact_match", "hamming", "micro_f1", "macro_f1")
+WORDS = {
+    "top_1_in_set": "top-1-in-set",
+    "recall_at_k": "recall@k",
+    "known_k_exact": "known-k exact",
+    "exact_match": "exact match",
+    "hamming": "Hamming accuracy",
+    "micro_f1": "micro F1",
+    "macro_f1": "macro F1",
+}
+STEPS = {
+    "two": "overlay of two maps, as in the table of modes",
+    "four": "of up to four, each further one with probability 1/2",
+    "possible": "of types that occur together",
+    "matched": "with the background of one map",
+    "varied": "ten times the maps with one defect, turned and mirrored",
+    "longer": "trained longer",
+    "wider": "a net twice as wide",
+}
+
+
+def main_table(preset: str, results: Results, figures: tuple[tuple[str, str], ...]) -> Table:
+    """Make the table of a preset: the slides' layout for theirs, else a row for each configuration."""
+    if preset == "slides":
+        return slides_table(results, figures)
+    _, content = next(iter(results.values()))
+    columns = dict(COLUMNS) | ({PATTERN[0]: PATTERN[1]} if "pattern" in content["measured"][0] else {})
+    rows = tuple(row(title(preset, name, config), made, columns.values()) for name, (config, made) in results.items())
+    text = (
+        "Trained on maps with one defect only. Thresholds and gap are chosen on held-out maps with one defect and "
+        "overlays of them, a row's own; patterns with several defects are tested on and nothing else."
+    )
+    return _table(preset, results, text, tuple(columns), rows, figures)
+
+
+def by_number_table(preset: str, results: Results) -> Table:
+    """Make a table of the metrics by the number of defects, with a threshold for each class."""
+    _, content = next(iter(results.values()))
+    numbers = [name for name in content["measured"][0]["top_1_in_set"] if name != "mixed"]
+    paths = {
+        **{f"{WORDS[metric]}, {k}, %": (metric, k) for metric in BY_NUMBER for k in numbers},
+        **{f"{WORDS[metric]}, {k}, %": ("thresholds", metric, k) for metric in CHOSEN for k in numbers},
+    }
+    rows = tuple(row(title(preset, name, config), made, paths.values()) for name, (config, made) in results.items())
+    text = "The same networks, by the number of defects of a map; sets are chosen with a threshold for each class."
+    return _table(f"{preset}, by number of defects", results, text, tuple(paths), rows, ())
+
+
+def slides_table(results: Results, figures: tuple[tuple[str, str], ...]) -> Table:
+    """Make the table of the slides: a column for each net, single and mixed types, plain and mixup."""
+    nets = [net for net in NETS if any(name.startswith(f"{net}-") for name in results)]
+    groups: list[tuple[str, tuple[str, ...], str]] = [
+        ("single types: accuracy", ("top_1_in_set", "1"), "1"),
+        ("mixed types: top-1-in-set", ("top_1_in_set", "mixed"), "mixed"),
+        ("mixed types: known-k exact", ("known_k_exact", "mixed"), ""),
+        ("mixed types: exact match, threshold a class", ("thresholds", "exact_match", "mixed"), ""),
+    ]
+    rows = []
+    for group, path, test in groups:
+        for mode in ("plain", "mixup"):
+            made = [results.get(f"{net}-{mode}") for net in nets]
+            values = tuple(per_cent(each[1], *path) if each else () for each in made)
+            paper = SLIDES.get((test, mode), (None,) * len(NETS))
+            shown = tuple(paper[list(NETS).index(net)] for net in nets)
+            rows.append(Row(mode, values, shown, group=group, note=UNSAID if test == "mixed" else ""))
+    text = "Trained on maps with one defect only. The slides' numbers stand beside the metric that fits their size."
+    return _table("slides", results, text, tuple(f"{NETS[net]}, %" for net in nets), tuple(rows), figures, SOURCE)
+
+
+def row(label: str, content: Content, paths: Collection[tuple[str, ...]]) -> Row:
+    """Make a row of a configuration's metrics, of which the slides have no number."""
+    return Row(label, tuple(per_cent(content, *path) for path in paths), (None,) * len(paths))
+
+
+def per_cent(content: Content, *path: str) -> Values:
+    """Return a metric of every seed in per cent, nothing where it was not measured."""
+    found = []
+    for measured in content["measured"]:
+        for key in path:
+            measured = measured.get(key, {})
+        if measured != {}:
+            found.append(100 * measured)
+    return tuple(found)
+
+
+def title(preset: str, name: str, config: WaferConfig) -> str:
+    """Say what a row is.
+
+    >>> title("small", "overlay-sigmoid", WaferConfig())
+    'overlay, sigmoid'
+    """
+    if preset.startswith("beyond"):
+        return STEPS[name]
+    return f"{config.composing.mode}, {config.composing.head}"
+
+
+def _table(preset: str, results: Results, text: str, columns: Any, rows: Any, figures: Any, source: str = "") -> Table:
+    config, content = next(iter(results.values()))
+    return Table(
+        experiment="wafer",
+        title=f"Wafer maps with several defects ({preset})",
+        text=text,
+        mark=content["mark"],
+        dataset=content["source"],
+        model=", ".join(dict.fromkeys(each.model.model for each, _ in results.values())),
+        columns=columns,
+        rows=rows,
+        seeds=tuple(range(config.seed, config.seed + config.seeds)),
+        source=source,
+        figures=figures,
+    )
