@@ -37,7 +37,7 @@ class WaferJob:
         return shrink(self.config) if self.smoke else self.config
 
 
-SMALL = WaferConfig(model=Model("wafer_net", width=8), steps=600, seeds=3)
+SMALL = WaferConfig(model=Model("wafer_net", width=32), steps=500, seeds=3)
 # Paper: the slides say neither data set nor settings; these are those of a co-author's code of the time
 # (github.com/hgkahng/wbm-self-supervised, September 2020).
 SLIDES = WaferConfig(
@@ -52,7 +52,6 @@ SLIDES = WaferConfig(
 BEST = replace(
     SMALL,
     data=WaferData(train_maps=4000, turns=True),
-    model=Model("wafer_net", width=16),
     composing=Composing(maps=4, probability=0.5, background="match", pairs="possible"),
     steps=4000,
 )
@@ -105,22 +104,19 @@ def climb(config: WaferConfig) -> dict[str, WaferConfig]:
     start = replace(
         config,
         data=replace(config.data, train_maps=min(400, config.data.train_maps), turns=False),
-        model=replace(config.model, width=min(8, config.model.width)),
         composing=Composing(),
-        steps=min(600, config.steps),
+        steps=min(SMALL.steps, config.steps),
     )
     four = replace(config.composing, background="add", pairs="any")
     possible = replace(four, pairs="possible")
     matched = replace(start, composing=config.composing)
-    varied = replace(matched, data=replace(config.data))
     return {
         "two": start,
         "four": replace(start, composing=four),
         "possible": replace(start, composing=possible),
         "matched": matched,
-        "varied": varied,
-        "longer": replace(varied, steps=config.steps),
-        "wider": config,
+        "varied": replace(matched, data=config.data),
+        "longer": config,
     }
 
 

@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float
 
 from mixup_jax.evaluation.label_sets import Sets, exact_match
 
-Probabilities = Float[np.ndarray, "n classes"]
-Chosen = Bool[np.ndarray, "n classes"]
+Probabilities = Float[np.ndarray, "_ _"]
+Chosen = Bool[np.ndarray, "_ _"]
 CANDIDATES = np.concatenate([[0.001, 0.003, 0.01], np.arange(0.02, 1.0, 0.02), [0.99, 0.997, 0.999]])
 """Thresholds and gaps that are tried."""
 
@@ -70,7 +70,7 @@ def best_threshold(probability: Probabilities, truth: Sets, *, empty: bool = Fal
     """Return the threshold with the most exact matches; the middle one where several have as many.
 
     >>> best_threshold(np.array([[0.9, 0.2], [0.8, 0.7]]), np.array([[1, 0], [1, 1]]))
-    0.46
+    0.44
     """
     return _best([(exact_match(above(probability, each, empty=empty), truth), each) for each in CANDIDATES])
 
@@ -80,7 +80,7 @@ def best_gap(probability: Probabilities, truth: Sets) -> float:
     return _best([(exact_match(within_gap(probability, each), truth), each) for each in CANDIDATES])
 
 
-def best_thresholds(probability: Probabilities, truth: Sets, *, empty: bool = False, rounds: int = 2) -> np.ndarray:
+def best_thresholds(probability: Probabilities, truth: Sets, *, empty: bool = False, rounds: int = 3) -> np.ndarray:
     """Return a threshold for each class: from the best common one on, class by class that with most exact matches."""
     found = np.full(probability.shape[1], best_threshold(probability, truth, empty=empty))
     for _ in range(rounds):

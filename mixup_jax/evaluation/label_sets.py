@@ -10,8 +10,8 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Bool, Float, Integer
 
-Sets = Integer[np.ndarray, "n classes"] | Bool[np.ndarray, "n classes"]
-Scores = Float[np.ndarray, "n classes"]
+Sets = Integer[np.ndarray, "_ _"] | Bool[np.ndarray, "_ _"]
+Scores = Float[np.ndarray, "_ _"]
 
 
 def single_accuracy(score: Scores, truth: Sets) -> float:
@@ -74,7 +74,7 @@ def hamming_accuracy(chosen: Sets, truth: Sets) -> float:
 
 def micro_f1(chosen: Sets, truth: Sets) -> float:
     """Return the F1 of all decisions together; 0 where nothing is chosen and nothing is there."""
-    return float(_f1(*(counts.sum() for counts in _counts(chosen, truth))))
+    return float(_f1(*(counts.sum(keepdims=True) for counts in _counts(chosen, truth)))[0])
 
 
 def macro_f1(chosen: Sets, truth: Sets) -> float:

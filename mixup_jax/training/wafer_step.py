@@ -17,7 +17,7 @@ from jax import Array
 
 from mixup_jax.data.wafer_maps import WaferMaps, channels
 from mixup_jax.models import build
-from mixup_jax.optim import Schedule, learning_rate, optimizer
+from mixup_jax.optim import Schedule, direction, learning_rate
 from mixup_jax.training.state import TrainState
 from mixup_jax.training.wafer_compose import Batch, compose
 from mixup_jax.training.wafer_config import Composing, WaferConfig
@@ -49,7 +49,7 @@ def make_wafer_recipe(config: WaferConfig, defects: tuple[str, ...]) -> WaferRec
     """Return what a step does under this configuration; its schedule counts steps, not epochs."""
     return WaferRecipe(
         model=build(config.model, len(defects)),
-        optimizer=optimizer(config.optimizer),
+        optimizer=direction(config.optimizer),
         schedule=learning_rate(config.optimizer, 1.0, config.steps),
         composing=config.composing,
         turns=config.data.turns,
@@ -93,9 +93,9 @@ def wafer_step(state: TrainState, pool: Pool, recipe: WaferRecipe) -> tuple[Trai
         return set_loss(logits, batch["label"], recipe.composing.head), updated.get("batch_stats", {})
 
     (loss, batch_stats), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
-    direction, opt_state = recipe.optimizer.update(grads, state.opt_state, state.params)
+    update, opt_state = recipe.optimizer.update(grads, state.opt_state, state.params)
     lr = recipe.schedule(state.step)
-    params = jax.tree.map(lambda p, d: p - lr * d, state.params, direction)
+    params = jax.tree.map(lambda p, d: p - lr * d, state.params, update)
     new_state = TrainState(state.step + 1, state.rng, params, batch_stats, opt_state, None)
     return new_state, {"loss": loss, "grad_norm": optax.tree.norm(grads)}
 

@@ -78,7 +78,9 @@ def test_whole_wafer_patterns_fail_in_their_share_with_no_background(maps):
 
 
 def test_half_of_the_whole_wafer_maps_fail_in_blocks(maps):
-    both = np.concatenate([maps["low"][NAMES.index(name)] for name in ("NF", "R")])[:, 20:32, 20:32].reshape(-1, 6, 2, 6, 2)
+    both = np.concatenate([maps["low"][NAMES.index(name)] for name in ("NF", "R")])[:, 20:32, 20:32].reshape(
+        -1, 6, 2, 6, 2
+    )
     blocks = (both == both[:, :, :1, :, :1]).all(axis=(1, 2, 3, 4))
     assert 0.3 < blocks.mean() < 0.7
 
@@ -114,7 +116,9 @@ def test_a_scratch_is_one_die_wide(maps):
 
 def test_other_sizes_have_the_same_shares(draw):
     label = jnp.asarray(np.repeat(PATTERNS[[1, 4]], EACH, axis=0))
-    small = np.asarray(jax.jit(partial(draw_maps, noise="low", size=32))(jax.random.key(1), label)).reshape(2, EACH, 32, 32)
+    small = np.asarray(jax.jit(partial(draw_maps, noise="low", size=32))(jax.random.key(1), label)).reshape(
+        2, EACH, 32, 32
+    )
     large = np.asarray(draw(jax.random.key(1), label, noise="low")).reshape(2, EACH, 52, 52)
     for one, other in zip(small, large, strict=True):
         assert abs((one == 2).sum() / (one > 0).sum() - (other == 2).sum() / (other > 0).sum()) < 0.05

@@ -1,0 +1,157 @@
+"""WM-811K's pickle: frames of today's layout and of pandas 0.2x's are read, every other name is refused."""
+
+import collections
+import pickle
+import subprocess
+
+import numpy as np
+import pytest
+
+from mixup_jax.data.wafer_patterns import DEFECTS
+from mixup_jax.data.wm811k import read_frame, read_wm811k
+
+RING = np.array([[0, 1, 0], [1, 2, 1], [0, 1, 0]], np.uint8)
+MAPS = [RING, np.ones((5, 4), np.uint8), RING, RING]
+LABELS = [np.array([["Edge-Ring"]]), np.array([["none"]]), np.zeros((0, 0)), np.array([["Near-full"]])]
+
+
+def objects(values):
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array
+
+
+def columns(maps=MAPS, labels=LABELS):
+    return {"waferMap": objects(maps), "dieSize": np.arange(len(maps), dtype=float), "failureType": objects(labels)}
+
+
+class Named:
+    """Pickles as an object of a class of another library: its name, arguments and state, and nothing else."""
+
+    def __init__(self, module, name, *arguments, state=None):
+        self.parts = module, name, arguments, state
+
+    def __reduce__(self):
+        module, name, arguments, state = self.parts
+        kind = type(name, (), {})
+        kind.__module__, kind.__qualname__ = module, name
+        return kind, arguments, state
+
+
+class Pickler(pickle._Pickler):
+    """The pure Python pickler: it writes the names of classes that are not there."""
+
+    def save_global(self, obj, name=None):
+        if isinstance(obj, type) and obj.__module__.startswith("pandas"):
+            self.write(pickle.GLOBAL + f"{obj.__module__}\n{obj.__qualname__}\n".encode())
+        else:
+            super().save_global(obj, name)
+
+    dispatch = {**pickle._Pickler.dispatch, type: save_global}  # noqa: RUF012
+
+
+def old_frame(columns):
+    """A frame as pandas 0.2x wrote it: (axes, values, items, {"0.14.1": ...}), under its old names."""
+
+    def index(values):
+        return Named("pandas.indexes.base", "Index", {"data": objects(values), "name": None})
+
+    names = list(columns)
+    parts = [([0, 2], objects(["waferMap", "failureType"])), ([1], None)]
+    blocks = [
+        {
+            "values": np.stack([columns[names[i]] for i in places]),
+            "mgr_locs": slice(0, 3, 2) if len(places) == 2 else slice(1, 2),
+        }
+        for places, _ in parts
+    ]
+    axes = [index(names), index(list(range(len(columns["dieSize"]))))]
+    state = (axes, [], [], {"0.14.1": {"axes": axes, "blocks": blocks}})
+    manager = Named("pandas.core.internals", "BlockManager", state=state)
+    return Named("pandas.core.frame", "DataFrame", state={"_data": manager, "_typ": "dataframe"})
+
+
+def written(path, content):
+    with path.open("wb") as file:
+        Pickler(file, protocol=2).dump(content)
+    return path
+
+
+@pytest.fixture
+def old(tmp_path):
+    return written(tmp_path / "LSWMD.pkl", old_frame(columns()))
+
+
+@pytest.fixture
+def new(tmp_path):
+    pandas = pytest.importorskip("pandas", reason="pandas writes the pickle of this test; reading one needs none")
+    frame = pandas.DataFrame({name: pandas.Series(values) for name, values in columns().items()})
+    frame.columns = pandas.Index(list(frame.columns), dtype=object)
+    frame.to_pickle(tmp_path / "LSWMD.pkl", protocol=2)
+    return tmp_path / "LSWMD.pkl"
+
+
+@pytest.mark.parametrize("layout", ["old", "new"])
+def test_labelled_maps_are_read_resized_with_their_defect(layout, request):
+    maps = read_wm811k(request.getfixturevalue(layout), 3)
+    assert maps.defects == DEFECTS
+    assert maps.mark == "REAL"
+    assert np.array_equal(maps.maps, [RING, np.ones((3, 3)), RING])
+    assert [np.flatnonzero(label).tolist() for label in maps.label] == [[3], [], [5]]
+
+
+@pytest.mark.parametrize("layout", ["old", "new"])
+def test_columns_are_those_of_the_frame(layout, request):
+    found = read_frame(request.getfixturevalue(layout))
+    assert set(found) == {"waferMap", "dieSize", "failureType"}
+    assert found["dieSize"].tolist() == [0, 1, 2, 3]
+
+
+class Calls:
+    """Pickles as a call."""
+
+    def __init__(self, function, *arguments):
+        self.call = function, arguments
+
+    def __reduce__(self):
+        return self.call
+
+
+@pytest.mark.parametrize(
+    ("hostile", "name"),
+    [
+        (Calls(subprocess.check_output, ["touch", "owned"]), "subprocess.check_output"),
+        (Calls(eval, "open('owned', 'w')"), "eval"),
+        (Calls(getattr, "", "join"), "getattr"),
+        (Calls(np.load, "owned"), "numpy.load"),
+        (collections.OrderedDict(), "collections.OrderedDict"),
+        (Named("pandas.io.pickle", "read_pickle", "owned"), "pandas.io.pickle.read_pickle"),
+    ],
+)
+def test_a_pickle_that_asks_for_anything_else_is_refused_before_it_runs(hostile, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for content in (hostile, old_frame(columns([*MAPS[:3], hostile]))):  # at the top, and deep inside of a frame
+        with pytest.raises(ValueError, match=rf"it asks for \S*{name.rsplit('.')[-1]}, which a frame"):
+            read_wm811k(written(tmp_path / "hostile.pkl", content), 3)
+    assert not (tmp_path / "owned").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"\x80\x04", b"no pickle"])
+def test_what_is_no_pickle_is_named(content, tmp_path):
+    (tmp_path / "a.pkl").write_bytes(content)
+    with pytest.raises(ValueError, match=r"a.pkl is not a pickled frame of wafer maps: .+"):
+        read_wm811k(tmp_path / "a.pkl", 3)
+
+
+def test_what_is_wrong_with_a_frame_is_named(tmp_path):
+    path = tmp_path / "a.pkl"
+    with pytest.raises(FileNotFoundError, match=r"it should be WM-811K's LSWMD.pkl"):
+        read_wm811k(path, 3)
+    with pytest.raises(ValueError, match="it holds dict, not a frame"):
+        read_wm811k(written(path, {"a": 1}), 3)
+    with pytest.raises(ValueError, match=r"row 1 has the failureType 'Blob', none of Center"):
+        read_wm811k(written(path, old_frame(columns(labels=[LABELS[0], np.array([["Blob"]]), *LABELS[2:]]))), 3)
+    with pytest.raises(ValueError, match=r"row 0: map 0 holds the value 7"):
+        read_wm811k(written(path, old_frame(columns(maps=[7 * RING, *MAPS[1:]]))), 3)
+    with pytest.raises(ValueError, match="holds no labelled map"):
+        read_wm811k(written(path, old_frame(columns(labels=[LABELS[2]] * 4))), 3)
