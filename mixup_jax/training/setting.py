@@ -78,8 +78,9 @@ class Setting:
 
     def validation(self) -> Batches | None:
         """Place the validation set where the data has one."""
-        image, label = self.data.valid_image, self.data.valid_label
-        return None if image is None else place_batches(self.mesh, image, label, self.config.batch_size)
+        if isinstance(self.data, Streamed) or self.data.valid_image is None:
+            return None
+        return place_batches(self.mesh, self.data.valid_image, self.data.valid_label, self.config.batch_size)
 
     def carry(self, state: TrainState, totals: Totals, seconds: float) -> dict[str, Any]:
         """Return what a checkpoint holds; `seconds` is the time spent on the run so far."""
