@@ -36,6 +36,15 @@ DATASETS = {
 }
 
 
+WITHOUT_CHIPS = {
+    "TPU_SKIP_MDS_QUERY": "1",
+    "TPU_ACCELERATOR_TYPE": "v5litepod-16",
+    "TPU_WORKER_HOSTNAMES": "localhost",
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
+}
+"""What libtpu is told: not to ask Google's cloud about this machine, and to let several plans be made at once."""
+
+
 def devices_of(topology: str) -> Sequence[Any]:
     """Return the devices of a topology: ``cpu:8``, eight virtual ones of this machine, or a TPU's, as ``v5e:4x4``.
 
@@ -50,12 +59,11 @@ def devices_of(topology: str) -> Sequence[Any]:
     if kind == "cpu":
         return _cpu_devices(topology, shape)
     if importlib.util.find_spec("libtpu") is None:
-        raise ValueError("topology of a TPU needs the package libtpu: pip install 'mixup-jax[plan]' (or take cpu:8).")
+        raise ValueError("topology of a TPU needs libtpu, the extra [plan]: pip install '.[plan]', or take cpu:8.")
     from jax.experimental import topologies
 
-    os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")  # do not ask Google's cloud which machine this is
-    os.environ.setdefault("TPU_ACCELERATOR_TYPE", "v5litepod-16")
-    os.environ.setdefault("TPU_WORKER_HOSTNAMES", "localhost")
+    for name, value in WITHOUT_CHIPS.items():
+        os.environ.setdefault(name, value)
     try:
         return topologies.get_topology_desc(topology, "tpu").devices
     except Exception as error:  # libtpu has no error of its own for this

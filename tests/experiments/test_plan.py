@@ -87,7 +87,7 @@ def test_a_topology_that_is_not_there_is_refused(topology, message):
 
 def test_without_libtpu_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=r"pip install 'mixup-jax\[plan\]'"):
+    with pytest.raises(ValueError, match=r"the extra \[plan\]: pip install"):
         ahead.devices_of("v5e:4x4")
 
 
