@@ -6,9 +6,8 @@ is the same program's network traffic.
     python -m benchmarks.collectives
 """
 
-import math
 import os
-import re
+from collections import Counter
 
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8 " + os.environ.get("XLA_FLAGS", "")
 os.environ["JAX_PLATFORMS"] = "cpu"
@@ -23,27 +22,7 @@ from rich.table import Table
 
 from mixup_jax import mixup
 from mixup_jax.methods import cutmix
-
-COLLECTIVE = re.compile(
-    r"= (\(?[^=]*?\)?) (all-gather|all-reduce|all-to-all|collective-permute|reduce-scatter)(?:-start)?\("
-)
-BYTES = {"pred": 1, "s8": 1, "u8": 1, "bf16": 2, "f16": 2, "s32": 4, "u32": 4, "f32": 4, "s64": 8, "u64": 8, "f64": 8}
-
-
-def collectives(program: str) -> list[tuple[str, int]]:
-    """Return kind and size in bytes of each collective in the text of a compiled program.
-
-    >>> collectives("%x = f32[8,4]{1,0} all-gather(%y), channel_id=1")
-    [('all-gather', 128)]
-    """
-    found = []
-    for shapes, kind in COLLECTIVE.findall(program):
-        sizes = [
-            BYTES[dtype] * math.prod(int(n) for n in dimensions.split(",") if n)
-            for dtype, dimensions in re.findall(r"(\w+)\[([\d,]*)\]", shapes)
-        ]
-        found.append((kind, sum(sizes)))
-    return found
+from mixup_jax.training.compiled import collectives
 
 
 def main(batch: int = 256, side: int = 64) -> None:
@@ -66,9 +45,10 @@ def main(batch: int = 256, side: int = 64) -> None:
                 out_shardings=(sharding, sharding),
             )
             found = collectives(step.lower(jax.random.key(0), x, y).compile().as_text())
-            kinds = ", ".join(f"{kind} x {sum(k == kind for k, _ in found)}" for kind in sorted({k for k, _ in found}))
+            counts = Counter(each.kind for each in found)
+            kinds = ", ".join(f"{kind} x {count}" for kind, count in sorted(counts.items()))
             where = "partners from the whole batch" if block is None else f"block = {block}"
-            table.add_row(f"{name}, {where}", kinds or "none", f"{sum(size for _, size in found) / 2**20:.4f}")
+            table.add_row(f"{name}, {where}", kinds or "none", f"{sum(each.size for each in found) / 2**20:.4f}")
     Console().print(table)
 
 

@@ -86,7 +86,9 @@ def outline(config: Config) -> Outline:
     """Return the outline of the data of a run; raises ValueError where it is not known."""
     if config.data.dataset not in DATASETS:
         raise ValueError(f"dataset must be one of {', '.join(DATASETS)} to plan with, got {config.data.dataset!r}.")
-    return DATASETS[config.data.dataset]
+    data = DATASETS[config.data.dataset]
+    size = config.data.image_size
+    return data._replace(image_shape=(size, size, 3)) if config.data.dataset == "imagenet" else data
 
 
 def blank(data: Outline) -> Dataset:

@@ -26,10 +26,15 @@ IMAGE = 32 * 32 * 3
 
 @pytest.fixture(scope="module")
 def costs():
-    devices = ahead.devices_of("cpu:8")
-    whole = replace(TINY, mixing=Mixing())
+    cases = {
+        "block": (TINY, "cpu:8"),
+        "whole": (replace(TINY, mixing=Mixing()), "cpu:8"),
+        "half": (replace(TINY, batch_size=8), "cpu:4"),
+    }
     jax.config.update("jax_disable_most_optimizations", True)  # what the devices say to each other stays the same
-    yield {name: cost_of(ahead.compile_step(config, devices)) for name, config in (("block", TINY), ("whole", whole))}
+    yield {
+        name: cost_of(ahead.compile_step(config, ahead.devices_of(where))) for name, (config, where) in cases.items()
+    }
     jax.config.update("jax_disable_most_optimizations", False)
 
 
@@ -48,6 +53,15 @@ def test_partners_from_the_whole_batch_move_all_of_it(costs):
     assert moved.kind == "all-gather"
     assert moved.size == TINY.batch_size * IMAGE * 4  # float32, after normalisation
     assert costs["whole"].exchanged()["gradients"] == costs["block"].exchanged()["gradients"]
+
+
+def test_twice_the_devices_for_twice_the_batch_cost_each_device_the_same(costs):
+    one, two = costs["half"], costs["block"]
+    assert one.exchanged() == two.exchanged()
+    assert (one.arguments, one.outputs, one.donated) == (two.arguments, two.outputs, two.donated)
+    # What is drawn for the whole batch, one lambda and the partners, is drawn on every device.
+    assert one.flops <= two.flops < 1.01 * one.flops
+    assert one.temporary <= two.temporary < 1.01 * one.temporary
 
 
 def test_the_state_is_donated_and_the_arguments_are_what_they_are(costs):
