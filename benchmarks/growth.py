@@ -21,12 +21,13 @@ BASE = Config(
     optimizer=Optimizer(schedule="constant"),
     batch_size=64,
 )
-GROWTH: dict[str, tuple[tuple[int, ...], Callable[[int], Config]]] = {
-    "batch": ((32, 64, 128, 256), lambda n: replace(BASE, batch_size=n)),
-    "width": ((8, 16, 32, 64), lambda n: replace(BASE, model=replace(BASE.model, width=n))),
-    "seeds": ((1, 2, 4, 8), lambda n: replace(BASE, seeds=n)),
+QUICK_BASE = replace(BASE, model=replace(BASE.model, width=4, blocks=(1,)), batch_size=16)
+GROWTH: dict[str, Callable[[Config, int], Config]] = {
+    "batch": lambda base, n: replace(base, batch_size=n * base.batch_size),
+    "width": lambda base, n: replace(base, model=replace(base.model, width=n * base.model.width)),
+    "seeds": lambda base, n: replace(base, seeds=n),
 }
-DEVICES = (1, 2, 4, 8)
+FACTORS, DEVICES = (1, 2, 4), (1, 2, 4, 8)
 WHY = """PreAct ResNet of two stages of one block, 32 x 32 x 3, width 16, batch 64, one seed, unless the row says
 otherwise. The batch multiplies the images, the work for each stays: time is proportional, but for what a step costs
 whatever its batch (random numbers, the optimiser). The width multiplies channels on both sides of a convolution:
@@ -39,19 +40,25 @@ synchronisation, and gain nothing; on real devices each has its own cores."""
 def measure(effort: Effort) -> list[Table]:
     """Measure each kind of growth."""
     quick, rows = effort == QUICK, []
-    base = training(BASE, devices=1)
-    for name, (sizes, config) in GROWTH.items():
-        sizes = [n for n in sizes if config(n) == BASE or not quick or n == sizes[0]]
-        runs = {str(n): base if config(n) == BASE else training(config(n), devices=1) for n in sizes}
-        rows += grown(name, sizes, take_turns(runs, effort))
-    counts = DEVICES[:2] if quick else DEVICES
+    factors, counts, times = ((1, 2), (1, 2), 1) if quick else (FACTORS, DEVICES, 3)
+    base = base_of(effort)
+    first = training(base, devices=1)
+    for name, grow in GROWTH.items():
+        runs = {n: first if n == 1 else training(grow(base, n), devices=1) for n in factors}
+        timings = take_turns({str(n): run for n, run in runs.items()}, effort)
+        rows += grown(name, factors, timings)
     seconds: dict[int, list[float]] = {count: [] for count in counts}
-    for _ in range(1 if quick else 3):
+    for _ in range(times):
         for count in counts:
             seconds[count].append(on_devices(count, effort))
-    timings = {str(count): Timing(each, each) for count, each in seconds.items()}
-    rows += grown("virtual devices", counts, timings)
-    return [Table("Growth of a step", ("", "", "ms a step", "over the one before"), rows, WHY.replace("\n", " "))]
+    rows += grown("virtual devices", counts, {str(count): Timing(each, each) for count, each in seconds.items()})
+    columns = ("", "times", "ms a step", "over the one before")
+    return [Table("Growth of a step", columns, rows, WHY.replace("\n", " "))]
+
+
+def base_of(effort: Effort) -> Config:
+    """Return what grows."""
+    return QUICK_BASE if effort == QUICK else BASE
 
 
 def grown(name: str, sizes: Sequence[int], timings: dict[str, Timing]) -> list[tuple[str, ...]]:
@@ -68,17 +75,17 @@ def on_devices(count: int, effort: Effort) -> float:
     """Return seconds a step on virtual devices: their number is fixed when a process starts, so in one of its own."""
     flags = f"--xla_force_host_platform_device_count={count}"
     environment = os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
-    code = f"from benchmarks.growth import report; report({effort.seconds})"
+    code = f"from benchmarks.growth import Effort, report; report({effort})"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def report(seconds: float) -> None:
+def report(effort: Effort) -> None:
     """Print seconds a step on all devices of this process."""
-    run = training(BASE)
+    run = training(base_of(effort))
     run(1)
     once, _ = clocked(run, 1)
-    print(json.dumps(clocked(run, max(1, round(seconds / once)))[0]))
+    print(json.dumps(clocked(run, max(1, round(effort.seconds / once)))[0]))
 
 
 if __name__ == "__main__":
