@@ -28,12 +28,15 @@ def epoch_order(rng: Key[Array, ""], epoch: Step, n: int) -> Int32[Array, "n"]:
     return jax.random.permutation(jax.random.fold_in(rng, epoch), jnp.arange(n, dtype=jnp.int32))
 
 
-def two_epochs(rng: Key[Array, ""], step: Step, batch_size: int, n: int) -> tuple[Int32[Array, "_"], Int32[Array, ""]]:
+def two_epochs(
+    rng: Key[Array, ""], step: Step, batch_size: int, n: int, count: Step | None = None
+) -> tuple[Int32[Array, "_"], Int32[Array, ""]]:
     """Return the orders of the epoch in which `step` begins and of the next, end to end (2n,), and that first epoch.
 
     They hold what `take_indices` needs for `step` and the steps after it whose positions stay within the two epochs,
     the next ``n // batch_size`` steps at least. `step` may be traced; ``(step + 1) * batch_size`` must stay below
-    2**31.
+    2**31. Where only `count` steps will be taken (may be traced) and they end within the first epoch, the second order
+    is not drawn, but for a copy of the first in its place: a permutation is a sort, slow on a CPU.
 
     Raises ValueError unless ``1 <= batch_size <= n``.
 
@@ -44,7 +47,13 @@ def two_epochs(rng: Key[Array, ""], step: Step, batch_size: int, n: int) -> tupl
     if not 1 <= batch_size <= n:
         raise ValueError(f"batch_size is {batch_size}; it must be between 1 and the {n} images of an epoch")
     first_epoch = _position(step, batch_size) // n
-    return jnp.concatenate([epoch_order(rng, first_epoch, n), epoch_order(rng, first_epoch + 1, n)]), first_epoch
+    first = epoch_order(rng, first_epoch, n)
+    if count is None:
+        second = epoch_order(rng, first_epoch + 1, n)
+    else:
+        reached = _position(step, batch_size) - first_epoch * n + _position(count, batch_size) > n
+        second = jax.lax.cond(reached, lambda: epoch_order(rng, first_epoch + 1, n), lambda: first)
+    return jnp.concatenate([first, second]), first_epoch
 
 
 def take_indices(

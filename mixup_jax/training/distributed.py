@@ -16,7 +16,15 @@ from mixup_jax.errors import RunEnded
 LOST_SECONDS = 30
 """After this long without a sign of life a process is lost; where its connections break, it is so at once."""
 
-SIGNS_OF_LOSS = ("Gloo", "NCCL", "heartbeat", "UNAVAILABLE", "DEADLINE_EXCEEDED", "Connection reset", "Connection closed")
+SIGNS_OF_LOSS = (
+    "Gloo",
+    "NCCL",
+    "heartbeat",
+    "UNAVAILABLE",
+    "DEADLINE_EXCEEDED",
+    "Connection reset",
+    "Connection closed",
+)
 
 
 def join(

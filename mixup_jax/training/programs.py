@@ -111,10 +111,12 @@ def make_programs(recipe: Recipe, mesh: Mesh, image_shape: tuple[int, ...], batc
             batch |= {"partner_image": examples.image[partner], "partner_label": examples.label[partner]}
         return jax.lax.with_sharding_constraint(batch, shard(mesh, "data"))
 
-    def batch_of_step(state: TrainState, examples: Examples | Streaming) -> Callable[[Array], dict[str, Array]]:
+    def batch_of_step(
+        state: TrainState, examples: Examples | Streaming, count: Array
+    ) -> Callable[[Array], dict[str, Array]]:
         if isinstance(examples, Streaming):
             return lambda step: examples._asdict()
-        order, first_epoch = two_epochs(order_key(state.rng), state.step, batch_size, len(examples.label))
+        order, first_epoch = two_epochs(order_key(state.rng), state.step, batch_size, len(examples.label), count)
 
         def batch_at(step: Array) -> dict[str, Array]:
             index = take_indices(order, first_epoch, step, batch_size)
@@ -123,7 +125,7 @@ def make_programs(recipe: Recipe, mesh: Mesh, image_shape: tuple[int, ...], batc
         return batch_at
 
     def train(state: TrainState, totals: Totals, alpha: Array, examples: Examples | Streaming, count: Array) -> Any:
-        batch_at = batch_of_step(state, examples)
+        batch_at = batch_of_step(state, examples, count)
 
         def body(_: Any, carry: tuple[TrainState, Totals]) -> tuple[TrainState, Totals]:
             state, totals = carry

@@ -50,6 +50,15 @@ def test_a_scan_with_a_traced_start_is_the_loop(rng):
         assert np.array_equal(chunk(start), [batch_indices(rng, start + i, 4, 10) for i in range(3)])
 
 
+def test_a_call_that_says_where_it_ends_takes_the_same_images_and_draws_one_order_where_one_is_enough(rng):
+    chunk = jax.jit(lambda start, count: two_epochs(rng, start, 4, 10, count))
+    for start, count, orders in ((0, 2, 1), (0, 3, 2), (1, 1, 1), (2, 1, 2), (5, 2, 1), (7, 1, 2), (7, 3, 2)):
+        order, first_epoch = chunk(start, count)
+        assert np.array_equal(order[:10], order[10:]) == (orders == 1)
+        for step in range(start, start + count):
+            assert np.array_equal(take_indices(order, first_epoch, step, 4), batch_indices(rng, step, 4, 10))
+
+
 def test_seed_i_of_a_vmap_is_seed_i_alone(rng):
     keys = jax.random.split(rng, 3)
     many = jax.vmap(lambda key: batch_indices(key, 3, 4, 10))(keys)
