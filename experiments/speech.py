@@ -59,11 +59,11 @@ class FigureFour(Job):
 PRESETS = {
     "figure4": ("LeNet and VGG-11, the paper's recipe.", FigureFour(PAPER)),
     "small": (
-        "Narrow networks, 600 recordings, 9 epochs with batches of 25; else the paper's recipe. Minutes on two cores.",
+        "Narrow networks, 400 recordings, 9 epochs with batches of 25; else the paper's recipe. Minutes on two cores.",
         FigureFour(
             replace(
                 PAPER,
-                data=replace(PAPER.data, dataset="fsdd", train_examples=600),
+                data=replace(PAPER.data, dataset="fsdd", train_examples=400),
                 mixing=replace(PAPER.mixing, unmixed_epochs=1.5),
                 optimizer=replace(PAPER.optimizer, decay_epochs=(3.0, 6.0)),
                 batch_size=25,
@@ -103,8 +103,8 @@ def table(job: FigureFour, results: Results) -> Table:
     return Table(
         experiment="speech",
         title="Figure 4: speech, LeNet and VGG-11",
-        text="Error after the last epoch; differences are paired over seeds, positive where ERM is better. Data "
-        "without a validation set have a test error only. The paper's numbers are for all of Google commands and its full "
+        text="Error after the last epoch; differences are paired over seeds, positive where ERM is better. Without a "
+        "validation set there is a test error only. The paper's numbers are for all of Google commands and its full "
         "networks; elsewhere their signs can be compared, not their size.",
         mark=first["mark"],
         dataset=dataset(job.effective().data),

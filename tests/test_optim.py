@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mixup_jax.config import Optimizer
-from mixup_jax.optim import learning_rate, sgd
+from mixup_jax.optim import direction, learning_rate, sgd
 
 PAPER = Optimizer(lr=0.1, schedule="step", decay_epochs=(100.0, 150.0))
 
@@ -74,6 +74,22 @@ def torch_sgd(params, gradients, *, lr, momentum, weight_decay, nesterov):
         velocity = gradient if velocity is None else momentum * velocity + gradient
         params = params - lr * (gradient + momentum * velocity if nesterov else velocity)
     return params
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 5e-2])
+def test_adam_is_the_published_algorithm_after_coupled_l2(rng, weight_decay):
+    gradients = np.asarray(jax.random.normal(rng, (6, 11)))
+    optimizer = direction(Optimizer("adam", weight_decay=weight_decay))
+    params = jnp.linspace(-1, 1, 11)
+    expected, first, second = np.asarray(params, np.float64), 0.0, 0.0
+    state = optimizer.init(params)
+    for step, gradient in enumerate(gradients, start=1):
+        update, state = optimizer.update(jnp.asarray(gradient), state, params)
+        params = params - 0.1 * update
+        gradient = gradient + weight_decay * expected
+        first, second = 0.9 * first + 0.1 * gradient, 0.999 * second + 0.001 * gradient**2
+        expected = expected - 0.1 * first / (1 - 0.9**step) / (np.sqrt(second / (1 - 0.999**step)) + 1e-8)
+    np.testing.assert_allclose(params, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("nesterov", [False, True])

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 
 import numpy as np
@@ -38,7 +38,8 @@ def never():
 
 def assert_equal(a, b):
     for field in fields(Dataset):
-        assert np.array_equal(getattr(a, field.name), getattr(b, field.name))
+        mine, other = getattr(a, field.name), getattr(b, field.name)
+        assert mine is other if other is None else np.array_equal(mine, other)
 
 
 def cache_file():
@@ -53,6 +54,23 @@ def test_the_second_load_is_mapped_and_equal(dataset, source):
     assert not again.train_image.flags.writeable
     assert isinstance(again.classes, tuple)
     assert isinstance(again.mean, tuple)
+
+
+def test_a_validation_set_and_other_types_are_kept(dataset, source):
+    half = {f"{part}_image": np.float16(dataset.train_image[:n]) / 9 for part, n in (("train", 7), ("test", 3))}
+    more = replace(dataset, **half, valid_image=half["test_image"][:1], valid_label=dataset.test_label[:1])
+    cached("a", source, [source], lambda: more)
+    again = cached("a", source, [source], never)
+    assert_equal(again, more)
+    assert again.valid_image.dtype == np.float16
+
+
+def test_variants_of_one_source_do_not_push_each_other_out(dataset, source):
+    other = replace(dataset, mark="REAL")
+    cached("a", source, [source], lambda: dataset)
+    cached("a", source, [source], lambda: other, "other")
+    assert_equal(cached("a", source, [source], never), dataset)
+    assert_equal(cached("a", source, [source], never, "other"), other)
 
 
 @pytest.mark.parametrize("change", [lambda f: f.write_bytes(b"1234"), lambda f: os.utime(f, (1, 1))])

@@ -68,7 +68,7 @@ def test_a_damaged_archive_is_named(sources, tmp_path, damage):
 
 
 def test_without_data_the_error_says_where_it_comes_from(tmp_path):
-    with pytest.raises(FileNotFoundError, match="git clone https://github.com/Jakobovski/free-spoken-digit-dataset"):
+    with pytest.raises(FileNotFoundError, match=r"git clone https://github.com/Jakobovski/free-spoken-digit-dataset"):
         load("fsdd", tmp_path)
 
 

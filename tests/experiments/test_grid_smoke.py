@@ -21,7 +21,7 @@ def call(*arguments):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "rows"), [("corrupted_labels", 4), ("ablation", 4)])
+@pytest.mark.parametrize(("name", "rows"), [("corrupted_labels", 4), ("ablation", 4), ("speech", 4)])
 def test_the_smoke_run_leaves_a_table_that_the_report_shows_and_starts_nothing_twice(name, rows, tmp_path, capsys):
     folder = tmp_path / name
     printed = call(f"experiments.{name}", "--smoke", "--workdir", folder)
@@ -29,7 +29,7 @@ def test_the_smoke_run_leaves_a_table_that_the_report_shows_and_starts_nothing_t
     assert not warnings
     assert len(table.rows) == rows
     assert all(len(values) == 1 for row in table.rows for values in row.values)
-    assert table.dataset.startswith("digits")
+    assert table.dataset.startswith("chirps" if name == "speech" else "digits")
     assert "epoch 1:" in printed
     again = call(f"experiments.{name}", "--smoke", "--workdir", folder)
     assert "epoch 1:" not in again

@@ -58,6 +58,14 @@ def test_a_run_stopped_by_a_signal_and_started_again_is_the_uninterrupted_run(wh
     assert metrics(tmp_path) == metrics(whole[0])
 
 
+def test_a_validation_set_is_evaluated_at_the_end_and_changes_no_parameter(whole, tmp_path):
+    data = replace(DATA, valid_image=DATA.test_image, valid_label=DATA.test_label)
+    result = fit(CONFIG, data, Launch(), tmp_path)
+    assert result["valid_error"] == result["test_error"]["last"]
+    assert result["params_digest"] == whole[1]["params_digest"]
+    assert "valid_error" not in whole[1]
+
+
 def test_how_often_is_evaluated_changes_no_parameter(whole, tmp_path):
     result = fit(changed(CONFIG, eval_every=2.5), DATA, Launch(keep=1), tmp_path)
     assert result["params_digest"] == whole[1]["params_digest"]

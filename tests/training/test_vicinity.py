@@ -40,6 +40,19 @@ def clean(image):
     return np.asarray(normalize(image, DATA.mean, DATA.std))
 
 
+def test_the_first_epochs_are_unmixed_and_the_others_are_as_ever(batch, rng):
+    epoch = len(DATA.train_label) // BATCH
+    recipe = make_recipe(changed(MLP, **STILL, unmixed_epochs=2.0), DATA)
+    see = quick_jit(partial(vicinal_batch, recipe=recipe))
+    for step in (0, 2 * epoch - 1):
+        image, label, _ = see(rng, batch, 1.0, step)
+        np.testing.assert_array_equal(image, clean(batch["image"]))
+        np.testing.assert_array_equal(label, jax.nn.one_hot(batch["label"], CLASSES))
+    always = make_recipe(changed(MLP, **STILL, phase_out=(9.0, 9.0)), DATA)  # by the same keys, never switched off
+    for ours, theirs in zip(see(rng, batch, 1.0, 2 * epoch), vicinal_batch(rng, batch, 1.0, 0, always), strict=True):
+        assert_close(ours, theirs)
+
+
 def test_partners_of_the_same_class_leave_labels_hard(batch, rng):
     image, label, _ = vicinity(rng, batch, partner="same_class")
     np.testing.assert_allclose(label, jax.nn.one_hot(batch["label"], CLASSES), atol=1e-6)
