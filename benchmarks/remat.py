@@ -1,12 +1,13 @@
-"""What ``--remat`` saves: bytes that a training step of DenseNet-BC keeps from the forward for the backward pass.
+"""What ``--remat`` saves: bytes that a training step keeps from the forward for the backward pass.
 
-    python -m benchmarks.remat                        # DenseNet-BC-190 (k = 40), batch 64
-    python -m benchmarks.remat --batch-size 128
+    python -m benchmarks.remat                                  # DenseNet-BC-190 (k = 40), images of 32 x 32
+    python -m benchmarks.remat --models resnet50 resnet101      # bfloat16, images of 224 x 224
 
 Counted from shapes; nothing is computed, on any machine. A compiler may keep less. XLA's CPU backend merges what is
 computed again with the first time, so that on a CPU `--remat` changes nothing.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -19,29 +20,32 @@ from rich.table import Table
 from mixup_jax.config import Model
 from mixup_jax.models import build
 
+DENSENET190 = Model("densenet", width=40, blocks=(31, 31, 31))
 
-def main(blocks: tuple[int, ...] = (31, 31, 31), width: int = 40, batch_size: int = 64) -> None:
+
+def main(models: tuple[str, ...] = ("densenet190",), batch_size: int = 64) -> None:
     """Count the bytes kept for the backward pass, with and without rematerialisation.
 
     Args:
-        blocks: Layers of each dense block.
-        width: Growth rate.
-        batch_size: Images of 32 x 32 x 3 a step.
+        models: densenet190, or names of networks for ImageNet, see `mixup_jax.config.Model`.
+        batch_size: Images a step.
     """
-    table = Table(title=f"DenseNet-BC, layers {blocks}, growth rate {width}, batch {batch_size}")
-    table.add_column("--remat")
-    table.add_column("kept for the backward pass, GiB", justify="right")
-    for remat in (False, True):
-        model = Model("densenet", width=width, blocks=blocks, remat=remat)
-        table.add_row("yes" if remat else "no", f"{kept_bytes(model, batch_size) / 2**30:.1f}")
+    table = Table(
+        "", "kept for the backward pass", "with --remat", "an image", "with --remat", title=f"GiB, batch {batch_size}"
+    )
+    for name in models:
+        model, size = (DENSENET190, 32) if name == "densenet190" else (Model(name, compute_dtype="bfloat16"), 224)
+        kept = [kept_bytes(replace(model, remat=remat), batch_size, size) / 2**30 for remat in (False, True)]
+        each = [f"{1024 * gib / batch_size:,.0f} MiB" for gib in kept]
+        table.add_row(name, *(f"{gib:.1f}" for gib in kept), *each)
     Console().print(table)
 
 
-def kept_bytes(model: Model, batch_size: int) -> int:
+def kept_bytes(model: Model, batch_size: int, size: int) -> int:
     """Return the bytes of all that the gradient of the loss takes over from the forward pass, parameters included."""
-    network = build(model, 10)
-    image = jax.ShapeDtypeStruct((batch_size, 32, 32, 3), jnp.float32)
-    variables: Any = jax.eval_shape(lambda: network.init(jax.random.key(0), jnp.zeros((1, 32, 32, 3)), train=False))
+    network = build(model, 1000 if size > 64 else 10)
+    image = jax.ShapeDtypeStruct((batch_size, size, size, 3), jnp.float32)
+    variables: Any = jax.eval_shape(lambda: network.init(jax.random.key(0), jnp.zeros((1, size, size, 3)), train=False))
 
     def residuals(variables: Any, image: Any) -> Any:
         def loss_fn(params: Any) -> Any:

@@ -33,7 +33,11 @@ CHIPS = {
 
 @dataclass(frozen=True)
 class Roofline:
-    """How long a step takes at least, seconds, by each of three limits."""
+    """How long a step takes by each of three limits, in seconds.
+
+    Arithmetic and network are limits that no step gets under. Memory is an estimate: what the compiler counts as read
+    and written may have stayed on the chip.
+    """
 
     arithmetic: float
     memory: float

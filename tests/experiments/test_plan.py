@@ -82,7 +82,7 @@ def test_the_table_says_what_it_costs_and_the_hint_what_to_do(costs, monkeypatch
         plan.show(plan.Plan(TINY, "cpu:8"), "tiny", Console(file=out, width=200))
         text = out.getvalue()
         assert words in text
-        for row in ("parameters", "peak memory", "network: gradients", "images/s, at most", "an epoch, at least"):
+        for row in ("parameters", "peak memory", "network: gradients", "images/s", "an epoch"):
             assert row in text
 
 
