@@ -3,6 +3,7 @@
 python -m benchmarks.checkpoints
 """
 
+import os
 import tempfile
 import time
 from dataclasses import replace
@@ -32,19 +33,23 @@ def measure(effort: Effort) -> list[Table]:
             config = replace(config, model=replace(config.model, width=4, blocks=(1,)), batch_size=16)
             steps = 2
         with tempfile.TemporaryDirectory() as folder, open_checkpoints(Path(folder), keep=1) as checkpoints:
-            rows.append(row(title, training(config, devices=1), checkpoints, between, steps, effort))
+            run = training(config, devices=1)
+            plain = spread([1000 * plain_write(size_of(run), Path(folder)) for _ in range(effort.rounds)])
+            rows.append((*row(title, run, checkpoints, between, steps, effort), plain))
     text = (
         "Saves are asynchronous: the state is copied, and written while training goes on. Lost is what a stretch of "
         "training with a save at its beginning takes longer than one without, in turns; its share is of all the steps "
         "between two saves. The noise of a stretch is in it, and may be more than the loss: then it is negative."
     )
-    columns = ("", "MiB", "save returns after ms", "on disk after ms", "step, ms", "lost, ms", "share of training, %")
+    columns = (
+        *("", "MiB", "save returns after ms", "on disk after ms", "step, ms", "lost, ms", "share of training, %"),
+        "as many bytes written and synced, ms",
+    )
     return [Table("Checkpoints", columns, rows, text)]
 
 
 def row(title: str, run: Training, checkpoints: Checkpoints, between: int, steps: int, effort: Effort) -> tuple:
     """Train with and without a save, in turns."""
-    size = sum(leaf.nbytes for leaf in jax.tree.leaves(carry(run)) if hasattr(leaf, "nbytes")) / 2**20
     returned, written, step, lost = [], [], [], []
     run(1)
     save(run, checkpoints, 0)
@@ -61,7 +66,28 @@ def row(title: str, run: Training, checkpoints: Checkpoints, between: int, steps
         written.append(1000 * alone_on_disk(run, checkpoints, 1000 + index))
         step.append(1000 * plain / steps)
     share = [100 * loss / (each * between) for loss, each in zip(lost, step, strict=True)]
-    return title, digits(size), *map(spread, (returned, written, step, lost, share))
+    return title, digits(size_of(run) / 2**20), *map(spread, (returned, written, step, lost, share))
+
+
+def size_of(run: Training) -> int:
+    """Return the bytes that a checkpoint of this run holds; keys of random numbers do not count."""
+    leaves = [
+        leaf for leaf in jax.tree.leaves(carry(run)) if not jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    ]
+    return sum(leaf.nbytes for leaf in leaves)
+
+
+def plain_write(size: int, folder: Path) -> float:
+    """Return the seconds in which a file of that size is on disk: no save can take less."""
+    content, path = bytes(size), folder / "plain"
+    start = time.perf_counter()
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    seconds = time.perf_counter() - start
+    path.unlink()
+    return seconds
 
 
 def carry(run: Training) -> Any:

@@ -15,11 +15,11 @@ from benchmarks.page import Table, alone
 from benchmarks.turns import QUICK, Effort, spread
 
 COMMANDS = {
-    "small preset, on digits": ("experiments.cifar", "small-mixup", "--dataset=digits", "--train-examples=512"),
+    "small preset, on digits": ("experiments.cifar", "small-mixup", "--dataset=digits"),
     "PreAct ResNet-18, width 16, on digits": ("experiments.cifar", "preact18-mixup", "--dataset=digits", "--width=16"),
 }
 QUICK_COMMANDS = {"smoke run": ("experiments.cifar", "small-mixup", "--smoke", "--seeds=1")}
-SHORT = ("--epochs=1", "--seeds=1")
+SHORT = ("--epochs=1", "--seeds=1", "--train-examples=128")
 TIMES = 3
 
 

@@ -7,12 +7,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
-from benchmarks.our_training import training
+from benchmarks.our_training import forward_flops, training
 from benchmarks.page import Table, alone
-from benchmarks.turns import QUICK, Effort, Timing, clocked, take_turns
+from benchmarks.turns import QUICK, Effort, Timing, clocked, digits, take_turns
 from mixup_jax.config import Config, Data, Model, Optimizer
 
 BASE = Config(
@@ -46,13 +46,14 @@ def measure(effort: Effort) -> list[Table]:
     for name, grow in GROWTH.items():
         runs = {n: first if n == 1 else training(grow(base, n), devices=1) for n in factors}
         timings = take_turns({str(n): run for n, run in runs.items()}, effort)
-        rows += grown(name, factors, timings)
+        rows += grown(name, timings, [work(grow(base, n)) for n in factors])
     seconds: dict[int, list[float]] = {count: [] for count in counts}
     for _ in range(times):
         for count in counts:
             seconds[count].append(on_devices(count, effort))
-    rows += grown("virtual devices", counts, {str(count): Timing(each, each) for count, each in seconds.items()})
-    columns = ("", "times", "ms a step", "over the one before")
+    timings = {str(count): Timing(each, each) for count, each in seconds.items()}
+    rows += grown("virtual devices", timings, [work(base)] * len(counts))
+    columns = ("", "times", "ms a step", "over the one before", "GFLOP/s")
     return [Table("Growth of a step", columns, rows, WHY.replace("\n", " "))]
 
 
@@ -61,13 +62,18 @@ def base_of(effort: Effort) -> Config:
     return QUICK_BASE if effort == QUICK else BASE
 
 
-def grown(name: str, sizes: Sequence[int], timings: dict[str, Timing]) -> list[tuple[str, ...]]:
+def work(config: Config) -> float:
+    """Return the floating-point operations of a step: three times those of the forward pass."""
+    return 3 * config.batch_size * len(config.lanes) * forward_flops(config)
+
+
+def grown(name: str, timings: dict[str, Timing], operations: list[float]) -> list[tuple[str, ...]]:
     """Make a row of each size."""
-    rows = []
-    for index, size in enumerate(sizes):
-        timing = timings[str(size)]
-        ratio = timing.over(timings[str(sizes[index - 1])]) if index else ""
-        rows.append(("" if index else name, str(size), timing.ms(), ratio))
+    rows, before = [], None
+    for (size, timing), each in zip(timings.items(), operations, strict=True):
+        ratio = timing.over(before) if before else ""
+        rows.append(("" if before else name, size, timing.ms(), ratio, digits(1e-9 * each / timing.median)))
+        before = timing
     return rows
 
 

@@ -15,14 +15,16 @@ import jax
 import numpy as np
 from PIL import Image
 
+from benchmarks.limits import copy
 from benchmarks.our_training import random_images, training
 from benchmarks.page import Table, alone
-from benchmarks.turns import QUICK, Effort, Steps, spread, take_turns
+from benchmarks.turns import QUICK, Effort, Steps, digits, spread, take_turns
 from experiments.cifar import SMALL
 from experiments.quickstart import CLEAN
 from mixup_jax.data import load
 from mixup_jax.data.locations import default_data_dir
 
+LOADING = ("", "first, ms", "later, ms", "file, MiB", "later, GB/s", "a copy, GB/s")
 DATA = ("fashion_mnist", "cifar10")
 
 
@@ -53,9 +55,9 @@ def loading(effort: Effort) -> Table:
             rows.append(first_and_later(name, folder, effort))
     text = (
         "The first load decodes every image and writes one file; later ones map it and compare its checksum (zlib's "
-        "CRC-32 of every byte), which is what they take their time for."
+        "CRC-32 of every byte), which is what they take their time for. Beside it: a copy of as many bytes by one core."
     )
-    return Table("Loading small data", ("", "first, ms", "later, ms", "file, MiB", "later, GB/s"), rows, text)
+    return Table("Loading small data", LOADING, rows, text)
 
 
 def first_and_later(name: str, folder: Path, effort: Effort) -> tuple[str, ...]:
@@ -65,11 +67,12 @@ def first_and_later(name: str, folder: Path, effort: Effort) -> tuple[str, ...]:
         try:
             first = 1000 * seconds_of_load(name, folder)
         except FileNotFoundError:
-            return title, "not here", "", "", ""
+            return title, "not here", "", "", "", ""
         later = [1000 * seconds_of_load(name, folder) for _ in range(effort.rounds)]
         size = next((cache / "mixup_jax" / "decoded").glob("*.arrays")).stat().st_size
-    rate = [1e-6 * size / each for each in later]
-    return title, f"{first:,.0f}", spread(later), f"{size / 2**20:.0f}", spread(rate)
+    (limit,) = take_turns({"copy": copy(size, 1)}, effort).values()
+    rates = [1e-6 * size / each for each in later], [1e-9 * size / each for each in limit.seconds]
+    return title, f"{first:,.0f}", spread(later), digits(size / 2**20), *map(spread, rates)
 
 
 def small_folder(folder: Path) -> str:

@@ -190,7 +190,9 @@ def shrink(config: Config) -> Config:
 
 
 def cache_compilations() -> None:
-    """Keep compiled programs between runs, in the cache folder, unless JAX was told where to."""
+    """Keep compiled programs between runs, in the cache folder, unless JAX was told where to; also quick ones."""
+    if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:  # JAX's 1 leaves dozens to compile at each start
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         jax.config.update("jax_compilation_cache_dir", str(cache_home() / "mixup_jax" / "xla"))
 
