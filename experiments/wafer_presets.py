@@ -53,7 +53,7 @@ BEST = replace(
     SMALL,
     data=WaferData(train_maps=4000, turns=True),
     composing=Composing(maps=4, probability=0.5, background="match", pairs="possible"),
-    steps=4000,
+    steps=2000,
 )
 
 PRESETS = {

@@ -58,8 +58,8 @@ def main_table(preset: str, results: Results, figures: Figures) -> Table:
         return slides_table(results, figures)
     rows = [row(title(preset, name, config), made, COLUMNS.values()) for name, (config, made) in results.items()]
     text = (
-        "Per cent. The first column is of maps with one defect, all others of maps with 2 to 4. Trained on maps with one "
-        "defect only; gap and thresholds are chosen on held-out maps with one defect and overlays of them, a row's own."
+        "Per cent. The first column is of maps with one defect, all others of maps with 2 to 4. Trained on maps with "
+        "one defect only; gap and thresholds are chosen on held-out maps with one defect and overlays of them."
     )
     return _table(preset, results, text, tuple(COLUMNS), tuple(rows), figures)
 

@@ -11,22 +11,23 @@ import numpy as np
 from jax import Array, lax
 from jaxtyping import Float, Key
 
-SQUARE = 5
-LINE = 7
-HEADINGS = 8
+SQUARE, LINE, HEADINGS = 5, 9, 12
+SIGNIFICANT = 2.5
+"""Standard deviations by which a window must fail more often than the background, to be more than background."""
 
 
 def _windows() -> np.ndarray:
-    """Return a square and lines through the middle at 8 headings, (LINE, LINE, 1, 9): scratches are one die wide."""
+    """Return a square and lines at 12 headings about a die, without it, (9, 9, 1, 13): scratches are one die wide."""
     middle = LINE // 2
     windows = np.zeros((LINE, LINE, 1, 1 + HEADINGS), np.float32)
     inside = slice(middle - SQUARE // 2, middle + SQUARE // 2 + 1)
     windows[inside, inside, 0, 0] = 1
     for heading in range(HEADINGS):
-        angle = np.pi * heading / HEADINGS
-        for step in np.linspace(-middle, middle, 4 * LINE):
-            row, column = round(step * np.sin(angle)), round(step * np.cos(angle))
+        down, right = np.sin(np.pi * heading / HEADINGS), np.cos(np.pi * heading / HEADINGS)
+        for step in range(-middle, middle + 1):  # a die for each step along the longer direction
+            row, column = (round(step * each / max(abs(down), abs(right))) for each in (down, right))
             windows[middle + row, middle + column, 0, 1 + heading] = 1
+    windows[middle, middle] = 0
     return windows
 
 
@@ -39,21 +40,24 @@ def take_background_away(
     """Return the failing dies, 0 or 1, without those that the background explains.
 
     The background of a map is the median, over its dies, of the share that fails in a square about each: a defect
-    covers less than half of a wafer. The share about a die is the largest over a square and lines in 8 directions.
+    covers less than half of a wafer. The share about a die is the largest over a square and lines in 12 directions, if
+    it is significantly more than the background.
 
     >>> exists = jnp.ones((1, 16, 16))
     >>> fail = jnp.zeros((1, 16, 16)).at[0, 4:8, 4:8].set(1.0).at[0, 15, 0].set(1.0)
     >>> bool((take_background_away(jax.random.key(0), fail, exists)[0, 4:8, 4:8] == 1).all())
     True
     """
-    windows = jnp.asarray(WINDOWS)
-    numbers = ("NHWC", "HWIO", "NHWC")
     both = jnp.concatenate([fail, exists])[..., None]
-    counts = lax.conv_general_dilated(both, windows, (1, 1), "SAME", dimension_numbers=numbers)
-    share = counts[: len(fail)] / jnp.maximum(counts[len(fail) :], 1)
-    dies = exists > 0
-    background = jnp.nanmedian(jnp.where(dies, share[..., 0], jnp.nan), axis=(1, 2), keepdims=True)
-    densest = jnp.clip(jnp.max(share, axis=-1), 1e-3, 1.0)
+    numbers = ("NHWC", "HWIO", "NHWC")
+    counts = lax.conv_general_dilated(both, jnp.asarray(WINDOWS), (1, 1), "SAME", dimension_numbers=numbers)
+    dies = jnp.maximum(counts[len(fail) :], 1)
+    share = counts[: len(fail)] / dies
+    background = jnp.nanmedian(jnp.where(exists > 0, share[..., 0], jnp.nan), axis=(1, 2))[:, None, None]
+    background = jnp.maximum(background, 1e-3)
+    chance = background[..., None]
+    more = share - chance > SIGNIFICANT * jnp.sqrt(chance * (1 - chance) / dies)
+    densest = jnp.max(jnp.where(more, share, chance), axis=-1)
     explained = background * (1 - densest) / ((1 - background) * densest)
     keep = jax.random.uniform(rng, (fail.size,)).reshape(fail.shape) >= explained
     return jnp.where(keep, fail, 0.0)

@@ -41,9 +41,8 @@ def read_wm811k(path: Path, size: int) -> WaferMaps:
             continue
         word = str(words[0]).lower()
         if word != "none" and word not in names:
-            raise ValueError(
-                f"{path}: row {row} has the failureType {str(words[0])!r}, none of {', '.join(DEFECTS)}, none."
-            )
+            known = ", ".join((*DEFECTS, "none"))
+            raise ValueError(f"{path}: row {row} has the failureType {str(words[0])!r}; it must be one of {known}.")
         labels.append([index == names.get(word) for index in range(len(DEFECTS))])
         maps.append(resize_map(check_values(f"{path}, row {row}", np.asarray(one)[None])[0], size))
     if not maps:

@@ -1,4 +1,4 @@
-"""A small network for wafer maps on CPUs: four convolutions over patches, and a head that looks anywhere on the wafer."""
+"""A small network for wafer maps on CPUs: four convolutions over patches, a head that looks all over the wafer."""
 
 from typing import Any
 

@@ -7,14 +7,14 @@ import jax.numpy as jnp
 from jax import Array
 
 from mixup_jax import Mix, draw
-from mixup_jax.data.wafer_background import take_background_away
 from mixup_jax.data.wafer_patterns import exclusive, whole_wafer
 from mixup_jax.methods import choose, leave_padding, mix_by_rule
 from mixup_jax.mixing import take_partner
 from mixup_jax.training.wafer_config import Composing
 
 Batch = dict[str, Array]
-"""`fail` and `exists`, float 0 or 1 (batch, height, width), and `label`, float multi-hot (batch, defects)."""
+"""`fail` and `exists`, float 0 or 1 (batch, height, width), and `label`, float multi-hot (batch, defects).
+With `defect`, what fails without the background, that is what is laid over other maps."""
 
 RULES: dict[str, dict[str, str]] = {
     "mixup": {"fail": "mix", "exists": "union", "label": "mix"},
@@ -34,10 +34,9 @@ def compose(rng: Array, batch: Batch, composing: Composing, defects: tuple[str, 
     """
     if composing.mode == "erm":
         return batch
-    size, composed, others = batch["label"].shape[0], batch, batch
-    if composing.background == "match":
-        rng, rng_background = jax.random.split(rng)
-        others = batch | {"fail": take_background_away(rng_background, batch["fail"], batch["exists"])}
+    batch = dict(batch)
+    defect = batch.pop("defect", batch["fail"])
+    size, composed, others = batch["label"].shape[0], batch, batch | {"fail": defect}
     for key in jax.random.split(rng, composing.maps - 1):
         rng_plan, rng_choose = jax.random.split(key)
         plan = draw(rng_plan, size, composing.alpha)

@@ -90,7 +90,7 @@ def fit_wafer(config: WaferConfig, training: WaferMaps, workdir: Path, *, title:
     Raises `Stopped` after a signal, `NotFinite`, and what `make_pool` raises.
     """
     programs, start = _begin(config, training.defects)
-    pool = make_pool(training, config.data.normal)
+    pool = make_pool(training, config.data.normal, config.composing.background)
     with stop_on_signals() as stop, open_checkpoints(workdir / "checkpoints", keep=1) as checkpoints:
         progress = checkpoints.restore(start) or start
         step, count, saved = int(progress.state.step[0]), 1, time.perf_counter()

@@ -15,6 +15,7 @@ import numpy as np
 import optax
 from jax import Array
 
+from mixup_jax.data.wafer_background import take_background_away
 from mixup_jax.data.wafer_maps import WaferMaps, channels
 from mixup_jax.models import build
 from mixup_jax.optim import Schedule, direction, learning_rate
@@ -22,14 +23,21 @@ from mixup_jax.training.state import TrainState
 from mixup_jax.training.wafer_compose import Batch, compose
 from mixup_jax.training.wafer_config import Composing, WaferConfig
 
+PART = 200
+"""Maps whose background is taken away at once."""
+
 
 class Pool(NamedTuple):
-    """Training maps on the device, class by class: maps uint8, labels float, where each class begins, its length."""
+    """Training maps on the device, class by class: maps uint8, labels float, where each class begins, its length.
+
+    `defect` are the maps without their background, where that is what is laid over others, else None.
+    """
 
     maps: Array
     label: Array
     start: Array
     count: Array
+    defect: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -58,8 +66,8 @@ def make_wafer_recipe(config: WaferConfig, defects: tuple[str, ...]) -> WaferRec
     )
 
 
-def make_pool(maps: WaferMaps, normal: bool) -> Pool:
-    """Order maps with one defect, and those without if `normal`, by class.
+def make_pool(maps: WaferMaps, normal: bool, background: str = "add") -> Pool:
+    """Order maps with one defect, and those without if `normal`, by class; with "match" take their background away.
 
     Raises ValueError where a class has no map, and where a map has several defects: none may be learned from.
     """
@@ -76,7 +84,20 @@ def make_pool(maps: WaferMaps, normal: bool) -> Pool:
     start = np.cumsum(count) - count
     label = maps.label[order].astype(np.float32)
     arrays = (maps.maps[order], label, start.astype(np.int32), count.astype(np.int32))
-    return Pool(*map(jnp.asarray, arrays))
+    defect = None if background == "add" else jnp.asarray(without_background(arrays[0]))
+    return Pool(*map(jnp.asarray, arrays), defect)
+
+
+def without_background(maps: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Return maps, uint8 (n, height, width), with those dies passing whose failure the background explains."""
+    take = jax.jit(take_background_away)
+    found = []
+    for start in range(0, len(maps), PART):
+        piece = maps[start : start + PART]
+        both = channels(jnp.asarray(np.pad(piece, ((0, PART - len(piece)), (0, 0), (0, 0)))))
+        fail = take(jax.random.fold_in(jax.random.key(seed), start), both[..., 0], both[..., 1])
+        found.append(np.asarray(both[..., 1] + fail).astype(np.uint8)[: len(piece)])
+    return np.concatenate(found)
 
 
 def wafer_step(state: TrainState, pool: Pool, recipe: WaferRecipe) -> tuple[TrainState, dict[str, Array]]:
@@ -119,9 +140,13 @@ def take_batch(rng: Array, pool: Pool, size: int, turns: bool) -> Batch:
     rng_class, rng_map, rng_turn = jax.random.split(rng, 3)
     of = jax.random.randint(rng_class, (size,), 0, pool.count.shape[0])
     index = pool.start[of] + jax.random.randint(rng_map, (size,), 0, pool.count[of])
-    maps = pool.maps[index]
-    both = channels(turn(rng_turn, maps) if turns else maps)
-    return {"fail": both[..., 0], "exists": both[..., 1], "label": pool.label[index]}
+
+    def take(maps: Array) -> Array:
+        return channels(turn(rng_turn, maps[index]) if turns else maps[index])
+
+    both = take(pool.maps)
+    batch = {"fail": both[..., 0], "exists": both[..., 1], "label": pool.label[index]}
+    return batch if pool.defect is None else batch | {"defect": take(pool.defect)[..., 0]}
 
 
 def turn(rng: Array, maps: Array) -> Array:

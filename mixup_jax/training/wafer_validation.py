@@ -8,6 +8,7 @@ from mixup_jax.data.wafer_maps import WaferMaps, channels
 from mixup_jax.data.wafer_patterns import whole_wafer
 from mixup_jax.training.wafer_compose import compose
 from mixup_jax.training.wafer_config import Composing
+from mixup_jax.training.wafer_step import without_background
 
 OVERLAYS = 2
 """Overlays for each held-out map."""
@@ -20,9 +21,11 @@ def overlaid(maps: WaferMaps, background: str, seed: int) -> WaferMaps:
 
     `background` as in training: "add" or "match". The same seed gives the same maps.
     """
-    composing = Composing(maps=MOST, probability=FURTHER, background=background, pairs="possible")  # pyright: ignore[reportArgumentType]
+    composing = Composing(maps=MOST, probability=FURTHER, pairs="possible")
     both = channels(jnp.asarray(maps.maps))
     batch = {"fail": both[..., 0], "exists": both[..., 1], "label": jnp.asarray(maps.label, jnp.float32)}
+    if background == "match":
+        batch["defect"] = channels(jnp.asarray(without_background(maps.maps, seed)))[..., 0]
     found = compose(jax.random.key(seed), batch, composing, maps.defects)
     mixed = np.asarray(found["exists"] + found["fail"]).astype(np.uint8)
     label = np.asarray(found["label"]).astype(np.uint8)

@@ -149,7 +149,7 @@ def test_what_is_wrong_with_a_frame_is_named(tmp_path):
         read_wm811k(path, 3)
     with pytest.raises(ValueError, match="it holds dict, not a frame"):
         read_wm811k(written(path, {"a": 1}), 3)
-    with pytest.raises(ValueError, match=r"row 1 has the failureType 'Blob', none of Center"):
+    with pytest.raises(ValueError, match=r"row 1 has the failureType 'Blob'; it must be one of Center"):
         read_wm811k(written(path, old_frame(columns(labels=[LABELS[0], np.array([["Blob"]]), *LABELS[2:]]))), 3)
     with pytest.raises(ValueError, match=r"row 0: map 0 holds the value 7"):
         read_wm811k(written(path, old_frame(columns(maps=[7 * RING, *MAPS[1:]]))), 3)
