@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+import warnings
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -53,6 +54,9 @@ def fit(
         carry = checkpoints.restore(start) or start
         step = int(on_host(carry["state"].step)[0])
         records = record.read_metrics(workdir, step) if is_writer() else []
+        missing = sum(mark <= step for mark in setting.plan.marks) - len(records)
+        if is_writer() and missing > 0:
+            warnings.warn(f"{workdir}/metrics.jsonl lacks {missing} evaluations before step {step}", stacklevel=2)
         with (
             progress_bar(title or workdir.name, setting.plan.steps, step, show=is_writer()) as bar,
             open_board(workdir, launch.tensorboard and is_writer()) as board,

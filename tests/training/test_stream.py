@@ -1,0 +1,118 @@
+"""Laws of streams: the loop and the step see of a streamed data set what they see of one in memory."""
+
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+
+from experiments.imagenet_archives import photograph
+from mixup_jax.config import Config, Data, Mixing, Model, Optimizer
+from mixup_jax.data import Streamed
+from mixup_jax.data.shards import Photograph
+from mixup_jax.training.launch import Launch
+from mixup_jax.training.loop import fit
+from mixup_jax.training.mesh import make_mesh, shard
+from mixup_jax.training.setting import make_setting
+from mixup_jax.training.stream import EvaluationStream, TrainingStream, rows_of_process
+
+CONFIG = Config(
+    data=Data("some", pad_crop=0, image_size=8),
+    model=Model("mlp", width=4, blocks=(1,)),
+    mixing=Mixing(alpha=0.2, block=4),
+    optimizer=Optimizer(lr=0.02),
+    batch_size=16,
+    epochs=4.0,
+    eval_every=1.0,
+)
+
+
+class InMemory:
+    """Photographs by number; class 0, 1 or 2."""
+
+    def __init__(self, first, count):
+        self.numbers = range(first, first + count)
+        self.encoded = {number: photograph(number % 3, number) for number in self.numbers}
+
+    def __len__(self):
+        return len(self.numbers)
+
+    def __getitem__(self, index):
+        number = self.numbers[index]
+        return Photograph(f"{number}.JPEG", number % 3, self.encoded[number])
+
+
+@pytest.fixture(scope="module")
+def data():
+    return Streamed(
+        "some", "SYNTHETIC", ("a", "b", "c"), InMemory(0, 40), InMemory(50, 21), (0.5,) * 3, (0.2,) * 3, size=8
+    )
+
+
+def host(tree):
+    return jax.tree.map(np.asarray, tree)
+
+
+def test_batches_are_the_same_on_any_devices_and_from_any_step_on(data):
+    taken = []
+    for devices, start in ((1, 0), (8, 0), (8, 2)):
+        stream = TrainingStream(data, 0, 16, make_mesh(1, 16, jax.devices()[:devices]), workers=0)
+        calls = [*stream.calls(start, 1), *stream.calls(start + 1, 3 - start)]
+        stream.close()
+        assert {steps for _, steps in calls} == {1}
+        assert len(calls[0][0].image.sharding.device_set) == devices
+        taken.append([host(batch) for batch, _ in calls])
+    for other in (taken[1], [None, None, *taken[2]]):
+        for one, another in zip(taken[0], other, strict=True):
+            if another is not None:
+                jax.tree.map(np.testing.assert_array_equal, one, another)
+
+
+def test_rows_of_processes_are_those_of_their_devices():
+    sharding = shard(make_mesh(1, 16), "data")
+    assert rows_of_process(sharding, 16) == tuple(range(16))
+    assert rows_of_process(shard(make_mesh(1, 16)), 16) == tuple(range(16))
+
+
+@pytest.mark.parametrize("devices", [1, 8])
+def test_every_test_image_is_evaluated_once(data, devices):
+    stream = EvaluationStream(data, "test", 21, 16, make_mesh(1, 16, jax.devices()[:devices]))
+    parts = [host(part) for part in stream.parts()]
+    assert [part.image.shape for part in parts] == [(1, 16, 8, 8, 3)] * 2
+    assert sum(part.mask.sum() for part in parts) == 21
+    labels = np.concatenate([part.label[part.mask] for part in parts])
+    assert labels.tolist() == [number % 3 for number in range(50, 71)]
+
+
+@pytest.mark.slow
+def test_a_run_counts_each_image_and_resumes_to_the_same_bits(data, tmp_path):
+    whole = fit(CONFIG, data, Launch(keep=9), tmp_path / "whole")
+    assert sum(whole["reliability"]["count"][0]) == 21
+    assert len((tmp_path / "whole" / "metrics.jsonl").read_text().splitlines()) == 4
+
+    (tmp_path / "resumed").mkdir()
+    steps = sorted(int(path.name) for path in (tmp_path / "whole" / "checkpoints").iterdir() if path.name.isdigit())
+    assert len(steps) == 4
+    source, target = (tmp_path / name / "checkpoints" for name in ("whole", "resumed"))
+    target.mkdir()
+    (source / str(steps[1])).rename(target / str(steps[1]))
+    lines = (tmp_path / "whole" / "metrics.jsonl").read_text().splitlines(True)
+    (tmp_path / "resumed" / "metrics.jsonl").write_text("".join(lines[:2]))
+    resumed = fit(CONFIG, data, Launch(), tmp_path / "resumed")
+    assert resumed["params_digest"] == whole["params_digest"]
+    assert resumed["test_loss"] == whole["test_loss"]
+
+
+REFUSED = {
+    "two seeds": (replace(CONFIG, seeds=2), "start a run for each --seed"),
+    "neighbours": (replace(CONFIG, mixing=Mixing(partner="neighbours")), "needs data in memory"),
+    "batch": (replace(CONFIG, batch_size=48, mixing=Mixing()), "between 1 and the 40 images"),
+    "devices": (replace(CONFIG, batch_size=12, mixing=Mixing()), "cannot be split over 8"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_does_not_go_with_a_stream_is_refused(data, tmp_path, name):
+    config, message = REFUSED[name]
+    with pytest.raises(ValueError, match=message):
+        make_setting(config, data, tmp_path)
