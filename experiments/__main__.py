@@ -15,6 +15,8 @@ EXPERIMENTS = (
     "toy",
     "tabular",
     "speech",
+    "prepare",
+    "imagenet",
     "prepare_speech",
     "gallery",
     "plan",

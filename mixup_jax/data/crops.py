@@ -22,8 +22,8 @@ class Box(NamedTuple):
 def random_crop(generator: np.random.Generator, height: int, width: int) -> Box:
     """Draw a box of 8 to 100 % of the area of an image and a width of 3/4 to 4/3 of its height.
 
-    The area is uniform, the aspect ratio uniform in its logarithm; a box that does not fit is drawn again, and after ten
-    tries it is the largest centred one of an allowed shape. Goyal et al. (2017) and Szegedy et al. (2015).
+    The area is uniform, the aspect ratio uniform in its logarithm; a box that does not fit is drawn again, and after
+    ten tries it is the largest centred one of an allowed shape. Goyal et al. (2017) and Szegedy et al. (2015).
 
     >>> random_crop(np.random.default_rng(0), 375, 500)
     Box(top=35, left=302, height=171, width=129)

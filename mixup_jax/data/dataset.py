@@ -89,7 +89,7 @@ class Dataset:
         return len(self.test_label)
 
     def one_of_each(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the first training image of each of the first classes, up to `count`, and their labels, for pictures."""
+        """Return the first training image of each of the first `count` classes, and their labels, for pictures."""
         first = [int(np.argmax(self.train_label == label)) for label in np.unique(self.train_label)[:count]]
         return np.asarray(self.train_image[first]), np.asarray(self.train_label[first])
 

@@ -54,8 +54,8 @@ def prepare(
     Files that are whole are kept, so that the same command goes on where it was killed. Labels come from the names of
     the files: the synset, or the number of the validation image.
 
-    Raises ValueError for archives that are swapped, damaged, incomplete without `partial`, or hold anything foreign, for
-    an image that cannot be read without `skip_bad`, and for a folder with other archives in it.
+    Raises ValueError for archives that are swapped, damaged, incomplete without `partial`, or hold anything foreign,
+    for an image that cannot be read without `skip_bad`, and for a folder with other archives in it.
     """
     classes, numbers = tars.class_spans(train_tar), tars.validation_spans(val_tar)
     _check_counts(train_tar, val_tar, classes, numbers, partial)

@@ -29,8 +29,8 @@ Choose = Callable[[int, int], Box]
 def decode_part(encoded: bytes, choose: Choose, size: int) -> UInt8[np.ndarray, "size size 3"]:
     """Decode the part ``choose(height, width)`` of an image and resize it to `size` x `size`, uint8 RGB.
 
-    Reduced by 2, 4 or 8 while decoding where the part is that much too large, then resized: linearly, or by the mean over
-    areas where it still shrinks to less than half.
+    Reduced by 2, 4 or 8 while decoding where the part is that much too large, then resized: linearly, or by the mean
+    over areas where it still shrinks to less than half.
 
     Raises ValueError, with the reason, for what is no readable image.
     """

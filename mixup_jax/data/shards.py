@@ -1,6 +1,6 @@
 """Photographs with labels in array_record files: what `experiments.prepare` writes and training reads.
 
-A record is little-endian: label (uint32), length of the name (uint16), the file's name (UTF-8), then the file as it was.
+A record is little-endian: label (uint32), length of the name (uint16), the file's name (UTF-8), then the file itself.
 Files are written with one record a group and uncompressed, so that any record is read by itself.
 """
 

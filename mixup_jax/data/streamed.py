@@ -81,7 +81,7 @@ class Streamed:
         generator = np.random.default_rng((seed, position))
         image = self._decode(photograph, partial(random_crop, generator))
         if self.flip and generator.random() < 0.5:
-            image = np.ascontiguousarray(image[:, ::-1])
+            image = image[:, ::-1]
         return {"image": image, "label": np.int32(photograph.label)}
 
     def test_example(self, index: int) -> Example:

@@ -18,7 +18,7 @@ class Launch:
     data_dir: Path | None = None
     """Folder with data sets. Default: the environment variable MIXUP_JAX_DATA, or the cache folder."""
     checkpoints: str | None = None
-    """Folder of the checkpoints, or gs://BUCKET/FOLDER; each configuration has its own below it. Default: in workdir."""
+    """Folder of the checkpoints, or gs://BUCKET/FOLDER; each configuration has its own in it. Default: in workdir."""
     keep: int = 2
     """Checkpoints to keep: the newest ones, and the best besides."""
     workers: int = 0

@@ -59,7 +59,7 @@ def test_each_photograph_keeps_its_bytes_and_has_the_label_of_its_name(archives,
 
 
 def test_a_partial_archive_is_refused_unless_it_is_meant(archives, tmp_path):
-    with pytest.raises(ValueError, match="holds 2 of the 1,000 classes; .*--partial"):
+    with pytest.raises(ValueError, match=r"holds 2 of the 1,000 classes; .*--partial"):
         prepare(*archives, tmp_path)
     assert not list(tmp_path.iterdir())
 
@@ -107,7 +107,7 @@ def test_an_unreadable_image_is_named_and_left_out_only_if_asked(tmp_path):
         add(inner, "n01440764_2.JPEG", photograph(0, 1)[:20_000])
     with tarfile.open(archives.train, "w") as outer:
         add(outer, "n01440764.tar", content.getvalue())
-    with pytest.raises(ValueError, match="n01440764_2.JPEG cannot be read .*truncated.*--skip-bad"):
+    with pytest.raises(ValueError, match=r"n01440764_2.JPEG cannot be read .*truncated.*--skip-bad"):
         prepare(*archives, tmp_path / "a", partial=True)
     manifest = prepare(*archives, tmp_path / "b", partial=True, skip_bad=True)
     assert [each["name"] for each in manifest["skipped"]] == ["n01440764_2.JPEG"]

@@ -81,7 +81,7 @@ def test_a_class_that_ends_early_does_not_run_into_the_next(tmp_path):
     path = tmp_path / "train.tar"
     short = class_tar(SYNSETS[0])[:1600]
     path.write_bytes(tar([(f"{SYNSETS[0]}.tar", short), (f"{SYNSETS[1]}.tar", class_tar(SYNSETS[1]))]))
-    with pytest.raises(ValueError, match="n01440764.tar is truncated"):
+    with pytest.raises(ValueError, match=r"n01440764.tar is truncated"):
         list(training_images(path, class_spans(path)[SYNSETS[0]]))
 
 
@@ -102,7 +102,7 @@ HOSTILE = {
 def test_hostile_members_are_refused(tmp_path, name):
     path = tmp_path / "train.tar"
     path.write_bytes(tar([("n01440764.tar", tar([HOSTILE[name]]))]))
-    with pytest.raises(ValueError, match="n01440764.tar (holds|is truncated|is damaged)"):
+    with pytest.raises(ValueError, match=r"n01440764.tar (holds|is truncated|is damaged)"):
         list(training_images(path, class_spans(path)["n01440764"]))
 
 

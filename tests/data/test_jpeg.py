@@ -71,7 +71,7 @@ def test_a_part_much_too_large_is_decoded_at_a_lower_resolution():
 
 @pytest.mark.parametrize("damaged", [FILES["usual"][:9000], FILES["usual"][:100], b"no image at all", b""])
 def test_what_is_damaged_is_found(damaged):
-    with pytest.raises(ValueError, match="truncated|no JPEG|Truncated"):
+    with pytest.raises(ValueError, match=r"truncated|no JPEG|Truncated"):
         jpeg.check(damaged)
 
 

@@ -129,7 +129,7 @@ def test_a_part_of_the_training_set_is_the_same_in_every_run():
 def test_an_unreadable_image_is_named(monkeypatch):
     broken = Photograph("n01440764_7.JPEG", 0, photograph(0, 0)[:300])
     monkeypatch.setattr(InMemory, "__getitem__", lambda self, index: broken)
-    with pytest.raises(ValueError, match="some: n01440764_7.JPEG cannot be read .*--skip-bad"):
+    with pytest.raises(ValueError, match=r"some: n01440764_7.JPEG cannot be read .*--skip-bad"):
         take(everything(), 0, 1)
 
 
