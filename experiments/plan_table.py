@@ -89,7 +89,7 @@ def _times(config: Config, data: Outline, cost: Cost, chip: Chip, devices: int) 
         (
             "memory",
             least.memory,
-            f"at {size(chip.bandwidth)}/s: the compiler's estimate, what stays on the chip included",
+            f"at {size(chip.bandwidth)}/s",
         ),
     ):
         yield f"time: {name}", f"{1000 * seconds:.2f} ms", why

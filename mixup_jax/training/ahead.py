@@ -120,20 +120,24 @@ def compile_step(config: Config, devices: Sequence[Any]) -> Any:
 
 def lower_step(config: Config, devices: Sequence[Any]) -> Any:
     """Lower the step of a run, batch split over the devices and state on each, donated, as training does."""
-    data = outline(config)
     mesh = make_mesh(1, config.batch_size, devices)
     recipe = step_recipe(config)
     everywhere, split = shard(mesh), shard(mesh, "data")
     state = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=everywhere), abstract_state(config)
     )
-    batch = {
-        "image": jax.ShapeDtypeStruct((config.batch_size, *data.image_shape), jnp.uint8, sharding=split),
-        "label": jax.ShapeDtypeStruct((config.batch_size,), jnp.int32, sharding=split),
-    }
     alpha = jax.ShapeDtypeStruct((), jnp.float32, sharding=everywhere)
     step = jax.jit(partial(train_step, recipe=recipe), donate_argnums=0, out_shardings=everywhere)
-    return step.lower(state, batch, alpha)
+    return step.lower(state, abstract_batch(config, split), alpha)
+
+
+def abstract_batch(config: Config, sharding: Any) -> dict[str, Any]:
+    """Return the shapes and dtypes of a batch."""
+    size, shape = config.batch_size, outline(config).image_shape
+    return {
+        "image": jax.ShapeDtypeStruct((size, *shape), jnp.uint8, sharding=sharding),
+        "label": jax.ShapeDtypeStruct((size,), jnp.int32, sharding=sharding),
+    }
 
 
 def step_recipe(config: Config) -> Recipe:

@@ -35,8 +35,7 @@ CHIPS = {
 class Roofline:
     """How long a step takes by each of three limits, in seconds.
 
-    Arithmetic and network are limits that no step gets under. Memory is an estimate: what the compiler counts as read
-    and written may have stayed on the chip.
+    Arithmetic and network are limits that no step gets under. Memory is a limit of this compiled program.
     """
 
     arithmetic: float

@@ -1,9 +1,10 @@
 """What a compiled program costs a device: memory, operations, and what it says to the other devices. Nothing is run."""
 
-import math
 import re
 from dataclasses import dataclass
 from typing import Any
+
+from mixup_jax.training.traffic import leaves_of, memory_traffic
 
 COLLECTIVE = re.compile(
     r"^\s*(?:ROOT )?%?\S+ = (?P<shapes>.+?) "
@@ -11,7 +12,6 @@ COLLECTIVE = re.compile(
     r"(?P<start>-start)?\(",
     re.MULTILINE,
 )
-SHAPE = re.compile(r"\b(pred|[a-z]+\d+\w*)\[([\d,]*)\]")
 OP_NAME = re.compile(r'op_name="([^"]*)"')
 
 
@@ -50,7 +50,7 @@ class Cost:
     flops: float
     """Floating-point operations; a multiply-add is two."""
     accessed: float
-    """What all operations read and write together: an upper estimate of the traffic with the memory."""
+    """Read from and written to main memory: of a TPU by its text, elsewhere what all operations take and return."""
     collectives: tuple[Collective, ...]
 
     @property
@@ -71,15 +71,16 @@ class Cost:
 
 def cost_of(compiled: Any) -> Cost:
     """Return what a program costs each device; `compiled` is what ``jit(...).lower(...).compile()`` returns."""
-    memory, analysis = compiled.memory_analysis(), compiled.cost_analysis()
+    memory, analysis, text = compiled.memory_analysis(), compiled.cost_analysis(), compiled.as_text()
+    traffic = memory_traffic(text)
     return Cost(
         arguments=memory.argument_size_in_bytes,
         outputs=memory.output_size_in_bytes,
         donated=memory.alias_size_in_bytes,
         temporary=memory.temp_size_in_bytes,
         flops=analysis["flops"],
-        accessed=analysis["bytes accessed"],
-        collectives=collectives(compiled.as_text()),
+        accessed=analysis["bytes accessed"] if traffic is None else traffic,
+        collectives=collectives(text),
     )
 
 
@@ -91,21 +92,10 @@ def collectives(program: str) -> tuple[Collective, ...]:
     """
     found = []
     for match in COLLECTIVE.finditer(program):
-        sizes = [size_of(*shape) for shape in SHAPE.findall(match["shapes"])]
+        sizes = [size for size, _ in leaves_of(match["shapes"])]
         if match["start"] and match["kind"] not in ("all-reduce", "reduce-scatter") and len(sizes) > 1:
             sizes = sizes[len(sizes) // 2 :] if match["kind"] == "all-gather" else sizes[1:2]  # after the operands
         line = program[match.start() : program.find("\n", match.end()) % (len(program) + 1)]
         name = OP_NAME.search(line)
         found.append(Collective(match["kind"], sum(sizes), name[1] if name else ""))
     return tuple(found)
-
-
-def size_of(dtype: str, dimensions: str) -> int:
-    """Return the bytes of an array as XLA spells it.
-
-    >>> size_of("bf16", "8,4"), size_of("pred", ""), size_of("f8e4m3fn", "16")
-    (64, 1, 16)
-    """
-    bits = re.search(r"\d+", dtype)
-    width = 8 if bits is None else int(bits[0])
-    return math.prod(int(length) for length in dimensions.split(",") if length) * width // 8
