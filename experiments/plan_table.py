@@ -96,8 +96,8 @@ def _times(config: Config, data: Outline, cost: Cost, chip: Chip, devices: int) 
     rate = config.batch_size / least.seconds
     hours = data.train_examples / rate / 3600
     yield "a step, by the roofline", f"{1000 * least.seconds:.2f} ms", "the longest of the three"
-    yield "images/s", f"{rate:,.0f}", f"all {devices} devices together"
-    yield "an epoch", f"{hours:.4f} h", f"{data.train_examples:,} images"
+    yield "images/s", f"{rate:,.0f}", f"{rate / devices:,.0f} a device"
+    yield "an epoch", f"{hours:.4f} h", f"{3600 * hours:,.0f} s for {data.train_examples:,} images"
     yield "the training", f"{hours * config.epochs:.2f} h", f"{config.epochs:g} epochs"
 
 
