@@ -4,7 +4,7 @@ Paper, 90 epochs, top-1 error in per cent of ERM and mixup. ResNet-50 23.5, 23.3
 32*4d 21.2, 20.7; ResNeXt-101 64*4d 20.4 (100 epochs), 19.8. 200 epochs: 23.6, 22.1; 22.0, 20.8; 21.3, 20.1. The
 baselines without alpha at 90 epochs are those of Goyal et al. and Xie et al.; some numbers are from memory, --help says
 which. Cost, an estimate and not a measurement: 90 epochs of ResNet-50 are 1.2e8 images, at 1,000 images a second and
-chip two days on 1 chip or two hours on 16.
+chip 32 hours on 1 chip or two hours on 16.
 
     python -m experiments.prepare imagenet --train-tar ... --val-tar ... --out DATA/imagenet     # once
     python -m experiments.imagenet resnet50-mixup --data-dir DATA

@@ -2,8 +2,7 @@
 
 ImageNet-2012: the two archives of image-net.org become array_record files, without TensorFlow; about 145 GB more.
 
-    python -m experiments.prepare imagenet --train-tar ILSVRC2012_img_train.tar --val-tar ILSVRC2012_img_val.tar \\
-        --out DATA/imagenet
+    python -m experiments.prepare imagenet --train-tar FILE --val-tar FILE --out DATA/imagenet
 
 Killed, the same command goes on with what is missing. Other data sets need no preparation: see docs/data.md.
 """

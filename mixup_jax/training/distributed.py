@@ -6,6 +6,7 @@ None of them can go on without the others: when one is lost, or fails alone, all
 import contextlib
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from typing import NoReturn
 
@@ -27,8 +28,8 @@ def join(
     By hand all three of `coordinator` ("host:port"), `processes` and `process_id` are needed; with none of them JAX
     looks for a cluster in the environment, and where there is none the process runs alone.
 
-    Raises ValueError when some are missing or out of range, ConnectionError when the others do not come within
-    `timeout` seconds.
+    Where the others do not come within `timeout` seconds, the process ends with one line. Raises ValueError when some
+    are missing or out of range, ConnectionError when they cannot be joined.
     """
     by_hand = {"--coordinator": coordinator, "--processes": processes, "--process-id": process_id}
     missing = [name for name, value in by_hand.items() if value is None]
@@ -38,12 +39,20 @@ def join(
         raise ValueError(f"--process-id must be between 0 and {processes - 1}, got {process_id}.")
     if coordinator is not None and not coordinator.rpartition(":")[2].isdigit():
         raise ValueError(f"--coordinator must be host:port, got {coordinator!r}.")
+    where = f" at {coordinator}" if coordinator else ""
+    late = (
+        f"error: the processes of the run did not find each other{where} within {timeout} s; are all of them started?"
+    )
+    # JAX itself ends a process that waits in vain, with a page of addresses: be a little earlier.
+    alarm = threading.Timer(timeout, end_process, (late, 2))
+    alarm.daemon = True
+    alarm.start()
     try:
         jax.distributed.initialize(
             coordinator,
             processes,
             process_id,
-            initialization_timeout=timeout,
+            initialization_timeout=timeout + 60,
             heartbeat_timeout_seconds=LOST_SECONDS,
             shutdown_timeout_seconds=LOST_SECONDS,
         )
@@ -52,10 +61,9 @@ def join(
             raise
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
-        where = f" at {coordinator}" if coordinator else ""
-        raise ConnectionError(
-            f"the processes of the run did not find each other{where} within {timeout} s: {reason}"
-        ) from error
+        raise ConnectionError(f"the processes of the run did not find each other{where}: {reason}") from error
+    finally:
+        alarm.cancel()
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ TINY = {
     "image-size": 16,
     "batch-size": 8,
     "block": 4,
-    "epochs": 60,
+    "epochs": 20,
     "eval-every": 1,
     "warmup-epochs": 1,
     "lr": 0.01,
@@ -83,8 +83,7 @@ def test_archives_to_a_result_through_two_processes_a_kill_and_another_number_of
     assert again.returncode == 0, errors
     after = lines(tmp_path)
     assert [line["epoch"] for line in after] == list(range(1, TINY["epochs"] + 1))
-    same = min(len(before), 3)  # what was learned before the kill was kept: seconds only grow
-    assert [line["seconds"] for line in after[:same]] == [line["seconds"] for line in before[:same]]
+    assert after[0] == before[0]  # what was learned before the kill was kept, to the second
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert sum(result["reliability"]["count"][0]) == 10  # every validation image once, in two batches of eight
     assert result["mark"] == "SYNTHETIC"

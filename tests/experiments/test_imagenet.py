@@ -1,0 +1,56 @@
+"""Laws of table 1's command: the paper's number stands beside the paper's recipe only, and the smoke run works."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from experiments import imagenet
+from experiments.command_line import parse
+from experiments.imagenet_presets import PRESETS, TABLE_1
+from experiments.running import prepare
+from mixup_jax.config import Data
+from mixup_jax.data import Dataset, load
+
+ROOT = Path(__file__).parents[2]
+JOBS = {name: (text, imagenet.ImageNet(config)) for name, (text, config) in PRESETS.items()}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_carries_its_number_and_a_changed_one_does_not(name):
+    _, job = parse("imagenet", "", JOBS, imagenet.DEFAULT, [name, "--seed", "3"])
+    theirs = imagenet.paper(job.config)
+    assert theirs is not None
+    assert theirs["test_error"] == TABLE_1[name].top1
+    assert ("unconfirmed" in theirs["source"]) == (not TABLE_1[name].confirmed)
+    assert imagenet.paper(replace(job.config, batch_size=512)) is None
+
+
+def test_a_smoke_run_keeps_the_method():
+    for _, job in JOBS.values():
+        small = replace(job, smoke=True).effective()
+        assert small.mixing.alpha == job.config.mixing.alpha
+        assert small.data.dataset == "imagenet"
+
+
+def test_options_that_would_do_nothing_are_refused():
+    digits = load("digits")
+    assert isinstance(digits, Dataset)
+    with pytest.raises(ValueError, match="image_size is imagenet's"):
+        prepare(digits, Data("digits", image_size=32))
+
+
+@pytest.mark.slow
+def test_the_smoke_run_goes_from_archives_to_a_result(tmp_path):
+    command = [sys.executable, "-m", "experiments.imagenet", "--smoke", "--workdir", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    assert "mixup, alpha = 0.2" in done.stdout
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert (result["dataset"], result["mark"], result["paper"]) == ("imagenet, a part", "SYNTHETIC", None)
+    assert sum(result["reliability"]["count"][0]) == 20
+    assert {path.suffix for path in (tmp_path / "figures").iterdir()} == {".png"}
