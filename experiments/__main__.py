@@ -14,6 +14,7 @@ EXPERIMENTS = (
     "ablation",
     "toy",
     "tabular",
+    "gan",
     "speech",
     "prepare",
     "imagenet",

@@ -1,7 +1,6 @@
 """The two toy distributions of the paper's figure 5: narrow Gaussians on a ring, and on a grid."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32, Key
 
@@ -29,6 +28,7 @@ def centres(name: str) -> Float32[np.ndarray, "modes 2"]:
 def draw_points(rng: Key[Array, ""], means: Float[Array, "modes 2"], count: int) -> Float[Array, "count 2"]:
     """Draw points, each from one of the Gaussians, all equally likely.
 
+    >>> import jax.numpy as jnp
     >>> points = draw_points(jax.random.key(0), jnp.asarray(centres("ring")), 1000)
     >>> bool(jnp.abs(jnp.linalg.norm(points, axis=1) - 1).max() < 0.05)
     True

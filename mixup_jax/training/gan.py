@@ -114,18 +114,20 @@ def draw_plan(rng: Key[Array, ""], size: int, alpha: ArrayLike, objective: Objec
     >>> plan.partner.tolist()
     [2, 3, 0, 1]
     """
-    both = 2 * size
-    if objective == "paper":  # real with generated; lam and 1 - lam have the same distribution, so both halves do
-        return draw(rng, both, alpha, per="example", partner=(jnp.arange(both) + size) % both)
+    real, generated = jnp.arange(size), jnp.arange(size) + size
+    if objective == "paper":
+        # lam and 1 - lam have the same distribution: each pair is taken at both, for one draw.
+        lam = draw(rng, size, alpha, per="example", partner=real).lam
+        return Mix(jnp.tile(lam, 2), jnp.concatenate([generated, real]))
     rng_partner, rng_lam = jax.random.split(rng)
-    share = alpha * jax.random.uniform(rng_lam, (both,))
-    return Mix(1 - share, draw(rng_partner, both, 0.0).partner)
+    share = jnp.asarray(alpha) * jax.random.uniform(rng_lam, (2 * size,))
+    return Mix(1 - share, draw(rng_partner, 2 * size, 0.0).partner)
 
 
 def play(
     discriminator: Any, real: Float[Array, "size 2"], fake: Float[Array, "size 2"], plan: Mix, how: Gan
 ) -> Float[Array, ""]:
-    """Return the discriminator's loss on mixed points: twice the mean, so that alpha = 0 gives the sum of both halves."""
+    """Return the discriminator's loss on mixed points, twice the mean: at alpha = 0 the sum of both kinds."""
     x = jnp.concatenate([real, fake])
     y = jnp.concatenate([jnp.ones(len(real)), jnp.zeros(len(fake))])
     x, y = mix(plan, (x, y))

@@ -1,0 +1,56 @@
+"""Laws of figure 5's experiment: every network over time, the same numbers again, and what is refused."""
+
+import json
+
+import numpy as np
+import pytest
+
+from experiments import gan
+from experiments.gan import Game
+from mixup_jax.report.points import snapshots
+from mixup_jax.report.tables import find_tables
+
+
+@pytest.mark.slow
+def test_the_smoke_run_follows_each_network_and_gives_the_same_numbers_again(tmp_path):
+    table = gan.run(Game(smoke=True), tmp_path)
+    ((_, found),), _ = find_tables([tmp_path])
+    assert found == table
+    assert [row.label for row in table.rows] == ["ERM", "mixup, alpha = 0.2"]
+    content = json.loads((tmp_path / "gan.json").read_text())
+    assert content["iterations"] == [10, 20]
+    assert content["iterations_per_second"]["ring"] > 0
+    for row in table.rows:
+        numbers = content["quality"]["ring"][row.label]
+        assert row.values == tuple(tuple(numbers[key][-1]) for key in ("modes", "high_quality", "inside"))
+    gan.run(Game(smoke=True), tmp_path / "again")
+    again = json.loads((tmp_path / "again" / "gan.json").read_text())
+    assert again["quality"] == content["quality"]
+    pictures = [(folder / "figures" / "points.png").read_bytes() for folder in (tmp_path, tmp_path / "again")]
+    assert pictures[0] == pictures[1]
+
+
+def test_the_picture_says_who_left_it():
+    real, points = np.zeros((3, 2)), np.array([[[0.0, 0.0], [9.0, 0.0]]])
+    assert "ring, ERM: 50 % inside" in snapshots({"ring\nERM": (real, points)}, [10], 1.5).get_label()
+
+
+def test_chunks_stop_at_every_snapshot():
+    pieces = list(gan.chunks([10, 100, 230]))
+    assert np.cumsum([count for count, _ in pieces])[[end for _, end in pieces]].tolist() == [10, 100, 230]
+    assert max(count for count, _ in pieces) <= gan.CHUNK
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"distributions": ("spiral",)}, "distribution is 'spiral'"),
+        ({"distributions": ()}, "distributions must name ring, grid or both"),
+        ({"alphas": (0.0,)}, "alphas must be different positive numbers"),
+        ({"objective": "demo", "alphas": (2.0,)}, "at most 1"),
+        ({"iterations": 0}, "iterations must be at least 1, got 0"),
+    ],
+)
+def test_what_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        Game(**options)

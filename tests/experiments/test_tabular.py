@@ -1,0 +1,60 @@
+"""Laws of table 4's experiment: errors of the same splits beside each other, from the command to the page."""
+
+import json
+
+import numpy as np
+import pytest
+
+from experiments import report, tabular
+from experiments.tabular import Tabular
+from mixup_jax.report.differences import differences
+from mixup_jax.report.tables import find_tables
+
+
+@pytest.mark.slow
+def test_the_smoke_run_leaves_a_table_that_the_report_shows_and_the_same_numbers_again(tmp_path):
+    table = tabular.run(Tabular(smoke=True), tmp_path)
+    ((_, found),), _ = find_tables([tmp_path])
+    assert found == table
+    assert [row.label for row in table.rows] == ["ERM", "mixup, alpha = 0.1"]
+    errors = json.loads((tmp_path / "tabular.json").read_text())["errors"]["iris"]
+    test = np.array(errors["test"])
+    assert test.shape == (2, 2)
+    assert table.rows[1].values[0] == tuple(test[:, 1])
+    assert table.rows[1].values[1] == tuple(test[:, 1] - test[:, 0])
+    assert table.rows[0].paper[0] == 21.3
+    tabular.run(Tabular(smoke=True), tmp_path / "again")
+    assert json.loads((tmp_path / "again" / "tabular.json").read_text())["errors"]["iris"] == errors
+    report.main((tmp_path,), tmp_path / "report.html")
+    assert "cannot be reproduced from its text" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.slow
+def test_a_csv_file_of_two_far_classes_is_learned(tmp_path):
+    rows = [f"{i % 2 * 4 + i / 100},{'left' if i % 2 else 'right'},{'yes' if i % 2 else 'no'}" for i in range(60)]
+    (tmp_path / "far.csv").write_text("\n".join(["position,side,answer", *rows]))
+    job = Tabular(csv=tmp_path / "far.csv", target="answer", alphas=(0.2,), seeds=2, width=16)
+    table = tabular.run(job, tmp_path)
+    assert table.dataset == "far"
+    assert all(row.values[0] == (0.0, 0.0) and row.paper == (None,) * 3 for row in table.rows)
+
+
+def test_the_picture_tells_the_differences():
+    figure = differences({"iris": {"alpha = 1": [1.0, 2.0]}, "htru2": {"alpha = 1": [-0.5]}}, "points")
+    assert "iris, alpha = 1: 1.50; htru2, alpha = 1: −0.50" in figure.get_label()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"csv": "a.csv"}, "--csv and --target go together"),
+        ({"datasets": ("iris", "wine")}, "datasets must be among .*, got wine"),
+        ({"alphas": (0.0,)}, "alphas must be different positive numbers"),
+        ({"alphas": (0.2, 0.2)}, "alphas must be different positive numbers"),
+        ({"seeds": 0}, "seeds must be at least 1, got 0"),
+        ({"epochs": float("nan")}, "epochs must be positive, got nan"),
+    ],
+)
+def test_what_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        Tabular(**options)
