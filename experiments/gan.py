@@ -88,11 +88,11 @@ class Game:
             raise ValueError("distributions must name ring, grid or both, got none.")
 
 
-SMALL = Game(width=128, batch_size=64, iterations=2000)
+SMALL = Game(width=128, batch_size=64, iterations=1000)
 PRESETS = {
     "paper": ("The paper's objective, alpha 0.2.", Game()),
     "demo": ("The first author's demo: its objective and alphas.", Game(objective="demo", alphas=(0.1, 0.2, 0.5, 1.0))),
-    "small": ("128 units, 64 points, 2,000 iterations: for two CPU cores.", SMALL),
+    "small": ("128 units, 64 points, 1,000 iterations: for two CPU cores.", SMALL),
     "small-demo": ("The same with the demo's objective.", replace(SMALL, objective="demo")),
 }
 
