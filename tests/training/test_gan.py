@@ -39,6 +39,7 @@ def game(request):
     return how, loop, how.init(jax.random.key(1))
 
 
+@pytest.mark.slow
 def test_a_game_cut_into_pieces_is_the_same_game(game):
     _, loop, first = game
     whole, parts = loop(first, 5, 0.3), loop(loop(first, 2, 0.3), 3, 0.3)
