@@ -32,7 +32,8 @@ def compare(runs: Mapping[str, tuple[Callable[[], object], int]], rounds: int, u
             if turn:
                 clock[name].append(1000 * (time.perf_counter() - started[0]) / units)
                 processor[name].append(1000 * (time.process_time() - started[1]) / units)
-    table = Table("", f"ms a {unit}, clock", f"{unit}s/s", "times ours", f"ms a {unit}, processor", "times ours")
+    names = (f"ms a {unit}, clock", f"{unit}s/s", "times ours", f"ms a {unit}, processor", "times ours")
+    table = Table("", *names, box=None)
     first = next(iter(runs))
     for name in runs:
         cells = [name]
