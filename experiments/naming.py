@@ -35,7 +35,7 @@ def method(config: Config) -> str:
     if mixing.phase_out is not None:
         words.append("phased out from {:g} to {:g} of the training".format(*mixing.phase_out))
     if any(alphas) and mixing.unmixed_epochs:
-        words.append(f"after {mixing.unmixed_epochs:g} epochs without")
+        words.append(f"first {mixing.unmixed_epochs:g} epochs unmixed")
     if mixing.mix == "waveform":
         words.append("on waveforms")
     if config.data.noise:

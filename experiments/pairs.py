@@ -28,6 +28,8 @@ def train_pair(
     experiment: str, workdir: Path, data_dir: Path | None, dataset: str, smoke: bool, epochs: float | None
 ) -> tuple[Path, Path]:
     """Train the small presets of experiments.cifar in `workdir`, or go on with them; return their folders."""
+    if is_speech(dataset):
+        raise ValueError(f"dataset is {dataset}, speech; this experiment looks at images.")
     base = replace(SMALL, data=replace(SMALL.data, dataset=dataset), epochs=SMALL.epochs if epochs is None else epochs)
     folders = []
     for name, mixing in (("erm", ERM), ("mixup", SMALL.mixing)):

@@ -4,7 +4,7 @@ Paper (Google commands), error on validation and test set in per cent. LeNet: ER
 10.8; alpha = 0.2: 10.2, 11.3. VGG-11: 5.0, 4.6; 4.0, 3.8; 3.9, 3.4. So mixup is worse than ERM on LeNet and better on
 VGG-11.
 
-    python -m experiments.speech figure4                                # the paper's: an hour or two on one GPU
+    python -m experiments.speech figure4                                # the paper's: about an hour on one GPU
     python -m experiments.speech small --dataset fsdd:theo              # a speaker held out; minutes on two CPU cores
     python -m experiments.speech small --dataset speech:words           # words of experiments.prepare_speech
     python -m experiments.speech small --mix waveform                   # mix before the spectrogram

@@ -1,6 +1,7 @@
 """Free Spoken Digit Dataset (Jackson et al.): 3,000 recordings of ten digits by six speakers at 8 kHz, CC BY-SA 4.0."""
 
 import logging
+import re
 import zipfile
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from mixup_jax.data.speech import Speech, one_second, read_recordings, speech_da
 log = logging.getLogger(__name__)
 
 RATE = 8000
+RECORDING = re.compile(r"(\d)_([^_]+)_(\d+)\.wav")  # digit, speaker, index
 TEST_INDICES = 5
 """The first recordings of each speaker and digit are the test set, says the data set's own README."""
 FOLDER = "free-spoken-digit-dataset"
@@ -36,11 +38,13 @@ def load_fsdd(data_dir: Path, speech: Speech, speaker: str = "") -> Dataset:
     if archive.is_file():
         decode = partial(_decode, name, speaker, partial(_from_archive, archive), speech)
         return cached("fsdd", archive, [archive], decode, speaker + speech.variant)
-    if folder.is_dir():
-        files = sorted(folder.glob("*_*_*.wav"))
+    files = sorted(file for file in folder.glob("*.wav") if RECORDING.fullmatch(file.name))
+    if files:
         decode = partial(_decode, name, speaker, partial(_from_recordings, files), speech)
         return cached("fsdd", folder, files, decode, speaker + speech.variant)
-    raise FileNotFoundError(f"fsdd: neither {archive} nor {folder} found; git clone {ADDRESS} in {data_dir}")
+    raise FileNotFoundError(
+        f"fsdd: neither {archive} nor recordings in {folder} found; git clone {ADDRESS} in {data_dir}"
+    )
 
 
 def _decode(name: str, speaker: str, read, speech: Speech) -> Dataset:
@@ -75,7 +79,6 @@ def _from_archive(path: Path) -> tuple[np.ndarray, ...]:
 
 def _from_recordings(files: list[Path]) -> tuple[np.ndarray, ...]:
     """Read the recordings ``<digit>_<speaker>_<index>.wav``."""
-    label, speaker, index = zip(*(file.stem.split("_") for file in files), strict=True)
-    numbers = (np.array(each, np.int64) for each in (label, index))
-    label, index = numbers
-    return read_recordings(files, RATE, "fsdd"), label, np.array(speaker), index
+    names = [RECORDING.fullmatch(file.name) for file in files]
+    label, speaker, index = (np.array([name[part] for name in names if name]) for part in (1, 2, 3))
+    return read_recordings(files, RATE, "fsdd"), label.astype(int), speaker, index.astype(int)

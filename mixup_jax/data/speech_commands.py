@@ -139,7 +139,7 @@ def divide(path: Path, words: dict[str, list[Path]]) -> dict[str, Files]:
     """Divide the recordings into training, validation and test sets: (file, class id) each, sorted."""
     listed = {part: path / file for part, file in LISTS.items()}
     if all(file.is_file() for file in listed.values()):
-        named = {line: part for part, file in listed.items() for line in file.read_text().split()}
+        named = {line: part for part, file in listed.items() for line in file.read_text().splitlines()}
         of = lambda file: named.get(f"{file.parent.name}/{file.name}", "train")  # noqa: E731
     else:
         missing = [file.name for file in listed.values() if not file.is_file()]

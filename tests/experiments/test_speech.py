@@ -10,7 +10,7 @@ import soundfile
 from experiments import prepare_speech, speech
 from experiments.command_line import parse
 from experiments.grid import each_alpha
-from experiments.pairs import load_network
+from experiments.pairs import load_network, train_pair
 from experiments.running import load_data, shrink
 from mixup_jax.config import Config, Data, Mixing, Optimizer
 from mixup_jax.data import load
@@ -137,3 +137,8 @@ def test_without_the_engine_the_error_says_how_to_install_it(tmp_path, monkeypat
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ValueError, match=r"espeak-ng not found; install it \(Debian: apt-get install espeak-ng\)"):
         prepare_speech.main(tmp_path / "words")
+
+
+def test_a_pair_is_not_trained_on_speech(tmp_path):
+    with pytest.raises(ValueError, match="dataset is fsdd, speech; this experiment looks at images"):
+        train_pair("adversarial", tmp_path, None, "fsdd", smoke=False, epochs=None)
