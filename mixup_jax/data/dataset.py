@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import jax.numpy as jnp
 import numpy as np
 
 from mixup_jax.spectrogram import log_spectrogram
@@ -103,7 +104,7 @@ def as_pictures(image: np.ndarray) -> np.ndarray:
     if image.dtype == np.uint8:
         return np.asarray(image)
     if image.dtype == np.int16:
-        image = np.asarray(log_spectrogram(image[:, :, 0, 0].astype(np.float32) / 32768))[..., None]
+        image = np.asarray(log_spectrogram(jnp.asarray(image[:, :, 0, 0], jnp.float32) / 32768))[..., None]
     image = image[:, ::-1].astype(np.float32)
     low, high = float(image.min()), float(image.max())
     return np.round(255 * (image - low) / ((high - low) or 1.0)).astype(np.uint8)
