@@ -19,6 +19,7 @@ EXPERIMENTS = (
     "prepare",
     "imagenet",
     "prepare_speech",
+    "wafer",
     "gallery",
     "plan",
     "report",

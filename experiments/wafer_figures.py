@@ -7,9 +7,9 @@ import numpy as np
 from experiments.wafer_run import read_run, tested_maps
 from mixup_jax.data.wafer_patterns import DEFECTS, SHORT, pattern_name
 from mixup_jax.data.wafer_source import WaferSplit
-from mixup_jax.evaluation.wafer import apply_rule
+from mixup_jax.evaluation.wafer_scores import apply_rule
 from mixup_jax.report.drawing import save_png
-from mixup_jax.report.wafer import OTHER, judged_maps, pattern_confusion
+from mixup_jax.report.wafer_pictures import OTHER, judged_maps, pattern_confusion
 
 SHOWN = 12
 """Maps that are shown, half of them wrongly judged where there are as many."""

@@ -12,7 +12,7 @@ from mixup_jax.data.progress import progress
 from mixup_jax.data.wafer_files import SUFFIXES, list_maps, read_map, read_maps
 from mixup_jax.data.wafer_maps import resize_map
 from mixup_jax.data.wafer_patterns import NORMAL
-from mixup_jax.evaluation.wafer import apply_rule, probabilities, rules_for
+from mixup_jax.evaluation.wafer_scores import apply_rule, probabilities, rules_for
 from mixup_jax.training.wafer_fit import load_wafer_network
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from mixup_jax.config import Model, Optimizer
 from mixup_jax.data.wafer_maps import WaferMaps
 from mixup_jax.data.wafer_source import WaferSplit
-from mixup_jax.evaluation.wafer import choose_rules, measure, probabilities
+from mixup_jax.evaluation.wafer_scores import choose_rules, measure, probabilities
 from mixup_jax.training import record
 from mixup_jax.training.provenance import origin
 from mixup_jax.training.wafer_config import Composing, WaferConfig, WaferData

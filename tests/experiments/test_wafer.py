@@ -1,0 +1,134 @@
+"""The experiment on wafer maps: rows, tables, and the whole path from maps to a CSV."""
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from experiments import report, wafer, wafer_tables
+from experiments.wafer_figures import pick
+from experiments.wafer_predict import predict
+from experiments.wafer_presets import NETS, PRESETS, rows
+from experiments.wafer_run import read_run
+from mixup_jax.models import MODELS
+from mixup_jax.report.tables import find_tables
+from mixup_jax.training.wafer_config import Composing
+
+
+def test_rows_are_what_the_tables_promise():
+    small = rows("small", PRESETS["small"][1])
+    assert {(each.composing.mode, each.composing.head) for each in small.values()} == {
+        (mode, head) for mode in ("erm", "mixup", "mixup-multi-hot", "overlay") for head in ("softmax", "sigmoid")
+    }
+    slides = rows("slides", PRESETS["slides"][1])
+    assert len(slides) == 10
+    assert all(each.seeds == 5 and each.data.size >= 64 for each in slides.values())
+    assert set(NETS) <= set(MODELS)
+    assert rows("small", replace(PRESETS["small"][1], only=("erm-softmax",))).keys() == {"erm-softmax"}
+    with pytest.raises(ValueError, match=r"only must name rows of small: erm-softmax, .*; got 'erm'"):
+        rows("small", replace(PRESETS["small"][1], only=("erm",)))
+
+
+def test_the_climb_begins_with_the_small_tables_overlay_and_ends_with_the_recipe():
+    climb = rows("beyond", PRESETS["beyond"][1])
+    assert climb["two"] == rows("small", PRESETS["small"][1])["overlay-sigmoid"]
+    assert climb["longer"] == PRESETS["beyond"][1].config
+    assert list(climb) == list(wafer_tables.STEPS)
+
+
+def content(**values):
+    single = {"1": 0.9, "mixed": 0.5}
+    measured = {name: dict(single) for name in ("top_1_in_set", "recall_at_k", "known_k_exact")}
+    for rule in ("argmax", "gap", "threshold", "thresholds", "pattern"):
+        measured[rule] = {name: dict(single) for name in ("exact_match", "hamming", "micro_f1", "macro_f1")}
+    return {"measured": [measured], "mark": "SYNTHETIC", "source": "generator, low noise", **values}
+
+
+def test_the_slides_numbers_stand_beside_the_metric_that_fits_them_and_no_other():
+    configs = rows("slides", PRESETS["slides"][1])
+    table = wafer_tables.main_table("slides", {name: (config, content()) for name, config in configs.items()}, ())
+    assert table.columns == ("AlexNet, %", "VGGNet-16, %", "ResNet-18, %", "ResNet-34, %", "ResNet-50, %")
+    assert np.mean(table.rows[2].paper) == pytest.approx(72.6)
+    assert np.mean(table.rows[3].paper) == pytest.approx(91.2, abs=0.05)
+    assert [row.paper == (None,) * 5 for row in table.rows] == [False] * 4 + [True] * 4
+    assert table.rows[0].values == ((90.0,),) * 5
+    assert "accuracy, not which" in table.rows[2].note
+
+
+def test_the_other_tables_call_each_metric_by_its_name():
+    configs = rows("small", PRESETS["small"][1])
+    made = {name: (config, content()) for name, config in configs.items()}
+    table = wafer_tables.main_table("small", made, ())
+    assert table.columns[:4] == ("single-type accuracy", "top-1-in-set", "recall@k", "known-k exact")
+    assert [row.label for row in table.rows][-1] == "overlay, sigmoid"
+    by_number = wafer_tables.by_number_table("small", made)
+    assert [row.label for row in by_number.rows[:2]] == ["1 defect", "2 and more"]
+    assert by_number.columns[3:] == ("exact match", "Hamming accuracy", "micro F1", "macro F1")
+
+
+def test_pictures_show_right_and_wrong_maps_and_every_map_once():
+    truth, found = ["a"] * 50, ["a"] * 30 + ["b"] * 20
+    picked = pick(truth, found)
+    assert len(picked) == len(set(picked)) == 12
+    assert sum(truth[i] == found[i] for i in picked) == 6
+    assert len(pick(truth, truth)) == 12
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Maps of one's own: three types in folders, and a folder of maps to judge."""
+    root, generator = tmp_path_factory.mktemp("wafers"), np.random.default_rng(0)
+    for name in ("Arc", "Blob", "none", "Arc+Blob"):
+        (root / "maps" / name).mkdir(parents=True)
+        for number in range(6):
+            np.save(root / "maps" / name / f"{number}.npy", generator.integers(0, 3, (10, 10)))
+    (root / "new").mkdir()
+    np.save(root / "new" / "a.npy", generator.integers(0, 3, (10, 10)))
+    np.savez(root / "new" / "b.npz", generator.integers(0, 3, (2, 30, 30)))
+    return root
+
+
+@pytest.mark.slow
+def test_ones_own_maps_are_learned_and_a_folder_is_predicted(folders, capsys):
+    job = PRESETS["train"][1]
+    data = replace(job.config.data, source=f"folder:{folders / 'maps'}", normal=True)
+    job = replace(job, config=replace(job.config, data=data), workdir=folders / "run", smoke=True)
+    wafer.run("train", job)
+    _, made = read_run(folders / "run" / "network")
+    assert made["defects"] == ["Arc", "Blob"]
+    predict(folders / "run" / "network", folders / "new", folders / "defects.csv")
+    with (folders / "defects.csv").open() as file:
+        found = list(csv.DictReader(file))
+    assert [row["map"] for row in found] == ["b.npz:0", "b.npz:1", "a.npy"]
+    threshold = made["rules"][0]["thresholds"]
+    for row in found:
+        chosen = [name for name, at in zip(("Arc", "Blob"), threshold, strict=True) if float(row[name]) >= at]
+        assert row["defects"] == ("+".join(chosen) or "Normal")
+    for options, message in (
+        ({"rule": "pattern"}, "rule must be one of argmax, gap, threshold, thresholds, got 'pattern'"),
+        ({"seed": 1}, "seed must be between 0 and 0, got 1"),
+        ({"maps": folders / "maps"}, "holds no maps"),
+        ({"run": folders}, "is not the folder of a wafer run"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            predict(**{"run": folders / "run" / "network", "maps": folders / "new"} | options)
+    other = replace(job, config=replace(job.config, composing=Composing()))
+    with pytest.raises(ValueError, match="holds a run of another configuration"):
+        wafer.run("train", other)
+    capsys.readouterr()
+
+
+@pytest.mark.slow
+def test_the_smoke_run_leaves_tables_that_the_report_shows(tmp_path, capsys):
+    job = replace(PRESETS["small"][1], only=("overlay-sigmoid",), smoke=True, workdir=tmp_path / "small")
+    wafer.run("small", job)
+    tables, warnings = find_tables([tmp_path])
+    assert not warnings
+    assert len(tables) == 2
+    assert {path for _, table in tables for path, _ in table.figures} == {"figures/confusion.png", "figures/judged.png"}
+    report.main((tmp_path,), tmp_path / "report.html")
+    assert "exact match, threshold a class" in (tmp_path / "report.html").read_text()
+    first = capsys.readouterr().out
+    wafer.run("small", job)
+    assert "overlay, sigmoid" in first
