@@ -52,7 +52,7 @@ SLIDES = WaferConfig(
 BEST = replace(
     SMALL,
     data=WaferData(train_maps=4000, turns=True),
-    composing=Composing(maps=4, probability=0.5, background="match", pairs="possible"),
+    composing=Composing(maps=6, probability=0.8, background="match", pairs="possible"),
     steps=2000,
 )
 

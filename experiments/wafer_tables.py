@@ -44,7 +44,7 @@ BY_NUMBER: dict[str, tuple[str, ...]] = {
 }
 STEPS = {
     "two": "overlay of two maps, as in the table of modes",
-    "four": "of up to four, each further one with probability 1/2",
+    "four": "of up to six, each further one with probability 0.8",
     "possible": "of types that occur together",
     "matched": "with the background of one map",
     "varied": "ten times the maps with one defect, turned and mirrored",

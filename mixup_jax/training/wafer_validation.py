@@ -12,8 +12,9 @@ from mixup_jax.training.wafer_step import without_background
 
 OVERLAYS = 2
 """Overlays for each held-out map."""
-MOST, FURTHER = 4, 0.8
-"""Maps of an overlay at most, and the probability of each further one."""
+MOST, FURTHER = 6, 0.8
+"""Maps of an overlay at most, and the probability of each further one: half of them are of a type that is there, or that
+does not occur together, which leaves one to four types."""
 
 
 def overlaid(maps: WaferMaps, background: str, seed: int) -> WaferMaps:
