@@ -49,7 +49,7 @@ def compose(rng: Array, batch: Batch, composing: Composing, defects: tuple[str, 
 
 
 def leave_impossible(plan: Mix, label: Array, other: Array, defects: tuple[str, ...]) -> Mix:
-    """Return the plan with those examples left alone whose defects and their partner's do not occur together.
+    """Return the plan with those examples left alone to which their partner would add no type, or one that cannot be.
 
     >>> from mixup_jax.data.wafer_patterns import DEFECTS
     >>> plan = Mix(lam=jnp.full(3, 0.5), partner=jnp.array([1, 2, 0]))
@@ -62,7 +62,7 @@ def leave_impossible(plan: Mix, label: Array, other: Array, defects: tuple[str, 
         single &= other[:, column] == 0
     plan = leave_padding(plan, single)
     theirs = take_partner(plan, other)
-    possible = single
+    possible = single & (jnp.sum(label * theirs, axis=1) == 0)
     for first, second in exclusive(defects):
         possible &= ~((label[:, first] * theirs[:, second] + label[:, second] * theirs[:, first]) > 0)
     return replace(plan, lam=jnp.where(possible, plan.lam, 1.0))

@@ -13,12 +13,12 @@ from mixup_jax.training.wafer_step import without_background
 OVERLAYS = 2
 """Overlays for each held-out map."""
 MOST, FURTHER = 6, 0.8
-"""Maps of an overlay at most, and the probability of each further one: half of them are of a type that is there, or that
-does not occur together, which leaves one to four types."""
+"""Maps that an overlay is tried with, and the probability of each further one; those of a type that is there already, or
+that does not occur together with it, are left out, which leaves one to four."""
 
 
 def overlaid(maps: WaferMaps, background: str, seed: int) -> WaferMaps:
-    """Lay maps of one defect over each other at random, up to four, types that occur together only.
+    """Lay maps of one defect over each other at random: one to four types that occur together, of one map each.
 
     `background` as in training: "add" or "match". The same seed gives the same maps.
     """
