@@ -36,16 +36,19 @@ def compose(rng: Array, batch: Batch, composing: Composing, defects: tuple[str, 
         return batch
     batch = dict(batch)
     defect = batch.pop("defect", batch["fail"])
-    size, composed, others = batch["label"].shape[0], batch, batch | {"fail": defect}
-    for key in jax.random.split(rng, composing.maps - 1):
-        rng_plan, rng_choose = jax.random.split(key)
+    size, others = batch["label"].shape[0], batch | {"fail": defect}
+
+    def lay(composed: Batch, rng: Array) -> tuple[Batch, None]:
+        rng_plan, rng_choose = jax.random.split(rng)
         plan = draw(rng_plan, size, composing.alpha)
         if composing.probability < 1:
             plan = choose(rng_choose, [plan], [composing.probability], per="example")
         if composing.pairs == "possible":
             plan = leave_impossible(plan, composed["label"], batch["label"], defects)
-        composed = mix_by_rule(plan, composed, RULES[composing.mode], others)
-    return composed
+        return mix_by_rule(plan, composed, RULES[composing.mode], others), None
+
+    # A loop, which compiles once however many maps there are.
+    return jax.lax.scan(lay, batch, jax.random.split(rng, composing.maps - 1))[0]
 
 
 def leave_impossible(plan: Mix, label: Array, other: Array, defects: tuple[str, ...]) -> Mix:
