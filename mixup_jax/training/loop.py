@@ -88,6 +88,7 @@ class _Trainer:
         self.rate = 0.0
         self.began = began
         self.first_step_seconds: float | None = None
+        self.test_sums: Any = None
 
     def run(self, state: TrainState, totals: Totals, step: int) -> TrainState:
         """Train, evaluate and save until the last step."""
@@ -161,16 +162,15 @@ class _Trainer:
     def _evaluate(self, state: TrainState, totals: Totals, mark: int, images_per_second: float) -> float:
         """Evaluate, add a line to metrics.jsonl, and return the mean test error."""
         setting = self.setting
+        clean_sums = on_host(setting.evaluate(state, setting.clean))
+        self.test_sums = on_host(setting.evaluate(state, setting.test))
         line = {
             "step": mark,
             "epoch": round(mark / setting.plan.steps_per_epoch, 4),
             "images_per_second": round(images_per_second, 1),
             "lr": float(setting.recipe.schedule(mark - 1)),
             **training_metrics(on_host(totals)),
-            **test_metrics(
-                on_host(setting.evaluate(state, setting.clean)),
-                on_host(setting.evaluate(state, setting.test)),
-            ),
+            **test_metrics(clean_sums, self.test_sums),
             "seconds": round(self._seconds(), 3),
         }
         self.records.append(line)
@@ -184,7 +184,10 @@ class _Trainer:
     def result(self, state: TrainState) -> dict[str, Any]:
         """Return the measured part of result.json, on the process that writes it; the others return nothing."""
         evaluate, setting = self.setting.evaluate, self.setting
-        sums, params = on_host(evaluate(state, setting.test)), on_host(state.params)
+        sums = self.test_sums  # of the last step, unless an earlier process took it
+        if sums is None:
+            sums = on_host(evaluate(state, setting.test))
+        params = on_host(state.params)
         groups = {name: on_host(evaluate(state, batches)) for name, batches in setting.groups().items()}
         validation = setting.validation()
         valid = {} if validation is None else validated(on_host(evaluate(state, validation)))
