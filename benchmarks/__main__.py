@@ -8,6 +8,7 @@ Peers that are not installed are skipped with a note (pip install torch timm tor
 """
 
 import time
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -36,21 +37,27 @@ PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 def main(
     only: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME")] = (),
     quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    rounds: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
     out: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
 ) -> None:
     """Measure, print the tables and write the page.
 
     Args:
         only: Sections to measure: limits, mixing, training_step, ... (the names of the modules).
-        quick: Small sizes and few turns, to see that everything works.
+        quick: Small sizes, few turns and a compiler in a hurry, to see that everything works.
+        rounds: Turns of each contestant; 9 if left out.
         out: Where the page goes; docs/benchmarks.md if left out, nowhere if only a part or --quick was asked for.
     """
     unknown = [name for name in only if name not in SECTIONS]
+    if rounds is not None and rounds < 1:
+        raise SystemExit(f"error: --rounds must be at least 1, got {rounds}")
     if unknown:
         raise SystemExit(f"error: --only {' '.join(unknown)}: must be among {', '.join(SECTIONS)}")
     out = out if out or quick or only else PAGE
     console, tables, began = Console(stderr=True), list[Table](), time.time()
     effort, names = effort_of(quick), only or SECTIONS
+    if rounds and not quick:
+        effort = replace(effort, rounds=rounds)
     for index, name in enumerate(names):
         console.print(f"{index + 1} of {len(names)}: {name}", highlight=False)
         found = import_module(f"benchmarks.{name}").measure(effort)

@@ -17,7 +17,7 @@ from rich.table import Table as Grid
 from benchmarks.turns import FULL, QUICK, Effort
 from mixup_jax.training.provenance import origin
 
-QUICK_RUN = "**A quick run: small sizes and few turns, to see that everything works; the numbers mean little.**"
+QUICK_RUN = "**A quick run, small and hardly optimised, to see that everything works: the numbers mean nothing.**"
 PEERS = ("torch", "timm", "torchvision", "keras")
 
 
