@@ -16,22 +16,21 @@ from benchmarks.our_training import Training, training
 from benchmarks.page import Table, alone
 from benchmarks.turns import QUICK, Effort, digits, spread
 from experiments.cifar import PAPER, SMALL
+from experiments.quickstart import CLEAN
 from mixup_jax.training.checkpoint import Checkpoints, open_checkpoints
 
 CASES = {
     "small preset, 3 seeds, saved every 5 of its epochs": (SMALL, 157, 12),
     "PreAct ResNet-18, saved every epoch of CIFAR-10": (replace(PAPER, batch_size=32), 1563, 3),
 }
+QUICK_CASES = {"quick start's perceptron, saved every 4 of its epochs": (CLEAN, 90, 2)}
 """Title -> configuration, steps between two saves, and how many steps are timed with and without one."""
 
 
 def measure(effort: Effort) -> list[Table]:
     """Measure the states of the presets."""
     rows = []
-    for title, (config, between, steps) in CASES.items():
-        if effort == QUICK:
-            config = replace(config, model=replace(config.model, width=4, blocks=(1,)), batch_size=16)
-            steps = 2
+    for title, (config, between, steps) in (QUICK_CASES if effort == QUICK else CASES).items():
         with tempfile.TemporaryDirectory() as folder, open_checkpoints(Path(folder), keep=1) as checkpoints:
             run = training(config, devices=1)
             plain = spread([1000 * plain_write(size_of(run), Path(folder)) for _ in range(effort.rounds)])

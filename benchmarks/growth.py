@@ -13,6 +13,7 @@ from dataclasses import replace
 from benchmarks.our_training import forward_flops, training
 from benchmarks.page import Table, alone
 from benchmarks.turns import QUICK, Effort, Timing, clocked, digits, take_turns
+from experiments.quickstart import CLEAN
 from mixup_jax.config import Config, Data, Model, Optimizer
 
 BASE = Config(
@@ -21,7 +22,7 @@ BASE = Config(
     optimizer=Optimizer(schedule="constant"),
     batch_size=64,
 )
-QUICK_BASE = replace(BASE, model=replace(BASE.model, width=4, blocks=(1,)), batch_size=16)
+QUICK_BASE = replace(CLEAN, model=replace(CLEAN.model, width=4), seeds=1)
 GROWTH: dict[str, Callable[[Config, int], Config]] = {
     "batch": lambda base, n: replace(base, batch_size=n * base.batch_size),
     "width": lambda base, n: replace(base, model=replace(base.model, width=n * base.model.width)),

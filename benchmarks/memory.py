@@ -7,14 +7,12 @@ import json
 import resource
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.page import Table, alone
-from benchmarks.training_step import CASES, QUICK_CASES, in_torch
+from benchmarks.training_step import CASES, QUICK_CASES, SMALL_PRESET, in_torch
 from benchmarks.turns import QUICK, Effort, import_torch
-from experiments.cifar import SMALL
 from mixup_jax.config import Config
 
 MIB = 2**20
@@ -22,7 +20,7 @@ MIB = 2**20
 
 def cases(effort: Effort) -> dict[str, Config]:
     """Return the networks to look at."""
-    return QUICK_CASES if effort == QUICK else CASES | {"small preset": replace(SMALL, seeds=1)}
+    return QUICK_CASES if effort == QUICK else CASES | SMALL_PRESET
 
 
 def measure(effort: Effort) -> list[Table]:
@@ -54,12 +52,12 @@ def ours(name: str, effort: Effort) -> None:
     """Print what our training takes."""
     import jax
 
-    from benchmarks.our_training import Training, random_images
+    from benchmarks.our_training import training
 
     config = cases(effort)[name]
     jax.block_until_ready(jax.numpy.zeros(1))
     before = resident()
-    run = Training(config, random_images(8 * config.batch_size), devices=1)
+    run = training(config, devices=1)
     run(2)
     analysis: Any = run.program.memory_analysis()
     arguments, temporary = analysis.argument_size_in_bytes / MIB, analysis.temp_size_in_bytes / MIB

@@ -14,8 +14,11 @@ from benchmarks.turns import Steps
 from mixup_jax.config import Config
 from mixup_jax.data import Dataset
 from mixup_jax.mixing import Mix
+from mixup_jax.models import build
 from mixup_jax.training import vicinity
 from mixup_jax.training.setting import Setting, make_setting
+
+SHAPES = {"digits": (8, 8, 1), "fashion_mnist": (28, 28, 1), "cifar10": (32, 32, 3)}
 
 
 def random_images(count: int, shape: tuple[int, int, int] = (32, 32, 3), test: int = 256) -> Dataset:
@@ -25,6 +28,11 @@ def random_images(count: int, shape: tuple[int, int, int] = (32, 32, 3), test: i
     label, test_label = (generator.integers(0, 10, n, np.int32) for n in (count, test))
     constants = (0.5,) * shape[-1], (0.25,) * shape[-1]
     return Dataset("noise", "SYNTHETIC", tuple("0123456789"), image, label, test_image, test_label, *constants)
+
+
+def noise_for(config: Config) -> Dataset:
+    """Return 8 batches of noise, images as large as those of the configuration's data set."""
+    return random_images(8 * config.batch_size, SHAPES[config.data.dataset])
 
 
 class Training:
@@ -50,7 +58,7 @@ class Training:
 
 def training(config: Config, data: Dataset | None = None, *, devices: int | None = None) -> Training:
     """Compile the training of a configuration, on 8 batches of noise unless data are given."""
-    return Training(config, data or random_images(8 * config.batch_size), devices=devices)
+    return Training(config, data or noise_for(config), devices=devices)
 
 
 @contextmanager
@@ -75,11 +83,9 @@ def steps_of(config: Config, *, mixing: bool = True) -> Steps:
         return training(config)
 
 
-def forward_flops(config: Config, shape: tuple[int, int, int] = (32, 32, 3)) -> float:
+def forward_flops(config: Config) -> float:
     """Return the floating-point operations of the network's forward pass on one image, two for a multiply-add."""
-    from mixup_jax.models import build
-
-    model = build(config.model, 10)
+    model, shape = build(config.model, 10), SHAPES[config.data.dataset]
     image = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
     variables = jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.zeros((1, *shape)), train=False))
     lowered = jax.jit(lambda variables, image: model.apply(variables, image, train=False)).lower(variables, image)

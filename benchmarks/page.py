@@ -1,5 +1,6 @@
 """The page of all benchmarks: tables, where and with what they were measured, on the terminal and as Markdown."""
 
+import inspect
 import os
 import platform
 import time
@@ -47,7 +48,7 @@ def alone(measure: Measure) -> None:
         for table in measure(effort_of(quick)):
             show(table)
 
-    tyro.cli(main, description=(measure.__globals__["__doc__"] or ""))  # type: ignore[attr-defined]
+    tyro.cli(main, description=inspect.getdoc(inspect.getmodule(measure)))
 
 
 def effort_of(quick: bool) -> Effort:

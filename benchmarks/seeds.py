@@ -5,24 +5,22 @@ python -m benchmarks.seeds
 
 from dataclasses import replace
 
-from benchmarks.our_training import random_images, training
+from benchmarks.our_training import training
 from benchmarks.page import Table, alone
 from benchmarks.turns import QUICK, Effort, take_turns
 from experiments.cifar import SMALL
 from experiments.quickstart import CLEAN
 
-PRESETS = {"small preset, 28 x 28": (SMALL, (28, 28, 1)), "quick start's perceptron, 8 x 8": (CLEAN, (8, 8, 1))}
+PRESETS = {"quick start's perceptron": CLEAN, "small preset": SMALL}
+QUICK_PRESETS = {"a perceptron of width 4": replace(CLEAN, model=replace(CLEAN.model, width=4))}
 
 
 def measure(effort: Effort) -> list[Table]:
     """Measure the small presets."""
     rows = []
-    for title, (config, shape) in PRESETS.items():
-        if effort == QUICK:
-            config = replace(config, model=replace(config.model, width=4, blocks=(1,)), batch_size=16)
+    for title, config in (QUICK_PRESETS if effort == QUICK else PRESETS).items():
         numbers = (1, 2) if effort == QUICK else (1, 3, 5)
-        data = random_images(8 * config.batch_size, shape)
-        runs = {str(n): training(replace(config, seeds=n), data, devices=1) for n in numbers}
+        runs = {str(n): training(replace(config, seeds=n), devices=1) for n in numbers}
         timings = take_turns(runs, effort)
         for n in numbers[1:]:
             rows.append((f"{title}, {n} seeds", timings[str(n)].ms(), timings[str(n)].over(timings["1"], n)))

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.limits import copy
-from benchmarks.our_training import random_images, training
+from benchmarks.our_training import SHAPES, random_images, training
 from benchmarks.page import Table, alone
 from benchmarks.turns import QUICK, Effort, Steps, digits, spread, take_turns
 from experiments.cifar import SMALL
@@ -95,10 +95,11 @@ def seconds_of_load(name: str, folder: Path) -> float:
 def host_work(effort: Effort) -> Table:
     """Time an epoch in one call, and in a call for each step: the difference is what the host adds."""
     rows = []
-    for title, config, shape in (("small preset", SMALL, (28, 28, 1)), ("quick start's perceptron", CLEAN, (8, 8, 1))):
-        if effort == QUICK:
-            config = replace(config, model=replace(config.model, width=4, blocks=(1,)), batch_size=16)
-        run = training(replace(config, seeds=1), random_images(16 * config.batch_size, shape), devices=1)
+    presets = {"quick start's perceptron": CLEAN} | ({} if effort == QUICK else {"small preset": SMALL})
+    for title, config in presets.items():
+        run = training(
+            replace(config, seeds=1), random_images(16 * config.batch_size, SHAPES[config.data.dataset]), devices=1
+        )
 
         def one_by_one(count: int, run=run) -> None:
             for _ in range(16 * count):

@@ -1,4 +1,4 @@
-"""A training step of PreAct ResNet-18 with mixup: ours, as a run takes it, against PyTorch's, and against ERM.
+"""A training step with mixup: ours, as a run takes it, against PyTorch's, and against ERM.
 
 python -m benchmarks.training_step
 """
@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.limits import PRODUCT, product_in_jax, product_rate
-from benchmarks.our_training import forward_flops, random_images, steps_of, training
+from benchmarks.our_training import forward_flops, noise_for, steps_of, training
 from benchmarks.page import Table, alone
 from benchmarks.turns import QUICK, Effort, Steps, import_torch, spread, take_turns
 from experiments.cifar import SMALL
@@ -19,14 +19,10 @@ STEP = Config(data=Data(pad_crop=0, flip=False), optimizer=Optimizer(schedule="c
 CASES = {
     "PreAct ResNet-18, width 64, batch 32": replace(STEP, batch_size=32),
     "PreAct ResNet-18, width 16, batch 128": replace(STEP, model=Model(width=16), batch_size=128),
+    "the quick start's perceptron, batch 64": replace(CLEAN, seeds=1),
 }
-QUICK_CASES = {
-    "PreAct ResNet, two stages of one block, width 8, batch 32": replace(
-        STEP, model=Model(width=8, blocks=(1, 1)), batch_size=32
-    )
-}
-ONE_SEED = {"small preset": replace(SMALL, seeds=1), "quick start's perceptron": replace(CLEAN, seeds=1)}
-NO_TORCH = " PyTorch is not installed: nothing to compare with."
+QUICK_CASES = {"a perceptron of width 16, batch 64": replace(CLEAN, model=replace(CLEAN.model, width=16), seeds=1)}
+SMALL_PRESET = {"the small preset, one seed": replace(SMALL, seeds=1)}
 OURS, LIMIT = "ours, mixup", "matrix product by XLA"
 
 
@@ -36,7 +32,7 @@ def in_torch(config: Config) -> dict[str, Steps]:
         return {}
     from benchmarks.torch_training import TorchTraining
 
-    data = random_images(8 * config.batch_size)
+    data = noise_for(config)
     layouts = {"PyTorch, channels last": True, "PyTorch, channels first": False}
     return {name: TorchTraining(config, data, channels_last=last) for name, last in layouts.items()}
 
@@ -63,12 +59,12 @@ def against_torch(name: str, config: Config, effort: Effort) -> Table:
         ratio = "" if title == OURS else timing.over(timings[OURS])
         processor = spread([1000 * each / config.batch_size for each in timing.processor])
         images = f"{config.batch_size / timing.median:.0f}"
-        rows.append((title, timing.ms(), images, ratio, processor, f"{rate:.1f}", f"{100 * rate / limit:.0f}"))
+        rows.append((title, timing.ms(), images, ratio, processor, f"{rate:.3g}", f"{100 * rate / limit:.3g}"))
     text = (
-        "uint8 images of 32 x 32 x 3 in memory, normalised, mixed (alpha 1), forward, backward, SGD with momentum and "
-        f"weight decay; float32, all cores. {work:.1f} GFLOP a step, counting the convolutions of the forward pass "
-        "three times; what is not a convolution or a product counts for nothing. A ratio above 1 says that ours is "
-        "faster." + ("" if import_torch() else NO_TORCH)
+        "uint8 images in memory, normalised, mixed (alpha 1), forward, backward, SGD with momentum and weight decay; "
+        f"float32, all cores. {work:.3g} GFLOP a step, counting products and convolutions of the forward pass three "
+        "times and nothing else. A ratio above 1 says that ours is faster."
+        + ("" if import_torch() else " PyTorch is not installed: nothing to compare with.")
     )
     columns = ("", "ms", "images/s", "its time over ours", "processor ms an image", "GFLOP/s", "% of the limit")
     return Table(f"Training step: {name}", columns, rows, text)
@@ -76,7 +72,7 @@ def against_torch(name: str, config: Config, effort: Effort) -> Table:
 
 def mixup_and_erm(effort: Effort) -> Table:
     """Compare a step with mixup with the same step without a line of mixing."""
-    cases = QUICK_CASES if effort == QUICK else CASES | ONE_SEED
+    cases = QUICK_CASES if effort == QUICK else CASES | SMALL_PRESET
     rows = []
     for name, config in cases.items():
         runs: dict[str, Steps] = {"mixup": steps_of(config), "nothing": steps_of(config, mixing=False)}
