@@ -55,7 +55,8 @@ def measure(effort: Effort) -> list[Table]:
     timings = {str(count): Timing(each, each) for count, each in seconds.items()}
     rows += grown("virtual devices", timings, [work(base)] * len(counts))
     columns = ("", "times", "ms a step", "over the one before", "GFLOP/s")
-    return [Table("Growth of a step", columns, rows, WHY.replace("\n", " "))]
+    text = "The quick start's perceptron of width 4." if quick else WHY.replace("\n", " ")
+    return [Table("Growth of a step", columns, rows, text)]
 
 
 def base_of(effort: Effort) -> Config:

@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.page import Table, alone
 from benchmarks.training_step import CASES, QUICK_CASES, SMALL_PRESET, in_torch
-from benchmarks.turns import QUICK, Effort, import_torch
+from benchmarks.turns import QUICK, Effort, digits, import_torch
 from mixup_jax.config import Config
 
 MIB = 2**20
@@ -28,10 +28,10 @@ def measure(effort: Effort) -> list[Table]:
     rows = []
     for name in cases(effort):
         ours = of_process(f"ours({name!r}, {effort})")
-        rows.append((name, "ours", *(f"{ours[key]:,.0f}" for key in ("arguments", "temporary", "before", "peak"))))
+        rows.append((name, "ours", *(digits(ours[key]) for key in ("arguments", "temporary", "before", "peak"))))
         if import_torch():
             theirs = of_process(f"theirs({name!r}, {effort})")
-            rows.append(("", "PyTorch", "", "", f"{theirs['before']:,.0f}", f"{theirs['peak']:,.0f}"))
+            rows.append(("", "PyTorch", "", "", digits(theirs["before"]), digits(theirs["peak"])))
     text = (
         "MiB. Arguments: state and images that the program is given; temporary: what it holds beside them while it "
         "runs (`memory_analysis` of the compiled program). Resident set of a process with the network in it, before "
