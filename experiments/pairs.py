@@ -7,7 +7,7 @@ from experiments.cifar import ERM, SMALL
 from experiments.naming import dataset, method
 from experiments.running import Job, cache_compilations, load_data, prepare, run
 from mixup_jax.config import Config, Model
-from mixup_jax.data import Dataset, is_speech
+from mixup_jax.data import Dataset, Streamed, is_speech
 from mixup_jax.errors import CheckpointError
 from mixup_jax.training.launch import Launch
 from mixup_jax.training.record import finished, read_config
@@ -50,7 +50,10 @@ def load_network(folder: Path, data_dir: Path | None) -> Network:
         raise ValueError(f"the run in {folder} has not ended; start its command again.")
     if is_speech(config.data.dataset):
         raise ValueError(f"{folder} was trained on {config.data.dataset}, speech; this experiment looks at images.")
-    data, _ = prepare(load_data(config, data_dir), config.data)
+    loaded = load_data(config, data_dir)
+    if isinstance(loaded, Streamed):
+        raise ValueError(f"{folder} was trained on {loaded.name}, not in memory; this experiment needs it there.")
+    data, _ = prepare(loaded, config.data)
     try:
         trained = load_trained(folder, config, data, Launch.keep)
     except CheckpointError as error:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 import numpy as np
@@ -29,7 +29,6 @@ from mixup_jax.training.waiting import from_writer
 
 NAMES = ("experiment", "preset", "method", "methods", "model", "dataset", "mark", "wrong_labels")
 
-D = TypeVar("D", Dataset, Streamed)
 Paper = dict[str, Any] | None
 """{"test_error": per cent, "source": where the paper says so}, or None where it does not."""
 
@@ -66,7 +65,11 @@ def run(
     config = job.effective()
     cache_compilations()
     workdir = job.launch.workdir or default_folder(experiment, preset, job)
-    data, wrong = prepare(load_data(config, job.launch.data_dir), config.data)
+    data, wrong = load_data(config, job.launch.data_dir), 0.0
+    if isinstance(data, Streamed):
+        data = prepare_stream(data, config.data)
+    else:
+        data, wrong = prepare(data, config.data)
     names = {
         "method": method(config),
         **({"methods": [method(each) for each in config.each_alpha()]} if config.mixing.alphas else {}),
@@ -133,14 +136,12 @@ def load_data(config: Config, data_dir: Path | None) -> Dataset | Streamed:
     return open_data(config.data.dataset, data_dir, Speech(waveform, nyquist))
 
 
-def prepare(data: D, config: Data) -> tuple[D, float]:
+def prepare(data: Dataset, config: Data) -> tuple[Dataset, float]:
     """Keep the first training examples and corrupt labels, as the configuration says.
 
     Returns also the share of the labels that are wrong now: less than was drawn at random, as a draw may be the truth.
     Raises ValueError for options that do not go with data of this kind.
     """
-    if isinstance(data, Streamed):
-        return _prepare_stream(data, config), 0.0
     if config.image_size != Data.image_size:
         raise ValueError(f"image_size is imagenet's; the images of {data.name} have their own.")
     image, label = data.train_image, np.asarray(data.train_label)
@@ -156,7 +157,8 @@ def prepare(data: D, config: Data) -> tuple[D, float]:
     return data, float(np.mean(given != label))
 
 
-def _prepare_stream(data: Streamed, config: Data) -> Streamed:
+def prepare_stream(data: Streamed, config: Data) -> Streamed:
+    """Take what the configuration says of data that stays on disk; raises ValueError for what does not go with it."""
     if config.pad_crop:
         raise ValueError(f"pad_crop does not go with {data.name}, which is cropped from its photographs: --pad-crop 0.")
     if config.label_noise:

@@ -16,7 +16,7 @@ from mixup_jax.data.crops import centre_crop, random_crop
 from mixup_jax.data.shards import Photograph
 
 SUBSET_SEED = 0
-Example = dict[str, np.ndarray]
+Example = dict[str, Any]
 
 
 @runtime_checkable

@@ -11,9 +11,10 @@ import pytest
 from experiments import imagenet
 from experiments.command_line import parse
 from experiments.imagenet_presets import PRESETS, TABLE_1
-from experiments.running import prepare
+from experiments.running import prepare, prepare_stream
 from mixup_jax.config import Data
-from mixup_jax.data import Dataset, load
+from mixup_jax.data import Dataset, Streamed, load
+from mixup_jax.data.shards import Photograph
 
 ROOT = Path(__file__).parents[2]
 JOBS = {name: (text, imagenet.ImageNet(config)) for name, (text, config) in PRESETS.items()}
@@ -41,6 +42,15 @@ def test_options_that_would_do_nothing_are_refused():
     assert isinstance(digits, Dataset)
     with pytest.raises(ValueError, match="image_size is imagenet's"):
         prepare(digits, Data("digits", image_size=32))
+    photographs = [Photograph("a.JPEG", 0, b"")]
+    streamed = Streamed("imagenet", "SYNTHETIC", ("a",), photographs, photographs, (0.5,) * 3, (0.2,) * 3)
+    refused = (({"pad_crop": 4}, "--pad-crop 0"), ({"label_noise": 0.2}, "label_noise needs data in memory"))
+    for option, message in refused:
+        with pytest.raises(ValueError, match=message):
+            prepare_stream(streamed, Data("imagenet", **{"pad_crop": 0} | option))
+    with pytest.raises(ValueError, match="train_examples must be at least 1, got 0"):
+        prepare_stream(streamed, Data("imagenet", pad_crop=0, train_examples=0))
+    assert prepare_stream(streamed, Data("imagenet", pad_crop=0, image_size=32)).image_shape == (32, 32, 3)
 
 
 @pytest.mark.slow
