@@ -23,14 +23,14 @@ def snapshots(
     figure = Figure(figsize=(1.75 * len(times) + 0.9, 1.75 * len(rows) + 0.5))
     grid = figure.subplots(len(rows), len(times), squeeze=False)
     said = []
+    for axes, time in zip(grid[0], times, strict=True):
+        axes.set_title(f"iteration {time:,}", loc="center", fontsize=9.5, fontweight="normal")
     for (name, (real, generated)), axes_row in zip(rows.items(), grid, strict=True):
-        for column, (points, axes) in enumerate(zip(generated, axes_row, strict=True)):
+        for points, axes in zip(generated, axes_row, strict=True):
             axes.scatter(*real.T, s=2, color=PALETTE[0], linewidth=0, label="real")
             axes.scatter(*points.T, s=2, color=PALETTE[1], linewidth=0, label="generated")
             axes.set(xlim=(-frame, frame), ylim=(-frame, frame), xticks=[], yticks=[], aspect="equal")
             axes.grid(visible=False)
-            if axes_row is grid[0]:
-                axes.set_title(f"{times[column]:,}", loc="center", fontsize=9.5, fontweight="normal")
         axes_row[0].set_ylabel(name, fontsize=9)
         inside = np.mean(np.all(np.abs(generated[-1]) <= frame, axis=-1))
         said.append(f"{name.replace(chr(10), ', ')}: {decimal(100 * float(inside), 0)} % inside")

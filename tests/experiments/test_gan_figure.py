@@ -32,7 +32,9 @@ def test_the_smoke_run_follows_each_network_and_gives_the_same_numbers_again(tmp
 
 def test_the_picture_says_who_left_it():
     real, points = np.zeros((3, 2)), np.array([[[0.0, 0.0], [9.0, 0.0]]])
-    assert "ring, ERM: 50 % inside" in snapshots({"ring\nERM": (real, points)}, [10], 1.5).get_label()
+    figure = snapshots({"ring\nERM": (real, points)}, [1000], 1.5)
+    assert "ring, ERM: 50 % inside" in figure.get_label()
+    assert figure.axes[0].get_title("center") == "iteration 1,000"
 
 
 def test_chunks_stop_at_every_snapshot():
