@@ -34,7 +34,7 @@ def decision_surfaces(rows: Sequence[Sequence[Surface]]) -> Figure:
     columns = len(rows[0])
     figure = Figure(figsize=(3.4 * columns + 0.7, 3.1 * len(rows)))
     grid = figure.subplots(len(rows), columns, squeeze=False)
-    shades = colormaps["Blues"].resampled(20)  # steps of 0.05: no finer ones are seen, and the file is a tenth as large
+    shades = colormaps["Blues"].resampled(20)  # steps of 0.05: no finer ones are seen, and the file is a third as large
     shown, said = None, []
     for row, axes_row in zip(rows, grid, strict=True):
         for surface, axes in zip(row, axes_row, strict=True):
