@@ -1,6 +1,7 @@
 """Laws of the spectrogram: the textbook's, normalised, and of nothing but its own second."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.signal import get_window
@@ -42,7 +43,7 @@ def test_each_is_normalised_alone_and_silence_is_zero():
 
 def test_the_nyquist_row_is_the_last_one():
     waveform = noise(16000)
-    both = [np.asarray(log_spectrogram(waveform, nyquist=keep)) for keep in (False, True)]
+    both = [np.asarray(log_spectrogram(jnp.asarray(waveform), nyquist=keep)) for keep in (False, True)]
     ours, all_rows = both[0], both[1][:, :-1]
     rescaled = (all_rows - all_rows.mean((1, 2), keepdims=True)) / all_rows.std((1, 2), keepdims=True)
     np.testing.assert_allclose(ours, rescaled, atol=1e-5)
@@ -51,7 +52,7 @@ def test_the_nyquist_row_is_the_last_one():
 def test_a_lower_rate_has_the_lower_rows():
     time = np.arange(16000) / 16000
     tone = np.sin(2 * np.pi * 1500 * time).astype(np.float32)
-    high, low = log_spectrogram(tone), log_spectrogram(tone[::2])
+    high, low = log_spectrogram(jnp.asarray(tone)), log_spectrogram(jnp.asarray(tone[::2]))
     assert low.shape == (80, FRAMES)
     assert int(high.sum(axis=1).argmax()) == int(low.sum(axis=1).argmax()) == 30
 
@@ -59,4 +60,4 @@ def test_a_lower_rate_has_the_lower_rows():
 @pytest.mark.parametrize("samples", [150, 16001])
 def test_what_is_no_second_is_refused(samples):
     with pytest.raises(ValueError, match=f"waveform has {samples} samples; it needs one second"):
-        log_spectrogram(np.zeros(samples, np.float32))
+        log_spectrogram(jnp.zeros(samples))
