@@ -80,7 +80,7 @@ def plan(voices: list[str], words: list[str], utterances: int) -> Iterator[Utter
     """List what is to be said; accent, pitch and speed are drawn for each word anew.
 
     >>> [each.file for each in plan(["f1"], ["bed"], 2)]
-    ['33d2938b_nohash_0.wav', '33d2938b_nohash_1.wav']
+    ['3f524cdc_nohash_0.wav', '3f524cdc_nohash_1.wav']
     """
     generator = np.random.RandomState(0)
     for voice in voices:
