@@ -7,7 +7,7 @@ Slides (DMQA seminar, 2020), mean over five nets of "accuracy", of which they do
     python -m experiments.wafer beyond --noise high                     # to the best recipe; an hour on two cores
     python -m experiments.wafer slides                                  # the slides' table; an accelerator
     python -m experiments.wafer train --source npz:maps.npz             # one network, on maps of your own
-    python -m experiments.wafer predict runs/wafer/train/network maps/  # a folder of maps to a CSV
+    python -m experiments.wafer predict runs/wafer/train-npz/network maps/  # a folder of maps to a CSV
 """
 
 import sys
@@ -41,7 +41,7 @@ def run(preset: str, job: WaferJob) -> None:
     """Train every row of a preset, those that are done being read, and write its tables and figures."""
     from experiments.wafer_figures import draw_figures  # matplotlib takes a second to import
 
-    folder = job.workdir or Path("runs") / "wafer" / (f"{preset}-{job.config.data.noise}" + "-smoke" * job.smoke)
+    folder = job.workdir or Path("runs") / "wafer" / "-".join(folder_words(preset, job))
     configs = rows(preset, job)
     maps: dict[tuple, WaferSplit] = {}
     results: dict[str, tuple[WaferConfig, Content]] = {}
@@ -57,6 +57,16 @@ def run(preset: str, job: WaferJob) -> None:
     write_table(folder, main_table(preset, results, figures), contents)
     write_table(folder / "by_number", by_number_table(preset, results), contents)
     print(f"\n{folder}: table.json, by_number/, figures/, a folder for each row; python -m experiments.report {folder}")
+
+
+def folder_words(preset: str, job: WaferJob) -> list[str]:
+    """Return what a folder is named after: the preset, the generator's noise or the kind of the source, and "smoke".
+
+    >>> folder_words("train", WaferJob()), folder_words("small", WaferJob(smoke=True))
+    (['train', 'low'], ['small', 'low', 'smoke'])
+    """
+    kind = job.config.data.source.partition(":")[0]
+    return [preset, job.config.data.noise if kind == "generator" else kind, *["smoke"] * job.smoke]
 
 
 def data_key(config: WaferConfig) -> tuple:

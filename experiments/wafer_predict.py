@@ -26,7 +26,7 @@ def predict(
     """Write a CSV: for each map its name, the set of defects, and the probability of each.
 
     Args:
-        run: Folder of a trained row, such as runs/wafer/train-low/network.
+        run: Folder of a trained row, such as runs/wafer/train-folder/network.
         maps: Folder of .npy and .png files, one map each, or of .npz archives (arr_0), or one such archive.
         output: The CSV to write; an older one is replaced.
         rule: How the set is chosen: argmax, gap, threshold, thresholds (one for each class), or pattern.

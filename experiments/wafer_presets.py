@@ -1,6 +1,7 @@
 """The presets of experiments.wafer: which configurations a table is made of."""
 
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
 
 import tyro
@@ -28,7 +29,7 @@ class WaferJob:
     only: tuple[str, ...] = ()
     """Only the rows with these names."""
     workdir: Path | None = None
-    """Folder of the table and its runs, runs/wafer/PRESET if left out; the same command goes on there."""
+    """Folder of the table and its runs, runs/wafer/PRESET-NOISE if left out; the same command goes on there."""
     smoke: tyro.conf.FlagCreatePairsOff[bool] = False
     """The whole path in a minute: a tiny net, few maps, two steps a row."""
 
@@ -62,6 +63,13 @@ PRESETS = {
     "slides": ("The table of the slides: five nets, plain and mixup, five seeds: an accelerator.", WaferJob(SLIDES)),
     "train": ("One network, by default with the best recipe: for maps of your own, --source.", WaferJob(BEST)),
 }
+OURS = {
+    "small": ("composing.mode", "composing.head"),
+    "slides": ("model.model", "composing.mode"),
+    "beyond": (),
+    "train": (),
+}
+"""What the rows of a preset set themselves."""
 
 
 def rows(preset: str, job: WaferJob) -> dict[str, WaferConfig]:
@@ -72,6 +80,10 @@ def rows(preset: str, job: WaferJob) -> dict[str, WaferConfig]:
     >>> list(rows("small", WaferJob(SMALL)))[:3]
     ['erm-softmax', 'erm-sigmoid', 'mixup-softmax']
     """
+    for name in OURS[preset]:
+        given, default = (attrgetter(name)(each.config) for each in (job, PRESETS[preset][1]))
+        if given != default:
+            raise ValueError(f"{name.split('.')[-1]} is what the rows of {preset} differ in, got {given}: see --only.")
     config = job.effective()
     if preset == "train":
         found = {"network": config}

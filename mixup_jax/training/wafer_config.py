@@ -46,8 +46,8 @@ class Composing:
     background: Literal["add", "match"] = "add"
     """add: the background of all maps. match: that of one map, the others' is taken away first (overlay)."""
     pairs: Literal["any", "possible"] = "any"
-    """any: all defects are laid over each other. possible: different ones that occur together; nothing over Near-Full or
-    Random, not Center over Donut, not Edge-Loc over Edge-Ring (overlay)."""
+    """any: all defects are laid over each other. possible: different ones that occur together; nothing over Near-Full
+    or Random, not Center over Donut, not Edge-Loc over Edge-Ring (overlay)."""
 
 
 @dataclass(frozen=True)

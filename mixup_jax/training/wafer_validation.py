@@ -13,8 +13,8 @@ from mixup_jax.training.wafer_step import without_background
 OVERLAYS = 2
 """Overlays for each held-out map."""
 MOST, FURTHER = 6, 0.8
-"""Maps that an overlay is tried with, and the probability of each further one; those of a type that is there already, or
-that does not occur together with it, are left out, which leaves one to four."""
+"""Maps that an overlay is tried with, and the probability of each further one; those of a type that is there already,
+or that does not occur together with it, are left out, which leaves one to four."""
 
 
 def overlaid(maps: WaferMaps, background: str, seed: int) -> WaferMaps:

@@ -28,6 +28,9 @@ def test_rows_are_what_the_tables_promise():
     assert rows("small", replace(PRESETS["small"][1], only=("erm-softmax",))).keys() == {"erm-softmax"}
     with pytest.raises(ValueError, match=r"only must name rows of small: erm-softmax, .*; got 'erm'"):
         rows("small", replace(PRESETS["small"][1], only=("erm",)))
+    small = PRESETS["small"][1]
+    with pytest.raises(ValueError, match="head is what the rows of small differ in, got softmax"):
+        rows("small", replace(small, config=replace(small.config, composing=Composing(head="softmax"))))
 
 
 def test_the_climb_begins_with_the_small_tables_overlay_and_ends_with_the_recipe():
