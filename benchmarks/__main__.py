@@ -17,6 +17,7 @@ import tyro
 from rich.console import Console
 
 from benchmarks.page import Table, effort_of, show, write
+from mixup_jax.training.provenance import origin
 
 SECTIONS = (
     "limits",
@@ -26,6 +27,7 @@ SECTIONS = (
     "seeds",
     "growth",
     "small_data",
+    "input_pipeline",
     "checkpoints",
     "memory",
     "first_step",
@@ -54,7 +56,7 @@ def main(
     if unknown:
         raise SystemExit(f"error: --only {' '.join(unknown)}: must be among {', '.join(SECTIONS)}")
     out = out if out or quick or only else PAGE
-    console, tables, began = Console(stderr=True), list[Table](), time.time()
+    console, tables, made, began = Console(stderr=True), list[Table](), origin(), time.time()
     effort, names = effort_of(quick), only or SECTIONS
     if rounds and not quick:
         effort = replace(effort, rounds=rounds)
@@ -65,7 +67,9 @@ def main(
             show(table)
         tables += found
         if out:
-            write(out, tables, effort, began)  # after each section: an hour's work is not lost to the last one
+            write(
+                out, tables, made, effort, time.time() - began
+            )  # after each section: an hour's work is not lost to the last one
     if out:
         console.print(f"{out}", highlight=False, soft_wrap=True)
 

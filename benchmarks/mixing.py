@@ -130,7 +130,8 @@ def table(name: str, size: int, side: int, effort: Effort) -> Table:
         f"{size} images of {side} x {side} x 3, float32: {x.nbytes / 2**20:.0f} MiB. Mixing must read every image and "
         "write every image, which is one pass, as long as the partners, which are the same images, are still in a "
         "cache when they are read a second time; 1.5 passes if not. Labels and the draw of lambda and partners are "
-        "included." + (f" Not installed: {', '.join(missing)}." if missing else "")
+        "included. A copy writes where it wrote before; all others get new memory for each result, which costs large "
+        "batches more." + (f" Not installed: {', '.join(missing)}." if missing else "")
     )
     return Table(f"Mixing a batch: {name}", ("", "ms", "passes", "% of the speed of a copy"), rows, text)
 

@@ -3,12 +3,11 @@
 import inspect
 import os
 import platform
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import jax
 import tyro
@@ -16,7 +15,6 @@ from rich.console import Console
 from rich.table import Table as Grid
 
 from benchmarks.turns import FULL, QUICK, Effort
-from mixup_jax.training.provenance import origin
 
 QUICK_RUN = "**A quick run, small and hardly optimised, to see that everything works: the numbers mean nothing.**"
 PEERS = ("torch", "timm", "torchvision", "keras")
@@ -90,9 +88,8 @@ def markdown(table: Table) -> str:
     return "\n".join([f"## {table.title}", "", *text, lines[0], rule, *lines[1:]])
 
 
-def preamble(effort: Effort, took: float) -> str:
-    """Say where, when and with what the page was measured."""
-    made = origin()
+def preamble(made: dict[str, Any], effort: Effort, took: float) -> str:
+    """Say where, when and with what the page was measured; `made` is the `origin` of its beginning."""
     installed = made["versions"] | {name: _version(name) for name in PEERS}
     versions = ", ".join(f"{name} {number or 'not installed'}" for name, number in installed.items())
     load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
@@ -121,8 +118,8 @@ def _version(package: str) -> str | None:
         return None
 
 
-def write(path: Path, tables: Sequence[Table], effort: Effort, began: float) -> None:
-    """Write the page."""
-    parts = [preamble(effort, time.time() - began), *map(markdown, tables)]
+def write(path: Path, tables: Sequence[Table], made: dict[str, Any], effort: Effort, took: float) -> None:
+    """Write the page; it took `took` seconds to make."""
+    parts = [preamble(made, effort, took), *map(markdown, tables)]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n\n".join(parts) + "\n")
