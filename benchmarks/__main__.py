@@ -27,6 +27,7 @@ SECTIONS = (
     "seeds",
     "growth",
     "small_data",
+    "small_loops",
     "input_pipeline",
     "checkpoints",
     "memory",

@@ -15,6 +15,8 @@ TITLES = (
     "Growth of a step",
     "Loading small data",
     "Work of the host",
+    "Loops of small networks",
+    "Input pipeline",
     "Checkpoints",
     "Peak memory of training",
     "From the command to the first step",
