@@ -6,7 +6,7 @@ batches of 16. Its splits, its preprocessing and its alpha are not stated, and n
 at 21 % is far above what the same net reaches on plain or scaled features): the table cannot be reproduced from its
 text. All six, 20 splits, ERM and four alphas take minutes on two CPU cores.
 
-    python -m experiments.tabular --data-dir ../shared/data                # the paper's 10 epochs
+    python -m experiments.tabular --data-dir DATA                          # the paper's 10 epochs
     python -m experiments.tabular extended --datasets iris phishing        # 100 epochs
     python -m experiments.tabular --csv mine.csv --target kind             # a table of your own
 """
