@@ -211,6 +211,6 @@ def draw_figures(workdir: Path, data: Dataset | Streamed) -> None:
     save_png(reliability_diagram(runs), workdir / "figures" / "reliability.png")
     image, label = data.one_of_each(4)
     pairs = len(label) // 2 * 2
-    if pairs:
+    if pairs and image.dtype != np.int16:  # a mixture of waveforms is no mixture of pictures
         pictures = mixed_samples(as_pictures(image[:pairs]), label[:pairs].tolist(), data.classes)
         save_png(pictures, workdir / "figures" / "mixed_samples.png")

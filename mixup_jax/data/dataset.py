@@ -2,10 +2,7 @@
 
 from dataclasses import dataclass
 
-import jax.numpy as jnp
 import numpy as np
-
-from mixup_jax.spectrogram import log_spectrogram
 
 MARKS = ("REAL", "LOSSY", "SYNTHETIC")
 DTYPES = (np.uint8, np.int16, np.float16, np.float32)
@@ -96,15 +93,13 @@ class Dataset:
 
 
 def as_pictures(image: np.ndarray) -> np.ndarray:
-    """Return examples as uint8 pictures: those of speech as spectrograms, low frequencies below, on one grey scale.
+    """Return examples as uint8 pictures: spectrograms with low frequencies below, all on one grey scale.
 
     >>> as_pictures(np.array([[1.0], [3.0]], np.float16).reshape(1, 2, 1, 1)).ravel().tolist()
     [255, 0]
     """
     if image.dtype == np.uint8:
         return np.asarray(image)
-    if image.dtype == np.int16:
-        image = np.asarray(log_spectrogram(jnp.asarray(image[:, :, 0, 0], jnp.float32) / 32768))[..., None]
     image = image[:, ::-1].astype(np.float32)
     low, high = float(image.min()), float(image.max())
     return np.round(255 * (image - low) / ((high - low) or 1.0)).astype(np.uint8)
