@@ -190,6 +190,8 @@ def by_tensorflow(files: list[bytes]) -> Iterator[Any]:
     stream = tf.data.Dataset.from_tensor_slices(files).repeat().map(example).batch(BATCH)
     options = tf.data.Options()
     options.threading.private_threadpool_size = 1
+    options.autotune.enabled = False
+    options.experimental_optimization.inject_prefetch = False
     return stream.with_options(options).as_numpy_iterator()
 
 

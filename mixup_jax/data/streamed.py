@@ -76,12 +76,14 @@ class Streamed:
 
     def train_example(self, seed: int, position: int) -> Example:
         """Return the training example at a position: a random part of a photograph, mirrored or not."""
+        from mixup_jax.data.jpeg import mirror  # here and below: OpenCV takes a while
+
         epoch, place = divmod(position, self.train_count)
         photograph = self.train[int(self._mixed[epoch_order(seed, epoch, self.train_count)[place]])]
         generator = np.random.default_rng((seed, position))
         image = self._decode(photograph, partial(random_crop, generator))
         if self.flip and generator.random() < 0.5:
-            image = image[:, ::-1]
+            image = mirror(image)
         return {"image": image, "label": np.int32(photograph.label)}
 
     def test_example(self, index: int) -> Example:
