@@ -92,13 +92,13 @@ def _times(config: Config, data: Outline, cost: Cost, chip: Chip, devices: int) 
             f"at {size(chip.bandwidth)}/s",
         ),
     ):
-        yield f"time: {name}", f"{1000 * seconds:.2f} ms", why
+        yield f"time: {name}", f"{1000 * seconds:.3g} ms", why
     rate = config.batch_size / least.seconds
     hours = data.train_examples / rate / 3600
-    yield "a step, by the roofline", f"{1000 * least.seconds:.2f} ms", "the longest of the three"
+    yield "a step, by the roofline", f"{1000 * least.seconds:.3g} ms", "the longest of the three"
     yield "images/s", f"{rate:,.0f}", f"{rate / devices:,.0f} a device"
-    yield "an epoch", f"{hours:.4f} h", f"{3600 * hours:,.0f} s for {data.train_examples:,} images"
-    yield "the training", f"{hours * config.epochs:.2f} h", f"{config.epochs:g} epochs"
+    yield "an epoch", f"{hours:.3g} h", f"{3600 * hours:,.3g} s for {data.train_examples:,} images"
+    yield "the training", f"{hours * config.epochs:.3g} h", f"{config.epochs:g} epochs"
 
 
 def bytes_of(tree: Any) -> int:
