@@ -110,7 +110,7 @@ def gan_step(state: GanState, means: Float[Array, "modes 2"], alpha: ArrayLike, 
 def draw_plan(rng: Key[Array, ""], size: int, alpha: ArrayLike, objective: Objective) -> Mix:
     """Draw how `size` real points, the first half of a batch, and as many generated ones are mixed.
 
-    >>> jax.eval_shape(lambda: draw_plan(jax.random.key(0), 64, 0.2, "paper")).lam.shape
+    >>> jax.eval_shape(lambda: draw_plan(jax.random.key(0), 64, 0.2, "paper").lam).shape
     (128,)
     """
     real, generated = jnp.arange(size), jnp.arange(size) + size
