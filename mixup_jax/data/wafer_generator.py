@@ -27,7 +27,7 @@ Field = Float[Array, "size size"]
 
 
 def draw_maps(
-    rng: Key[Array, ""], label: Integer[Array, "maps types"], noise: str = "high", size: int = SIZE
+    rng: Key[Array, ""], label: Integer[Array, "maps defects"], noise: str = "high", size: int = SIZE
 ) -> UInt8[Array, "maps size size"]:
     """Draw a map for each multi-hot label: 0 no die, 1 a die that passes, 2 one that fails.
 

@@ -64,7 +64,8 @@ def generate(noise: str, train_maps: int, test_maps: int, size: int) -> WaferSpl
     def make(stream: int, labels: np.ndarray, count: int) -> WaferMaps:
         label, found = np.repeat(labels, count, axis=0), []
         for part in range(0, len(label), PART):  # pieces of one size: one program, and little memory
-            piece = np.pad(label[part : part + PART], ((0, max(0, part + PART - len(label))), (0, 0)))
+            piece = label[part : part + PART]
+            piece = np.concatenate([piece, np.zeros((PART - len(piece), label.shape[1]), label.dtype)])
             rng = jax.random.fold_in(jax.random.fold_in(jax.random.key(0), stream), part)
             found.append(np.asarray(draw(rng, jnp.asarray(piece), noise=noise, size=size)))
         return WaferMaps(name, "SYNTHETIC", DEFECTS, np.concatenate(found)[: len(label)], label)

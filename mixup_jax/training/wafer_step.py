@@ -85,7 +85,7 @@ def make_pool(maps: WaferMaps, normal: bool, background: str = "add") -> Pool:
     label = maps.label[order].astype(np.float32)
     arrays = (maps.maps[order], label, start.astype(np.int32), count.astype(np.int32))
     defect = None if background == "add" else jnp.asarray(without_background(arrays[0]))
-    return Pool(*map(jnp.asarray, arrays), defect)
+    return Pool(*map(jnp.asarray, arrays))._replace(defect=defect)
 
 
 def without_background(maps: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -94,7 +94,8 @@ def without_background(maps: np.ndarray, seed: int = 0) -> np.ndarray:
     found = []
     for start in range(0, len(maps), PART):
         piece = maps[start : start + PART]
-        both = channels(jnp.asarray(np.pad(piece, ((0, PART - len(piece)), (0, 0), (0, 0)))))
+        empty = np.zeros((PART - len(piece), *piece.shape[1:]), np.uint8)
+        both = channels(jnp.asarray(np.concatenate([piece, empty])))
         fail = take(jax.random.fold_in(jax.random.key(seed), start), both[..., 0], both[..., 1])
         found.append(np.asarray(both[..., 1] + fail).astype(np.uint8)[: len(piece)])
     return np.concatenate(found)
