@@ -33,7 +33,7 @@ def test_the_smoke_run_leaves_a_table_that_the_report_shows_and_the_same_numbers
 def test_a_csv_file_of_two_far_classes_is_learned(tmp_path):
     rows = [f"{i % 2 * 4 + i / 100},{'left' if i % 2 else 'right'},{'yes' if i % 2 else 'no'}" for i in range(60)]
     (tmp_path / "far.csv").write_text("\n".join(["position,side,answer", *rows]))
-    job = Tabular(csv=tmp_path / "far.csv", target="answer", alphas=(0.2,), seeds=2, width=16)
+    job = Tabular(csv=tmp_path / "far.csv", target="answer", alphas=(0.2,), seeds=2, epochs=60.0)
     table = tabular.run(job, tmp_path)
     assert table.dataset == "far"
     assert all(row.values[0] == (0.0, 0.0) and row.paper == (None,) * 3 for row in table.rows)
