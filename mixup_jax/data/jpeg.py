@@ -35,7 +35,7 @@ def decode_part(encoded: bytes, choose: Choose, size: int) -> UInt8[np.ndarray, 
     Raises ValueError, with the reason, for what is no readable image.
     """
     try:
-        height, width, colours, _ = simplejpeg.decode_jpeg_header(encoded)
+        height, width, colours = _read_header(encoded)
     except ValueError:
         return _resize(_decode_slowly(encoded), choose, size)
     _check_size(height, width)
@@ -72,7 +72,7 @@ def mirror(pixels: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "he
 def check(encoded: bytes) -> None:
     """Raise ValueError, with the reason, for what is no readable image; every byte of it is read."""
     try:
-        height, width, colours, _ = simplejpeg.decode_jpeg_header(encoded)
+        height, width, colours = _read_header(encoded)
         _check_size(height, width)
         if colours in ("YCbCr", "RGB", "Gray"):
             simplejpeg.decode_jpeg(encoded, "RGB", min_height=-(-height // 8), min_width=-(-width // 8))
@@ -80,6 +80,12 @@ def check(encoded: bytes) -> None:
     except ValueError:  # the second decoder forgives what can be forgiven, and says what is wrong with the rest
         pass
     _decode_slowly(encoded)
+
+
+def _read_header(encoded: bytes) -> tuple[int, int, str]:
+    """Return height, width and colour space of a JPEG."""
+    height, width, colours, _ = simplejpeg.decode_jpeg_header(encoded)
+    return int(height), int(width), colours
 
 
 def _first_rows(encoded: bytes, rows: int) -> bytes | None:

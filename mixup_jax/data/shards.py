@@ -8,7 +8,7 @@ import os
 import struct
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from array_record.python.array_record_module import ArrayRecordWriter
 
@@ -69,7 +69,7 @@ class Shards:
     def __init__(self, paths: Sequence[Path]):
         import grain  # here: it takes half a second
 
-        self._source = grain.sources.ArrayRecordDataSource([str(path) for path in paths])
+        self._source: Any = grain.sources.ArrayRecordDataSource([str(path) for path in paths])
 
     def __len__(self) -> int:
         return len(self._source)

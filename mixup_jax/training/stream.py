@@ -93,7 +93,7 @@ def place_rows(
     shape = (*array.shape[:axis], batch_size, *array.shape[axis + 1 :])
     place = {row: index for index, row in enumerate(rows)}
 
-    def part(index: tuple[slice, ...]) -> np.ndarray:
+    def part(index: Any) -> np.ndarray:
         here = range(batch_size)[index[axis]]
         start = place[here[0]]
         return array[(*index[:axis], slice(start, start + len(here)))]
