@@ -3,8 +3,8 @@
 Slides (DMQA seminar, 2020), mean over five nets of "accuracy", of which they do not say what it counts: single types
 97.8 % plain, 97.1 % mixup; mixed types 72.6 % plain, 91.2 % mixup.
 
-    python -m experiments.wafer small                                   # modes and heads; half an hour on two cores
-    python -m experiments.wafer beyond --noise high                     # to the best recipe; an hour on two cores
+    python -m experiments.wafer small                                   # modes and heads; two CPU cores
+    python -m experiments.wafer beyond --noise high                     # to the best recipe; two CPU cores
     python -m experiments.wafer slides                                  # the slides' table; an accelerator
     python -m experiments.wafer train --source npz:maps.npz             # one network, on maps of your own
     python -m experiments.wafer predict runs/wafer/train-npz/network maps/  # a folder of maps to a CSV

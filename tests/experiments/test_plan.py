@@ -137,7 +137,7 @@ def test_unknown_data_and_experiments_are_refused():
         plan.main(["imagnet"])
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_every_preset_of_table_1_lowers():
     devices = ahead.devices_of("cpu:8")
     programs = {}
