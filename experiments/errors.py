@@ -13,7 +13,6 @@ from typing import Any, NoReturn
 import tyro
 
 from mixup_jax.errors import RunEnded, Stopped
-from mixup_jax.training.distributed import end_process, several
 
 
 def command(cli: Callable[..., Any], *args: Any, hint: str = "", **options: Any) -> Any:
@@ -78,7 +77,8 @@ def one_line_errors() -> Iterator[None]:
 def fail(message: str, *, code: int = 2, label: str = "error") -> NoReturn:
     """Print one line and leave; a process that fails alone does not wait for those that wait for it."""
     line = f"{label}: {' '.join(message.split())}"
-    if label == "error" and several():
-        end_process(line, code)
+    distributed = sys.modules.get("mixup_jax.training.distributed")  # what trains has it; the report needs no JAX
+    if distributed is not None and label == "error" and distributed.several():
+        distributed.end_process(line, code)
     print(line, file=sys.stderr)
     sys.exit(code)
