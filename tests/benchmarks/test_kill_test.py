@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_killed_run_started_again_is_the_run_left_alone():
     command = [sys.executable, "-m", "benchmarks.kill_test", "--kills", "2"]
     done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
