@@ -113,7 +113,7 @@ def test_a_scratch_is_one_die_wide(maps):
     assert squares.sum(axis=(1, 2)).mean() < 3
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_other_sizes_have_the_same_shares(draw):
     label = jnp.asarray(np.repeat(PATTERNS[[1, 4]], EACH, axis=0))
     small = np.asarray(jax.jit(partial(draw_maps, noise="low", size=32))(jax.random.key(1), label)).reshape(

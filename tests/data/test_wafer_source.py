@@ -62,7 +62,7 @@ def test_a_source_is_read_by_its_kind_and_resized(tmp_path):
             load_wafer(wrong, **options)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_generator_draws_singles_to_learn_and_all_mixtures_to_test_on():
     parts = generate("low", 3, 2, 52)
     assert (np.unique(parts.training.label, axis=0, return_counts=True)[1] == [6, *[3] * 8]).all()

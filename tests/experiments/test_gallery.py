@@ -52,7 +52,7 @@ def test_some_of_each_class_come_class_by_class():
     assert some.image.shape == (6, 8, 8, 1)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", gallery.METHODS)
 def test_every_method_of_the_gallery_keeps_the_label_mass(rng, name):
     images = photographs(16)

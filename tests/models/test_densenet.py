@@ -17,7 +17,7 @@ def test_densenet_bc_190_has_the_published_number_of_parameters(classes, count):
     assert sum(leaf.size for leaf in jax.tree.leaves(variables["params"])) == count
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_remat_changes_the_memory_and_nothing_else(rng):
     image = jax.random.normal(rng, (4 * 8 * 8 * 3,)).reshape(4, 8, 8, 3)
     results, memory = [], []

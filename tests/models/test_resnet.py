@@ -65,7 +65,7 @@ def test_remat_keeps_less_for_the_backward_pass():
     assert less < 0.7 * whole
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_remat_changes_no_gradient(tiny):
     variables, image = tiny
 

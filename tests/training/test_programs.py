@@ -82,7 +82,7 @@ MIXINGS = [
 ]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("fields", "topologies"), MIXINGS)
 def test_mixed_batches_are_bit_equal_on_any_devices(fields, topologies):
     recipe = make_recipe(changed(PREACT, **fields), DATA)

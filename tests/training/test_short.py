@@ -55,7 +55,7 @@ def test_a_training_is_adam_on_batches_mixed_by_the_library():
     jax.tree.map(lambda ours, theirs: np.testing.assert_allclose(ours, theirs, atol=2e-6), TRAIN(3, 1.0), params)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_training_among_others_gives_the_bits_that_it_gives_alone():
     many = MANY(jnp.arange(2), jnp.array(ALPHAS))
     for seed in range(2):

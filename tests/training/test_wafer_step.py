@@ -129,7 +129,7 @@ def test_a_run_in_two_parts_is_the_run_in_one_and_what_it_leaves_is_loaded(maps,
         load_wafer_network(TINY, DEFECTS, tmp_path / "none")
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_seed_of_many_is_the_seed_alone(maps, trained, tmp_path):
     network, _ = trained
     alone = fit_wafer(replace(TINY, seed=4, seeds=1), maps, tmp_path)
@@ -137,7 +137,7 @@ def test_a_seed_of_many_is_the_seed_alone(maps, trained, tmp_path):
     assert params(network, 0) != params(alone, 0)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_logits_do_not_depend_on_the_other_maps(maps, trained):
     network, _ = trained
     whole = network.logits(maps.maps)
@@ -145,7 +145,7 @@ def test_logits_do_not_depend_on_the_other_maps(maps, trained):
     np.testing.assert_allclose(network.logits(maps.maps[3:8]), whole[:, 3:8], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_loss_that_is_not_finite_ends_the_run_with_step_and_seed(maps, tmp_path):
     config = replace(TINY, optimizer=Optimizer(lr=1e38, schedule="constant"), seeds=1)
     with pytest.raises(NotFinite, match=r"not finite at step \d of seed 3"):
