@@ -12,7 +12,7 @@ from experiments.gallery_figures import FIGURES
 from experiments.gallery_images import first_examples, one_of_each, photographs, some_of_each
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_smoke_run_writes_its_pictures_and_the_same_bytes_again(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     drawn = ["mixup", "cutmix", "methods", "mixed_samples", "lambda", *FIGURES]
