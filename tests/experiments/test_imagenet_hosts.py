@@ -73,8 +73,9 @@ def test_archives_to_a_result_through_two_processes_a_kill_and_another_number_of
         second.kill()
         second.communicate()
     assert time.monotonic() - killed < 2 * LOST_SECONDS
-    assert first.returncode == 1, errors
-    assert "another process of the run was lost" in errors
+    # Where it waits for nothing of the lost process, JAX's heartbeats end it, in JAX's words (docs/launching.md).
+    assert first.returncode in (1, -signal.SIGABRT), errors
+    assert first.returncode != 1 or "another process of the run was lost" in errors
     before = lines(tmp_path)
     assert 3 <= len(before) < TINY["epochs"], errors
 
