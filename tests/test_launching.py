@@ -63,7 +63,7 @@ def test_the_jobset_runs_a_command_of_ours_on_each_host_of_its_slice():
     assert {each["name"] for each in container["volumeMounts"]} == {each["name"] for each in pod["volumes"]}
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_ssh_script_starts_a_process_on_each_host(tmp_path):
     """With a stand-in for ssh that runs the command here."""
     (tmp_path / "ssh").write_text('#!/bin/bash\nshift 2\nexec bash -c "$*"\n')

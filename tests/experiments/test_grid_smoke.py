@@ -21,8 +21,14 @@ def call(*arguments):
     return done.stdout
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("name", "rows"), [("corrupted_labels", 4), ("ablation", 4), ("speech", 4)])
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        pytest.param("corrupted_labels", 4, marks=pytest.mark.slow),
+        pytest.param("ablation", 4, marks=pytest.mark.slow),
+        pytest.param("speech", 4, marks=pytest.mark.exhaustive),
+    ],
+)
 def test_the_smoke_run_leaves_a_table_that_the_report_shows_and_starts_nothing_twice(name, rows, tmp_path, capsys):
     folder = tmp_path / name
     printed = call(f"experiments.{name}", "--smoke", "--workdir", folder)
