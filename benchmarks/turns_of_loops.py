@@ -1,12 +1,13 @@
 """Time loops that take turns in one process: on the clock, and of the processor, which other load disturbs less."""
 
 import statistics
-import time
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 
 from rich.console import Console
 from rich.table import Table
+
+from benchmarks.turns import clocked, import_torch
 
 HAS_TORCH = find_spec("torch") is not None
 
@@ -17,21 +18,19 @@ def compare(runs: Mapping[str, tuple[Callable[[], object], int]], rounds: int, u
     `runs` maps a name to what is timed and how many units, such as trainings, it does; the first turn is not counted.
     """
     console = Console()
-    if HAS_TORCH:
-        import torch
-
-        torch.set_num_threads(1)
-    else:
+    torch = import_torch()
+    if torch is None:
         console.print("PyTorch is not installed: nothing to compare with, only ours is timed.")
+    else:
+        torch.set_num_threads(1)
     clock: dict[str, list[float]] = {name: [] for name in runs}
     processor: dict[str, list[float]] = {name: [] for name in runs}
     for turn in range(rounds + 1):
         for name, (run, units) in runs.items():
-            started = time.perf_counter(), time.process_time()
-            run()
+            seconds, processor_seconds = clocked(lambda _, run=run: run(), units)
             if turn:
-                clock[name].append(1000 * (time.perf_counter() - started[0]) / units)
-                processor[name].append(1000 * (time.process_time() - started[1]) / units)
+                clock[name].append(1000 * seconds)
+                processor[name].append(1000 * processor_seconds)
     names = (f"ms a {unit}, clock", f"{unit}s/s", "times ours", f"ms a {unit}, processor", "times ours")
     table = Table("", *names, box=None)
     first = next(iter(runs))

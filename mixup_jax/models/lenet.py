@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mixup_jax.models.convolution import conv_general_dilated
+from mixup_jax.models.dense import dense
 from mixup_jax.models.dropout import Dropout
 from mixup_jax.models.initializers import bias_init, kernel_init
 
@@ -49,9 +50,9 @@ class LeNet(nn.Module):
         x = self._conv(x, "conv2")
         x *= Dropout(self.dropout, name="dropout1")(jnp.ones_like(x[:, :1, :1]), train)
         x = nn.relu(nn.max_pool(x, POOL, POOL)).reshape(len(x), -1)
-        x = nn.relu(self._dense(x, HIDDEN * self.width, self.dtype, "hidden"))
+        x = nn.relu(dense(x, HIDDEN * self.width, "hidden", self.dtype))
         x = Dropout(self.dropout, name="dropout2")(x, train)
-        return self._dense(x.astype(jnp.float32), self.classes, jnp.float32, "head")
+        return dense(x.astype(jnp.float32), self.classes, "head")
 
     def _conv(self, x, name: str) -> Float[Array, "batch height width channels"]:
         return nn.Conv(
@@ -64,7 +65,3 @@ class LeNet(nn.Module):
             conv_general_dilated=conv_general_dilated,
             name=name,
         )(x)
-
-    def _dense(self, x, features: int, dtype, name: str) -> Float[Array, "batch features"]:
-        layer = nn.Dense(features, dtype=dtype, kernel_init=kernel_init, bias_init=bias_init(x.shape[-1]), name=name)
-        return layer(x)

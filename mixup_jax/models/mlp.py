@@ -6,8 +6,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from mixup_jax.models.dense import dense
 from mixup_jax.models.dropout import Dropout
-from mixup_jax.models.initializers import bias_init, kernel_init
 
 
 class MLP(nn.Module):
@@ -39,10 +39,6 @@ class MLP(nn.Module):
         """Return the logits of a batch."""
         x = x.reshape(len(x), -1)
         for i in range(self.depth):
-            x = nn.relu(self._dense(x, self.width, self.dtype, f"hidden{i + 1}"))
+            x = nn.relu(dense(x, self.width, f"hidden{i + 1}", self.dtype))
             x = Dropout(self.dropout, name=f"dropout{i + 1}")(x, train)
-        return self._dense(x.astype(jnp.float32), self.classes, jnp.float32, "head")
-
-    def _dense(self, x, features: int, dtype, name: str) -> Float[Array, "batch features"]:
-        layer = nn.Dense(features, dtype=dtype, kernel_init=kernel_init, bias_init=bias_init(x.shape[-1]), name=name)
-        return layer(x)
+        return dense(x.astype(jnp.float32), self.classes, "head")

@@ -18,14 +18,17 @@ from jaxtyping import Array, Float
 
 from mixup_jax.models.batch_norm import BatchNorm
 from mixup_jax.models.convolution import conv_general_dilated
+from mixup_jax.models.dense import dense
 from mixup_jax.models.dropout import Dropout
-from mixup_jax.models.initializers import bias_init, kernel_init
+from mixup_jax.models.initializers import kernel_init
 
 Image = Float[Array, "batch height width channels"]
 Hidden = Float[Array, "batch new_height new_width features"]
 
 
-def conv(features: int, size: int, stride: int, dtype: Any, name: str, init: Initializer = kernel_init) -> nn.Conv:
+def conv(
+    features: int, size: int, stride: int, dtype: Any, name: str, init: Initializer = kernel_init, groups: int = 1
+) -> nn.Conv:
     """Return a square convolution without bias that pads as torch does.
 
     "SAME" would pad an even image by (0, 1) at stride 2, torch pads by (1, 1): the grids differ by one pixel.
@@ -35,6 +38,7 @@ def conv(features: int, size: int, stride: int, dtype: Any, name: str, init: Ini
         (size, size),
         strides=stride,
         padding=((size // 2, size // 2),) * 2,
+        feature_group_count=groups,
         use_bias=False,
         dtype=dtype,
         kernel_init=init,
@@ -130,7 +134,7 @@ class Head(nn.Module):
     def __call__(self, x: Image) -> Float[Array, "batch classes"]:
         """Return the logits."""
         x = x.astype(jnp.float32).mean(axis=(1, 2))
-        return nn.Dense(self.classes, kernel_init=kernel_init, bias_init=bias_init(x.shape[-1]), name="dense")(x)
+        return dense(x, self.classes, "dense")
 
 
 class PreActResNet(nn.Module):

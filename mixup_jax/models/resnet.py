@@ -14,29 +14,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mixup_jax.models.batch_norm import BatchNorm
-from mixup_jax.models.convolution import conv_general_dilated
 from mixup_jax.models.dropout import Dropout
 from mixup_jax.models.initializers import he_normal_fan_out, normal
-from mixup_jax.models.preact_resnet import Hidden, Image
+from mixup_jax.models.preact_resnet import Hidden, Image, conv
 
 EXPANSION = 4
 """Channels that a bottleneck block returns, in channels of a basic block of its stage."""
-
-
-def conv(features: int, size: int, stride: int, groups: int, dtype: Any, name: str) -> nn.Conv:
-    """Return a square convolution without bias that pads as torch does."""
-    return nn.Conv(
-        features,
-        (size, size),
-        strides=stride,
-        padding=((size // 2, size // 2),) * 2,
-        feature_group_count=groups,
-        use_bias=False,
-        dtype=dtype,
-        kernel_init=he_normal_fan_out,
-        conv_general_dilated=conv_general_dilated,
-        name=name,
-    )
 
 
 class Stem(nn.Module):
@@ -49,7 +32,7 @@ class Stem(nn.Module):
     @nn.compact
     def __call__(self, x: Image, train: bool) -> Hidden:
         """Convolve, normalise, rectify, pool."""
-        x = conv(self.features, 7, 2, 1, self.dtype, "conv")(x)
+        x = conv(self.features, 7, 2, self.dtype, "conv", he_normal_fan_out)(x)
         x = nn.relu(BatchNorm(dtype=self.dtype, axis_name=self.axis_name, name="bn")(x, train))
         padding: Any = ((1, 1), (1, 1))  # flax says str
         return nn.max_pool(x, (3, 3), (2, 2), padding)
@@ -73,13 +56,13 @@ class Block(nn.Module):
         y, total_stride = x, 1
         for i, (features, size, stride, groups) in enumerate(self.layers, start=1):
             last = i == len(self.layers)
-            y = conv(features, size, stride, groups, self.dtype, f"conv{i}")(y)
+            y = conv(features, size, stride, self.dtype, f"conv{i}", he_normal_fan_out, groups)(y)
             init = nn.initializers.zeros if last else nn.initializers.ones
             y = norm(scale_init=init, name=f"bn{i}")(y, train)
             y = y if last else nn.relu(y)
             total_stride *= stride
         if x.shape != y.shape:
-            x = conv(y.shape[-1], 1, total_stride, 1, self.dtype, "shortcut")(x)
+            x = conv(y.shape[-1], 1, total_stride, self.dtype, "shortcut", he_normal_fan_out)(x)
             x = norm(name="shortcut_bn")(x, train)
         return nn.relu(x + y)
 

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 
 from mixup_jax.models.batch_norm import BatchNorm
 from mixup_jax.models.convolution import conv_general_dilated
+from mixup_jax.models.dense import dense
 from mixup_jax.models.initializers import bias_init, kernel_init
 
 STAGES = ((1,), (2,), (4, 4), (8, 8), (8, 8))
@@ -52,8 +53,8 @@ class VGG11(nn.Module):
                 x = self._conv(x, factor * self.width, f"conv{stage}_{layer}")
                 x = nn.relu(BatchNorm(dtype=self.dtype, axis_name=self.axis_name, name=f"bn{stage}_{layer}")(x, train))
             x = nn.max_pool(x, POOL, POOL)
-        x = self._dense(x.reshape(len(x), -1), HIDDEN * self.width, self.dtype, "hidden")
-        return self._dense(x.astype(jnp.float32), self.classes, jnp.float32, "head")
+        x = dense(x.reshape(len(x), -1), HIDDEN * self.width, "hidden", self.dtype)
+        return dense(x.astype(jnp.float32), self.classes, "head")
 
     def _conv(self, x, features: int, name: str) -> Float[Array, "batch height width features"]:
         return nn.Conv(
@@ -65,7 +66,3 @@ class VGG11(nn.Module):
             conv_general_dilated=conv_general_dilated,
             name=name,
         )(x)
-
-    def _dense(self, x, features: int, dtype, name: str) -> Float[Array, "batch features"]:
-        layer = nn.Dense(features, dtype=dtype, kernel_init=kernel_init, bias_init=bias_init(x.shape[-1]), name=name)
-        return layer(x)

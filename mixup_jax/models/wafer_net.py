@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mixup_jax.models.batch_norm import BatchNorm
+from mixup_jax.models.dense import dense
 from mixup_jax.models.dropout import Dropout
-from mixup_jax.models.initializers import bias_init, kernel_init
 from mixup_jax.models.preact_resnet import Hidden, Image, conv
 
 PATCH = 4
@@ -48,7 +48,7 @@ class WaferNet(nn.Module):
         x = x.astype(jnp.float32)
         x = jnp.concatenate([x.mean(axis=(1, 2)), x.max(axis=(1, 2))], axis=-1)
         x = Dropout(self.dropout, name="dropout")(x, train)
-        return nn.Dense(self.classes, kernel_init=kernel_init, bias_init=bias_init(x.shape[-1]), name="head")(x)
+        return dense(x, self.classes, "head")
 
 
 def in_patches(x: Image) -> Hidden:
