@@ -17,6 +17,12 @@ install_import_hook("mixup_jax", "typechecker.check")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
+def pytest_configure(config):
+    """Compile the fast suite without LLVM's optimisations: compiling is most of its time. Slow tests are real runs."""
+    if "not slow" in (config.option.markexpr or ""):
+        os.environ["XLA_FLAGS"] += " --xla_backend_optimization_level=0"
+
+
 @pytest.fixture
 def rng():
     """A fixed key."""

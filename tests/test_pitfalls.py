@@ -15,11 +15,6 @@ from mixup_jax.methods.regions import box_at, paste
 from mixup_jax.mixing import PARTNERS
 
 
-def quick_jit(function):
-    """Compile in a third of the time, to slower code."""
-    return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})
-
-
 @pytest.fixture
 def plan():
     """Four examples, each with a lambda of its own that 16 bits cannot hold."""
@@ -29,7 +24,7 @@ def plan():
 @pytest.fixture(scope="module")
 def plans():
     """Three thousand plans for batches of three."""
-    return quick_jit(jax.vmap(lambda key: draw(key, 3, 1.0)))(jax.random.split(jax.random.key(0), 3000))
+    return jax.jit(jax.vmap(lambda key: draw(key, 3, 1.0)))(jax.random.split(jax.random.key(0), 3000))
 
 
 def test_numpys_global_random_state_neither_matters_nor_changes(rng):
@@ -43,7 +38,7 @@ def test_numpys_global_random_state_neither_matters_nor_changes(rng):
 
 
 def test_every_step_of_one_compiled_program_draws_anew(rng):
-    step = quick_jit(lambda key, k: draw(jax.random.fold_in(key, k), 8, 1.0))
+    step = jax.jit(lambda key, k: draw(jax.random.fold_in(key, k), 8, 1.0))
     plans = [step(rng, k) for k in range(5)]
     assert step._cache_size() == 1
     assert len({float(plan.lam[0]) for plan in plans}) == 5
@@ -84,7 +79,7 @@ def test_lambda_has_all_the_digits_of_float32(plans):
 
 
 def test_weights_of_many_at_a_tiny_alpha_are_neither_nan_nor_all_alike(rng):
-    draw_weights = quick_jit(jax.vmap(lambda key, alpha: mix_all(draw_dirichlet(key, 3, alpha), jnp.eye(3)), (0, None)))
+    draw_weights = jax.jit(jax.vmap(lambda key, alpha: mix_all(draw_dirichlet(key, 3, alpha), jnp.eye(3)), (0, None)))
     keys = jax.random.split(rng, 500)
     weights = draw_weights(keys, 0.01)
     np.testing.assert_allclose(weights.sum(axis=-1), 1, rtol=1e-5)
@@ -97,14 +92,14 @@ def test_the_dtype_of_the_images_does_not_change_the_labels(plan, dtype):
     mask = np.ones((4, 6, 5), bool)
     mask[0, :2], mask[1, 1:5, 2:4], mask[2] = False, False, False
     plan = Mix(jnp.asarray(mask.mean(axis=(1, 2)), jnp.float32), plan.partner, mask=jnp.asarray(mask))
-    image, label = quick_jit(mix)(plan, (np.ones((4, 6, 5, 3), dtype), np.eye(4, dtype=np.float32)))
+    image, label = jax.jit(mix)(plan, (np.ones((4, 6, 5, 3), dtype), np.eye(4, dtype=np.float32)))
     assert image.dtype == dtype
     np.testing.assert_allclose(np.diagonal(label), plan.lam, rtol=1e-6)
     np.testing.assert_allclose(label.sum(axis=1), 1, rtol=1e-6)
 
 
 def test_images_in_16_bits_and_labels_in_32_have_one_lambda(plan):
-    image, label = quick_jit(mix)(plan, (np.eye(4, dtype=jnp.bfloat16), np.eye(4, dtype=np.float32)))
+    image, label = jax.jit(mix)(plan, (np.eye(4, dtype=jnp.bfloat16), np.eye(4, dtype=np.float32)))
     np.testing.assert_allclose(jnp.diagonal(label), plan.lam, rtol=1e-6)
     np.testing.assert_array_equal(image, label.astype(jnp.bfloat16))  # the same number, rounded once
 
@@ -116,8 +111,8 @@ def test_class_ids_that_16_bits_cannot_count_keep_their_loss(plan, loss):
     one_hot = np.eye(4096, dtype=np.float32)[ids]
     target = np.asarray(plan.lam)[:, None] * (one_hot - one_hot[plan.partner]) + one_hot[plan.partner]
     dense = optax.softmax_cross_entropy if loss is mixed_cross_entropy else optax.sigmoid_binary_cross_entropy
-    expected = quick_jit(dense)(logits.astype(jnp.float32), target).reshape(4, -1).sum(axis=1)
-    np.testing.assert_allclose(quick_jit(loss)(logits, ids, plan), expected, rtol=1e-5)
+    expected = jax.jit(dense)(logits.astype(jnp.float32), target).reshape(4, -1).sum(axis=1)
+    np.testing.assert_allclose(jax.jit(loss)(logits, ids, plan), expected, rtol=1e-5)
 
 
 def test_several_labels_an_example_are_mixed_class_by_class(plan, rng):
@@ -143,7 +138,7 @@ def test_a_discriminator_sees_real_mixed_with_generated_and_lambda_is_its_label(
 
 @pytest.mark.parametrize("pasted", [True, False])
 def test_lambda_is_the_share_that_an_example_keeps_of_itself(plan, pasted):
-    @quick_jit
+    @jax.jit
     def carry_out(plan, tree):
         plan = paste(plan, box_at(jnp.array([2]), jnp.array([1]), plan.lam, (6, 5))) if pasted else plan
         return plan.lam, mix(plan, tree)
@@ -158,7 +153,7 @@ def test_lambda_is_the_share_that_an_example_keeps_of_itself(plan, pasted):
 @pytest.mark.parametrize("per", ["batch", "example"])
 def test_a_probability_is_applied_once(rng, per):
     plans = [Mix(jnp.full(4, 0.5), jnp.array([1, 2, 3, 0]))]
-    chosen = quick_jit(jax.vmap(lambda key: choose(key, plans, [0.5], per=per).lam))(jax.random.split(rng, 2000))
+    chosen = jax.jit(jax.vmap(lambda key: choose(key, plans, [0.5], per=per).lam))(jax.random.split(rng, 2000))
     assert stats.binomtest(int((chosen[:, 0] < 1).sum()), 2000, 0.5).pvalue > 1e-4
     together = bool(jnp.all(chosen == chosen[:, :1]))
     assert together == (per == "batch")
@@ -166,6 +161,6 @@ def test_a_probability_is_applied_once(rng, per):
 
 def test_the_shares_of_a_switch_are_the_ones_asked_for(rng):
     plans = [Mix(jnp.full(1, lam), jnp.zeros(1, jnp.int32)) for lam in (0.25, 0.75)]
-    chosen = quick_jit(jax.vmap(lambda key: choose(key, plans, [0.2, 0.5]).lam[0]))(jax.random.split(rng, 2000))
+    chosen = jax.jit(jax.vmap(lambda key: choose(key, plans, [0.2, 0.5]).lam[0]))(jax.random.split(rng, 2000))
     counts = [int((chosen == lam).sum()) for lam in (0.25, 0.75, 1.0)]
     assert stats.chisquare(counts, [400, 1000, 600]).pvalue > 1e-4

@@ -36,7 +36,8 @@ def draw_maps(
 
     Raises ValueError for an unknown noise or labels that are not (maps, 8).
 
-    >>> maps = draw_maps(jax.random.key(0), jnp.eye(8, dtype=jnp.uint8), noise="low")
+    >>> draw = jax.jit(draw_maps, static_argnames=("noise", "size"))
+    >>> maps = draw(jax.random.key(0), jnp.eye(8, dtype=jnp.uint8), noise="low")
     >>> maps.shape, int((maps[0] > 0).sum())
     ((8, 52, 52), 2148)
     """

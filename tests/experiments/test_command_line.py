@@ -122,6 +122,7 @@ def test_the_smoke_run_writes_the_files_of_a_run(tmp_path):
     assert {path.suffix for path in (tmp_path / "figures").iterdir()} == {".png"}
 
 
+@pytest.mark.slow
 def test_a_run_that_is_told_to_stop_says_so_and_the_same_command_ends_it(tmp_path, cli):
     command = ["preact18-erm", *TINY, "--epochs", "40", "--eval-every", "1", "--workdir", tmp_path / "run"]
     process = start(*command)

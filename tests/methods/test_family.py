@@ -35,11 +35,6 @@ def quick_lambdas():
         yield
 
 
-def quick_jit(function):
-    """Compile in a third of the time, to slower code."""
-    return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})
-
-
 def apply_and_draw(name, rng, alpha):
     """Apply a method; return mixed images, mixed labels, and the plans of the same key."""
     method = METHODS[name]
@@ -50,12 +45,12 @@ def apply_and_draw(name, rng, alpha):
 @cache
 def compiled(name):
     """Compile a method for several keys and alphas side by side."""
-    return quick_jit(jax.vmap(partial(apply_and_draw, name)))
+    return jax.jit(jax.vmap(partial(apply_and_draw, name)))
 
 
 @cache
 def compiled_replay(carry_out):
-    return quick_jit(jax.vmap(lambda plans: carry_out(plans, (X, Y))))
+    return jax.jit(jax.vmap(lambda plans: carry_out(plans, (X, Y))))
 
 
 def lanes(name, seed, alphas):
@@ -148,7 +143,7 @@ def test_alpha_zero_is_erm(name):
 def test_a_lane_of_a_vmap_is_what_it_is_alone(name):
     method, alphas = METHODS[name], np.float32([1.0, 0.2] * (LANES // 2))
     *mixed, plans = lanes(name, 1, alphas)
-    alone = quick_jit(lambda rng, alpha: method.draw(rng, X, alpha) if method.draw else method.apply(rng, X, Y, alpha))
+    alone = jax.jit(lambda rng, alpha: method.draw(rng, X, alpha) if method.draw else method.apply(rng, X, Y, alpha))
     for i, rng in enumerate(jax.random.split(jax.random.key(1), LANES)):
         for a, b in zip(jax.tree.leaves(alone(rng, alphas[i])), jax.tree.leaves(plans or mixed), strict=True):
             np.testing.assert_allclose(a, b[i], atol=2e-6)

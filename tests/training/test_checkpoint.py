@@ -93,6 +93,7 @@ def test_a_truncated_checkpoint_is_skipped(run, saved, copy, keep):
     assert restored_step(run, saved, copy) == 1
 
 
+@pytest.mark.slow
 def test_no_single_bit_or_missing_file_gives_other_numbers(run, saved, copy, tmp_path):
     generator = np.random.default_rng(0)
     steps = []

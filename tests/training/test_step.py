@@ -10,7 +10,7 @@ import optax
 import pytest
 from jax.sharding import AxisType
 from jax.sharding import PartitionSpec as P
-from tiny_runs import BATCH, BOTH, CLASSES, DATA, MLP, PREACT, assert_close, assert_equal, changed, quick_jit
+from tiny_runs import BATCH, BOTH, CLASSES, DATA, MLP, PREACT, assert_close, assert_equal, changed
 
 from mixup_jax.data.augment import normalize
 from mixup_jax.models import build
@@ -31,8 +31,8 @@ def batch():
 def begin(config):
     """Recipe, first state, and the jitted step of a configuration."""
     recipe = make_recipe(config, DATA)
-    state = quick_jit(lambda seed: init_state(seed, recipe.model, recipe.optimizer, BLANK, average=recipe.ema > 0))(0)
-    return recipe, state, quick_jit(partial(train_step, recipe=recipe))
+    state = jax.jit(lambda seed: init_state(seed, recipe.model, recipe.optimizer, BLANK, average=recipe.ema > 0))(0)
+    return recipe, state, jax.jit(partial(train_step, recipe=recipe))
 
 
 def test_jit_is_eager(batch):
@@ -43,7 +43,7 @@ def test_jit_is_eager(batch):
 def test_a_vmap_over_alphas_is_a_loop_and_alpha_never_recompiles(batch):
     recipe, state, step = begin(MLP)
     alphas = jnp.array([0.0, 0.2, 1.0, 8.0])
-    together = quick_jit(jax.vmap(partial(train_step, recipe=recipe), in_axes=(None, None, 0)))(state, batch, alphas)
+    together = jax.jit(jax.vmap(partial(train_step, recipe=recipe), in_axes=(None, None, 0)))(state, batch, alphas)
     step(state, batch, 0.5)
     for i, alpha in enumerate(map(float, alphas)):
         assert_close(jax.tree.map(lambda leaf, i=i: leaf[i], together), step(state, batch, alpha))
@@ -64,7 +64,7 @@ def test_accuracy_counts_both_labels_by_their_weight(batch, fields):
     recipe, state, step = begin(changed(MLP, **fields))
     _, metrics = step(state, batch, 1.0)
     rng_vicinity, _ = jax.random.split(jax.random.fold_in(state.rng, 0))
-    image, mixed, plan = quick_jit(partial(vicinal_batch, recipe=recipe))(rng_vicinity, batch, 1.0, 0)
+    image, mixed, plan = jax.jit(partial(vicinal_batch, recipe=recipe))(rng_vicinity, batch, 1.0, 0)
     target = optax.smooth_labels(mixed, recipe.mixing.label_smoothing)
     logits = np.asarray(recipe.model.apply({"params": state.params}, image, train=False))
     lam, label = np.asarray(plan.lam), np.asarray(batch["label"])
@@ -85,7 +85,7 @@ def test_accumulation_takes_the_step_of_the_whole_batch(batch, parts):
 
 def test_accumulation_does_not_change_the_mixed_batch(batch, rng):
     whole, in_parts = (make_recipe(changed(PREACT, accumulate=parts), DATA) for parts in (1, 4))
-    mixed = [quick_jit(partial(vicinal_batch, recipe=recipe))(rng, batch, 1.0, 0) for recipe in (whole, in_parts)]
+    mixed = [jax.jit(partial(vicinal_batch, recipe=recipe))(rng, batch, 1.0, 0) for recipe in (whole, in_parts)]
     assert_equal(*mixed)
 
 
@@ -135,7 +135,7 @@ def under_shard_map(step, state, batch):
     """Take the step under `jax.shard_map`."""
     mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
     specs = {"in_specs": (P(), P("data"), P()), "out_specs": P()}
-    return quick_jit(jax.shard_map(step, mesh=mesh, **specs))(state, batch, jnp.float32(1.0))
+    return jax.jit(jax.shard_map(step, mesh=mesh, **specs))(state, batch, jnp.float32(1.0))
 
 
 @NAMES

@@ -10,7 +10,7 @@ import optax
 import pytest
 from jax.sharding import AxisType
 from jax.sharding import PartitionSpec as P
-from tiny_runs import BATCH, CLASSES, DATA, MLP, PREACT, Run, assert_close, changed, quick_jit
+from tiny_runs import BATCH, CLASSES, DATA, MLP, PREACT, Run, assert_close, changed
 
 from mixup_jax.config import Config, Mixing
 from mixup_jax.data.augment import normalize
@@ -32,7 +32,7 @@ def batch():
 
 def vicinity(rng, batch, alpha=1.0, **fields):
     recipe = make_recipe(changed(MLP, **STILL, **fields), DATA)
-    image, label, plan = quick_jit(partial(vicinal_batch, recipe=recipe))(rng, batch, alpha, 0)
+    image, label, plan = jax.jit(partial(vicinal_batch, recipe=recipe))(rng, batch, alpha, 0)
     return np.asarray(image), np.asarray(label), plan
 
 
@@ -43,7 +43,7 @@ def clean(image):
 def test_the_first_epochs_are_unmixed_and_the_others_are_as_ever(batch, rng):
     epoch = len(DATA.train_label) // BATCH
     recipe = make_recipe(changed(MLP, **STILL, unmixed_epochs=2.0), DATA)
-    see = quick_jit(partial(vicinal_batch, recipe=recipe))
+    see = jax.jit(partial(vicinal_batch, recipe=recipe))
     for step in (0, 2 * epoch - 1):
         image, label, _ = see(rng, batch, 1.0, step)
         np.testing.assert_array_equal(image, clean(batch["image"]))
@@ -83,7 +83,7 @@ def test_noise_is_added_to_what_was_mixed_and_the_same_wherever_the_example_is(b
     mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
     specs = {"in_specs": (P(), P("data"), P(), P()), "out_specs": P("data")}
     mapped = jax.shard_map(lambda *inputs: vicinal_batch(*inputs, recipe)[0], mesh=mesh, **specs)
-    np.testing.assert_allclose(quick_jit(mapped)(rng, batch, 1.0, 0), noisy, atol=1e-6)
+    np.testing.assert_allclose(jax.jit(mapped)(rng, batch, 1.0, 0), noisy, atol=1e-6)
 
 
 def test_partners_beside_the_batch_are_mixed_in_their_order(batch, rng):
@@ -116,8 +116,8 @@ def test_a_run_mixes_with_the_neighbours_of_its_table():
 def test_a_step_at_a_hidden_layer_is_the_loss_of_the_states_mixed_there(batch, layer):
     config = changed(PREACT, layer=layer, **STILL)
     recipe = make_recipe(config, DATA)
-    state = quick_jit(lambda: init_state(0, recipe.model, recipe.optimizer, jnp.zeros((1, *DATA.image_shape))))()
-    _, metrics = quick_jit(partial(train_step, recipe=recipe))(state, batch, 1.0)
+    state = jax.jit(lambda: init_state(0, recipe.model, recipe.optimizer, jnp.zeros((1, *DATA.image_shape))))()
+    _, metrics = jax.jit(partial(train_step, recipe=recipe))(state, batch, 1.0)
     rng, _ = jax.random.split(jax.random.fold_in(state.rng, 0))
     image, label, plan = vicinal_batch(rng, batch, 1.0, 0, recipe)
     np.testing.assert_allclose(image, clean(batch["image"]), atol=1e-6)
@@ -127,7 +127,7 @@ def test_a_step_at_a_hidden_layer_is_the_loss_of_the_states_mixed_there(batch, l
             variables = {"params": params, "batch_stats": state.batch_stats}
             return recipe.model.apply(variables, image, train=True, mutable=["batch_stats"])[0]
 
-    logits = quick_jit(logits_fn)(state.params, plan, image)
+    logits = jax.jit(logits_fn)(state.params, plan, image)
     np.testing.assert_allclose(metrics["loss"], optax.softmax_cross_entropy(logits, label).mean(), rtol=1e-5)
     assert not np.allclose(label, label.round())
 

@@ -1,5 +1,7 @@
 """Laws of the training modes: they are the library's mixing plans, and nothing else."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -24,7 +26,8 @@ def batch():
 
 
 def composed(batch, **options):
-    return compose(jax.random.key(1), batch, Composing(**options), DEFECTS)
+    program = jax.jit(partial(compose, composing=Composing(**options), defects=DEFECTS))
+    return program(jax.random.key(1), batch)
 
 
 def plan_of():

@@ -51,11 +51,6 @@ def changed(config: Config, **fields) -> Config:
     return replace(config, **fields)
 
 
-def quick_jit(function):
-    """Compile in a third of the time, to slower code: for laws that hold to a tolerance whatever the compiler does."""
-    return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})
-
-
 class Run:
     """A configuration made ready on the first `devices` devices, and its training program."""
 
