@@ -38,7 +38,7 @@ class WaferJob:
         return shrink(self.config) if self.smoke else self.config
 
 
-SMALL = WaferConfig(model=Model("wafer_net", width=32), steps=500, seeds=3)
+SMALL = WaferConfig(model=Model("wafer_net", width=16), steps=500, seeds=3)
 # Paper: the slides say neither data set nor settings; these are those of a co-author's code of the time
 # (github.com/hgkahng/wbm-self-supervised, September 2020).
 SLIDES = WaferConfig(
@@ -54,6 +54,7 @@ BEST = replace(
     SMALL,
     data=WaferData(train_maps=4000, turns=True),
     composing=Composing(maps=6, probability=0.8, background="match", pairs="possible"),
+    model=Model("wafer_net", width=32),
     steps=2000,
 )
 
@@ -117,6 +118,7 @@ def climb(config: WaferConfig) -> dict[str, WaferConfig]:
         config,
         data=replace(config.data, train_maps=min(400, config.data.train_maps), turns=False),
         composing=Composing(),
+        model=replace(config.model, width=min(SMALL.model.width, config.model.width)),
         steps=min(SMALL.steps, config.steps),
     )
     four = replace(config.composing, background="add", pairs="any")
@@ -128,7 +130,8 @@ def climb(config: WaferConfig) -> dict[str, WaferConfig]:
         "possible": replace(start, composing=possible),
         "matched": matched,
         "varied": replace(matched, data=config.data),
-        "longer": config,
+        "longer": replace(config, model=start.model),
+        "wider": config,
     }
 
 

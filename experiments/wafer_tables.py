@@ -48,7 +48,8 @@ STEPS = {
     "possible": "of types that occur together",
     "matched": "with the background of one map",
     "varied": "ten times the maps with one defect, turned and mirrored",
-    "longer": "trained longer",
+    "longer": "trained four times as long",
+    "wider": "twice the channels",
 }
 
 

@@ -36,7 +36,7 @@ def test_rows_are_what_the_tables_promise():
 def test_the_climb_begins_with_the_small_tables_overlay_and_ends_with_the_recipe():
     climb = rows("beyond", PRESETS["beyond"][1])
     assert climb["two"] == rows("small", PRESETS["small"][1])["overlay-sigmoid"]
-    assert climb["longer"] == PRESETS["beyond"][1].config
+    assert climb["wider"] == PRESETS["beyond"][1].config
     assert list(climb) == list(wafer_tables.STEPS)
 
 
