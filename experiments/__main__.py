@@ -5,6 +5,8 @@ import inspect
 
 from rich.console import Console
 
+from experiments.errors import call, one_line_errors
+
 EXPERIMENTS = (
     "quickstart",
     "cifar",
@@ -35,8 +37,9 @@ def main() -> None:
         console.print(f"\n[bold]{name}[/bold]  {page.splitlines()[0]}")
         for each in commands:
             console.print(f"  {each}", markup=False, soft_wrap=True)
-    console.print("\nEvery command takes --help, and every experiment that trains or draws --smoke: a minute.")
+    console.print("\nEvery command takes --help, and every experiment that trains or draws --smoke: a minute or two.")
 
 
 if __name__ == "__main__":
-    main()
+    with one_line_errors():
+        call(main, prog="python -m experiments")

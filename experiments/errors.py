@@ -5,6 +5,7 @@ import functools
 import io
 import os
 import re
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -70,6 +71,9 @@ def one_line_errors() -> Iterator[None]:
         fail(str(stop), code=stop.exit_code, label="stopped")
     except RunEnded as error:
         fail(str(error), code=error.exit_code)
+    except BrokenPipeError:  # whoever read what is printed has seen enough, as head has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     except (ValueError, TypeError, OSError) as error:
         fail(str(error))
 

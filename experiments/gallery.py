@@ -90,7 +90,7 @@ def main(
     seed: int = 0,
     smoke: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
 ) -> None:
-    """Draw the gallery: a PNG for each method and each figure, and all methods in methods.png.
+    """Draw the gallery: a PNG for each method and each figure, and methods side by side in methods.png.
 
     Args:
         dataset: What is mixed: photographs, or a data set of experiments.cifar, the first image of some classes.

@@ -52,6 +52,7 @@ def download(name: str, archives: Sequence[Archive], folder: Path) -> list[Path]
     """
     import pooch  # here, for it takes a while and most runs download nothing
 
+    pooch.get_logger().setLevel("WARNING")  # the bar says what is downloaded
     missing = [archive for archive in archives if not (folder / archive.name).is_file()]
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mixup_jax import Mix, draw, mix
 from mixup_jax.methods import larger, threshold, union
@@ -13,6 +15,11 @@ MULTI_HOT = np.array([[1, 1, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0], [1, 0, 0, 1], [0
 OPERATIONS = [union, larger, lambda plan, y, other=None: threshold(plan, y, 0.3, other)]
 JITTED = [jax.jit(operation) for operation in OPERATIONS]
 mixture, threshold_of = jax.jit(mix), jax.jit(threshold)
+
+
+def threshold_of_any(at):
+    """A threshold, traced."""
+    return lambda plan, y: threshold_of(plan, y, at)
 
 
 @jax.jit
@@ -44,6 +51,26 @@ def test_the_union_is_at_least_the_mixture_and_at_most_one(rng):
     plan, y = any_plan(rng), MULTI_HOT.astype(np.float32)
     both = np.asarray(JITTED[0](plan, y))
     assert ((both >= np.asarray(mixture(plan, y))) & (both <= 1)).all()
+
+
+@settings(deadline=None, derandomize=True, max_examples=50, database=None)
+@given(
+    lam=st.lists(st.floats(0, 1, width=32), min_size=5, max_size=5),
+    partner=st.lists(st.integers(0, 4), min_size=5, max_size=5),
+    bits=st.lists(st.booleans(), min_size=20, max_size=20),
+    at=st.floats(0, 1, width=32),
+)
+def test_labels_of_any_plan_are_between_those_of_both_parents(lam, partner, bits, at):
+    plan, own = Mix(jnp.array(lam), jnp.array(partner)), np.array(bits).reshape(5, 4)
+    theirs = own[partner]
+    both, weightier, above = (np.asarray(each(plan, own)) for each in (JITTED[0], JITTED[1], threshold_of_any(at)))
+    for labels in (both, weightier, above):
+        assert (labels >= (own & theirs)).all()
+        assert (labels <= (own | theirs)).all()
+    assert (above <= both).all()
+    assert all(
+        (row == one).all() or (row == other).all() for row, one, other in zip(weightier, own, theirs, strict=True)
+    )
 
 
 @pytest.mark.parametrize("at", [0.0, 0.25, 0.4, 0.6, 0.9, 1.0])

@@ -5,6 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mixup_jax import draw, mix, mixup
 from mixup_jax.methods import noisy_feature_mixup, regmixup
@@ -13,9 +15,19 @@ X = jax.random.normal(jax.random.key(1), (6, 5))
 Y = jax.nn.one_hot(jnp.arange(6) % 4, 4)
 
 
-def test_the_halves_are_the_batch_and_its_mixture(rng):
-    x, y, _ = regmixup(rng, X, Y, 2.0, partner="derangement")
-    mixed = mix(draw(rng, 6, 2.0, partner="derangement"), (X, Y))
+law = settings(deadline=None, derandomize=True, max_examples=25, database=None)
+keys_and_alphas = given(seed=st.integers(0, 2**31), alpha=st.one_of(st.just(0.0), st.floats(2**-10, 32, width=32)))
+with_clean = jax.jit(lambda rng, alpha: regmixup(rng, X, Y, alpha, partner="derangement"))
+of_the_plan = jax.jit(lambda rng, alpha: mix(draw(rng, 6, alpha, partner="derangement"), (X, Y)))
+without_noise = jax.jit(lambda rng, alpha: noisy_feature_mixup(rng, X, Y, alpha, additive=0.0, multiplicative=0.0))
+mixed_alone = jax.jit(lambda rng, alpha: mixup(jax.random.split(rng)[0], X, Y, alpha))
+
+
+@law
+@keys_and_alphas
+def test_the_halves_are_the_batch_and_its_mixture(seed, alpha):
+    x, y, _ = with_clean(jax.random.key(seed), alpha)
+    mixed = of_the_plan(jax.random.key(seed), alpha)
     for both, clean, half in zip((x, y), (X, Y), mixed, strict=True):
         np.testing.assert_array_equal(both[:6], clean)
         np.testing.assert_array_equal(both[6:], half)
@@ -34,9 +46,11 @@ def test_the_weighted_mean_is_the_sum_of_both_losses(rng, eta):
     np.testing.assert_allclose(jnp.mean(weight * losses), losses[:6].mean() + eta * losses[6:].mean(), rtol=1e-5)
 
 
-def test_without_noise_it_is_mixup(rng):
-    x, y = noisy_feature_mixup(rng, X, Y, 1.0, additive=0.0, multiplicative=0.0)
-    expected = mixup(jax.random.split(rng)[0], X, Y, 1.0)
+@law
+@keys_and_alphas
+def test_without_noise_it_is_mixup(seed, alpha):
+    x, y = without_noise(jax.random.key(seed), alpha)
+    expected = mixed_alone(jax.random.key(seed), alpha)
     np.testing.assert_array_equal(x, expected[0])
     np.testing.assert_array_equal(y, expected[1])
 

@@ -21,7 +21,7 @@ TRAIN = [
     "--train-examples=256",
 ]
 TRAIN += ["--batch-size=32", "--epochs=3", "--eval-every=1", "--seeds=1", "--lr=0.02"]
-TOPOLOGIES = {"1 x 1": (1, 1), "1 x 8": (1, 8), "2 x 4": (2, 4)}
+TOPOLOGIES = {"1 x 1": (1, 1), "1 x 2": (1, 2), "1 x 4": (1, 4), "1 x 8": (1, 8), "2 x 4": (2, 4)}
 """Processes and devices of each."""
 
 
@@ -62,7 +62,7 @@ def test_two_processes_mix_the_batches_of_one():
         return [script, coordinator, 2, process] if coordinator else [script]
 
     printed = [digests for topology in TOPOLOGIES.values() for digests in run(*topology, command)]
-    assert len(printed) == 4
+    assert len(printed) == 6
     assert len(printed[0].splitlines()) == 9
     assert set(printed) == {printed[0]}
 
