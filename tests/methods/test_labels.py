@@ -17,11 +17,6 @@ JITTED = [jax.jit(operation) for operation in OPERATIONS]
 mixture, threshold_of = jax.jit(mix), jax.jit(threshold)
 
 
-def threshold_of_any(at):
-    """A threshold, traced."""
-    return lambda plan, y: threshold_of(plan, y, at)
-
-
 @jax.jit
 def any_plan(rng):
     """A plan with a lambda for each of 5 examples."""
@@ -63,7 +58,8 @@ def test_the_union_is_at_least_the_mixture_and_at_most_one(rng):
 def test_labels_of_any_plan_are_between_those_of_both_parents(lam, partner, bits, at):
     plan, own = Mix(jnp.array(lam), jnp.array(partner)), np.array(bits).reshape(5, 4)
     theirs = own[partner]
-    both, weightier, above = (np.asarray(each(plan, own)) for each in (JITTED[0], JITTED[1], threshold_of_any(at)))
+    both, weightier = (np.asarray(operation(plan, own)) for operation in JITTED[:2])
+    above = np.asarray(threshold_of(plan, own, at))
     for labels in (both, weightier, above):
         assert (labels >= (own & theirs)).all()
         assert (labels <= (own | theirs)).all()
