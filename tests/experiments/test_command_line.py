@@ -192,3 +192,19 @@ def test_the_list_of_experiments_names_each_with_a_command(capsys):
     listing.main()
     text = capsys.readouterr().out
     assert all(f"python -m experiments.{name}" in text for name in listing.EXPERIMENTS)
+
+
+def test_the_list_takes_no_argument():
+    listed = [sys.executable, "-m", "experiments", "nosuch"]
+    done = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: Unrecognized options: nosuch; --help lists the options\n"
+
+
+def test_a_reader_that_has_gone_is_no_bad_input():
+    helped = [sys.executable, "-m", "experiments.cifar", "--help"]
+    read, write = os.pipe()
+    os.close(read)  # as head's, once it has what it wants
+    done = subprocess.run(helped, cwd=ROOT, stdout=write, stderr=subprocess.PIPE, text=True, timeout=100, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
