@@ -20,7 +20,7 @@ from experiments.quickstart import CLEAN
 from mixup_jax.training.checkpoint import Checkpoints, open_checkpoints
 
 CASES = {
-    "small preset, 3 seeds, saved every 5 of its epochs": (SMALL, 157, 12),
+    "small preset, 3 seeds, saved every 5 epochs": (SMALL, 157, 12),
     "PreAct ResNet-18, saved every epoch of CIFAR-10": (replace(PAPER, batch_size=32), 1563, 3),
 }
 QUICK_CASES = {"quick start's perceptron, saved every 4 of its epochs": (CLEAN, 90, 2)}

@@ -4,12 +4,13 @@ Paper (CIFAR-10): at x = lambda x_i + (1 - lambda) x_j the ERM network predicts 
 often, and its gradients with respect to the input are larger; only the order is stated, read off the curves.
 
     python -m experiments.between_samples                                  # trains the two small nets first
+    python -m experiments.between_samples preact18                         # the paper's pair: hours on a GPU
     python -m experiments.between_samples --erm RUN --mixup RUN --pairs 10000
 """
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
@@ -20,9 +21,11 @@ from rich.progress import track
 
 from experiments.errors import call, one_line_errors
 from experiments.naming import dataset as describe_data
-from experiments.pairs import Network, find_pair
+from experiments.pair_presets import find_pair
+from experiments.pairs import Network
 from experiments.paper_table import write_table
 from mixup_jax import Mix, mix
+from mixup_jax.data import Streamed
 from mixup_jax.evaluation.between import Scalar, gradient_norms, misses
 from mixup_jax.report.tables import Row, Table
 from mixup_jax.training.record import write_json
@@ -35,9 +38,10 @@ Examples = tuple[Array, Array]
 
 
 def main(
-    erm: Path | None = None,
-    mixup: Path | None = None,
-    dataset: str = "fashion_mnist",
+    preset: Annotated[Literal["small", "preact18"], tyro.conf.Positional] = "small",
+    erm: tuple[Path, ...] = (),
+    mixup: tuple[Path, ...] = (),
+    dataset: str | None = None,
     data_dir: Path | None = None,
     workdir: Path | None = None,
     epochs: float | None = None,
@@ -48,12 +52,13 @@ def main(
     """Measure two trained runs in between random pairs of training examples; draw both curves of figure 2.
 
     Args:
-        erm: Folder of the ERM run; without --erm and --mixup the small presets of experiments.cifar are trained.
-        mixup: Folder of the mixup run.
-        dataset: What the small presets are trained on.
+        preset: Which presets of experiments.cifar are trained, where no runs are given.
+        erm: Folders of ERM runs, one or more seeds of one recipe.
+        mixup: Folders of mixup runs.
+        dataset: What is trained on: fashion_mnist with small, cifar10 with preact18 if left out.
         data_dir: Folder with data sets. Default: the environment variable MIXUP_JAX_DATA, or the cache folder.
         workdir: Folder of the results, runs/between_samples if left out.
-        epochs: Epochs of the small presets, 15 if left out.
+        epochs: Epochs of the networks that are trained here; the preset's if left out.
         pairs: Random pairs of different training examples, the same for both networks.
         scalar: What is differentiated: the largest logit, the loss with the mixed label, or all logits (jacobian).
         smoke: Two epochs of tiny nets on scikit-learn's digits, 50 pairs: does everything work here?
@@ -61,13 +66,13 @@ def main(
     if pairs < 1:
         raise ValueError(f"pairs must be at least 1, got {pairs}.")
     workdir = workdir or Path("runs") / ("between_samples-smoke" if smoke else "between_samples")
-    folders, networks = find_pair("between_samples", erm, mixup, workdir, data_dir, dataset, smoke, epochs)
+    runs, networks = find_pair("between_samples", preset, erm, mixup, workdir, data_dir, dataset, smoke, epochs)
     count = min(pairs, 50) if smoke else pairs
     curves = {network.name: measure(network, count, scalar) for network in networks}
     write_json(
         workdir / "between.json",
         {
-            "runs": {network.name: str(folder) for network, folder in zip(networks, folders, strict=True)},
+            "runs": {network.name: list(map(str, each)) for network, each in zip(networks, runs[:2], strict=True)},
             "pairs": count,
             "scalar": scalar,
             "lam": LAMBDAS.tolist(),
@@ -82,10 +87,12 @@ def main(
 def measure(network: Network, pairs: int, scalar: Scalar) -> dict[str, np.ndarray]:
     """Return (seeds, lambdas): `miss` in per cent, `miss_different` where the labels differ, and `gradient_norm`."""
     data = network.data
+    if isinstance(data, Streamed):
+        raise ValueError(f"{data.name} stays on disk; this experiment needs its training images in memory.")
     first, second = draw_pairs(len(data.train_label), pairs)
     images, labels = np.asarray(data.train_image), np.asarray(data.train_label)
     point, rows = jax.jit(partial(at_points, network, scalar)), []
-    for seed in track(range(network.config.seeds), description=network.name, transient=True):
+    for seed in track(range(len(network.seeds)), description=network.name, transient=True):
         state, each = network.trained.of_seed(seed), []
         for start in range(0, pairs, BATCH):
             i, j = first[start : start + BATCH], second[start : start + BATCH]
@@ -155,7 +162,7 @@ def table(curves: dict[str, dict[str, np.ndarray]], networks: tuple[Network, Net
             Row(name, tuple(tuple(column.tolist()) for column in columns), (None,) * 3)
             for name, columns in values.items()
         ),
-        seeds=tuple(range(config.seed, config.seed + config.seeds)),
+        seeds=networks[0].seeds,
         figures=(
             ("figures/miss.png", "Figure 2(a): miss rate. Lines are means over seeds, bands lowest to highest."),
             ("figures/gradient_norm.png", "Figure 2(b): norm of the gradient with respect to the input."),

@@ -61,7 +61,7 @@ PRESETS = {
     "small": (
         "A small PreAct ResNet until ERM knows its labels by heart, one point of the grid for each method.",
         TableTwo(
-            replace(SMALL, data=replace(SMALL.data, train_examples=3000), epochs=30.0, eval_every=3.0),
+            replace(SMALL, data=replace(SMALL.data, train_examples=3000)),
             grid=Grid(mixup_alphas=(8.0,), dropouts=(0.7,), both_alphas=(8.0,), both_dropouts=(0.3,)),
         ),
     ),

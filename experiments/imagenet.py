@@ -58,20 +58,20 @@ def main() -> None:
         jobs = {name: (text, ImageNet(config)) for name, (text, config) in PRESETS.items()}
         preset, job = begin("imagenet", __doc__ or "", jobs, DEFAULT)
         if job.smoke:
-            job = with_archives(job, job.launch.workdir or default_folder("imagenet", preset, job))
+            folder = job.launch.workdir or default_folder("imagenet", preset, job)
+            job = replace(job, launch=replace(job.launch, data_dir=build_data(folder / "data"), workdir=folder))
         result = run("imagenet", preset, job, paper=paper)
         if is_writer():
             show_runs([Path(result["workdir"])], title=f"imagenet {preset}")
 
 
-def with_archives(job: ImageNet, folder: Path) -> ImageNet:
-    """Build and prepare small archives below a run's folder, and let the job read them."""
-    data_dir = folder / "data"
+def build_data(data_dir: Path) -> Path:
+    """Build small archives of invented photographs and prepare them; return the folder that runs read them from."""
     if is_writer() and not (data_dir / "imagenet" / "imagenet.json").exists():
         archives = build_archives(data_dir / "archives")
         prepare(*archives, data_dir / "imagenet", partial=True, mark="SYNTHETIC")
     wait_for_all("the data of the smoke run")
-    return replace(job, launch=replace(job.launch, data_dir=data_dir, workdir=folder))
+    return data_dir
 
 
 def paper(config: Config) -> Paper:

@@ -8,7 +8,7 @@ import jax
 from jax import Array
 
 from mixup_jax.config import Config
-from mixup_jax.data import Dataset
+from mixup_jax.data import Dataset, Streamed
 from mixup_jax.errors import CheckpointError
 from mixup_jax.training.checkpoint import open_checkpoints
 from mixup_jax.training.programs import predict_logits
@@ -33,7 +33,7 @@ class Trained:
         return predict_logits(self.recipe, state, pixels / 255)
 
 
-def load_trained(workdir: Path, config: Config, data: Dataset, keep: int) -> Trained:
+def load_trained(workdir: Path, config: Config, data: Dataset | Streamed, keep: int) -> Trained:
     """Load the newest checkpoint of a run of this configuration on this data.
 
     Raises CheckpointError where there is none.

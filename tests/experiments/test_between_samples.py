@@ -19,11 +19,11 @@ from mixup_jax.training.provenance import describe
 
 @pytest.mark.slow
 def test_the_smoke_run_writes_curves_that_start_and_end_at_training_examples(trained_pair, tmp_path):
-    between_samples.main(*trained_pair, smoke=True, workdir=tmp_path)
+    between_samples.main("small", *trained_pair, smoke=True, workdir=tmp_path)
     content = json.loads((tmp_path / "between.json").read_text())
     assert {path.name for path in (tmp_path / "figures").iterdir()} == {"miss.png", "gradient_norm.png"}
     assert len(content["lam"]) == 21
-    network = pairs.load_network(trained_pair[1], None)
+    network = pairs.load_network(trained_pair[1][0], None)
     curves = {key: np.array(value) for key, value in content["curves"][network.name].items()}
     assert all(curve.shape == (network.config.seeds, 21) and np.isfinite(curve).all() for curve in curves.values())
     (first, second), data = between_samples.draw_pairs(len(network.data.train_label), 50), network.data
@@ -38,14 +38,14 @@ def test_the_smoke_run_writes_curves_that_start_and_end_at_training_examples(tra
     assert [row.label for row in table.rows] == ["ERM", network.name]
     means = curves["miss"].mean(axis=1), curves["miss"][:, 10], curves["gradient_norm"].mean(axis=1)
     np.testing.assert_allclose(table.rows[1].values, means, rtol=1e-5)
-    main((tmp_path, *trained_pair), tmp_path / "report.html")
+    main((tmp_path, *trained_pair[0], *trained_pair[1]), tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
     assert all(words in page for words in (table.title, "<h2>Calibration</h2>", "<h2>Learning curves</h2>"))
 
 
 @pytest.mark.slow
 def test_gradients_are_those_by_the_image_in_0_to_1(trained_pair):
-    network = pairs.load_network(trained_pair[0], None)
+    network = pairs.load_network(trained_pair[0][0], None)
     data, state = network.data, network.trained.of_seed(0)
     images, labels = jnp.asarray(data.train_image[:3]), jnp.asarray(data.train_label[:3])
     _, norms = between_samples.at_points(network, "max_logit", state, (images, labels), (images, labels), jnp.ones(()))
@@ -69,12 +69,12 @@ def change(folder, part, **fields):
 
 @pytest.mark.slow
 def test_pairs_of_different_data_or_networks_and_checkpoints_that_do_not_fit_are_refused(trained_pair, tmp_path):
-    other = change(shutil.copytree(trained_pair[1], tmp_path / "data"), "data", train_examples=500)
+    other = change(shutil.copytree(trained_pair[1][0], tmp_path / "data"), "data", train_examples=500)
     with pytest.raises(ValueError, match=r"trained on digits.* and .* compare runs on the same data"):
-        pairs.load_pair(trained_pair[0], other, None)
-    other = change(shutil.copytree(trained_pair[1], tmp_path / "network"), "model", width=4)
+        pairs.load_pair(trained_pair[0], [other], None)
+    other = change(shutil.copytree(trained_pair[1][0], tmp_path / "network"), "model", width=4)
     with pytest.raises(ValueError, match=r"not the same network \(width 8 and 4\)"):
-        pairs.load_pair(trained_pair[0], other, None)
+        pairs.load_pair(trained_pair[0], [other], None)
     shutil.rmtree(other / "checkpoints")  # one of another network is refused too, but Orbax leaves coroutines behind
     with pytest.raises(ValueError, match=r"no checkpoint that fits its config.json \(preact_resnet on digits"):
         pairs.load_network(other, None)
@@ -96,10 +96,10 @@ def test_a_configuration_is_read_as_it_was_written(tmp_path):
 
 def test_one_run_alone_and_folders_that_are_no_runs_are_refused(tmp_path):
     with pytest.raises(ValueError, match="give both or none"):
-        between_samples.main(erm=tmp_path)
+        between_samples.main(erm=(tmp_path,))
     with pytest.raises(ValueError, match="--epochs is for the pair that is trained here"):
-        between_samples.main(erm=tmp_path, mixup=tmp_path, epochs=2.0)
+        between_samples.main(erm=(tmp_path,), mixup=(tmp_path,), epochs=2.0)
     with pytest.raises(ValueError, match="is not the folder of a run"):
-        between_samples.main(erm=tmp_path, mixup=tmp_path)
+        between_samples.main(erm=(tmp_path,), mixup=(tmp_path,))
     with pytest.raises(ValueError, match="pairs must be at least 1, got 0"):
         between_samples.main(pairs=0)
