@@ -4,13 +4,12 @@ Paper (CIFAR-10): at x = lambda x_i + (1 - lambda) x_j the ERM network predicts 
 often, and its gradients with respect to the input are larger; only the order is stated, read off the curves.
 
     python -m experiments.between_samples                                  # trains the two small nets first
-    python -m experiments.between_samples preact18                         # the paper's pair: hours on a GPU
+    python -m experiments.between_samples preact18                         # the paper's pair, 3 seeds: two GPU hours
     python -m experiments.between_samples --erm RUN --mixup RUN --pairs 10000
 """
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
@@ -21,9 +20,9 @@ from rich.progress import track
 
 from experiments.errors import call, one_line_errors
 from experiments.naming import dataset as describe_data
-from experiments.pair_presets import find_pair
+from experiments.pair_presets import Pair, find_pair
 from experiments.pairs import Network
-from experiments.paper_table import write_table
+from experiments.paper_table import behind, write_table
 from mixup_jax import Mix, mix
 from mixup_jax.data import Streamed
 from mixup_jax.evaluation.between import Scalar, gradient_norms, misses
@@ -37,42 +36,28 @@ Examples = tuple[Array, Array]
 """Pixels uint8 (batch, ...) and class ids (batch,)."""
 
 
-def main(
-    preset: Annotated[Literal["small", "preact18"], tyro.conf.Positional] = "small",
-    erm: tuple[Path, ...] = (),
-    mixup: tuple[Path, ...] = (),
-    dataset: str | None = None,
-    data_dir: Path | None = None,
-    workdir: Path | None = None,
-    epochs: float | None = None,
-    pairs: int = 1000,
-    scalar: Scalar = "max_logit",
-    smoke: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
-) -> None:
-    """Measure two trained runs in between random pairs of training examples; draw both curves of figure 2.
+def main(pair: tyro.conf.OmitArgPrefixes[Pair], *, pairs: int | None = None, scalar: Scalar = "max_logit") -> None:
+    """Measure trained networks in between random pairs of training examples; draw both curves of figure 2.
 
     Args:
-        preset: Which presets of experiments.cifar are trained, where no runs are given.
-        erm: Folders of ERM runs, one or more seeds of one recipe.
-        mixup: Folders of mixup runs.
-        dataset: What is trained on: fashion_mnist with small, cifar10 with preact18 if left out.
-        data_dir: Folder with data sets. Default: the environment variable MIXUP_JAX_DATA, or the cache folder.
-        workdir: Folder of the results, runs/between_samples if left out.
-        epochs: Epochs of the networks that are trained here; the preset's if left out.
-        pairs: Random pairs of different training examples, the same for both networks.
+        pair: The networks.
+        pairs: Random pairs of different training examples, the same for both networks. Default: 1000, with preact18
+            10000.
         scalar: What is differentiated: the largest logit, the loss with the mixed label, or all logits (jacobian).
-        smoke: Two epochs of tiny nets on scikit-learn's digits, 50 pairs: does everything work here?
     """
-    if pairs < 1:
+    if pairs is not None and pairs < 1:
         raise ValueError(f"pairs must be at least 1, got {pairs}.")
-    workdir = workdir or Path("runs") / ("between_samples-smoke" if smoke else "between_samples")
-    runs, networks = find_pair("between_samples", preset, erm, mixup, workdir, data_dir, dataset, smoke, epochs)
-    count = min(pairs, 50) if smoke else pairs
+    if pair.preset == "resnet101":
+        raise ValueError("resnet101 does not go here: this experiment needs the training images in memory.")
+    workdir = pair.folder("between_samples")
+    networks = find_pair("between_samples", pair)
+    count = pairs or {"preact18": 10_000}.get(pair.preset, 1_000)
+    count = min(count, 50) if pair.smoke else count
     curves = {network.name: measure(network, count, scalar) for network in networks}
     write_json(
         workdir / "between.json",
         {
-            "runs": {network.name: list(map(str, each)) for network, each in zip(networks, runs[:2], strict=True)},
+            "runs": {network.name: [result["command"] for result in network.results] for network in networks},
             "pairs": count,
             "scalar": scalar,
             "lam": LAMBDAS.tolist(),
@@ -80,17 +65,20 @@ def main(
         },
     )
     draw(curves, workdir)
-    write_table(workdir, table(curves, networks, count))
+    write_table(workdir, table(curves, networks, count), behind(networks))
     print(f"\n{workdir}: table.json, between.json, figures/")
 
 
 def measure(network: Network, pairs: int, scalar: Scalar) -> dict[str, np.ndarray]:
-    """Return (seeds, lambdas): `miss` in per cent, `miss_different` where the labels differ, and `gradient_norm`."""
+    """Return (seeds, lambdas): `miss` in per cent and `gradient_norm`; with `_different`, where the labels differ."""
     data = network.data
     if isinstance(data, Streamed):
         raise ValueError(f"{data.name} stays on disk; this experiment needs its training images in memory.")
     first, second = draw_pairs(len(data.train_label), pairs)
     images, labels = np.asarray(data.train_image), np.asarray(data.train_label)
+    different = labels[first] != labels[second]
+    if not different.any():
+        raise ValueError(f"none of the {pairs} pairs is of two classes; take more --pairs.")
     point, rows = jax.jit(partial(at_points, network, scalar)), []
     for seed in track(range(len(network.seeds)), description=network.name, transient=True):
         state, each = network.trained.of_seed(seed), []
@@ -100,11 +88,11 @@ def measure(network: Network, pairs: int, scalar: Scalar) -> dict[str, np.ndarra
             each.append([np.stack(values) for values in zip(*here, strict=True)])
         rows.append([np.concatenate(values, axis=1) for values in zip(*each, strict=True)])
     miss, norm = (np.stack(values) for values in zip(*rows, strict=True))
-    different = labels[first] != labels[second]
     return {
         "miss": 100 * miss.mean(axis=2),
         "miss_different": 100 * miss[:, :, different].mean(axis=2),
         "gradient_norm": norm.mean(axis=2),
+        "gradient_norm_different": norm[:, :, different].mean(axis=2),
     }
 
 
@@ -113,7 +101,7 @@ def at_points(
 ) -> tuple[Array, Array]:
     """Return misses and gradient norms at ``lam x_i + (1 - lam) x_j``, each (batch,).
 
-    Norms are for inputs in [0, 1], before the normalisation.
+    Norms are for inputs in [0, 1], before the normalisation: the paper does not say, and the order is the same.
     """
     size, classes = len(first[1]), len(network.data.classes)
     plan = Mix(jnp.full(size, lam), jnp.arange(size))

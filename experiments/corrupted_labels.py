@@ -4,7 +4,7 @@ Paper (CIFAR-10, PreAct ResNet-18), best and last test error in per cent. 20 % o
 dropout (p = 0.7) 8.8, 10.4; mixup (alpha = 8) 5.9, 6.4; both (alpha = 4, p = 0.1) 6.2, 6.2. 50 %: 18.8, 44.6; 14.1,
 15.5; 11.3, 12.7; 10.9, 10.9. 80 %: 36.5, 73.9; 30.9, 35.1; 25.3, 30.9; 24.0, 24.8.
 
-    python -m experiments.corrupted_labels preact18 --dataset cifar10      # the paper's grid: 75 nets, days on one GPU
+    python -m experiments.corrupted_labels preact18 --dataset cifar10      # the paper's grid: 75 nets, a day on one GPU
     python -m experiments.corrupted_labels small --dataset fashion_mnist   # an hour or two on two CPU cores
 """
 

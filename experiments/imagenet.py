@@ -80,7 +80,8 @@ def paper(config: Config) -> Paper:
     for row in TABLE_1.values():
         if ours == recipe(row):
             doubt = "" if row.confirmed else ", unconfirmed"
-            return {"test_error": row.top1, "source": f"Table 1{doubt}"}
+            top5 = f"; top-5 {row.top5}, unconfirmed" if row.top5 else ""
+            return {"test_error": row.top1, "source": f"Table 1{doubt}{top5}"}
     return None
 
 

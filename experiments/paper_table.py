@@ -34,5 +34,10 @@ def write_table(folder: Path, table: Table, results: Iterable[Mapping[str, Any]]
     return table
 
 
+def behind(networks: Iterable[Any]) -> list[Mapping[str, Any]]:
+    """Return where numbers about trained networks come from: the runs that trained them, and this process."""
+    return [*(result for network in networks for result in network.results), origin()]
+
+
 def _all(values: Iterable[str]) -> str:
     return "; ".join(dict.fromkeys(values))

@@ -21,7 +21,8 @@ def fgsm(loss_fn: LossFn, x: Array, y: Array, epsilon: ArrayLike, *, low: float 
     """Move every pixel by `epsilon` in the direction that raises the loss (Goodfellow et al., arXiv 1412.6572, sec. 4).
 
     ``clip(x + epsilon * sign(grad_x loss), low, high)``; `epsilon` >= 0, in pixel units, may be traced.
-    Raises ValueError for a negative or NaN epsilon where it can be seen, and for bounds in the wrong order.
+    Raises ValueError for a negative or NaN epsilon where it can be seen, for bounds in the wrong order and for pixels
+    that are integers.
 
     >>> x = jnp.array([[10.0, 255.0]])
     >>> fgsm(lambda x, y: jnp.sum(x, axis=1), x, jnp.array([0]), 4.0).tolist()
@@ -49,6 +50,7 @@ def iterated_fgsm(
     >>> iterated_fgsm(lambda x, y: jnp.sum(x, axis=1), x, jnp.array([0]), 4.0, steps=2, step_size=3.0).tolist()
     [[14.0, 255.0]]
     """
+    _check(x, epsilon, steps, low, high)
     return _iterate(loss_fn, x, x, y, epsilon, steps, epsilon / steps if step_size is None else step_size, low, high)
 
 
@@ -68,6 +70,7 @@ def pgd(
 
     `step_size` is ``2.5 * epsilon / steps`` if left out. Errors as in `fgsm`.
     """
+    _check(x, epsilon, steps, low, high)
     noise = jax.random.uniform(rng, (x.size,), x.dtype, -1.0, 1.0).reshape(x.shape)
     start = jnp.clip(x + epsilon * noise, low, high)
     size = 2.5 * epsilon / steps if step_size is None else step_size
@@ -86,9 +89,6 @@ def _iterate(
     high: float,
 ) -> Array:
     """Move along the sign of the gradient, then back into the ball around `x` and into the range of pixels; repeat."""
-    _check(epsilon, low, high)
-    if steps < 1:
-        raise ValueError(f"steps must be at least 1, got {steps}.")
     gradient = jax.grad(lambda moved: jnp.sum(loss_fn(moved, y)))
 
     def step(_: Any, moved: Array) -> Array:
@@ -98,8 +98,12 @@ def _iterate(
     return jax.lax.fori_loop(0, steps, step, start)
 
 
-def _check(epsilon: ArrayLike, low: float, high: float) -> None:
+def _check(x: Array, epsilon: ArrayLike, steps: int, low: float, high: float) -> None:
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        raise ValueError(f"x must be floating-point pixels, got {x.dtype}.")
     if not isinstance(epsilon, Tracer) and not float(epsilon) >= 0:  # pyright: ignore[reportArgumentType]
         raise ValueError(f"epsilon must be >= 0, in units of a pixel (0 to 255), got {epsilon}.")
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1, got {steps}.")
     if not low < high:
         raise ValueError(f"low must be less than high, got {low} and {high}.")

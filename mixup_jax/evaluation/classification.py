@@ -11,6 +11,9 @@ from jax import Array
 from jaxtyping import Bool, Float, Int
 
 BINS = 15
+TOP = 5
+MANY = 100
+"""From how many classes on the error is also counted that forgives labels among the `TOP` likeliest."""
 Sums = dict[str, Array]
 
 
@@ -18,7 +21,8 @@ def score(logits: Float[Array, "batch classes"], label: Int[Array, " batch"], ma
     """Sum what a batch contributes; examples outside `mask` are padding and count for nothing.
 
     Returns float32 sums `count`, `errors`, `loss`, and over `BINS` equal-width bins of the confidence (the largest
-    softmax probability) `bin_count`, `bin_confidence`, `bin_correct`.
+    softmax probability) `bin_count`, `bin_confidence`, `bin_correct`; of `MANY` classes or more also `top5_errors`: the
+    label is not among the five largest logits.
     """
     weight = mask.astype(jnp.float32)
     logits = jnp.where(mask[:, None], logits.astype(jnp.float32), 0.0)  # padding may hold anything, NaN included
@@ -26,7 +30,11 @@ def score(logits: Float[Array, "batch classes"], label: Int[Array, " batch"], ma
     confidence = jnp.max(jax.nn.softmax(logits), axis=-1)
     bin_of = jnp.clip((confidence * BINS).astype(jnp.int32), 0, BINS - 1)
     in_bin = jax.nn.one_hot(bin_of, BINS) * weight[:, None]
-    return {
+    top = {}
+    if logits.shape[-1] >= MANY:
+        _, likeliest = jax.lax.top_k(logits, TOP)
+        top = {"top5_errors": ((likeliest != label[:, None]).all(axis=-1) * weight).sum()}
+    return top | {
         "count": weight.sum(),
         "errors": (weight - correct).sum(),
         "loss": (optax.softmax_cross_entropy_with_integer_labels(logits, label) * weight).sum(),
@@ -65,14 +73,18 @@ def in_batches(image: np.ndarray, label: np.ndarray, batch_size: int) -> tuple[n
 
 
 def summarize(sums: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Turn sums into `error` (percent), `loss` (nats) and `ece` (percent); leading axes, such as seeds, are kept.
+    """Turn sums into `error`, `top5_error`, `ece`, `oe` (percent) and `loss` (nats); leading axes, as seeds, are kept.
 
     The expected calibration error is ``sum_b n_b / n * |accuracy_b - confidence_b|`` over 15 equal-width bins
-    (Guo et al., arXiv 1706.04599).
+    (Guo et al., arXiv 1706.04599), the overconfidence error ``sum_b n_b / n * confidence_b * max(confidence_b -
+    accuracy_b, 0)`` (Thulasidasan et al., arXiv 1905.11001).
     """
     sums = {name: np.asarray(value, np.float64) for name, value in sums.items()}
-    gap = np.abs(sums["bin_correct"] - sums["bin_confidence"]).sum(axis=-1)
-    means = {"error": 100 * sums["errors"], "loss": sums["loss"], "ece": 100 * gap}
+    gap = sums["bin_confidence"] - sums["bin_correct"]  # of each bin, times its examples
+    confidence = sums["bin_confidence"] / np.maximum(sums["bin_count"], 1)
+    means = {"error": 100 * sums["errors"], "loss": sums["loss"], "ece": 100 * np.abs(gap).sum(axis=-1)}
+    means["oe"] = 100 * (confidence * np.maximum(gap, 0)).sum(axis=-1)
+    means |= {"top5_error": 100 * sums["top5_errors"]} if "top5_errors" in sums else {}
     return {name: np.asarray(value / sums["count"]) for name, value in means.items()}
 
 

@@ -19,7 +19,11 @@ class Result:
 
     seeds: tuple[int, ...]
     test_error: dict[str, tuple[float, ...]]
+    test_top5_error: tuple[float, ...]
+    """Unknown numbers where it was not measured, with few classes."""
     test_ece: tuple[float, ...]
+    test_oe: tuple[float, ...]
+    """Unknown numbers in older runs."""
     train_subset_error: tuple[float, ...]
     reliability: dict[str, np.ndarray] | None
     wall_seconds: float
@@ -40,7 +44,9 @@ def read_result(final: dict[str, Any]) -> Result:
     return Result(
         seeds=names,
         test_error={name: numbers(errors.get(name), f"test_error.{name}", seeds) for name in ERRORS},
+        test_top5_error=numbers(final.get("test_top5_error"), "test_top5_error", seeds),
         test_ece=numbers(final.get("test_ece"), "test_ece", seeds),
+        test_oe=numbers(final.get("test_oe"), "test_oe", seeds),
         train_subset_error=numbers(final.get("train_subset_error"), "train_subset_error", seeds),
         reliability=_reliability(mapping(final, "reliability"), seeds),
         wall_seconds=number(final.get("wall_seconds"), "wall_seconds"),

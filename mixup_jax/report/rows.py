@@ -31,6 +31,8 @@ class Row:
     label: str
     n: int
     error: str
+    top5: str
+    """Top-5 error, or nothing where it was not measured."""
     interval: str
     best: str
     median: str
@@ -39,6 +41,9 @@ class Row:
     ece: tuple[str, str]
     """Mean, and standard deviation or nothing."""
     overconfidence: str
+    """Mean confidence minus accuracy, with its sign."""
+    oe: str
+    """Overconfidence error."""
     train_error: tuple[str, str]
     time: str
     images_per_second: str
@@ -85,6 +90,7 @@ def _finished(condition: Condition, ends: tuple[float, float]) -> Row:
         label=condition.label,
         n=error.n,
         error=str(error),
+        top5=_if_known(condition.summary("test_top5_error")),
         interval=error.interval,
         best=decimal(best.mean),
         median=decimal(median.mean),
@@ -92,6 +98,7 @@ def _finished(condition: Condition, ends: tuple[float, float]) -> Row:
         paper_source=results[0].paper_source if paper is not None else "",
         ece=_apart(condition.summary("test_ece")),
         overconfidence=_overconfidence(results),
+        oe=_if_known(condition.summary("test_oe")),
         train_error=_apart(condition.summary("train_subset_error")),
         time=duration(sum(result.wall_seconds for result in results)),
         images_per_second=rate(sum(result.images_per_second for result in results) / len(results)),
@@ -106,7 +113,7 @@ def _unfinished(condition: Condition) -> Row:
     (run,) = condition.runs
     _, errors = condition.curve("test_error")
     reached = float(run.epochs[-1]) if len(run.epochs) and math.isfinite(run.epochs[-1]) else 0.0
-    blank = dict.fromkeys(("interval", "paper_source"), "") | dict.fromkeys(
+    blank = dict.fromkeys(("top5", "oe", "interval", "paper_source"), "") | dict.fromkeys(
         ("best", "median", "paper", "time", "images_per_second"), MISSING
     )
     return Row(
@@ -122,6 +129,10 @@ def _unfinished(condition: Condition) -> Row:
         progress=(reached, run.planned_epochs),
         **blank,
     )
+
+
+def _if_known(summary: Summary) -> str:
+    return str(summary) if math.isfinite(summary.mean) else ""
 
 
 def _apart(summary: Summary) -> tuple[str, str]:

@@ -9,6 +9,9 @@ from jax.experimental import multihost_utils
 from mixup_jax.evaluation.classification import reliability, summarize
 from mixup_jax.training.programs import Totals
 
+TEST = ("error", "top5_error", "loss", "ece", "oe")
+"""What is measured on the test set, in this order; the second of many classes only."""
+
 
 def on_host(tree: Any) -> Any:
     """Fetch arrays to every process, also where each process holds a part of them."""
@@ -28,12 +31,8 @@ def training_metrics(totals: Totals) -> dict[str, list[float]]:
 def test_metrics(clean_sums: dict[str, Any], test_sums: dict[str, Any]) -> dict[str, list[float]]:
     """Return error, loss and calibration on the test set, and the error on the clean part of the training set."""
     clean, test = summarize(clean_sums), summarize(test_sums)
-    return {
-        "train_subset_error": clean["error"].tolist(),
-        "test_error": test["error"].tolist(),
-        "test_loss": test["loss"].tolist(),
-        "test_ece": test["ece"].tolist(),
-    }
+    measured = {f"test_{name}": test[name].tolist() for name in TEST if name in test}
+    return {"train_subset_error": clean["error"].tolist()} | measured
 
 
 def memorised(sums: dict[str, dict[str, Any]]) -> dict[str, list[float]]:
@@ -58,8 +57,10 @@ def summary(records: list[dict[str, Any]], epochs: float, test_sums: dict[str, A
             "last": errors[-1].tolist(),
             "median_last_10": np.median(errors[late], axis=0).tolist(),
         },
+        **({"test_top5_error": last["test_top5_error"]} if "test_top5_error" in last else {}),
         "test_loss": last["test_loss"],
         "test_ece": last["test_ece"],
+        "test_oe": last.get("test_oe"),
         "train_subset_error": last["train_subset_error"],
         "reliability": {name: value.tolist() for name, value in reliability(test_sums).items()},
         "wall_seconds": last["seconds"],

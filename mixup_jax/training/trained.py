@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import jax
+from etils import epath
 from jax import Array
 
 from mixup_jax.config import Config
 from mixup_jax.data import Dataset, Streamed
 from mixup_jax.errors import CheckpointError
 from mixup_jax.training.checkpoint import open_checkpoints
+from mixup_jax.training.launch import Launch
 from mixup_jax.training.programs import predict_logits
 from mixup_jax.training.recipe import Recipe
 from mixup_jax.training.setting import make_setting
@@ -33,14 +35,16 @@ class Trained:
         return predict_logits(self.recipe, state, pixels / 255)
 
 
-def load_trained(workdir: Path, config: Config, data: Dataset | Streamed, keep: int) -> Trained:
-    """Load the newest checkpoint of a run of this configuration on this data.
+def load_trained(folder: epath.Path | Path, config: Config, data: Dataset | Streamed) -> Trained:
+    """Load the newest checkpoint in `folder`, of a run of this configuration on this data.
 
     Raises CheckpointError where there is none.
     """
-    setting = make_setting(config, data, workdir)
-    with open_checkpoints(workdir.absolute() / "checkpoints", keep) as checkpoints:
+    if not folder.exists():  # opening it would make it
+        raise CheckpointError(f"{folder} does not exist; was the run started with --checkpoints?")
+    setting = make_setting(config, data, Path())
+    with open_checkpoints(folder, Launch.keep) as checkpoints:
         carry: Any = checkpoints.restore(setting.carry(*setting.start(), 0.0))
     if carry is None:
-        raise CheckpointError(f"{workdir} holds no checkpoint; train first.")
+        raise CheckpointError(f"{folder} holds no checkpoint; train first.")
     return Trained(setting.recipe, carry["state"])

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mixup_jax.evaluation.classification import BINS, in_batches, reliability, score, score_batches, summarize
+from mixup_jax.evaluation.classification import BINS, MANY, in_batches, reliability, score, score_batches, summarize
 
 EXAMPLES, CLASSES = 103, 6
 scored = jax.jit(score)
@@ -46,6 +46,20 @@ def test_error_loss_and_calibration_are_their_definitions_for_any_batch_size(ans
     assert measured["error"] == pytest.approx(expected["error"], abs=1e-9)
     assert measured["loss"] == pytest.approx(expected["loss"], rel=1e-5)
     assert measured["ece"] == pytest.approx(expected["ece"], rel=1e-4)
+
+
+def test_of_many_classes_the_top_5_error_is_counted_too(rng):
+    logits = np.array(jax.random.normal(rng, (EXAMPLES, MANY)))
+    label = np.asarray(jax.random.randint(rng, (EXAMPLES,), 0, 12))  # some near the top, with the boost below
+    logits[:, :12] += 1.5
+    among = [label[i] in np.argsort(-logits[i])[:5] for i in range(EXAMPLES)]
+    measured = measure(logits, label, 32)
+    assert measured["top5_error"] == pytest.approx(100 * (1 - np.mean(among)), abs=1e-9)
+    assert 0 < measured["top5_error"] < measured["error"]
+
+
+def test_of_few_classes_it_is_not(answers):
+    assert "top5_error" not in measure(*answers, 32)
 
 
 def test_padding_counts_for_nothing_whatever_it_holds(answers):

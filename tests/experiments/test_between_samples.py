@@ -1,7 +1,11 @@
 """Laws of figure 2's experiment: pairs are the same for every network, runs are compared on the same data only."""
 
+import functools
+import importlib
 import json
 import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +14,8 @@ import pytest
 
 from experiments import between_samples, pairs
 from experiments.cifar import SMALL
+from experiments.errors import call
+from experiments.pair_presets import Pair, train_pair
 from experiments.report import main
 from mixup_jax.evaluation.between import gradient_norms
 from mixup_jax.report.tables import find_tables
@@ -19,11 +25,11 @@ from mixup_jax.training.provenance import describe
 
 @pytest.mark.slow
 def test_the_smoke_run_writes_curves_that_start_and_end_at_training_examples(trained_pair, tmp_path):
-    between_samples.main("small", *trained_pair, smoke=True, workdir=tmp_path)
+    between_samples.main(replace(trained_pair, workdir=tmp_path, smoke=True))
     content = json.loads((tmp_path / "between.json").read_text())
     assert {path.name for path in (tmp_path / "figures").iterdir()} == {"miss.png", "gradient_norm.png"}
     assert len(content["lam"]) == 21
-    network = pairs.load_network(trained_pair[1][0], None)
+    network = pairs.load_network(trained_pair.mixup[0], None)
     curves = {key: np.array(value) for key, value in content["curves"][network.name].items()}
     assert all(curve.shape == (network.config.seeds, 21) and np.isfinite(curve).all() for curve in curves.values())
     (first, second), data = between_samples.draw_pairs(len(network.data.train_label), 50), network.data
@@ -38,14 +44,14 @@ def test_the_smoke_run_writes_curves_that_start_and_end_at_training_examples(tra
     assert [row.label for row in table.rows] == ["ERM", network.name]
     means = curves["miss"].mean(axis=1), curves["miss"][:, 10], curves["gradient_norm"].mean(axis=1)
     np.testing.assert_allclose(table.rows[1].values, means, rtol=1e-5)
-    main((tmp_path, *trained_pair[0], *trained_pair[1]), tmp_path / "report.html")
+    main((tmp_path, *trained_pair.erm, *trained_pair.mixup), tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
     assert all(words in page for words in (table.title, "<h2>Calibration</h2>", "<h2>Learning curves</h2>"))
 
 
 @pytest.mark.slow
 def test_gradients_are_those_by_the_image_in_0_to_1(trained_pair):
-    network = pairs.load_network(trained_pair[0][0], None)
+    network = pairs.load_network(trained_pair.erm[0], None)
     data, state = network.data, network.trained.of_seed(0)
     images, labels = jnp.asarray(data.train_image[:3]), jnp.asarray(data.train_label[:3])
     _, norms = between_samples.at_points(network, "max_logit", state, (images, labels), (images, labels), jnp.ones(()))
@@ -69,17 +75,17 @@ def change(folder, part, **fields):
 
 @pytest.mark.slow
 def test_pairs_of_different_data_or_networks_and_checkpoints_that_do_not_fit_are_refused(trained_pair, tmp_path):
-    other = change(shutil.copytree(trained_pair[1][0], tmp_path / "data"), "data", train_examples=500)
+    other = change(shutil.copytree(trained_pair.mixup[0], tmp_path / "data"), "data", train_examples=500)
     with pytest.raises(ValueError, match=r"trained on digits.* and .* compare runs on the same data"):
-        pairs.load_pair(trained_pair[0], [other], None)
-    other = change(shutil.copytree(trained_pair[1][0], tmp_path / "network"), "model", width=4)
+        pairs.load_pair(trained_pair.erm, [other], None)
+    other = change(shutil.copytree(trained_pair.mixup[0], tmp_path / "network"), "model", width=4)
     with pytest.raises(ValueError, match=r"not the same network \(width 8 and 4\)"):
-        pairs.load_pair(trained_pair[0], [other], None)
+        pairs.load_pair(trained_pair.erm, [other], None)
     shutil.rmtree(other / "checkpoints")  # one of another network is refused too, but Orbax leaves coroutines behind
     with pytest.raises(ValueError, match=r"no checkpoint that fits its config.json \(preact_resnet on digits"):
         pairs.load_network(other, None)
     with pytest.raises(ValueError, match="--erm must be a run of ERM"):
-        pairs.load_pair(*reversed(trained_pair), None)
+        pairs.load_pair(trained_pair.mixup, trained_pair.erm, None)
 
 
 def test_pairs_are_of_different_examples_and_always_the_same():
@@ -94,12 +100,58 @@ def test_a_configuration_is_read_as_it_was_written(tmp_path):
     assert record.read_config(tmp_path) == SMALL
 
 
-def test_one_run_alone_and_folders_that_are_no_runs_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="give both or none"):
-        between_samples.main(erm=(tmp_path,))
-    with pytest.raises(ValueError, match="--epochs is for the pair that is trained here"):
-        between_samples.main(erm=(tmp_path,), mixup=(tmp_path,), epochs=2.0)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    {
+        "one alone": ({"erm": (".",)}, "give both or none"),
+        "epochs": ({"erm": (".",), "mixup": (".",), "epochs": 2.0}, "--epochs is for networks that are trained here"),
+        "data": ({"erm": (".",), "mixup": (".",), "dataset": "cifar10"}, "--dataset is for networks that are trained"),
+        "checkpoints": ({"checkpoints": "somewhere"}, "--checkpoints is for runs that are given"),
+        "photographs": ({"preset": "resnet101", "dataset": "cifar10"}, "resnet101 is trained on imagenet"),
+    }.values(),
+)
+def test_options_that_have_no_influence_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        Pair(**options)
+
+
+def test_no_epochs_are_refused_and_not_replaced_by_the_presets(tmp_path):
+    with pytest.raises(ValueError, match=r"epochs must be .*got 0"):
+        train_pair("test", Pair(epochs=0.0, workdir=tmp_path))
+
+
+def test_each_preset_and_data_set_has_a_folder_of_its_own():
+    pairs = [
+        Pair(),
+        Pair(dataset="cifar10"),
+        Pair("preact18"),
+        Pair(smoke=True),
+        Pair(erm=(Path("a"),), mixup=(Path("b"),)),
+    ]
+    folders = [pair.folder("x").as_posix() for pair in pairs]
+    assert folders == [
+        "runs/x/small-fashion_mnist",
+        "runs/x/small-cifar10",
+        "runs/x/preact18-cifar10",
+        "runs/x/small-fashion_mnist-smoke",
+        "runs/x/a-b",
+    ]
+
+
+def test_folders_that_are_no_runs_are_refused(tmp_path):
     with pytest.raises(ValueError, match="is not the folder of a run"):
-        between_samples.main(erm=(tmp_path,), mixup=(tmp_path,))
+        between_samples.main(Pair(erm=(tmp_path,), mixup=(tmp_path,)))
     with pytest.raises(ValueError, match="pairs must be at least 1, got 0"):
-        between_samples.main(pairs=0)
+        between_samples.main(Pair(), pairs=0)
+    with pytest.raises(ValueError, match="needs the training images in memory"):
+        between_samples.main(Pair("resnet101"))
+
+
+@pytest.mark.parametrize("experiment", ["adversarial", "between_samples"])
+def test_the_command_line_takes_a_preset_and_several_runs(experiment, monkeypatch):
+    main, seen = importlib.import_module(f"experiments.{experiment}").main, []
+    taking = functools.wraps(main)(lambda **options: seen.append(options["pair"]))
+    for words in (["preact18", "--smoke"], ["--erm", "a", "b", "--mixup", "c"]):
+        monkeypatch.setattr("sys.argv", ["x", *words])
+        call(taking, prog="x")
+    assert seen == [Pair("preact18", smoke=True), Pair(erm=(Path("a"), Path("b")), mixup=(Path("c"),))]

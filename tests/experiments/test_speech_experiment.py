@@ -10,7 +10,7 @@ import soundfile
 from experiments import prepare_speech, speech
 from experiments.command_line import parse
 from experiments.grid import each_alpha
-from experiments.pair_presets import train_pair
+from experiments.pair_presets import Pair
 from experiments.pairs import load_network
 from experiments.running import load_data, shrink
 from mixup_jax.config import Config, Data, Mixing, Optimizer
@@ -142,4 +142,4 @@ def test_without_the_engine_the_error_says_how_to_install_it(tmp_path, monkeypat
 
 def test_a_pair_is_not_trained_on_speech(tmp_path):
     with pytest.raises(ValueError, match="dataset is fsdd, speech; this experiment looks at images"):
-        train_pair("adversarial", "small", tmp_path, None, "fsdd", smoke=False, epochs=None)
+        Pair(workdir=tmp_path, dataset="fsdd")
