@@ -34,7 +34,7 @@ def test_an_attack_stays_in_the_ball_and_in_the_range_of_pixels(name, epsilon):
         np.testing.assert_array_equal(moved, X)
 
 
-@pytest.mark.parametrize("name", ["fgsm", "iterated"])
+@pytest.mark.parametrize("name", ATTACKS)
 def test_an_attack_reaches_the_boundary_and_raises_the_loss(name):
     moved = ATTACKS[name](loss_fn, X, Y, 1.0)
     inside = (X > 1) & (X < 254)
@@ -68,7 +68,14 @@ def test_a_negative_epsilon_is_refused(name, epsilon):
 
 
 def test_no_steps_and_bounds_in_the_wrong_order_are_refused():
-    with pytest.raises(ValueError, match="steps must be at least 1, got 0"):
-        iterated_fgsm(loss_fn, X, Y, 1.0, steps=0, step_size=1.0)
+    for attack in (iterated_fgsm, partial(pgd, jax.random.key(0))):
+        with pytest.raises(ValueError, match="steps must be at least 1, got 0"):
+            attack(loss_fn, X, Y, 1.0, steps=0)
     with pytest.raises(ValueError, match="low must be less than high"):
         fgsm(loss_fn, X, Y, 1.0, low=1.0, high=0.0)
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_integer_pixels_are_refused(name):
+    with pytest.raises(ValueError, match="x must be floating-point pixels, got uint8"):
+        ATTACKS[name](loss_fn, X.astype(jnp.uint8), Y, 1.0)
