@@ -58,4 +58,6 @@ def dataset(config: Data) -> str:
         words.append(f"first {config.train_examples:,} images")
     if config.label_noise:
         words.append(f"{100 * config.label_noise:g} % of the labels corrupted")
+    if config.image_size != Data.image_size:
+        words.append(f"{config.image_size} pixels")
     return ", ".join(words)

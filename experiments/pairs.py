@@ -81,10 +81,10 @@ def load_pair(
     names = method(ours), method(theirs)
     if names[0] == names[1] or ours.mixing.alphas or theirs.mixing.alphas or ours.mixing.alpha != 0:
         raise ValueError(f"--erm must be a run of ERM, --mixup one with one alpha; got {names[0]} and {names[1]}.")
-    images = [f"{dataset(config.data)} ({config.data.image_size} pixels)" for config in (ours, theirs)]
-    if images[0] != images[1]:
+    if dataset(ours.data) != dataset(theirs.data):
         raise ValueError(
-            f"{erm[0]} was trained on {images[0]} and {mixup[0]} on {images[1]}; compare runs on the same data."
+            f"{erm[0]} was trained on {dataset(ours.data)} and {mixup[0]} on {dataset(theirs.data)}; "
+            "compare runs on the same data."
         )
     if found := differing(ours.model, theirs.model, ("dropout", "remat")):  # both are how it was trained
         raise ValueError(f"{erm[0]} and {mixup[0]} are not the same network ({found}); compare runs of one.")

@@ -79,6 +79,9 @@ class Checkpoints:
         """Return a checkpoint's tree, or None and why it cannot be used."""
         content, reason = None, "another process could not read it"
         try:
+            # Orbax would say it for every array that it had begun to read, a page each.
+            if misfit := _misfit(self._checkpointer.metadata(step).metadata, target):
+                raise ValueError(misfit)
             content = self._checkpointer.load(step, target)
         except Exception as error:  # whatever Orbax, TensorStore or the file system raise for a damaged file
             cause = error.__cause__ or error
@@ -102,6 +105,20 @@ class Checkpoints:
         """Wait until the last save is on disk."""
         with _named(self, None):
             self._checkpointer.wait()
+
+
+def _misfit(stored: Any, target: Any) -> str:
+    """Name an array that is of another shape in a checkpoint than it should be; nothing where none is."""
+    there, here = (
+        {
+            jax.tree_util.keystr(path, simple=True, separator="."): tuple(leaf.shape)
+            for path, leaf in jax.tree.leaves_with_path(tree)
+            if hasattr(leaf, "shape") and not jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)  # stored as their words
+        }
+        for tree in (stored, target)
+    )
+    wrong = [name for name in here if name in there and here[name] != there[name]]
+    return f"{wrong[0]} has the shape {there[wrong[0]]} there and {here[wrong[0]]} here" if wrong else ""
 
 
 @contextlib.contextmanager
