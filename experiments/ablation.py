@@ -5,7 +5,7 @@ ERM 5.53, 5.18; mixup 4.24, 4.68 (both confirmed by the first author's re-run); 
 up to 5.95; inputs only 5.17 to 5.72; label smoothing 5.02 to 5.34; both 4.98 to 5.40; Gaussian noise 5.04 to 7.24.
 
     python -m experiments.ablation preact18 --dataset cifar10           # 44 nets a seed: half a day on one GPU
-    python -m experiments.ablation small --dataset fashion_mnist        # an hour or two on two CPU cores
+    python -m experiments.ablation small --dataset fashion_mnist        # some hours on two CPU cores
     python -m experiments.ablation small --only erm mixup "layer 2" --weight-decays 1e-4
 """
 
