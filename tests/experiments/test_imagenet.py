@@ -26,7 +26,9 @@ def test_a_preset_carries_its_number_and_a_changed_one_does_not(name):
     theirs = imagenet.paper(job.config)
     assert theirs is not None
     assert theirs["test_error"] == TABLE_1[name].top1
-    assert ("unconfirmed" in theirs["source"]) == (not TABLE_1[name].confirmed)
+    top1, _, top5 = theirs["source"].partition("; top-5 ")
+    assert ("unconfirmed" in top1) == (not TABLE_1[name].confirmed)
+    assert top5 == (f"{TABLE_1[name].top5}, unconfirmed" if TABLE_1[name].top5 else "")
     assert imagenet.paper(replace(job.config, batch_size=512)) is None
 
 
