@@ -63,6 +63,6 @@ def test_the_smoke_run_goes_from_archives_to_a_result(tmp_path):
     assert not done.stderr
     assert "mixup, alpha = 0.2" in done.stdout
     result = json.loads((tmp_path / "result.json").read_text())
-    assert (result["dataset"], result["mark"], result["paper"]) == ("imagenet, a part", "SYNTHETIC", None)
+    assert (result["dataset"], result["mark"], result["paper"]) == ("imagenet, 32 pixels, a part", "SYNTHETIC", None)
     assert sum(result["reliability"]["count"][0]) == 20
     assert {path.suffix for path in (tmp_path / "figures").iterdir()} == {".png"}
