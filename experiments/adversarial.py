@@ -32,7 +32,7 @@ from mixup_jax.report.tables import Row, Table
 from mixup_jax.training.record import write_json
 from mixup_jax.training.state import TrainState
 
-ATTACKS = ("FGSM", "I-FGSM", "PGD")
+ATTACKS = {"FGSM": fgsm, "I-FGSM": iterated_fgsm, "PGD": pgd}
 BLACK_BOX = ("FGSM", "I-FGSM")
 PHOTOGRAPHS, IMAGES = 50, 250
 """How many are attacked at once; ResNet-101's gradient keeps a gigabyte for ten photographs."""
@@ -95,6 +95,7 @@ def measure(
     both = (erm, mixup)
     attacks = {(each.name, name): jax.jit(partial(attacked, each, name)) for each in both for name in ATTACKS}
     scores = {network.name: jax.jit(partial(wrong, network)) for network in both}
+    states = {(each.name, seed): each.trained.of_seed(seed) for each in both for seed in range(len(each.seeds))}
     rows = np.random.RandomState(0).permutation(erm.data.test_count)[:images]  # test sets may be sorted by class
     size = batch_size or (PHOTOGRAPHS if isinstance(erm.data, Streamed) else IMAGES)
     counts: dict[str, dict[str, np.ndarray]] = {}
@@ -104,8 +105,7 @@ def measure(
 
         @cache  # each network's images are shown to others too
         def adversaries(method: str, name: str, seed: int, pixels=pixels, label=label, rng=rng) -> Array:
-            state = (erm if method == erm.name else mixup).trained.of_seed(seed)
-            return attacks[method, name](rng, state, pixels, label, epsilon)
+            return attacks[method, name](rng, states[method, seed], pixels, label, epsilon)
 
         for seed in range(seeds):
             for network in both:
@@ -114,7 +114,7 @@ def measure(
                 shown |= {f"black box, {name}": adversaries(erm.name, name, (seed + 1) % others) for name in BLACK_BOX}
                 for setting, each in shown.items():
                     count = counts.setdefault(setting, {}).setdefault(network.name, np.zeros((seeds, 2)))
-                    count[seed] += np.asarray(scores[network.name](network.trained.of_seed(seed), each, label))
+                    count[seed] += np.asarray(scores[network.name](states[network.name, seed], each, label))
     return {
         setting: {name: (100 * count / images).tolist() for name, count in each.items()}
         for setting, each in counts.items()
@@ -141,9 +141,8 @@ def attacked(
         logits = network.trained.logits(state, pixels)
         return optax.softmax_cross_entropy_with_integer_labels(logits, label)
 
-    if name == "PGD":
-        return pgd(rng, loss_fn, pixels, label, epsilon)
-    return {"FGSM": fgsm, "I-FGSM": iterated_fgsm}[name](loss_fn, pixels, label, epsilon)
+    attack = ATTACKS[name]
+    return (partial(pgd, rng) if attack is pgd else attack)(loss_fn, pixels, label, epsilon)
 
 
 def wrong(network: Network, state: TrainState, pixels: Array, label: Array) -> Array:

@@ -8,7 +8,7 @@ import tyro
 
 from experiments import cifar, imagenet
 from experiments.pairs import Network, load_pair
-from experiments.running import Job, cache_compilations, run
+from experiments.running import Job, cache_compilations, folder_of, run
 from mixup_jax.config import Config
 from mixup_jax.data import is_speech
 from mixup_jax.training.launch import Launch
@@ -65,8 +65,8 @@ class Pair:
         if self.workdir is not None:
             return self.workdir
         dataset = RECIPES[self.preset][0].config(self).data.dataset
-        name = f"{self.preset}-{dataset}".replace("/", "_").replace(":", "_") + "-smoke" * self.smoke
-        return Path("runs", experiment, f"{self.erm[0].name}-{self.mixup[0].name}" if self.erm else name)
+        words = [self.erm[0].name, self.mixup[0].name] if self.erm else [self.preset, dataset]
+        return folder_of(experiment, words, smoke=self.smoke and not self.erm)
 
 
 class Recipe(NamedTuple):

@@ -14,7 +14,7 @@ from mixup_jax.config import Config
 from mixup_jax.data import Dataset, Streamed, is_speech
 from mixup_jax.errors import CheckpointError
 from mixup_jax.training.launch import Launch
-from mixup_jax.training.record import finished, read_config
+from mixup_jax.training.record import finished, flatten, read_config
 from mixup_jax.training.trained import Trained, load_trained
 
 OF_TRAINING = ("seed", "seeds", "eval_every", "model.remat")
@@ -60,16 +60,16 @@ def load_network(folder: Path, data_dir: Path | None, checkpoints: str | None = 
 
 def load_seeds(folders: Sequence[Path], data_dir: Path | None, checkpoints: str | None = None) -> Network:
     """Load runs that differ in nothing but their seeds as one network of all these seeds."""
-    first = load_network(folders[0], data_dir, checkpoints)
-    networks = [first, *(load_network(folder, data_dir, checkpoints) for folder in folders[1:])]
-    for folder, network in zip(folders, networks, strict=True):
-        if found := differing(first.config, network.config, OF_TRAINING):
+    for folder in folders[1:]:
+        if found := differing(read_config(folders[0]), read_config(folder), OF_TRAINING):
             raise ValueError(f"{folders[0]} and {folder} are not seeds of one recipe ({found}).")
+    networks = [load_network(folder, data_dir, checkpoints) for folder in folders]
     seeds = sum((network.seeds for network in networks), ())
     if len(set(seeds)) < len(seeds):
         raise ValueError(f"the runs have seeds {', '.join(map(str, seeds))}; give each seed once.")
     states = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *(network.trained.states for network in networks))
     results = sum((network.results for network in networks), ())
+    first = networks[0]
     return replace(first, trained=replace(first.trained, states=states), seeds=seeds, results=results)
 
 
@@ -102,13 +102,6 @@ def differing(ours: Any, theirs: Any, ignored: Sequence[str] = ()) -> str:
     >>> differing(Config(model=Model(width=16)), Config(model=Model(width=64), seed=3), ignored=["seed"])
     'model.width 16 and 64'
     """
-    here, there = (_flat(asdict(each)) for each in (ours, theirs))
+    here, there = (flatten(asdict(each)) for each in (ours, theirs))
     names = [name for name in here if name not in ignored and here[name] != there[name]]
     return ", ".join(f"{name} {here[name]} and {there[name]}" for name in names)
-
-
-def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in tree.items():
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
-    return flat

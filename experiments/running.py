@@ -4,7 +4,7 @@ import contextlib
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -99,10 +99,20 @@ def default_folder(experiment: str, preset: str, job: Job) -> Path:
     'runs/cifar/small-mixup-digits-smoke'
     """
     config = job.effective()
-    words = [preset, config.data.dataset.replace("/", "_").replace(":", "_")]
+    words = [preset, config.data.dataset]
     if config.mixing.method != "mixup":
         words.insert(1, config.mixing.method)
-    return Path("runs") / experiment / "-".join([*words, "smoke"] if job.smoke else words)
+    return folder_of(experiment, words, smoke=job.smoke)
+
+
+def folder_of(experiment: str, words: Sequence[str], *, smoke: bool) -> Path:
+    """Return the folder that words name, a data set's with its slashes and colons among them.
+
+    >>> folder_of("cifar", ["small-erm", "folder:a/b"], smoke=False).as_posix()
+    'runs/cifar/small-erm-folder_a_b'
+    """
+    name = "-".join([*words, "smoke"] if smoke else words)
+    return Path("runs") / experiment / name.replace("/", "_").replace(":", "_")
 
 
 def write_result(

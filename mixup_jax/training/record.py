@@ -48,10 +48,10 @@ def claim(workdir: Path, description: dict[str, Any]) -> dict[str, Any]:
         return description
     try:
         first = json.loads(path.read_text())
-        there = _flatten(first["config"])
+        there = flatten(first["config"])
     except (ValueError, KeyError, TypeError):
         raise ValueError(f"{path} is not the configuration of a run; choose another --workdir.") from None
-    here = _flatten(description["config"])
+    here = flatten(description["config"])
     differing = [
         f"{name} is {there.get(name, 'absent')} there and {here.get(name, 'absent')} here"
         for name in sorted(there.keys() | here.keys())
@@ -152,7 +152,12 @@ def _named(path: Path) -> Iterator[None]:
         raise OSError(f"{path} could not be written: {error.strerror or error}") from error
 
 
-def _flatten(tree: Any, name: str = "") -> dict[str, Any]:
+def flatten(tree: Any, name: str = "") -> dict[str, Any]:
+    """Return the values of nested dictionaries by their dotted names.
+
+    >>> flatten({"model": {"width": 24}, "seed": 0})
+    {'model.width': 24, 'seed': 0}
+    """
     if not isinstance(tree, dict):
         return {name: tree}
-    return {key: value for part in tree for key, value in _flatten(tree[part], f"{name}.{part}".strip(".")).items()}
+    return {key: value for part in tree for key, value in flatten(tree[part], f"{name}.{part}".strip(".")).items()}
