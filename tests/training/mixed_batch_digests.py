@@ -37,7 +37,7 @@ def show(fields):
         if jax.process_count() > 1:
             batch = multihost_utils.process_allgather(batch, tiled=True)
         bits = b"".join(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(batch))
-        print(step, hashlib.sha256(bits).hexdigest())
+        print("digest", step, hashlib.sha256(bits).hexdigest())
 
 
 if __name__ == "__main__":
