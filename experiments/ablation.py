@@ -107,7 +107,8 @@ PRESETS = {
     "small": (
         "The small network and the 4,000 images of experiments.cifar; it has no layer 4.",
         TableFive(
-            replace(SMALL, mixing=replace(SMALL.mixing, neighbours=16)),  # the same share of the images as 200 of 50,000
+            # The neighbours are the same share of the images as 200 of 50,000.
+            replace(SMALL, mixing=replace(SMALL.mixing, neighbours=16)),
             only=tuple(name for name in VARIANTS if name != "layer 4"),
         ),
     ),

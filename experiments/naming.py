@@ -1,6 +1,7 @@
 """Say in the paper's words what was trained, and on what."""
 
 from mixup_jax.config import Config, Data
+from mixup_jax.data import is_speech
 
 PARTNERS = {
     "same_class": "same class",
@@ -55,7 +56,8 @@ def dataset(config: Data) -> str:
     """
     words = [config.dataset]
     if config.train_examples is not None:
-        words.append(f"first {config.train_examples:,} images")
+        what = "recordings" if is_speech(config.dataset) else "images"
+        words.append(f"first {config.train_examples:,} {what}")
     if config.label_noise:
         words.append(f"{100 * config.label_noise:g} % of the labels corrupted")
     if config.image_size != Data.image_size:

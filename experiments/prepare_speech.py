@@ -9,7 +9,9 @@ are voices that were not trained on. SYNTHETIC: it shows that the path works, an
 """
 
 import hashlib
+import re
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -25,6 +27,7 @@ from mixup_jax.training.record import write_json
 
 ENGINE = "espeak-ng"
 ENGINE_RATE = 22050
+VARIANT = re.compile(r"!v/(.+?)\s*(?:\(|$)", re.MULTILINE)
 HEADER = 44  # bytes; what it says of the length is wrong on a pipe
 ACCENTS = ("en-us", "en-gb", "en-029", "en-gb-scotland", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-gb-x-rp")
 
@@ -64,15 +67,19 @@ def main(
         raise ValueError(f"{path} is there already; choose another folder.")
     plans = list(plan(known[:30] if smoke else known[:voices], WORDS[:4] if smoke else WORDS, utterances))
     sets: dict[str, list[str]] = {part: [] for part in LISTS}
-    for each in progress(plans, f"speaking into {path}"):
-        file = path / each.word / each.file
-        file.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(file, speak(each), RATE, subtype="PCM_16")
-        if (part := which_set(each.file)) in sets:
-            sets[part].append(f"{each.word}/{each.file}")
-    for part, name in LISTS.items():
-        (path / name).write_text("".join(f"{line}\n" for line in sorted(sets[part])))
-    write_json(path / SYNTHETIC, {"engine": version(), "voices": len({each.file[:8] for each in plans})})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=path.name, dir=path.parent) as temporary:
+        folder = Path(temporary) / path.name  # gets its name when all of it is there
+        for each in progress(plans, f"speaking into {path}"):
+            file = folder / each.word / each.file
+            file.parent.mkdir(parents=True, exist_ok=True)
+            soundfile.write(file, speak(each), RATE, subtype="PCM_16")
+            if (part := which_set(each.file)) in sets:
+                sets[part].append(f"{each.word}/{each.file}")
+        for part, name in LISTS.items():
+            (folder / name).write_text("".join(f"{line}\n" for line in sorted(sets[part])))
+        write_json(folder / SYNTHETIC, {"engine": version(), "voices": len({each.file[:8] for each in plans})})
+        folder.rename(path)
     print(f"{path}: {len(plans)} recordings, {len(sets['valid'])} of them for validation, {len(sets['test'])} to test")
 
 
@@ -96,14 +103,15 @@ def speak(utterance: Utterance) -> np.ndarray:
     """Return a recording, int16 (samples,) at 16 kHz."""
     options = ["-v", utterance.voice, "-p", str(utterance.pitch), "-s", str(utterance.speed)]
     sound = engine(*options, "--stdout", utterance.word)
+    if len(sound) <= HEADER:
+        raise ValueError(f"{ENGINE} {' '.join(options)} says nothing for {utterance.word!r}.")
     samples = np.frombuffer(sound[HEADER:], "<i2").astype(np.float64) / 32768
     return convert(samples, ENGINE_RATE, RATE)
 
 
 def variants() -> list[str]:
-    """Return the names of espeak-ng's voice variants, sorted by name."""
-    lines = engine("--voices=variant").decode().splitlines()[1:]
-    return sorted({line.split("!v/")[1].split()[0] for line in lines if "!v/" in line})
+    """Return the names of espeak-ng's voice variants, sorted by name; some have spaces."""
+    return sorted(set(VARIANT.findall(engine("--voices=variant").decode())))
 
 
 def version() -> str:

@@ -102,6 +102,8 @@ def default_folder(experiment: str, preset: str, job: Job) -> Path:
     words = [preset, config.data.dataset]
     if config.mixing.method != "mixup":
         words.insert(1, config.mixing.method)
+    words += ["waveform"] if config.mixing.mix == "waveform" else []
+    words += ["nyquist"] if config.data.nyquist else []
     return folder_of(experiment, words, smoke=job.smoke)
 
 

@@ -54,6 +54,8 @@ class FigureFour(Job):
         """Refuse a figure of nothing."""
         if not self.networks or len(set(self.networks)) < len(self.networks):
             raise ValueError(f"networks must be different ones of {', '.join(NAMES)}, got {self.networks}.")
+        if not self.config.mixing.alphas:
+            raise ValueError("alphas must be at least one number; 0 is ERM.")
 
 
 PRESETS = {

@@ -3,6 +3,8 @@
 import hashlib
 import logging
 import os
+import tempfile
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +55,7 @@ def download(name: str, archives: Sequence[Archive], folder: Path) -> list[Path]
     import pooch  # here, for it takes a while and most runs download nothing
 
     pooch.get_logger().setLevel("WARNING")  # the bar says what is downloaded
+    folder = folder.resolve()
     missing = [archive for archive in archives if not (folder / archive.name).is_file()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -63,9 +66,9 @@ def download(name: str, archives: Sequence[Archive], folder: Path) -> list[Path]
             bar: Any = DownloadBar(archive.name)  # Any: pooch's annotations know only its own bar
             fetch: Any = pooch.HTTPDownloader(progressbar=bar)
             if archive.member:
-                unzip = pooch.Unzip(members=[archive.member], extract_dir=str(folder))
-                pooch.retrieve(archive.url, None, f"{archive.name}.zip", folder, processor=unzip, downloader=fetch)
-                verify(folder / archive.name, archive)
+                with tempfile.TemporaryDirectory(dir=folder) as temporary:
+                    zipped = pooch.retrieve(archive.url, None, "archive.zip", temporary, downloader=fetch)
+                    _unzip(Path(zipped), archive, Path(temporary) / archive.name).rename(folder / archive.name)
             else:
                 pooch.retrieve(archive.url, f"sha256:{archive.sha256}", archive.name, folder, downloader=fetch)
     except Exception as error:  # whatever went wrong on the way, the remedy is the same
@@ -75,6 +78,14 @@ def download(name: str, archives: Sequence[Archive], folder: Path) -> list[Path]
             f"({_reason(error)}); put {'it' if len(missing) == 1 else 'them'} into {folder} and run again"
         ) from error
     return [folder / archive.name for archive in archives]
+
+
+def _unzip(zipped: Path, archive: Archive, path: Path) -> Path:
+    """Write the member of a zip that is the archive, no more than its size and a byte, and check it."""
+    with zipfile.ZipFile(zipped) as content, content.open(archive.member) as member:
+        path.write_bytes(member.read(archive.size + 1))
+    verify(path, archive)
+    return path
 
 
 def _reason(error: Exception) -> str:

@@ -37,11 +37,11 @@ def load_fsdd(data_dir: Path, speech: Speech, speaker: str = "") -> Dataset:
     archive, folder = data_dir / "fsdd.npz", data_dir / FOLDER / "recordings"
     if archive.is_file():
         decode = partial(_decode, name, speaker, partial(_from_archive, archive), speech)
-        return cached("fsdd", archive, [archive], decode, speaker + speech.variant)
+        return cached(name, archive, [archive], decode, f"{speaker}/{speech.variant}")
     files = sorted(file for file in folder.glob("*.wav") if RECORDING.fullmatch(file.name))
     if files:
         decode = partial(_decode, name, speaker, partial(_from_recordings, files), speech)
-        return cached("fsdd", folder, files, decode, speaker + speech.variant)
+        return cached(name, folder, files, decode, f"{speaker}/{speech.variant}")
     raise FileNotFoundError(
         f"fsdd: neither {archive} nor recordings in {folder} found; git clone {ADDRESS} in {data_dir}"
     )

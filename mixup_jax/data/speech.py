@@ -4,6 +4,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -15,6 +16,8 @@ from mixup_jax.spectrogram import log_spectrogram
 log = logging.getLogger(__name__)
 
 CHUNK = 200  # recordings at once
+RATES = range(4000, 192_001)
+"""Of recordings, in Hz."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +76,19 @@ def spectrograms(waveform: np.ndarray, nyquist: bool, name: str) -> np.ndarray:
     """
     compute = jax.jit(log_spectrogram, static_argnames="nyquist")
     parts = []
-    with jax.default_device(jax.local_devices(backend="cpu")[0]):
+    with jax.default_device(_cpu()):
         for start in progress(range(0, len(waveform), CHUNK), f"spectrograms of {name}"):
             piece = waveform[start : start + CHUNK].astype(np.float32) / 32768
             parts.append(np.asarray(compute(piece, nyquist=nyquist)).astype(np.float16))
     return np.concatenate(parts)[..., None]
+
+
+def _cpu() -> Any:
+    """Return a CPU device; None, which is any device, where JAX was told to do without (JAX_PLATFORMS)."""
+    try:
+        return jax.local_devices(backend="cpu")[0]
+    except RuntimeError:
+        return None
 
 
 def one_second(samples: np.ndarray, rate: int) -> np.ndarray:
@@ -94,14 +105,15 @@ def read_recordings(files: Sequence[Path], rate: int, name: str) -> np.ndarray:
     """Read WAV files as int16 (n, `rate`), one second each, with a progress bar.
 
     Files of another rate are resampled, several channels averaged and other sample formats brought to 16 bits, with one
-    warning for all of them.
+    warning for all of them; a warning also tells how many are longer.
 
     Raises ValueError, which names the file, for one that cannot be read, is empty or holds what is not finite.
     """
     waveform = np.empty((len(files), rate), np.int16)
-    odd = []
+    odd, long = [], 0
     for i, file in enumerate(progress(files, f"reading {name}")):
-        samples, form = read_recording(file, rate)
+        samples, form, longer = read_recording(file, rate)
+        long += longer
         waveform[i] = one_second(samples, rate)
         if form:
             odd.append(f"{file.parent.name}/{file.name}: {form}")
@@ -110,25 +122,36 @@ def read_recordings(files: Sequence[Path], rate: int, name: str) -> np.ndarray:
             "%s: %d of %d recordings are not mono, 16-bit, %d Hz, and were converted (the first: %s)",
             *(name, len(odd), len(files), rate, odd[0]),
         )
+    if long:
+        log.warning("%s: of %d of %d recordings only the first second is used", name, long, len(files))
     return waveform
 
 
-def read_recording(file: Path, rate: int) -> tuple[np.ndarray, str]:
-    """Read a WAV file as int16 (samples,) at `rate`; return also its own form in words if it had to be converted."""
+def read_recording(file: Path, rate: int) -> tuple[np.ndarray, str, bool]:
+    """Read the first second of a WAV file as int16 (samples,) at `rate`.
+
+    Returns also its own form in words if it had to be converted, and whether there is more of it.
+    """
     import soundfile  # here, for only speech needs it
 
     try:
         with soundfile.SoundFile(file) as recording:
             plain = (recording.samplerate, recording.channels, recording.subtype) == (rate, 1, "PCM_16")
             form = f"{recording.samplerate} Hz, {recording.channels} channels, {recording.subtype}"
-            samples = recording.read(dtype="int16" if plain else "float64", always_2d=True)
+            if recording.samplerate not in RATES:
+                raise OSError(f"{recording.samplerate} Hz; rates are {RATES.start} to {RATES.stop} Hz")
+            # A little more than is kept: resampling looks past the end.
+            frames, dtype = int(1.1 * recording.samplerate), "int16" if plain else "float64"
+            samples = recording.read(frames, dtype=dtype, always_2d=True)
+            longer = recording.frames > recording.samplerate
     except (OSError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{file} cannot be read as a recording ({reason}); replace or remove it") from error
     if len(samples) == 0 or not np.isfinite(samples).all():
         what = "no samples" if len(samples) == 0 else "samples that are not finite"
         raise ValueError(f"{file} holds {what}; replace or remove it")
-    return (samples[:, 0], "") if plain else (convert(samples.mean(axis=1), recording.samplerate, rate), form)
+    samples, form = (samples[:, 0], "") if plain else (convert(samples.mean(axis=1), recording.samplerate, rate), form)
+    return samples, form, longer
 
 
 def convert(samples: np.ndarray, from_rate: int, rate: int) -> np.ndarray:

@@ -3,10 +3,13 @@
 import hashlib
 import logging
 import re
+import shutil
 import tarfile
 import tempfile
+import zlib
 from functools import partial
 from pathlib import Path
+from typing import IO, cast
 
 import numpy as np
 
@@ -22,6 +25,7 @@ log = logging.getLogger(__name__)
 NAME = "speech_commands"
 FOLDER = "speech_commands_v0.01"
 RATE = 16000
+RECORDINGS = 64721
 MEMBERS = 64764  # of the archive, about, for the progress bar
 ARCHIVE = Archive(
     "https://storage.googleapis.com/download.tensorflow.org/data/speech_commands_v0.01.tar.gz",
@@ -60,6 +64,8 @@ WORDS = [
     "yes",
     "zero",
 ]
+WANTED = re.compile(r"(\./)?(\w+/\w+\.wav|\w+\.txt|README\.md|LICENSE)", re.ASCII)
+"""Members of the archive."""
 LISTS = {"valid": "validation_list.txt", "test": "testing_list.txt"}
 SYNTHETIC = "synthetic.json"
 """A folder with this file was not spoken by people; the file says by what."""
@@ -71,7 +77,7 @@ Files = list[tuple[Path, int]]
 def load_speech_commands(data_dir: Path, speech: Speech) -> Dataset:
     """Load from the folder of the archive, unpacked, in `data_dir`, else from the archive, downloaded if need be.
 
-    Raises ValueError where the folder does not hold the 30 words, and what `load_words` raises.
+    Raises ValueError where the folder does not hold the 30 words or not all recordings, and what `load_words` raises.
     """
     folders = [parent / FOLDER for parent in (data_dir, data_dir / "downloads")]
     folder = next((each for each in folders if each.is_dir()), None)
@@ -85,7 +91,13 @@ def load_speech_commands(data_dir: Path, speech: Speech) -> Dataset:
         missing = sorted(set(WORDS) - set(found))
         what = f"lacks the words {', '.join(missing)}" if missing else f"holds {len(found)} words"
         raise ValueError(f"{folder} {what} and is not {NAME}; a folder of other words is --dataset speech:{folder}")
-    return load_words(folder, speech, name=NAME)
+    dataset = load_words(folder, speech, name=NAME)
+    count = dataset.train_count + dataset.test_count + len(() if dataset.valid_label is None else dataset.valid_label)
+    if count != RECORDINGS:
+        raise ValueError(
+            f"{folder} holds {count:,} recordings of {RECORDINGS:,}; remove it, and it is unpacked or downloaded again"
+        )
+    return dataset
 
 
 def unpack(archive: Path, folder: Path) -> Path:
@@ -95,10 +107,14 @@ def unpack(archive: Path, folder: Path) -> Path:
             whole = Path(temporary) / folder.name
             with tarfile.open(archive, "r:gz") as content:
                 for member in progress(content, f"unpacking {archive.name}", total=MEMBERS):
-                    content.extract(member, whole, filter="data")
+                    if member.isfile() and WANTED.fullmatch(member.name):  # no links, nothing outside the folder
+                        target = whole / member.name
+                        target.parent.mkdir(parents=True, exist_ok=True)
+                        with target.open("wb") as file:
+                            shutil.copyfileobj(cast(IO[bytes], content.extractfile(member)), file)
             whole.rename(folder)
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or str(error)
         raise ValueError(f"{archive} cannot be unpacked into {folder} ({reason}); unpack it there by hand") from error
     return folder
 
@@ -111,10 +127,14 @@ def load_words(path: Path, speech: Speech, name: str = "") -> Dataset:
     SYNTHETIC where the folder holds a ``synthetic.json``.
 
     Raises FileNotFoundError for a path that is no folder; ValueError for a folder without words, a word without
-    recordings, a training or test set of nothing, and what `read_recordings` raises.
+    recordings, one that lacks a recording of the lists, a training or test set of nothing, and what `read_recordings`
+    raises.
     """
     path = path.expanduser().resolve()
-    words = {folder.name: sorted(folder.glob("*.wav")) for folder in word_folders(path)}
+    words = {
+        folder.name: sorted(file for file in folder.iterdir() if file.suffix.lower() == ".wav")
+        for folder in word_folders(path)
+    }
     if not words:
         raise ValueError(f"{path} holds no folders of words; recordings are expected as {path}/<word>/<name>.wav")
     for word, files in words.items():
@@ -140,6 +160,10 @@ def divide(path: Path, words: dict[str, list[Path]]) -> dict[str, Files]:
     listed = {part: path / file for part, file in LISTS.items()}
     if all(file.is_file() for file in listed.values()):
         named = {line: part for part, file in listed.items() for line in file.read_text().splitlines()}
+        there = {f"{word}/{file.name}" for word, files in words.items() for file in files}
+        gone = [line for line in named if line.partition("/")[0] in words and line not in there]
+        if gone:
+            raise ValueError(f"{path}: {len(gone)} recordings of the lists are missing (the first: {gone[0]})")
         of = lambda file: named.get(f"{file.parent.name}/{file.name}", "train")  # noqa: E731
     else:
         missing = [file.name for file in listed.values() if not file.is_file()]

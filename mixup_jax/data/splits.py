@@ -21,8 +21,8 @@ def make_splits(data: TabularData, seeds: range, test_share: float = 0.2) -> Spl
     """Split a table once a seed, and prepare each split; the seeds are the first axis.
 
     Numbers: missing ones become the median, then all have mean 0 and standard deviation 1. Categories: one column for
-    each that the table has ("missing" is one), 0 or 1. Columns in which all rows agree are left out. Medians, means and
-    deviations are those of the training rows.
+    each that the table has ("missing" is one), 0 or 1. Columns in which all rows agree are left out; where only the
+    training rows agree, the test rows get their value. Medians, means and deviations are those of the training rows.
 
     Raises ValueError for a share or a table that leaves a part without rows.
 
@@ -37,6 +37,9 @@ def make_splits(data: TabularData, seeds: range, test_share: float = 0.2) -> Spl
         train, test = split_rows(data.label, seed, test_share)
         prepare.fit(data.features.iloc[train])
         x = [np.asarray(prepare.transform(data.features.iloc[rows]), np.float32) for rows in (train, test)]
+        # What is the same in all training rows says nothing: it has no scale, and its weights learn nothing.
+        constant = np.ptp(x[0], axis=0) == 0
+        x[1][:, constant] = x[0][:1, constant]
         parts.append(Split(x[0], data.label[train], x[1], data.label[test]))
     split = Split(*(np.stack(arrays) for arrays in zip(*parts, strict=True)))
     if not (np.isfinite(split.train_x).all() and np.isfinite(split.test_x).all()):
@@ -65,8 +68,8 @@ def split_rows(label: np.ndarray, seed: int, test_share: float) -> tuple[np.ndar
     test_rows = round(test_share * len(label))
     if not len(np.unique(strata)) <= min(test_rows, len(label) - test_rows):
         raise ValueError(
-            f"{len(label)} rows of {len(values)} classes are too few to test on {test_rows} of them: some class would "
-            "be missing."
+            f"{len(label)} rows of {np.count_nonzero(counts)} classes are too few to test on {test_rows} of them: some "
+            "class would be missing."
         )
     train, test = train_test_split(np.arange(len(label)), test_size=test_rows, stratify=strata, random_state=seed)
     return np.asarray(train), np.asarray(test)
@@ -83,7 +86,7 @@ def _preprocessing(data: TabularData):
     numeric, words = ([name for name in names if values[name] > 1] for names in (data.numeric, data.categorical))
     if not numeric and not words:
         raise ValueError(f"{data.name}: all rows are alike in every column.")
-    # The median of a column without any value in the training rows is 0: after scaling that column says nothing.
+    # The median of a column without any value in the training rows is 0.
     numbers = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
     known: Any = [sorted(data.features[name].fillna("missing").unique()) for name in words]
     one_hot = make_pipeline(

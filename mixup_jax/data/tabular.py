@@ -1,5 +1,6 @@
 """A table of features and a class a row, and how any CSV file becomes one."""
 
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,8 @@ from mixup_jax.data.dataset import MARKS
 
 MISSING = ("?",)
 """What means "missing" beside what pandas takes for it: nothing at all, NA, NaN, null."""
+CATEGORIES = 1000
+"""Of a column, at most: each becomes a column of its own."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class TabularData:
     `features` is a `pandas.DataFrame`, `label` int32 (n,), indices into `classes`.
 
     Raises ValueError, naming the table and the column, for what cannot be learned from: one class, a column without
-    any value, infinite numbers, a column of words in which no word comes twice.
+    any value, infinite numbers, a column of words in which no word comes twice or more than a thousand differ.
     """
 
     name: str
@@ -48,11 +51,12 @@ class TabularData:
         infinite = [name for name in self.numeric if np.isinf(self.features[name].to_numpy(float)).any()]
         if infinite:
             raise ValueError(f"{self.name}: infinite numbers in {', '.join(infinite)}; mend or leave them empty.")
-        unlike = [name for name in self.categorical if self.features[name].nunique() == len(self.features) > 2]
+        words = {name: self.features[name].nunique() for name in self.categorical}
+        unlike = [name for name, count in words.items() if count == len(self.features) > 2 or count > CATEGORIES]
         if unlike:
             raise ValueError(
-                f"{self.name}: every row has another word in {', '.join(unlike)}: neither numbers nor categories; "
-                "leave such columns out."
+                f"{self.name}: every row, or more than {CATEGORIES:,}, have another word in {', '.join(unlike)}: "
+                "neither numbers nor categories; leave such columns out."
             )
 
     @cached_property
@@ -101,10 +105,12 @@ def read_csv(path: Path, target: str) -> TabularData:
     Raises FileNotFoundError without such a file, ValueError where it is no table or has no such column.
     """
     try:
-        table = pd.read_csv(path, na_values=list(MISSING), skipinitialspace=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the line of names
+            table = pd.read_csv(path, na_values=list(MISSING), skipinitialspace=True, index_col=False, low_memory=False)
     except FileNotFoundError:
         raise FileNotFoundError(f"{path} does not exist.") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+    except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not a CSV file with a line of names: {error}") from None
     if target not in table:
         raise ValueError(f"{path} has no column {target!r}; it has {', '.join(map(str, table.columns))}.")

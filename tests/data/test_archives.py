@@ -2,13 +2,15 @@
 
 import http.server
 import threading
+import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-from small_archives import use
+from small_archives import described, use
 
-from mixup_jax.data import fashion_mnist, load
+from mixup_jax.data import archives, fashion_mnist, load
 
 
 @pytest.fixture
@@ -51,6 +53,23 @@ def test_a_wrong_download_leaves_no_file(tiny_cifar, server, tmp_path, monkeypat
     with pytest.raises(FileNotFoundError, match="not found, and not downloaded"):
         load(spec.name, tmp_path / "data")
     assert list((tmp_path / "data" / "downloads").iterdir()) == []
+
+
+@pytest.mark.parametrize("inside", [b"1,2,3\n", b"1,2,4\n", b"1,2,3\n" * 1000])
+def test_a_member_of_a_zip_is_taken_out_and_checked_and_nothing_else_is_left(server, tmp_path, monkeypatch, inside):
+    with zipfile.ZipFile(server[1] / "t.zip", "w") as content:
+        content.writestr("t.csv", inside)
+        content.writestr("../other.csv", b"x")
+    wanted = replace(described(b"1,2,3\n", "t.csv"), url=f"{server[0]}/t.zip", member="t.csv")
+    monkeypatch.chdir(tmp_path)  # a relative folder
+    if inside == b"1,2,3\n":
+        (path,) = archives.download("t", [wanted], Path("data"))
+        assert path.read_bytes() == inside
+    else:
+        with pytest.raises(FileNotFoundError, match=r"t.csv .* not found, and not downloaded"):
+            archives.download("t", [wanted], Path("data"))
+    left = sorted(str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*") if file.is_file())
+    assert left == [*(["data/t.csv"] if inside == b"1,2,3\n" else []), "server/t.zip"]
 
 
 def test_without_network_the_error_names_file_size_sum_and_folder(tiny_cifar, tmp_path):

@@ -49,6 +49,9 @@ def test_archive_and_clone_are_the_same_data(sources, name, size):
 
 
 def test_an_unknown_speaker_is_told_the_known(sources):
+    load("fsdd", sources[0], WAVES)
+    with pytest.raises(ValueError, match="dataset is fsdd:waveform; the speakers are ann, bob"):  # not what is cached
+        load("fsdd:waveform", sources[0])
     with pytest.raises(ValueError, match="dataset is fsdd:eve; the speakers are ann, bob"):
         load("fsdd:eve", sources[0])
 

@@ -40,7 +40,7 @@ def test_other_forms_are_converted_with_one_warning(tmp_path, caplog, form, word
     with caplog.at_level(logging.WARNING):
         waveform = read_recordings(files, RATE, "test")
     assert waveform.shape == (3, RATE)
-    (warning,) = caplog.messages
+    (warning,) = (message for message in caplog.messages if "converted" in message)
     assert "2 of 3 recordings are not mono, 16-bit, 16000 Hz" in warning
     assert "word/b.wav" in warning
     assert words in warning
@@ -51,10 +51,24 @@ def test_resampling_keeps_a_tone(tmp_path):
 
     time = np.arange(8000) / 8000
     soundfile.write(tmp_path / "a.wav", 0.5 * np.sin(2 * np.pi * 440 * time), 8000, subtype="PCM_16")
-    samples, form = read_recording(tmp_path / "a.wav", RATE)
+    samples, form, longer = read_recording(tmp_path / "a.wav", RATE)
+    assert not longer
     assert form.startswith("8000 Hz")
     expected = 0.5 * np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE)
     np.testing.assert_allclose(samples[500:-500] / 32768, expected[500:-500], atol=2e-3)
+
+
+def test_only_the_first_second_is_read_and_the_rest_is_told(tmp_path, caplog):
+    sound = record(tmp_path / "w" / "a.wav", samples=10 * RATE)
+    record(tmp_path / "w" / "b.wav", samples=RATE)
+    samples, _, longer = read_recording(tmp_path / "w" / "a.wav", RATE)
+    assert longer
+    assert len(samples) < 2 * RATE
+    with caplog.at_level(logging.WARNING):
+        waveform = read_recordings([tmp_path / "w" / "a.wav", tmp_path / "w" / "b.wav"], RATE, "test")
+    np.testing.assert_array_equal(waveform[0], sound[:RATE])
+    (warning,) = caplog.messages
+    assert "of 1 of 2 recordings only the first second is used" in warning
 
 
 def test_full_scale_does_not_wrap(tmp_path):
@@ -70,6 +84,7 @@ def test_full_scale_does_not_wrap(tmp_path):
         (lambda file: file.write_bytes(b"no recording"), "cannot be read as a recording"),
         (lambda file: file.unlink(), "cannot be read as a recording"),
         (lambda file: record(file, samples=0), "holds no samples"),
+        (lambda file: record(file, rate=1_000_003), r"cannot be read as a recording \(1000003 Hz; rates are 4000 to"),
         (lambda file: write_nan(file), "holds samples that are not finite"),
     ],
 )

@@ -6,7 +6,7 @@ import tarfile
 import numpy as np
 import pytest
 from recordings import SPEAKERS, record, words
-from small_archives import described
+from small_archives import described, tar_gz
 
 from mixup_jax.data import Speech, load, speech_commands
 from mixup_jax.data.speech_commands import LISTS, which_set
@@ -106,12 +106,49 @@ def test_the_archive_is_unpacked_once(tmp_path, monkeypatch):
         archive.add(tmp_path / "made", ".")
     monkeypatch.setattr(speech_commands, "ARCHIVE", described(path.read_bytes(), path.name))
     monkeypatch.setattr(speech_commands, "WORDS", ["bed", "cat"])
+    monkeypatch.setattr(speech_commands, "RECORDINGS", 12)
     first = load("speech_commands", path.parent, WAVES)
     path.unlink()
     second = load("speech_commands", path.parent, WAVES)
     assert (first.name, first.mark) == ("speech_commands", "REAL")
     assert all(np.array_equal(*pair) for pair in zip(arrays(first), arrays(second), strict=True))
     assert sorted(entry.name for entry in path.parent.iterdir()) == [speech_commands.FOLDER]
+
+
+def test_hostile_members_are_not_unpacked(tmp_path):
+    names = ("../out.wav", "/tmp/bed/out.wav", "bed/../../out.wav", "bed/a.wav", "bed/b.sh", "./validation_list.txt")
+    (tmp_path / "a.tar.gz").write_bytes(tar_gz([(name, b"x") for name in names]))
+    with tarfile.open(tmp_path / "links.tar.gz", "w:gz") as archive:
+        for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE):
+            link = tarfile.TarInfo("bed/link.wav")
+            link.type, link.linkname = kind, "/etc/passwd"
+            archive.addfile(link)
+        archive.addfile(tarfile.TarInfo("bed/c.wav"))
+    (tmp_path / "in").mkdir()
+    folder = speech_commands.unpack(tmp_path / "a.tar.gz", tmp_path / "in" / "a")
+    links = speech_commands.unpack(tmp_path / "links.tar.gz", tmp_path / "in" / "b")
+    found = sorted(str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*") if file.is_file())
+    assert found == ["a.tar.gz", "in/a/bed/a.wav", "in/a/validation_list.txt", "in/b/bed/c.wav", "links.tar.gz"]
+    assert (folder, links) == (tmp_path / "in" / "a", tmp_path / "in" / "b")
+
+
+def test_a_damaged_archive_leaves_nothing(tmp_path):
+    content = tar_gz([("bed/a.wav", bytes(range(256)) * 40)])
+    for damage in (content[: len(content) // 2], b"no archive", content[:60] + b"!!!!" + content[64:]):
+        (tmp_path / "a.tar.gz").write_bytes(damage)
+        with pytest.raises(ValueError, match=r"a.tar.gz cannot be unpacked into .*; unpack it there by hand"):
+            speech_commands.unpack(tmp_path / "a.tar.gz", tmp_path / "a")
+        assert [entry.name for entry in tmp_path.iterdir()] == ["a.tar.gz"]
+
+
+def test_a_part_of_the_archive_is_not_the_archive(tmp_path, monkeypatch):
+    folder = words(tmp_path / speech_commands.FOLDER)
+    monkeypatch.setattr(speech_commands, "WORDS", ["bed", "cat"])
+    with pytest.raises(ValueError, match="holds 12 recordings of 64,721; remove it"):
+        load("speech_commands", tmp_path, WAVES)
+    (folder / (folder / "testing_list.txt").read_text().split()[0]).unlink()
+    with pytest.raises(ValueError, match=r"1 recordings of the lists are missing \(the first: bed/"):
+        load(f"speech:{folder}", speech=WAVES)
 
 
 def test_a_folder_of_other_words_is_not_the_archive(tmp_path):

@@ -47,6 +47,16 @@ def test_a_split_does_not_look_at_its_test_rows():
     assert (one.test_x != other.test_x).any()
 
 
+def test_what_is_constant_in_training_does_not_tell_test_rows_apart():
+    label = np.arange(40) % 2
+    _, test = split_rows(label, 0, 0.25)
+    features = pd.DataFrame({"size": np.arange(40.0), "odd": np.zeros(40), "colour": "red"})
+    features.loc[test[0], ["odd", "colour"]] = [32.0, "blue"]
+    split = make_splits(make_table("t", "REAL", features, pd.Series(label)), range(1), 0.25)
+    for column in range(1, 4):  # odd, blue, red
+        assert len({*split.train_x[0, :, column], *split.test_x[0, :, column]}) == 1
+
+
 def test_every_row_is_in_one_part_classes_are_in_proportion_and_seeds_differ():
     label = np.array([0] * 50 + [1] * 30 + [2] * 3 + [3])
     seen = []
@@ -70,9 +80,20 @@ def test_every_row_is_in_one_part_classes_are_in_proportion_and_seeds_differ():
         (TEXT.replace(",a\n", ",\n"), "boxes: 12 rows have no value in the target kind"),
         ("kind\na\nb\n", "boxes has no column beside the target"),
         ("size,kind\n" + "".join(f"1,{i}.5\n" for i in range(9)), "target kind has 9 values in 9 rows"),
-        ("name,kind\n" + "".join(f"n{i},{i % 2}\n" for i in range(9)), "every row has another word in name"),
+        (
+            "name,kind\n" + "".join(f"n{i},{i % 2}\n" for i in range(9)),
+            "every row, or more than 1,000, have another word in name",
+        ),
         ("", "is not a CSV file"),
         ("a,b\n1,2\n1,2,3,4\n", "is not a CSV file"),
+        (
+            "size,kind\n" + "1,2,a\n3,4,b\n" * 5,
+            "is not a CSV file",
+        ),  # every row is longer: pandas would shift the names
+        (
+            "n,kind\n" + "".join(f"n{i % 1001},{i % 2}\n" for i in range(2002)),
+            "or more than 1,000, have another word in n",
+        ),
     ],
 )
 def test_what_is_no_table_to_learn_from_is_refused(tmp_path, text, message):

@@ -12,7 +12,7 @@ from experiments.command_line import parse
 from experiments.grid import each_alpha
 from experiments.pair_presets import Pair
 from experiments.pairs import load_network
-from experiments.running import load_data, shrink
+from experiments.running import Job, default_folder, load_data, shrink
 from mixup_jax.config import Config, Data, Mixing, Optimizer
 from mixup_jax.data import load
 from mixup_jax.data.speech_commands import which_set
@@ -67,6 +67,7 @@ def test_without_erm_there_is_no_difference():
     ("arguments", "message"),
     [
         (["--networks", "lenet", "lenet"], "networks must be different ones of lenet, vgg11"),
+        (["--alphas"], "alphas must be at least one number; 0 is ERM"),
         (["--model", "mlp"], "model is what the rows of the table differ in, got mlp: --networks"),
         (["--momentum", "0.5"], "momentum and nesterov are sgd's; adam takes neither"),
         (["--unmixed-epochs", "-1"], "unmixed_epochs must be a finite number >= 0, got -1.0"),
@@ -88,6 +89,15 @@ def test_options_that_do_not_fit_are_refused(arguments, message, capsys):
 def test_options_of_speech_need_speech(config, message):
     with pytest.raises(ValueError, match=message):
         load_data(config, None)
+
+
+def test_runs_on_waveforms_and_with_all_rows_have_folders_of_their_own():
+    base = Job(FIGURE4.config)
+    others = [
+        replace(base, config=replace(base.config, mixing=replace(base.config.mixing, mix="waveform"))),
+        replace(base, config=replace(base.config, data=replace(base.config.data, nyquist=True))),
+    ]
+    assert len({default_folder("speech", "figure4", job) for job in (base, *others)}) == 3
 
 
 def test_a_smoke_run_listens_to_speech():
@@ -121,6 +131,22 @@ def test_spoken_words_are_the_archives_layout_and_hold_voices_out(tmp_path, monk
     assert {which_set(name.split("/")[1]) for name in listed} == {"test"}
     with pytest.raises(ValueError, match="is there already"):
         prepare_speech.main(tmp_path / "words")
+
+
+@needs_engine
+def test_a_voice_whose_name_has_spaces_is_known_by_all_of_it_and_every_voice_speaks():
+    names = prepare_speech.variants()
+    assert "Mr serious" in names
+    assert "Storm" in names  # the listing has more after it
+    assert not any(name != name.strip() or "(" in name for name in names)
+
+
+@needs_engine
+def test_a_folder_of_spoken_words_gets_its_name_when_it_is_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(prepare_speech, "version", lambda: 1 / 0)  # the last thing that is asked for
+    with pytest.raises(ZeroDivisionError):
+        prepare_speech.main(tmp_path / "words", voices=1)
+    assert not list(tmp_path.iterdir())
 
 
 def first(folder):
