@@ -183,13 +183,15 @@ def prepare_stream(data: Streamed, config: Data) -> Streamed:
 def shrink(config: Config) -> Config:
     """Shrink a run to seconds, keeping its method."""
     layer = config.mixing.layer.removeprefix("stage")
-    named = config.model.model in NAMED
-    dataset, examples = ("chirps", 128) if is_speech(config.data.dataset) else ("digits", 512)
+    speech = is_speech(config.data.dataset)  # its spectrograms have 250 times the pixels of digits
+    dataset, examples, width = ("chirps", 64, 4) if speech else ("digits", 512, 16)
     stages = min(max(2, int(layer) if layer.isdigit() else 0), len(config.model.blocks))
     return replace(
         config,
         data=replace(config.data, dataset=dataset, train_examples=examples, pad_crop=min(config.data.pad_crop, 1)),
-        model=replace(config.model, **({"width": 16} if named else {"width": 8, "blocks": (1,) * stages})),
+        model=replace(
+            config.model, **({"width": width} if config.model.model in NAMED else {"width": 8, "blocks": (1,) * stages})
+        ),
         optimizer=replace(config.optimizer, decay_epochs=(1.0,), accumulate=math.gcd(config.optimizer.accumulate, 64)),
         mixing=replace(
             config.mixing,

@@ -18,7 +18,7 @@ from jax import Array
 
 from experiments.errors import call, one_line_errors
 from experiments.paper_table import write_table
-from experiments.running import cache_compilations
+from experiments.running import cache_compilations, folder_of
 from mixup_jax.models.mlp import MLP
 from mixup_jax.report.tables import Row, Table
 from mixup_jax.training.short import Short, predict, train_short
@@ -46,7 +46,7 @@ def main(
         alpha: Of mixup, above 0; the paper's figure has 1.
         seeds: Networks a row of the table; the picture shows the first.
         steps: Steps of Adam.
-        workdir: Folder of the results, runs/toy if left out.
+        workdir: Folder of the results; if left out, one in runs/toy with the numbers above in its name.
         smoke: 100 steps, two seeds: does everything work here?
     """
     if not 0 < alpha < float("inf"):
@@ -54,7 +54,8 @@ def main(
     if seeds < 1:
         raise ValueError(f"seeds must be at least 1, got {seeds}.")
     cache_compilations()
-    workdir = workdir or Path("runs") / ("toy-smoke" if smoke else "toy")
+    words = [f"alpha-{alpha:g}", f"seeds-{seeds}", f"steps-{steps}"]
+    workdir = workdir or folder_of("toy", words, smoke=smoke)
     seeds, steps = (2, 100) if smoke else (seeds, steps)
     methods = {"ERM": 0.0, f"mixup, alpha = {alpha:g}": alpha}
     how = Short(MLP(classes=2, width=128), steps, batch_size=50)

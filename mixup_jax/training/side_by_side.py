@@ -1,4 +1,4 @@
-"""Many trainings as one program: vmapped on an accelerator, in a loop on a CPU; the numbers are the same either way."""
+"""Many trainings as one program: vmapped on an accelerator, in a loop on a CPU; the same numbers, up to rounding."""
 
 import functools
 from collections.abc import Callable

@@ -1,13 +1,14 @@
 """The smoke runs of the experiments that make a table of many runs: from the command to the page."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from experiments import report
+from experiments import prepare_speech, report
 from mixup_jax.report.tables import find_tables
 
 ROOT = Path(__file__).parents[2]
@@ -24,11 +25,12 @@ def call(*arguments):
 @pytest.mark.parametrize(
     ("name", "rows"),
     [
-        pytest.param("corrupted_labels", 4, marks=pytest.mark.slow),
-        pytest.param("ablation", 4, marks=pytest.mark.slow),
-        pytest.param("speech", 4, marks=pytest.mark.exhaustive),
+        ("corrupted_labels", 4),
+        ("ablation", 4),
+        ("speech", 4),
     ],
 )
+@pytest.mark.slow
 def test_the_smoke_run_leaves_a_table_that_the_report_shows_and_starts_nothing_twice(name, rows, tmp_path, capsys):
     folder = tmp_path / name
     printed = call(f"experiments.{name}", "--smoke", "--workdir", folder)
@@ -46,3 +48,17 @@ def test_the_smoke_run_leaves_a_table_that_the_report_shows_and_starts_nothing_t
     html = page.read_text()
     assert table.title in html
     assert all(row.label in html for row in table.rows)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which(prepare_speech.ENGINE) is None, reason="espeak-ng is not installed")
+def test_from_spoken_words_to_a_table_of_them(tmp_path):
+    assert "120 recordings" in call("experiments.prepare_speech", tmp_path / "words", "--smoke")
+    options = ["--networks", "lenet", "--lenet-width", 4, "--alphas", 0, 0.2, "--train-examples", 50, "--seeds", 1]
+    recipe = ["--batch-size", 10, "--epochs", 2, "--unmixed-epochs", 1, "--decay-epochs", 1, "--eval-every", 1]
+    source = ["--dataset", f"speech:{tmp_path / 'words'}", "--workdir", tmp_path / "run"]
+    printed = call("experiments.speech", "small", *source, *options, *recipe)
+    assert "epoch 2:" in printed
+    [(_, table)], _ = find_tables([tmp_path / "run"])
+    assert (table.mark, [len(row.values[0]) for row in table.rows]) == ("SYNTHETIC", [1, 1])
+    assert "first 50 recordings" in table.dataset

@@ -1,12 +1,13 @@
 """Laws of table 4's experiment: errors of the same splits beside each other, from the command to the page."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from experiments import report, tabular
-from experiments.tabular import Tabular
+from experiments.tabular_train import Tabular, plan
 from mixup_jax.report.differences import differences
 from mixup_jax.report.tables import find_tables
 
@@ -17,7 +18,9 @@ def test_the_smoke_run_leaves_a_table_that_the_report_shows_and_the_same_numbers
     ((_, found),), _ = find_tables([tmp_path])
     assert found == table
     assert [row.label for row in table.rows] == ["ERM", "mixup, alpha = 0.1"]
-    errors = json.loads((tmp_path / "tabular.json").read_text())["errors"]["iris"]
+    content = json.loads((tmp_path / "tabular.json").read_text())
+    errors = content["errors"]["iris"]
+    assert content["settings"].items() >= {"seeds": 2, "epochs": 2.0, "width": 128}.items()
     test = np.array(errors["test"])
     assert test.shape == (2, 2)
     assert table.rows[1].values[0] == tuple(test[:, 1])
@@ -35,8 +38,22 @@ def test_a_csv_file_of_two_far_classes_is_learned(tmp_path):
     (tmp_path / "far.csv").write_text("\n".join(["position,side,answer", *rows]))
     job = Tabular(csv=tmp_path / "far.csv", target="answer", alphas=(0.2,), seeds=2, epochs=60.0)
     table = tabular.run(job, tmp_path)
-    assert table.dataset == "far"
+    assert (table.title, table.dataset, table.mark, table.source) == ("Tabular data: far", "far", "REAL", "")
+    assert "paper" not in table.text
+    assert json.loads((tmp_path / "tabular.json").read_text())["settings"]["csv"] == str(tmp_path / "far.csv")
     assert all(row.values[0] == (0.0, 0.0) and row.paper == (None,) * 3 for row in table.rows)
+
+
+@pytest.mark.parametrize(("rows", "batch_size", "steps"), [(12, 12, 10), (16, 16, 10), (120, 16, 75), (4000, 16, 2500)])
+def test_ten_epochs_are_ten_passes_through_however_few_rows(rows, batch_size, steps):
+    short = plan(Tabular(), rows, classes=2)
+    assert (short.batch_size, short.steps) == (batch_size, steps)
+
+
+def test_the_mark_is_that_of_the_data():
+    errors = {"made": {"test": np.zeros((2, 2)), "train": np.zeros((2, 2))}}
+    job = Tabular(csv=Path("made.csv"), target="kind", alphas=(0.2,), seeds=2)
+    assert tabular.table(errors, job, mark="SYNTHETIC").mark == "SYNTHETIC"
 
 
 def test_the_picture_tells_the_differences():

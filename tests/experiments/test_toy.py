@@ -11,15 +11,16 @@ from mixup_jax.report.tables import find_tables
 
 
 @pytest.mark.slow
-def test_the_smoke_run_shows_that_mixup_goes_over_from_class_to_class_more_slowly(tmp_path):
+def test_the_smoke_run_shows_that_mixup_goes_over_from_class_to_class_more_slowly(tmp_path, monkeypatch):
     toy.main(smoke=True, workdir=tmp_path)
     ((_, table),), _ = find_tables([tmp_path])
     assert [row.label for row in table.rows] == ["ERM", "mixup, alpha = 1"] * 2
     assert (tmp_path / table.figures[0][0]).is_file()
     for erm, mixup in zip(table.rows[::2], table.rows[1::2], strict=True):
         assert np.mean(mixup.values[1]) > np.mean(erm.values[1]) + 5
-    again = tmp_path / "again"
-    toy.main(smoke=True, workdir=again)
+    monkeypatch.chdir(tmp_path)
+    toy.main(smoke=True)
+    again = tmp_path / "runs" / "toy" / "alpha-1-seeds-5-steps-2000-smoke"
     rows, rows_again = (json.loads((folder / "table.json").read_text())["rows"] for folder in (tmp_path, again))
     assert rows == rows_again
 

@@ -39,7 +39,7 @@ def game(request):
     return how, loop, how.init(jax.random.key(1))
 
 
-@pytest.mark.exhaustive
+@pytest.mark.slow
 def test_a_game_cut_into_pieces_is_the_same_game(game):
     _, loop, first = game
     whole, parts = loop(first, 5, 0.3), loop(loop(first, 2, 0.3), 3, 0.3)
@@ -62,7 +62,7 @@ def test_at_alpha_0_both_objectives_are_the_usual_one(game):
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
 
 
-@pytest.mark.exhaustive
+@pytest.mark.slow
 def test_an_iteration_is_the_discriminators_steps_and_one_of_the_generator_against_it(game):
     how, loop, state = game
     after, mixed = loop(state, 1, 0.5), 0.5

@@ -55,9 +55,11 @@ def test_a_training_is_adam_on_batches_mixed_by_the_library():
     jax.tree.map(lambda ours, theirs: np.testing.assert_allclose(ours, theirs, atol=2e-6), TRAIN(3, 1.0), params)
 
 
-@pytest.mark.exhaustive
-def test_a_training_among_others_gives_the_bits_that_it_gives_alone():
+@pytest.mark.slow
+def test_a_training_among_others_gives_the_bits_that_it_gives_alone_and_vmapped_the_same_numbers():
     many = MANY(jnp.arange(2), jnp.array(ALPHAS))
+    vmapped = jax.jit(jax.vmap(jax.vmap(one, (None, 0)), (0, None)))(jnp.arange(2), jnp.array(ALPHAS))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=2e-6), vmapped, many)
     for seed in range(2):
         for i, alpha in enumerate(ALPHAS):
             alone = TRAIN(seed, alpha)

@@ -1,0 +1,30 @@
+"""The commands of the experiments that train shortly: they run, without a network, and leave what they say."""
+
+import pytest
+from test_grid_smoke import call
+
+from mixup_jax.report.tables import find_tables
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("toy", ["figures/surfaces.png"]),
+        ("tabular", ["figures/differences.png", "tabular.json"]),
+        ("gan", ["figures/points.png", "gan.json"]),
+    ],
+)
+def test_the_smoke_command_leaves_its_table_and_its_picture(name, files, tmp_path, monkeypatch):
+    monkeypatch.setenv("MIXUP_JAX_DATA", str(tmp_path / "nothing"))
+    for protocol in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(protocol, "http://127.0.0.1:9")  # where nobody answers
+    folder = tmp_path / name
+    printed = call(f"experiments.{name}", "--smoke", "--workdir", folder)
+    [(_, table)], warnings = find_tables([folder])
+    assert not warnings
+    assert table.experiment == name
+    assert f"-m experiments.{name} --smoke" in table.command
+    for file in ["table.json", *files]:
+        assert (folder / file).stat().st_size > 0
+        assert file in printed
