@@ -53,6 +53,10 @@ def main(arguments: list[str]) -> None:
 
 def show(plan: Plan, title: str, console: Console) -> None:
     """Compile the step and print what it costs."""
+    if plan.config.optimizer.accumulate > 1:
+        raise ValueError(
+            "accumulate: the compiler counts one of its rounds; plan one without it, of --batch-size divided by it."
+        )
     data, devices = outline(plan.config), devices_of(plan.topology)
     kind = devices[0].device_kind
     with console.status(f"compiling for {len(devices)} x {kind}: minutes for a large network"):

@@ -104,8 +104,3 @@ def _times(config: Config, data: Outline, cost: Cost, chip: Chip, devices: int) 
 def bytes_of(tree: Any) -> int:
     """Return the bytes of a tree of arrays or of their shapes."""
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
-
-
-def numbers(tree: Any) -> int:
-    """Return how many numbers a tree of arrays or of their shapes holds."""
-    return sum(leaf.size for leaf in jax.tree.leaves(tree))

@@ -1,5 +1,6 @@
 """ImageNet-2012: 1,281,167 + 50,000 photographs of 1,000 classes, as `experiments.prepare` or TFDS has stored them."""
 
+import functools
 import importlib.util
 import json
 import logging
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mixup_jax.data import prepared
+from mixup_jax.data.imagenet_tars import VALIDATION_IMAGE
 from mixup_jax.data.shards import Photograph, Shards
 from mixup_jax.data.streamed import Streamed
 
@@ -51,6 +53,25 @@ def validation_labels() -> list[int]:
     return [number[synset] for synset in _resource("validation_labels.txt")]
 
 
+def label_of(name: str) -> int:
+    """Return the class id of a photograph of either set, by its name.
+
+    >>> label_of("n01443537_22.JPEG"), label_of("ILSVRC2012_val_00000001.JPEG")
+    (1, 65)
+    """
+    try:
+        if match := VALIDATION_IMAGE.fullmatch(name):
+            return _labels()[1][int(match[1]) - 1]
+        return _labels()[0][name.partition("_")[0]]
+    except (KeyError, IndexError):
+        raise ValueError(f"{NAME}: {name!r} is no photograph of it; prepare the data again") from None
+
+
+@functools.cache
+def _labels() -> tuple[dict[str, int], list[int]]:
+    return {synset: label for label, synset in enumerate(class_names())}, validation_labels()
+
+
 def _resource(name: str) -> list[str]:
     """Read one of the lists that come with TFDS, without importing it."""
     spec = importlib.util.find_spec("tensorflow_datasets")
@@ -80,11 +101,18 @@ def _from_shards(folder: Path) -> Streamed:
 
 def _from_tfds(folder: Path) -> Streamed:
     log.info("%s: prepared by TFDS", folder)
-    return Streamed(NAME, "REAL", class_names(), Tfds(folder, "train"), Tfds(folder, "validation"), MEAN, STD)
+    train, test = Tfds(folder, "train"), Tfds(folder, "validation")
+    part = (len(train), len(test)) != (TRAIN, VALIDATION)
+    if part:
+        log.info("%s: only a part of ImageNet, %d + %d photographs", folder, len(train), len(test))
+    return Streamed(NAME, "REAL", class_names(), train, test, MEAN, STD, part=part)
 
 
 class Tfds:
-    """The photographs of a split as TFDS has prepared them; it can be sent to other processes."""
+    """The photographs of a split as TFDS has prepared them; it can be sent to other processes.
+
+    Labels come from the names of the files: TFDS counts validation images, and is wrong where some were missing.
+    """
 
     def __init__(self, folder: Path, split: str):
         self._folder, self._split = folder, split
@@ -94,7 +122,8 @@ class Tfds:
 
     def __getitem__(self, index: int) -> Photograph:
         record = self._source[index]
-        return Photograph(record["file_name"].decode(), int(record["label"]), record["image"])
+        name = record["file_name"].decode()
+        return Photograph(name, label_of(name), record["image"])
 
     @cached_property
     def _source(self) -> Any:

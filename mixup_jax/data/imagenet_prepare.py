@@ -60,7 +60,7 @@ def prepare(
     classes, numbers = tars.class_spans(train_tar), tars.validation_spans(val_tar)
     _check_counts(train_tar, val_tar, classes, numbers, partial)
     out.mkdir(parents=True, exist_ok=True)
-    _claim(out, {"partial": partial, "skip_bad": skip_bad, "mark": mark}, (train_tar, val_tar))
+    _claim(out, mark, (train_tar, val_tar))
     for abandoned in out.glob(".*.part"):
         abandoned.unlink()
     parts = [*_training_parts(train_tar, out, classes, skip_bad), *_validation_parts(val_tar, out, numbers, skip_bad)]
@@ -73,6 +73,8 @@ def prepare(
         "partial": partial,
         "mark": mark,
     }
+    if manifest["skipped"] and not skip_bad:
+        raise ValueError(f"{out} was begun with --skip-bad, and photographs were left out; say it again")
     found = manifest["images"]["train"] + sum(each["split"] == "train" for each in manifest["skipped"])
     if found != TRAIN and not partial:
         raise ValueError(f"{train_tar} holds {found:,} images instead of {TRAIN:,}; get it again, or take --partial")
@@ -98,14 +100,17 @@ def _check_counts(
             )
 
 
-def _claim(out: Path, options: dict[str, Any], paths: tuple[Path, Path]) -> None:
-    """Remember what the folder is made from; refuse to mix two sources."""
-    source = options | {"archives": [[path.name, path.stat().st_size] for path in paths]}
+def _claim(out: Path, mark: str, paths: tuple[Path, Path]) -> None:
+    """Remember what the folder is made from; refuse to mix two sources.
+
+    What is partial or left out may be said later: it changes no file that is whole.
+    """
+    source = {"mark": mark, "archives": [[path.name, path.stat().st_size] for path in paths]}
     record = out / SOURCE
     if not record.exists():
         _write_json(record, source)
     elif json.loads(record.read_text()) != source:
-        raise ValueError(f"{out} holds files made from other archives or with other options; choose another --out")
+        raise ValueError(f"{out} holds files made from other archives; choose another --out")
 
 
 def _training_parts(tar: Path, out: Path, classes: dict[str, Span], skip_bad: bool) -> Iterator[Part]:

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-CLASS_TAR = re.compile(r"(n\d{8})\.tar")
-TRAINING_IMAGE = re.compile(r"(n\d{8})_\d+\.JPEG")
-VALIDATION_IMAGE = re.compile(r"ILSVRC2012_val_(\d{8})\.JPEG")
+CLASS_TAR = re.compile(r"(n\d{8})\.tar", re.ASCII)
+TRAINING_IMAGE = re.compile(r"(n\d{8})_\d+\.JPEG", re.ASCII)
+VALIDATION_IMAGE = re.compile(r"ILSVRC2012_val_(\d{8})\.JPEG", re.ASCII)
 LARGEST_IMAGE = 2**26
 """Bytes; the largest of ImageNet has 16 million."""
 
@@ -122,23 +122,30 @@ class Window(io.RawIOBase):
 
 
 def _members(where: Path | str, file: Any, size: int) -> Iterator[Span]:
-    """Yield the members of an uncompressed tar of `size` bytes: ordinary files and nothing else."""
+    """Yield the members of an uncompressed tar of `size` bytes: ordinary files and nothing else.
+
+    Header by header: what `tarfile` would read on its own of an extended header may be as large as it says.
+    """
+    at = 0
     with file:
-        try:
-            with tarfile.open(fileobj=file, mode="r:") as archive:
-                for member in archive:
-                    if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.size < 0:
-                        raise ValueError(f"{where} holds {member.name!r}, which is no ordinary file")
-                    if member.offset_data + member.size > size:
-                        raise ValueError(f"{where} is truncated: it ends within {member.name}; get it again")
-                    yield Span(member.name, member.offset_data, member.size)
-                file.seek(archive.offset)  # tarfile takes the end of the file for the end of the archive
-                if file.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:
-                    raise ValueError(f"{where} is truncated: the mark of its end is missing; get it again")
-        except tarfile.ReadError as error:
-            raise ValueError(f"{where} is truncated or no tar ({error}); get it again") from error
-        except tarfile.TarError as error:
-            raise ValueError(f"{where} is damaged ({error}); get it again") from error
+        while True:
+            file.seek(at)
+            header = file.read(tarfile.BLOCKSIZE)
+            if header == tarfile.NUL * tarfile.BLOCKSIZE:
+                return
+            try:
+                member = tarfile.TarInfo.frombuf(header, "utf-8", "surrogateescape")
+            except tarfile.HeaderError as error:
+                if at and not header:
+                    raise ValueError(f"{where} is truncated: the mark of its end is missing; get it again") from error
+                raise ValueError(f"{where} is truncated or no tar ({error}); get it again") from error
+            if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.size < 0:
+                raise ValueError(f"{where} holds {member.name!r}, which is no ordinary file")
+            start, blocks = at + tarfile.BLOCKSIZE, -(-member.size // tarfile.BLOCKSIZE)
+            if start + member.size > size:
+                raise ValueError(f"{where} is truncated: it ends within {member.name}; get it again")
+            yield Span(member.name, start, member.size)
+            at = start + blocks * tarfile.BLOCKSIZE
 
 
 def _check_size(where: Path | str, span: Span) -> None:

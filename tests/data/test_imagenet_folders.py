@@ -7,9 +7,14 @@ import pytest
 
 from experiments.imagenet_archives import build_archives, photograph
 from mixup_jax.data import load, open_data
-from mixup_jax.data.imagenet import MANIFEST, class_names, load_imagenet
+from mixup_jax.data.imagenet import MANIFEST, class_names, label_of, load_imagenet, validation_labels
 from mixup_jax.data.imagenet_prepare import prepare
 from mixup_jax.data.shards import Photograph
+
+NAMES = {
+    "train": [f"{class_names()[label]}_{i}.JPEG" for i, label in enumerate((0, 1, 0))],
+    "test": [f"ILSVRC2012_val_{number:08d}.JPEG" for number in (3, 2, 50_000)],  # a part, and not from the first one
+}
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +58,12 @@ def test_missing_files_and_images_are_noticed(folder, tmp_path):
         load_imagenet(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["n00000000_1.JPEG", "ILSVRC2012_val_00050001.JPEG", "dog.png"])
+def test_what_is_no_photograph_of_it_has_no_label(name):
+    with pytest.raises(ValueError, match="is no photograph of it"):
+        label_of(name)
+
+
 def test_what_tfds_has_prepared_is_read(tmp_path):
     import tensorflow_datasets as tfds
 
@@ -60,7 +71,7 @@ def test_what_tfds_has_prepared_is_read(tmp_path):
 
     def records(split):
         for i, content in enumerate(photographs[split]):
-            yield i, {"image": content, "label": class_names()[i % 2], "file_name": f"{split}_{i}.JPEG"}
+            yield i, {"image": content, "label": class_names()[999], "file_name": NAMES[split][i]}
 
     features = {
         "image": tfds.features.Image(encoding_format="jpeg"),
@@ -87,8 +98,9 @@ def test_what_tfds_has_prepared_is_read(tmp_path):
     (tmp_path / "made" / "prepared").rename(tmp_path / "tfds" / "imagenet2012")
     data = open_data("imagenet", tmp_path)
     found = {data.train[i].name: data.train[i] for i in range(3)}
-    expected = [Photograph(f"train_{i}.JPEG", i % 2, photographs["train"][i]) for i in range(3)]
+    expected = [Photograph(NAMES["train"][i], i % 2, photographs["train"][i]) for i in range(3)]
     assert found == {each.name: each for each in expected}
     again = pickle.loads(pickle.dumps(data.test))
-    assert {again[i].name for i in range(3)} == {f"test_{i}.JPEG" for i in range(3)}
-    assert not data.part
+    labels = {again[i].name: again[i].label for i in range(3)}
+    assert labels == {name: validation_labels()[int(name[15:23]) - 1] for name in NAMES["test"]}  # not TFDS's
+    assert data.part

@@ -98,6 +98,29 @@ HOSTILE = {
 }
 
 
+def header(kind, size):
+    """A header of a size that tarfile itself would not write."""
+    block = bytearray(tarfile.TarInfo("n01440764_1.JPEG").tobuf(tarfile.GNU_FORMAT))
+    block[124:136] = (b"\x80" if size >= 0 else b"\xff") + (size % 2**88).to_bytes(11, "big")
+    block[156:157] = kind
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block)
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.REGTYPE])
+@pytest.mark.parametrize("size", [-1, -(2**40), 2**40, 2**62])
+def test_a_header_that_says_any_size_is_refused_without_reading_it(tmp_path, kind, size):
+    path = tmp_path / "some.tar"
+    path.write_bytes(header(kind, size) + bytes(2048))
+    for spans in (class_spans, validation_spans):
+        with pytest.raises(ValueError, match=r"holds|is truncated"):
+            spans(path)
+    path.write_bytes(tar([("n01440764.tar", header(kind, size) + bytes(2048))]))
+    with pytest.raises(ValueError, match=r"holds|is truncated"):
+        list(training_images(path, class_spans(path)["n01440764"]))
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_members_are_refused(tmp_path, name):
     path = tmp_path / "train.tar"
