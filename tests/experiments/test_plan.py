@@ -137,7 +137,12 @@ def test_unknown_data_and_experiments_are_refused():
         plan.main(["imagnet"])
 
 
-@pytest.mark.exhaustive
+def test_a_plan_of_several_rounds_a_step_is_refused():
+    with pytest.raises(ValueError, match="accumulate: the compiler counts one of its rounds; plan one without it"):
+        plan.main(["cifar", "preact18-mixup", "--topology", "cpu:8", "--accumulate", "2"])
+
+
+@pytest.mark.slow
 def test_every_preset_of_table_1_lowers():
     devices = ahead.devices_of("cpu:8")
     programs = {}
