@@ -62,7 +62,10 @@ PRESETS = {
     "small": ("Four training modes and two heads, a small net: two CPU cores.", WaferJob(SMALL)),
     "beyond": ("From an overlay of two maps to the best recipe, a step a row: two CPU cores.", WaferJob(BEST)),
     "slides": ("The table of the slides: five nets, plain and mixup, five seeds: an accelerator.", WaferJob(SLIDES)),
-    "train": ("One network, by default with the best recipe: for maps of your own, --source.", WaferJob(BEST)),
+    "train": (
+        "One network, by default with the best recipe: for maps of your own, --source.",
+        WaferJob(replace(BEST, seeds=1)),
+    ),
 }
 OURS = {
     "small": ("composing.mode", "composing.head"),
@@ -76,7 +79,8 @@ OURS = {
 def rows(preset: str, job: WaferJob) -> dict[str, WaferConfig]:
     """Return the configuration of each row, by its name, which is also that of its folder.
 
-    Raises ValueError for options that the rows set themselves, and for --only with names of no row.
+    Raises ValueError for options that the rows set themselves, for the generator's with maps of a file, and for --only
+    with names of no row.
 
     >>> list(rows("small", WaferJob(SMALL)))[:3]
     ['erm-softmax', 'erm-sigmoid', 'mixup-softmax']
@@ -85,6 +89,11 @@ def rows(preset: str, job: WaferJob) -> dict[str, WaferConfig]:
         given, default = (attrgetter(name)(each.config) for each in (job, PRESETS[preset][1]))
         if given != default:
             raise ValueError(f"{name.split('.')[-1]} is what the rows of {preset} differ in, got {given}: see --only.")
+    if job.config.data.source != "generator":
+        for name in ("noise", "train_maps", "test_maps"):
+            given = getattr(job.config.data, name)
+            if given != getattr(PRESETS[preset][1].config.data, name):
+                raise ValueError(f"{name} is for the source generator, got {given} with {job.config.data.source}.")
     config = job.effective()
     if preset == "train":
         found = {"network": config}

@@ -5,6 +5,7 @@ test maps, for each seed) and `checkpoints/`.
 """
 
 import dataclasses
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,8 @@ OVERLAY_SEED = 1_000
 def run_wafer(config: WaferConfig, maps: WaferSplit, workdir: Path, *, title: str = "") -> Content:
     """Train, choose the rules on validation maps, measure on test maps; return the content of wafer.json.
 
-    Raises what `fit_wafer` raises, and ValueError for a folder that holds a run of another configuration.
+    Raises what `fit_wafer` raises, and ValueError for a folder that holds a run of another configuration
+    or on other maps. Where nothing was trained yet, because that run was refused, this one takes its place.
     """
     with record.locked(workdir):
         content = _claim(config, maps, workdir)
@@ -83,15 +85,43 @@ def read_run(workdir: Path) -> tuple[WaferConfig, Content]:
         raise ValueError(f"{workdir} is not the folder of a wafer run: {error}") from None
 
 
+def maps_digest(maps: WaferSplit) -> str:
+    """Return the SHA-256 of everything that is learned from and measured on: defects, maps and labels of each part."""
+    sha = hashlib.sha256(json.dumps(maps.training.defects).encode())
+    for name in ("training", "validation", "single", "mixed"):
+        part = getattr(maps, name)
+        for array in (part.maps, part.label) if part else ():
+            sha.update(f"{name} {array.dtype} {array.shape}\n".encode())
+            sha.update(np.ascontiguousarray(array).tobytes())
+    return sha.hexdigest()
+
+
 def _claim(config: WaferConfig, maps: WaferSplit, workdir: Path) -> Content:
-    """Return the content of the folder's wafer.json, written now if there is none."""
-    if (workdir / NAME).exists():
-        there, content = read_run(workdir)
-        if there != config:
-            raise ValueError(f"{workdir} holds a run of another configuration; choose another --workdir.")
-        return content
+    """Return the content of the folder's wafer.json, written now if there is none, or nothing was trained there yet."""
     plain = json.loads(json.dumps(dataclasses.asdict(config)))
     names = {"source": maps.training.name, "mark": maps.training.mark, "defects": list(maps.training.defects)}
-    content = {"config": plain, **names, **origin()}
-    record.write_json(workdir / NAME, content)
-    return content
+    fresh = {"config": plain, **names, "maps_digest": maps_digest(maps), **origin()}
+    if (workdir / NAME).exists():
+        _, content = read_run(workdir)
+        there, here = record.flatten(content["config"]), record.flatten(plain)
+        differing = [
+            f"{name} is {there.get(name, 'absent')} there and {here.get(name, 'absent')} here"
+            for name in sorted(there.keys() | here.keys())
+            if there.get(name, "absent") != here.get(name, "absent")
+        ]
+        # Folders of earlier versions hold no digest; the generator's maps follow from the configuration.
+        known = "maps_digest" in content or config.data.source != "generator"
+        others = known and content.get("maps_digest") != fresh["maps_digest"]
+        if not (differing or others):
+            return content
+        if "measured" in content or (workdir / "checkpoints").exists():
+            if differing:
+                raise ValueError(
+                    f"{workdir} holds a run of another configuration: {'; '.join(differing)}. Choose another --workdir."
+                )
+            raise ValueError(
+                f"{workdir} holds a run on other maps or labels than {config.data.source} has now; choose another "
+                "--workdir, or delete that folder to train again."
+            )
+    record.write_json(workdir / NAME, fresh)
+    return fresh

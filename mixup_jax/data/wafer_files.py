@@ -11,6 +11,8 @@ from mixup_jax.data.wafer_maps import WaferMaps, check_values, resize_map
 from mixup_jax.data.wafer_patterns import DEFECTS
 
 SUFFIXES = (".npy", ".png")
+MODES = ("L", "LA", "P", "PA", "RGB", "RGBA")
+"""Of pictures, as Pillow calls them; others hold two values, or more than 256."""
 NOTHING = ("none", "normal")
 """Names of folders, in any case, whose maps have no defect."""
 
@@ -93,8 +95,7 @@ def read_map(path: Path) -> np.ndarray:
         if path.suffix.lower() == ".npy":
             one = np.load(path, allow_pickle=False)
         else:
-            with Image.open(path) as picture:
-                one = np.asarray(picture if picture.mode == "P" else picture.convert("L"))
+            one = _grey(path)
             if one.max(initial=0) > 3:  # drawn to be looked at: black no die, grey passes, white fails
                 one = np.where(np.isin(one, (127, 128)), 1, np.where(one == 255, 2, one))
         if one.ndim != 2 or one.size == 0:
@@ -102,6 +103,17 @@ def read_map(path: Path) -> np.ndarray:
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path} cannot be read as a map ({error}).") from error
     return check_values(str(path), one[None])[0]
+
+
+def _grey(path: Path) -> np.ndarray:
+    """Return what a picture shows, uint8 (height, width), through its palette if it has one; it must be grey."""
+    with Image.open(path) as picture:
+        if picture.mode not in MODES:
+            raise ValueError(f"it is a picture of the mode {picture.mode}; a map is one of 8 bits, grey")
+        shown = np.asarray(picture.convert("RGB"))
+    if (shown != shown[..., :1]).any():
+        raise ValueError("it is in colours; a picture of a map is grey, 0, 1, 2 or black, grey, white")
+    return shown[..., 0]
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:

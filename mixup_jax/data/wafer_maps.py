@@ -73,7 +73,9 @@ def check_values(name: str, maps: np.ndarray) -> np.ndarray:
     >>> check_values("mine", np.array([[[0.0, 1.0, 3.0]]])).tolist()
     [[[0, 1, 2]]]
     """
-    if maps.ndim != 3 or not (np.issubdtype(maps.dtype, np.number) or maps.dtype == bool):
+    if maps.dtype == bool:
+        raise ValueError(f"{name}: maps are true or false; a map holds 0 (no die), 1 (passes), 2 (fails).")
+    if maps.ndim != 3 or not np.issubdtype(maps.dtype, np.number):
         raise ValueError(f"{name}: maps are {maps.dtype} {maps.shape}; they must be numbers (n, height, width).")
     wrong = ~np.isin(maps, (0, 1, 2, 3))
     if wrong.any():
@@ -85,6 +87,23 @@ def check_values(name: str, maps: np.ndarray) -> np.ndarray:
     if threes:
         log.warning("%s: %d dies with the value 3 are taken as failing", name, threes)
     return np.minimum(maps, 2).astype(np.uint8)
+
+
+def check_convention(maps: WaferMaps) -> WaferMaps:
+    """Return the maps of a source; raises ValueError where no die passes or none fails, as in maps of 0 and 1.
+
+    >>> label = np.ones((1, 1), np.uint8)
+    >>> check_convention(WaferMaps("mine", "REAL", ("Ring",), np.ones((1, 2, 2), np.uint8), label))
+    Traceback (most recent call last):
+        ...
+    ValueError: mine: no map holds a 2; 0 is no die, 1 a die that passes, 2 one that fails.
+    """
+    for value in (1, 2):
+        if not (maps.maps == value).any():
+            raise ValueError(
+                f"{maps.name}: no map holds a {value}; 0 is no die, 1 a die that passes, 2 one that fails."
+            )
+    return maps
 
 
 def channels(maps: UInt8[Array, "*batch height width"]) -> Float[Array, "*batch height width 2"]:

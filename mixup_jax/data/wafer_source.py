@@ -9,7 +9,7 @@ import numpy as np
 
 from mixup_jax.data.wafer_files import read_folder, read_npz
 from mixup_jax.data.wafer_generator import draw_maps
-from mixup_jax.data.wafer_maps import WaferMaps, resize_maps
+from mixup_jax.data.wafer_maps import WaferMaps, check_convention, resize_maps
 from mixup_jax.data.wafer_patterns import DEFECTS, MIXED, PATTERNS, SINGLES
 from mixup_jax.data.wm811k import read_wm811k
 
@@ -40,7 +40,8 @@ def load_wafer(source: str, *, noise: str, train_maps: int, test_maps: int, size
     Files are split: of the maps with one defect, or none, 80 % train, 10 % validate and 10 % test, pattern by pattern,
     by a fixed seed; those with several defects are tested on, all of them. Maps of another size are resized.
 
-    Raises ValueError for an unknown source, a defect without enough maps, and what the readers raise.
+    Raises ValueError for an unknown source, a defect without enough maps, maps of which none holds a 1 or
+    none a 2, and what the readers raise.
     """
     kind, _, path = source.partition(":")
     if kind == "generator" and not path:
@@ -53,7 +54,7 @@ def load_wafer(source: str, *, noise: str, train_maps: int, test_maps: int, size
         "folder": lambda path: read_folder(path, size),
         "wm811k": lambda path: read_wm811k(path, size),
     }
-    return split(resize_maps(readers[kind](Path(path).expanduser()), size))
+    return split(resize_maps(check_convention(readers[kind](Path(path).expanduser())), size))
 
 
 def generate(noise: str, train_maps: int, test_maps: int, size: int) -> WaferSplit:

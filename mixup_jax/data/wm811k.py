@@ -1,8 +1,9 @@
 """WM-811K (`LSWMD.pkl`, 811,457 maps): a pickle from the internet, read without running anything of it.
 
-A pickle is a program, which may call any function. The unpickler below knows NumPy's arrays and stand-ins for the few
-classes that a pandas frame is made of, under their names in pandas 0.2x (the file's) and today's; it refuses every
-other name. pandas itself is not needed, so neither its version nor its own unpickling matters.
+A pickle is a program, which may call any function. The unpickler below knows arrays that are checked
+(`wafer_pickled_arrays`), and stand-ins for the few classes that a pandas frame is made of, under their names in pandas
+0.2x (the file's) and today's; it refuses every other name. pandas itself is not needed, so neither its version nor its
+own unpickling matters.
 """
 
 import pickle
@@ -14,6 +15,7 @@ import numpy as np
 from mixup_jax.data.progress import progress
 from mixup_jax.data.wafer_maps import WaferMaps, check_values, resize_map
 from mixup_jax.data.wafer_patterns import DEFECTS
+from mixup_jax.data.wafer_pickled_arrays import ALLOWED as ARRAYS
 
 COLUMNS = ("waferMap", "failureType")
 
@@ -129,10 +131,7 @@ _ALLOWED: dict[tuple[str, str], Any] = {
         for module in ("base", "range", "numeric")
         for name in _INDEXES
     },
-    **{(f"numpy.{core}.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0] for core in ("core", "_core")},
-    **{(f"numpy.{core}.multiarray", "scalar"): np.float64(0).__reduce__()[0] for core in ("core", "_core")},
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
+    **ARRAYS,
     ("_codecs", "encode"): _encode,
     **{(module, "_reconstructor"): _reconstructor for module in ("copy_reg", "copyreg")},
     **{
@@ -165,5 +164,5 @@ def _columns(frame: _Frame) -> dict[str, np.ndarray]:
     columns = {}
     for values, places in parts:
         for name, column in zip(np.array(names, object)[places], values, strict=True):
-            columns[name] = column
+            columns[name] = np.asarray(column)
     return columns

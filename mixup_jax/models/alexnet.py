@@ -11,6 +11,8 @@ from mixup_jax.models.preact_resnet import Image
 
 SMALLEST = 63
 """Below this many pixels a side nothing is left after the last pooling."""
+SMALLEST_AVERAGE = 31
+"""Below this many nothing is left after the second; with `average` the last is left out where too little is left."""
 
 
 class AlexNet(nn.Module):
@@ -20,7 +22,7 @@ class AlexNet(nn.Module):
     Logits and parameters are float32 also when `dtype` is bfloat16.
     Training needs ``rngs={"dropout": key}`` if `dropout` is not 0, and ``mutable=["batch_stats"]`` with `norm`.
 
-    Raises ValueError for smaller images.
+    Images may be 31 x 31 with `average`. Raises ValueError for smaller ones.
 
     >>> import jax
     >>> model = AlexNet(classes=10, width=4)
@@ -48,12 +50,16 @@ class AlexNet(nn.Module):
     @nn.compact
     def __call__(self, x: Image, train: bool) -> Float[Array, "batch classes"]:
         """Return the logits of a batch of images."""
-        if min(x.shape[1:3]) < SMALLEST:
-            raise ValueError(f"image is {x.shape[1]} x {x.shape[2]}; AlexNet needs {SMALLEST} x {SMALLEST} or more.")
+        height, width = x.shape[1:3]
+        least = SMALLEST_AVERAGE if self.average else SMALLEST
+        if min(height, width) < least:
+            raise ValueError(f"image is {height} x {width}; AlexNet needs {least} x {least} or more.")
+        # Paper: of maps such as MixedWM38's (52 x 52) too little is left to pool a third time: they are averaged as is.
+        last = 3 if min(height, width) >= SMALLEST else 1
         stage = nn.remat(Stage, static_argnums=(2,)) if self.remat else Stage
         one, two, *rest = (max(1, count * self.width // 64) for count in self.features)
         stages = [((one, 11, 4, 2),), ((two, 5, 1, 2),), tuple((features, 3, 1, 1) for features in rest)]
-        for i, layers in enumerate(stages, start=1):
-            x = stage(layers, 3, self.norm, True, self.dtype, self.axis_name, name=f"stage{i}")(x, train)
+        for i, (layers, pool) in enumerate(zip(stages, (3, 3, last), strict=True), start=1):
+            x = stage(layers, pool, self.norm, True, self.dtype, self.axis_name, name=f"stage{i}")(x, train)
         size, hidden = 1 if self.average else 6, 64 * self.width
         return Head(self.classes, size, hidden, self.dropout, True, True, self.dtype, name="head")(x, train)

@@ -95,5 +95,8 @@ class WaferConfig:
                     raise ValueError(
                         f"{name} is for the mode overlay, got {getattr(composing, name)} with {composing.mode}."
                     )
+        for name in ("ema", "accumulate"):
+            if (given := getattr(self.optimizer, name)) != getattr(Optimizer(), name):
+                raise ValueError(f"{name} does nothing for wafer maps, got {given}: leave it out.")
         if self.data.normal and composing.head == "softmax":
             raise ValueError("normal needs --head sigmoid: a softmax always names a defect.")

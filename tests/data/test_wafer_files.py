@@ -62,6 +62,7 @@ def test_names_of_defects_may_stand_in_the_archive(archive):
         ({"arr_0": np.full((38, 4, 4), 255)}, "map 0 holds the value 255; a map holds 0"),
         ({"arr_0": np.full((38, 4, 4), 0.5)}, "map 0 holds the value 0.5"),
         ({"arr_0": np.full((38, 4, 4), np.nan)}, "map 0 holds the value nan"),
+        ({"arr_0": np.ones((38, 4, 4), bool)}, "maps are true or false; a map holds 0"),
         ({"arr_0": np.zeros((38, 4))}, r"they must be numbers \(n, height, width\)"),
         ({"arr_0": np.array([{"a": 1}] * 38, object)}, "cannot be read as a .npz of plain arrays"),
     ],
@@ -135,6 +136,25 @@ def test_pictures_may_hold_the_values_themselves(tmp_path):
     Image.fromarray(np.array([[0, 100]], np.uint8)).save(tmp_path / "b.png")
     with pytest.raises(ValueError, match=r"b.png: map 0 holds the value 100"):
         read_map(tmp_path / "b.png")
+
+
+def test_palettes_are_looked_through_and_must_be_grey(tmp_path):
+    picture = Image.fromarray(np.array([[0, 1, 2]], np.uint8)).convert("P")
+    picture.putpalette([255] * 3 + [0] * 3 + [128] * 3)
+    picture.save(tmp_path / "a.png")
+    assert read_map(tmp_path / "a.png").tolist() == [[2, 0, 1]]
+    picture.putpalette([0] * 3 + [0, 255, 0] + [255, 0, 0])
+    for name, each in (("b.png", picture), ("c.png", picture.convert("RGB"))):
+        each.save(tmp_path / name)
+        with pytest.raises(ValueError, match=rf"{name} cannot be read as a map \(it is in colours; .* is grey"):
+            read_map(tmp_path / name)
+
+
+@pytest.mark.parametrize(("mode", "kind"), [("1", bool), ("I;16", np.uint16)])
+def test_pictures_of_two_values_or_sixteen_bits_are_refused(mode, kind, tmp_path):
+    Image.fromarray(np.eye(4, dtype=kind)).save(tmp_path / "a.png")
+    with pytest.raises(ValueError, match=rf"a.png cannot be read as a map \(it is a picture of the mode {mode[0]}"):
+        read_map(tmp_path / "a.png")
 
 
 def test_resizing_makes_no_new_values_and_keeps_what_fits():

@@ -62,6 +62,14 @@ def test_a_source_is_read_by_its_kind_and_resized(tmp_path):
             load_wafer(wrong, **options)
 
 
+@pytest.mark.parametrize(("found", "missing"), [((0, 1), 2), ((0, 2), 1)])
+def test_maps_of_two_values_are_no_source(found, missing, tmp_path):
+    whole = archive_of(10)
+    np.savez(tmp_path / "maps.npz", np.take([found[0], found[1], found[1]], whole.maps), whole.label)
+    with pytest.raises(ValueError, match=f"maps.npz: no map holds a {missing}; 0 is no die, 1 a die that passes, 2"):
+        load_wafer(f"npz:{tmp_path / 'maps.npz'}", noise="low", train_maps=1, test_maps=1, size=12)
+
+
 @pytest.mark.exhaustive
 def test_the_generator_draws_singles_to_learn_and_all_mixtures_to_test_on():
     parts = generate("low", 3, 2, 52)

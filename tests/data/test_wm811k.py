@@ -136,6 +136,62 @@ def test_a_pickle_that_asks_for_anything_else_is_refused_before_it_runs(hostile,
     assert not (tmp_path / "owned").exists()
 
 
+class Stated:
+    """Pickles as a call whose result is then given a state."""
+
+    def __init__(self, state, function, *arguments):
+        self.call = function, arguments, state
+
+    def __reduce__(self):
+        return self.call
+
+
+def dtype(code, *state):
+    return Stated(state, np.dtype, code, False, True) if state else Calls(np.dtype, code, False, True)
+
+
+def array(shape, kind, content):
+    return Stated((1, shape, kind, False, content), RECONSTRUCT, np.ndarray, (0,), b"b")
+
+
+RECONSTRUCT, SCALAR = np.empty(0).__reduce__()[0], np.float64(0).__reduce__()[0]
+POINTER = b"\x41" * 8
+BLIND = dtype("O8", 3, "|", None, None, None, -1, -1, 0)  # says that its objects are no objects
+
+
+@pytest.mark.parametrize(
+    ("hostile", "message"),
+    [
+        (Calls(np.ndarray, (1,), Calls(np.dtype, "O"), POINTER), "makes an array of its own bytes"),
+        (Calls(np.ndarray, (1 << 20,)), "makes an array of its own bytes"),
+        (Calls(RECONSTRUCT, object, (0,), b"b"), "makes an array of the class"),
+        (array((1,), dtype("O8"), POINTER), "objects that are no list"),
+        (array((1,), BLIND, POINTER), "objects that are no list"),
+        (array((1000,), dtype("O8"), [1]), "not as many as its shape says"),
+        (array((-1,), dtype("u1"), b""), "without a type or a shape"),
+        (array((1 << 20,), dtype("u1"), b"few"), "more or fewer bytes"),
+        (array((1,), "O8", POINTER), "without a type or a shape"),
+        (array((1,), dtype("V8"), POINTER), "an array of the type 'V8'"),
+        (array((1,), dtype("O,O"), POINTER), "an array of the type 'O,O'"),
+        (Calls(SCALAR, dtype("O8"), POINTER), "a scalar that is no number"),
+        (Calls(SCALAR, BLIND, POINTER), "a scalar that is no number"),
+    ],
+)
+def test_arrays_made_of_a_pickles_own_bytes_are_refused_before_numpy_sees_them(hostile, message, tmp_path):
+    for content in (hostile, old_frame(columns([*MAPS[:3], hostile]))):
+        with pytest.raises(ValueError, match=message):
+            read_wm811k(written(tmp_path / "hostile.pkl", content), 3)
+
+
+@pytest.mark.parametrize("kept", [np.arange(6, dtype=">i4").reshape(2, 3), np.asfortranarray(np.eye(3)), np.array("é")])
+def test_arrays_are_those_that_were_written(kept, tmp_path):
+    maps = objects([kept, np.float32(0.1), np.bytes_(b"a"), np.zeros((0, 2))])
+    found = read_frame(written(tmp_path / "a.pkl", old_frame(columns(maps))))["waferMap"]
+    assert np.array_equal(found[0], kept)
+    assert found[0].dtype == kept.dtype.newbyteorder("=")
+    assert (found[1], found[2], found[3].shape) == (maps[1], maps[2], (0, 2))
+
+
 @pytest.mark.parametrize("content", [b"", b"\x80\x04", b"no pickle"])
 def test_what_is_no_pickle_is_named(content, tmp_path):
     (tmp_path / "a.pkl").write_bytes(content)

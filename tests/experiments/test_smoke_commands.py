@@ -1,5 +1,8 @@
 """The commands of the experiments that train shortly: they run, without a network, and leave what they say."""
 
+import csv
+
+import numpy as np
 import pytest
 from test_grid_smoke import call
 
@@ -28,3 +31,21 @@ def test_the_smoke_command_leaves_its_table_and_its_picture(name, files, tmp_pat
     for file in ["table.json", *files]:
         assert (folder / file).stat().st_size > 0
         assert file in printed
+
+
+@pytest.mark.slow
+def test_the_wafer_commands_leave_two_tables_and_a_csv(tmp_path):
+    folder, output = tmp_path / "wafer", tmp_path / "out" / "defects.csv"
+    printed = call("experiments.wafer", "--smoke", "--only", "overlay-sigmoid", "--workdir", folder)
+    tables, warnings = find_tables([folder])
+    assert not warnings
+    assert [table.experiment for _, table in tables] == ["wafer", "wafer"]
+    assert str(folder) in printed
+    for file in ("table.json", "by_number/table.json", "figures/confusion.png", "figures/judged.png"):
+        assert (folder / file).stat().st_size > 0
+    (tmp_path / "new").mkdir()
+    np.save(tmp_path / "new" / "a.npy", np.random.default_rng(0).integers(0, 3, (30, 30)))
+    printed = call("experiments.wafer", "predict", folder / "overlay-sigmoid", tmp_path / "new", "-o", output)
+    assert "defects.csv: 1 maps" in printed
+    with output.open() as file:
+        assert [row["map"] for row in csv.DictReader(file)] == ["a.npy"]

@@ -6,14 +6,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from experiments import report, wafer, wafer_tables
+from experiments import report, wafer, wafer_run, wafer_tables
 from experiments.wafer_figures import pick
 from experiments.wafer_predict import predict
 from experiments.wafer_presets import NETS, PRESETS, rows
-from experiments.wafer_run import read_run
+from experiments.wafer_run import read_run, run_wafer
+from mixup_jax.config import Optimizer
+from mixup_jax.data.wafer_maps import WaferMaps
+from mixup_jax.data.wafer_source import WaferSplit
 from mixup_jax.models import MODELS
 from mixup_jax.report.tables import find_tables
-from mixup_jax.training.wafer_config import Composing
+from mixup_jax.training.wafer_config import Composing, WaferConfig, WaferData
 
 
 def test_rows_are_what_the_tables_promise():
@@ -38,6 +41,48 @@ def test_the_climb_begins_with_the_small_tables_overlay_and_ends_with_the_recipe
     assert climb["two"] == rows("small", PRESETS["small"][1])["overlay-sigmoid"]
     assert climb["wider"] == PRESETS["beyond"][1].config
     assert list(climb) == list(wafer_tables.STEPS)
+
+
+def test_train_trains_one_network():
+    assert [each.seeds for each in rows("train", PRESETS["train"][1]).values()] == [1]
+
+
+def tiny_split(shift=0):
+    label = np.repeat(np.eye(2, dtype=np.uint8), 4, axis=0)
+    maps = (np.arange(8 * 8 * 8).reshape(8, 8, 8) + shift) % 3
+    part = WaferMaps("mine", "REAL", ("Arc", "Blob"), maps.astype(np.uint8), label)
+    return WaferSplit(part, part, part, part)
+
+
+def test_a_run_that_was_refused_leaves_its_folder_to_the_corrected_command(tmp_path, monkeypatch):
+    maps, config = tiny_split(), WaferConfig(data=WaferData(source="folder:maps", size=8), steps=1)
+    with pytest.raises(ValueError, match="there is no training map of Normal"):
+        run_wafer(replace(config, data=replace(config.data, normal=True)), maps, tmp_path)
+    monkeypatch.setattr(wafer_run, "fit_wafer", lambda *_, **__: (tmp_path / "checkpoints").mkdir())
+    monkeypatch.setattr(wafer_run, "evaluate", lambda *_: {"measured": [{}]})
+    made = run_wafer(config, maps, tmp_path)
+    assert run_wafer(config, maps, tmp_path) == made == read_run(tmp_path)[1]
+    with pytest.raises(ValueError, match=r"another configuration: steps is 1 there and 2 here. Choose another"):
+        run_wafer(replace(config, steps=2), maps, tmp_path)
+
+
+def test_numbers_of_other_maps_labels_or_names_are_not_taken_for_these(tmp_path):
+    maps, config = tiny_split(), WaferConfig(data=WaferData(source="folder:maps", size=8))
+    digest = wafer_run.maps_digest(maps)
+    assert digest == wafer_run.maps_digest(tiny_split())
+    changed = [
+        tiny_split(shift=1),
+        replace(maps, mixed=None),
+        *(replace(maps, **{name: maps.single.take(np.arange(7))}) for name in ("training", "validation", "single")),
+        replace(maps, single=replace(maps.single, label=maps.single.label[::-1])),
+        replace(maps, training=replace(maps.training, defects=("Arc", "Ring"))),
+    ]
+    assert len({digest, *map(wafer_run.maps_digest, changed)}) == 1 + len(changed)
+    wafer_run._claim(config, maps, tmp_path)
+    (tmp_path / "checkpoints").mkdir()
+    for other in changed:
+        with pytest.raises(ValueError, match=r"a run on other maps or labels than folder:maps has now; choose another"):
+            run_wafer(config, other, tmp_path)
 
 
 def content(**values):
@@ -68,6 +113,30 @@ def test_the_other_tables_call_each_metric_by_its_name():
     by_number = wafer_tables.by_number_table("small", made)
     assert [row.label for row in by_number.rows[:2]] == ["1 defect", "2 and more"]
     assert by_number.columns[3:] == ("exact match", "Hamming accuracy", "micro F1", "macro F1")
+
+
+def test_false_alarms_on_maps_without_a_defect_are_shown_where_there_are_such_maps():
+    made = content()
+    made["measured"][0]["thresholds"]["exact_match"]["0"] = 0.75
+    table = wafer_tables.by_number_table("train", {"network": (WaferConfig(), made)})
+    assert [row.label for row in table.rows] == ["0 defects", "1 defect", "2 and more"]
+    shown = dict(zip(table.columns, table.rows[0].values, strict=True))
+    assert shown.pop("exact match") == (75.0,)
+    assert set(shown.values()) == {()}
+
+
+def test_options_that_would_do_nothing_are_refused():
+    for name, value in (("ema", 0.9), ("accumulate", 2)):
+        with pytest.raises(ValueError, match=f"{name} does nothing for wafer maps, got {value}: leave it out"):
+            WaferConfig(optimizer=Optimizer(**{name: value}))
+    for preset in ("train", "slides"):
+        job = PRESETS[preset][1]
+        mine = replace(job.config.data, source="folder:maps")
+        assert rows(preset, replace(job, config=replace(job.config, data=mine), smoke=True))
+        for name, value in (("noise", "low" if preset == "slides" else "high"), ("train_maps", 7), ("test_maps", 7)):
+            data = replace(mine, **{name: value})
+            with pytest.raises(ValueError, match=f"{name} is for the source generator, got {value} with folder:maps"):
+                rows(preset, replace(job, config=replace(job.config, data=data)))
 
 
 def test_pictures_show_right_and_wrong_maps_and_every_map_once():

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from mixup_jax.config import Model
 from mixup_jax.models import build
@@ -28,3 +29,26 @@ def test_parameters_are_those_of_six_convolutions_and_a_layer():
     convolutions = 9 * (3 * 2 + 2 * 4 + 4 * 4 + 4 * 8 + 8 * 8 + 8 * 8)
     norms, head = 2 * (2 + 4 + 4 + 8 + 8 + 8), 16 * 8 + 8
     assert counted == convolutions + norms + head
+
+
+@pytest.mark.parametrize("size", [32, 52, 62, 63, 96])
+@pytest.mark.parametrize("name", ["alexnet_gap", "vgg16_gap", "resnet18", "resnet34", "resnet50", "wafer_net"])
+def test_the_nets_of_the_slides_take_maps_of_any_size_with_the_same_parameters(name, size):
+    model = build(Model(name, width=4), classes=8)
+
+    def shapes(side):
+        start = jnp.zeros((2, side, side, 2))
+        return jax.eval_shape(lambda rng: model.init_with_output(rng, start, train=False), jax.random.key(0))
+
+    (logits, variables), (_, usual) = shapes(size), shapes(96)
+    assert logits.shape == (2, 8)
+    assert variables == usual
+
+
+def test_alexnet_names_the_least_it_needs():
+    for name, size in (("alexnet_gap", 30), ("alexnet", 62)):
+        model, maps = build(Model(name, width=4), classes=8), jnp.zeros((1, size, size, 2))
+        with pytest.raises(
+            ValueError, match=f"image is {size} x {size}; AlexNet needs {size + 1} x {size + 1} or more"
+        ):
+            jax.eval_shape(lambda rng, model=model, maps=maps: model.init(rng, maps, False), jax.random.key(0))
