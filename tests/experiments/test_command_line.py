@@ -105,6 +105,7 @@ def start(*arguments):
     return subprocess.Popen(command, cwd=ROOT, env=environment, **pipes)
 
 
+@pytest.mark.slow
 def test_the_smoke_run_writes_the_files_of_a_run(tmp_path):
     process = start("--smoke", "--workdir", tmp_path)
     out, err = process.communicate(timeout=300)
