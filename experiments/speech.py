@@ -5,9 +5,9 @@ Paper (Google commands), error on validation and test set in per cent. LeNet: ER
 VGG-11.
 
     python -m experiments.speech figure4                                # the paper's: about an hour on one GPU
-    python -m experiments.speech small --dataset fsdd:theo              # a speaker held out; 20 minutes of a core
+    python -m experiments.speech small --dataset fsdd:theo --data-dir DATA   # a speaker held out; 20 minutes of a core
     python -m experiments.speech small --dataset speech:words           # words of experiments.prepare_speech
-    python -m experiments.speech small --mix waveform                   # mix before the spectrogram
+    python -m experiments.speech small --mix waveform --data-dir DATA   # mix before the spectrogram
 """
 
 from dataclasses import dataclass, replace

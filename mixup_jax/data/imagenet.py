@@ -61,15 +61,16 @@ def label_of(name: str) -> int:
     """
     try:
         if match := VALIDATION_IMAGE.fullmatch(name):
-            return _labels()[1][int(match[1]) - 1]
-        return _labels()[0][name.partition("_")[0]]
-    except (KeyError, IndexError):
+            return _labels()[int(match[1])]
+        return _labels()[name.partition("_")[0]]
+    except KeyError:
         raise ValueError(f"{NAME}: {name!r} is no photograph of it; prepare the data again") from None
 
 
 @functools.cache
-def _labels() -> tuple[dict[str, int], list[int]]:
-    return {synset: label for label, synset in enumerate(class_names())}, validation_labels()
+def _labels() -> dict[str | int, int]:
+    """Return the class ids by synset, and by number of the validation image."""
+    return dict(zip(class_names(), range(CLASSES), strict=True)) | dict(enumerate(validation_labels(), start=1))
 
 
 def _resource(name: str) -> list[str]:

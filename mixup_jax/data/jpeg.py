@@ -113,6 +113,8 @@ def _decode_slowly(encoded: bytes) -> UInt8[np.ndarray, "height width 3"]:
         with Image.open(io.BytesIO(encoded), formats=FORMATS) as picture:
             _check_size(picture.height, picture.width)
             return np.asarray(picture.convert("RGB"))
+    except MemoryError:
+        raise
     except Exception as error:  # of hostile files Pillow raises nearly anything
         raise ValueError("it is no JPEG" if isinstance(error, Image.UnidentifiedImageError) else str(error)) from error
 

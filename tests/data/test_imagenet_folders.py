@@ -58,7 +58,9 @@ def test_missing_files_and_images_are_noticed(folder, tmp_path):
         load_imagenet(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["n00000000_1.JPEG", "ILSVRC2012_val_00050001.JPEG", "dog.png"])
+@pytest.mark.parametrize(
+    "name", ["n00000000_1.JPEG", "ILSVRC2012_val_00000000.JPEG", "ILSVRC2012_val_00050001.JPEG", "dog.png"]
+)
 def test_what_is_no_photograph_of_it_has_no_label(name):
     with pytest.raises(ValueError, match="is no photograph of it"):
         label_of(name)
