@@ -2,7 +2,6 @@
 
 import json
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +13,13 @@ import numpy as np
 import tyro
 from jax import Array
 
-from experiments.settings import settings
+from experiments.settings import check_alphas, check_counts, settings
 from mixup_jax.data.gaussians import centres, draw_points
 from mixup_jax.models.mlp import MLP
 from mixup_jax.training.checkpoint import open_checkpoints
 from mixup_jax.training.gan import Gan, GanState, Objective, gan_step
 from mixup_jax.training.provenance import origin
-from mixup_jax.training.record import write_json
+from mixup_jax.training.record import differing, warn_of_changes, write_json
 from mixup_jax.training.side_by_side import side_by_side
 from mixup_jax.training.stopping import stop_on_signals
 
@@ -63,14 +62,10 @@ class Game:
         """Refuse what cannot be trained."""
         for name in self.distributions:
             centres(name)
-        positive = all(0 < alpha < float("inf") for alpha in self.alphas)
-        if len({*self.alphas}) < len(self.alphas) or not positive:
-            raise ValueError(f"alphas must be different positive numbers (ERM is always there), got {self.alphas}.")
+        check_alphas(self.alphas)
         if self.objective == "demo" and any(alpha > 1 for alpha in self.alphas):
             raise ValueError(f"alphas of the demo's objective are shares, at most 1, got {self.alphas}.")
-        for name in ("seeds", "iterations", "discriminator_steps", "batch_size", "width", "latent"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        check_counts(self, ("seeds", "iterations", "discriminator_steps", "batch_size", "width", "latent"))
         if not self.distributions:
             raise ValueError("distributions must name ring, grid or both, got none.")
 
@@ -96,17 +91,9 @@ def claim(workdir: Path, job: Game) -> dict[str, Any]:
     if not (workdir / "checkpoints").exists() and "quality" not in first:  # nothing was played yet
         write_json(path, here)
         return here
-    there = first.get("settings", {})
-    differing = [
-        f"{name} is {there.get(name, 'absent')} there and {value} here"
-        for name, value in here["settings"].items()
-        if there.get(name, "absent") != value
-    ]
-    if differing:
-        raise ValueError(f"{workdir} holds a game of other settings: {'; '.join(differing)}. Choose another --workdir.")
-    for name in ("commit", "versions"):
-        if first.get(name) != here[name]:
-            warnings.warn(f"{workdir}: begun with {name} {first.get(name)}, going on with {here[name]}", stacklevel=2)
+    if found := differing(first.get("settings", {}), here["settings"]):
+        raise ValueError(f"{workdir} holds a game of other settings: {found}. Choose another --workdir.")
+    warn_of_changes(workdir, first, here)
     return first
 
 

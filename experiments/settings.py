@@ -1,7 +1,7 @@
-"""What the options of a job set: for its record, and for the name of its folder."""
+"""What the options of a job set: checked, for its record, and for the name of its folder."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,23 @@ def settings_folder(experiment: str, preset: str, job: Any, presets: Mapping[str
     usual = _fields(presets[preset][1])
     changes = [f"{name}-{_spelled(value)}" for name, value in _fields(job).items() if value != usual[name]]
     return folder_of(experiment, [preset, *changes], smoke=job.smoke)
+
+
+def check_alphas(alphas: tuple[float, ...], least: int = 0) -> None:
+    """Raise ValueError unless there are `least` alphas or more, different and positive.
+
+    >>> check_alphas((0.1, 0.2))
+    """
+    positive = all(0 < alpha < float("inf") for alpha in alphas)
+    if len(alphas) < least or len({*alphas}) < len(alphas) or not positive:
+        raise ValueError(f"alphas must be different positive numbers (ERM is always there), got {alphas}.")
+
+
+def check_counts(job: Any, names: Iterable[str]) -> None:
+    """Raise ValueError, naming the option, unless these options of a job are at least 1."""
+    for name in names:
+        if getattr(job, name) < 1:
+            raise ValueError(f"{name} must be at least 1, got {getattr(job, name)}.")
 
 
 def _fields(job: Any) -> dict[str, Any]:

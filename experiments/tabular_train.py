@@ -10,6 +10,7 @@ import numpy as np
 import tyro
 from jax import Array
 
+from experiments.settings import check_alphas, check_counts
 from mixup_jax.data.locations import default_data_dir
 from mixup_jax.data.splits import Split, make_splits
 from mixup_jax.data.tabular import TabularData, read_csv
@@ -59,12 +60,8 @@ class Tabular:
         unknown = [name for name in self.datasets if name not in UCI]
         if unknown or not self.datasets:
             raise ValueError(f"datasets must be among {', '.join(UCI)}, got {', '.join(unknown) or 'none'}.")
-        positive = all(0 < alpha < float("inf") for alpha in self.alphas)
-        if not self.alphas or len({*self.alphas}) < len(self.alphas) or not positive:
-            raise ValueError(f"alphas must be different positive numbers (ERM is always there), got {self.alphas}.")
-        for name in ("seeds", "batch_size", "width"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        check_alphas(self.alphas, least=1)
+        check_counts(self, ("seeds", "batch_size", "width"))
         if not 0 < self.epochs < float("inf"):
             raise ValueError(f"epochs must be positive, got {self.epochs}.")
 

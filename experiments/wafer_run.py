@@ -103,25 +103,25 @@ def _claim(config: WaferConfig, maps: WaferSplit, workdir: Path) -> Content:
     fresh = {"config": plain, **names, "maps_digest": maps_digest(maps), **origin()}
     if (workdir / NAME).exists():
         _, content = read_run(workdir)
-        there, here = record.flatten(content["config"]), record.flatten(plain)
-        differing = [
-            f"{name} is {there.get(name, 'absent')} there and {here.get(name, 'absent')} here"
-            for name in sorted(there.keys() | here.keys())
-            if there.get(name, "absent") != here.get(name, "absent")
-        ]
-        # Folders of earlier versions hold no digest; the generator's maps follow from the configuration.
-        known = "maps_digest" in content or config.data.source != "generator"
-        others = known and content.get("maps_digest") != fresh["maps_digest"]
-        if not (differing or others):
+        misfit = _misfit(content, fresh, config.data.source)
+        if not misfit:
             return content
         if "measured" in content or (workdir / "checkpoints").exists():
-            if differing:
-                raise ValueError(
-                    f"{workdir} holds a run of another configuration: {'; '.join(differing)}. Choose another --workdir."
-                )
-            raise ValueError(
-                f"{workdir} holds a run on other maps or labels than {config.data.source} has now; choose another "
-                "--workdir, or delete that folder to train again."
-            )
+            raise ValueError(f"{workdir} holds {misfit}")
     record.write_json(workdir / NAME, fresh)
     return fresh
+
+
+def _misfit(content: Content, fresh: Content, source: str) -> str:
+    """Say what a folder holds if it is not the run that is asked for; nothing if it is."""
+    found = record.differing(record.flatten(content["config"]), record.flatten(fresh["config"]))
+    if found:
+        return f"a run of another configuration: {found}. Choose another --workdir."
+    # Folders of earlier versions hold no digest; the generator's maps follow from the configuration.
+    known = "maps_digest" in content or source != "generator"
+    if known and content.get("maps_digest") != fresh["maps_digest"]:
+        return (
+            f"a run on other maps or labels than {source} has now; choose another --workdir, or delete that folder to "
+            "train again."
+        )
+    return ""

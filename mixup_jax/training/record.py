@@ -52,22 +52,34 @@ def claim(workdir: Path, description: dict[str, Any]) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError):
         raise ValueError(f"{path} is not the configuration of a run; choose another --workdir.") from None
     here = flatten(description["config"])
-    differing = [
+    found = differing(there, here)
+    if found and there.keys() == here.keys() and not _begun(workdir):
+        write_json(path, description)
+        return description
+    if found:
+        raise ValueError(f"{workdir} holds a run of another configuration: {found}. Choose another --workdir.")
+    warn_of_changes(workdir, first, description)
+    return first
+
+
+def differing(there: dict[str, Any], here: dict[str, Any]) -> str:
+    """Say in which fields what a folder holds differs from what is asked for; nothing where they are equal.
+
+    >>> differing({"seed": 0, "width": 8}, {"seed": 1, "width": 8})
+    'seed is 0 there and 1 here'
+    """
+    return "; ".join(
         f"{name} is {there.get(name, 'absent')} there and {here.get(name, 'absent')} here"
         for name in sorted(there.keys() | here.keys())
         if there.get(name, "absent") != here.get(name, "absent")
-    ]
-    if differing and there.keys() == here.keys() and not _begun(workdir):
-        write_json(path, description)
-        return description
-    if differing:
-        raise ValueError(
-            f"{workdir} holds a run of another configuration: {'; '.join(differing)}. Choose another --workdir."
-        )
+    )
+
+
+def warn_of_changes(workdir: Path, first: dict[str, Any], now: dict[str, Any]) -> None:
+    """Warn where a run goes on with another commit or other versions than it was begun with."""
     for name in ("commit", "versions"):
-        if (begun := first.get(name)) != description[name]:
-            warnings.warn(f"{workdir}: begun with {name} {begun}, going on with {description[name]}", stacklevel=2)
-    return first
+        if (begun := first.get(name)) != now[name]:
+            warnings.warn(f"{workdir}: begun with {name} {begun}, going on with {now[name]}", stacklevel=3)
 
 
 def _begun(workdir: Path) -> bool:
