@@ -1,10 +1,7 @@
 """From ImageNet's two archives to array_record files: streaming, parallel, to be killed and started again at will."""
 
 import json
-import multiprocessing
-import signal
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +10,7 @@ from mixup_jax.data import imagenet_tars as tars
 from mixup_jax.data import jpeg, shards
 from mixup_jax.data.imagenet import CLASSES, MANIFEST, TRAIN, VALIDATION, class_names, validation_labels
 from mixup_jax.data.imagenet_tars import Span
-from mixup_jax.data.progress import progress
+from mixup_jax.data.imagenet_workers import each_done, sole_owner
 from mixup_jax.data.shards import Photograph
 
 SOURCE = "source.json"
@@ -55,31 +52,42 @@ def prepare(
     the files: the synset, or the number of the validation image.
 
     Raises ValueError for archives that are swapped, damaged, incomplete without `partial`, or hold anything foreign,
-    for an image that cannot be read without `skip_bad`, and for a folder with other archives in it.
+    for an image that cannot be read without `skip_bad`, and for a folder with other archives in it, or that another
+    process writes into.
     """
     classes, numbers = tars.class_spans(train_tar), tars.validation_spans(val_tar)
     _check_counts(train_tar, val_tar, classes, numbers, partial)
-    out.mkdir(parents=True, exist_ok=True)
-    _claim(out, mark, (train_tar, val_tar))
-    for abandoned in out.glob(".*.part"):
-        abandoned.unlink()
-    parts = [*_training_parts(train_tar, out, classes, skip_bad), *_validation_parts(val_tar, out, numbers, skip_bad)]
-    _write_all([part for part in parts if not part.path.exists()], workers)
+    with sole_owner(out):
+        _claim(out, mark, (train_tar, val_tar))
+        for abandoned in out.glob(".*.part"):
+            abandoned.unlink()
+        parts = [
+            *_training_parts(train_tar, out, classes, skip_bad),
+            *_validation_parts(val_tar, out, numbers, skip_bad),
+        ]
+        each_done(write_part, [part for part in parts if not part.path.exists()], workers, "writing ImageNet")
+        manifest = _summary(parts, partial, mark)
+        if manifest["skipped"] and not skip_bad:
+            raise ValueError(f"{out} was begun with --skip-bad, and photographs were left out; say it again")
+        found = manifest["images"]["train"] + sum(each["split"] == "train" for each in manifest["skipped"])
+        if found != TRAIN and not partial:
+            raise ValueError(
+                f"{train_tar} holds {found:,} images instead of {TRAIN:,}; get it again, or take --partial"
+            )
+        _write_json(out / MANIFEST, manifest)
+    return manifest
+
+
+def _summary(parts: list[Part], partial: bool, mark: str) -> dict[str, Any]:
+    """Return what imagenet.json says of files that are all there."""
     reports = [json.loads(part.report.read_text()) for part in parts]
-    manifest = {
+    return {
         "images": {split: _total(parts, reports, split) for split in ("train", "validation")},
         "shards": {split: [p.path.name for p in parts if p.split == split] for split in ("train", "validation")},
         "skipped": [each for report in reports for each in report["skipped"]],
         "partial": partial,
         "mark": mark,
     }
-    if manifest["skipped"] and not skip_bad:
-        raise ValueError(f"{out} was begun with --skip-bad, and photographs were left out; say it again")
-    found = manifest["images"]["train"] + sum(each["split"] == "train" for each in manifest["skipped"])
-    if found != TRAIN and not partial:
-        raise ValueError(f"{train_tar} holds {found:,} images instead of {TRAIN:,}; get it again, or take --partial")
-    _write_json(out / MANIFEST, manifest)
-    return manifest
 
 
 def _check_counts(
@@ -131,23 +139,6 @@ def _validation_parts(tar: Path, out: Path, numbers: dict[int, Span], skip_bad: 
             path = out / f"validation-{start // IMAGES_A_FILE:05d}-of-{VALIDATION // IMAGES_A_FILE:05d}.array_record"
             spans = tuple(numbers[number] for number in there)
             yield Part(path, "validation", tar, spans, tuple(labels[number - 1] for number in there), skip_bad)
-
-
-def _write_all(parts: list[Part], workers: int) -> None:
-    if workers == 1:
-        for part in progress(parts, "writing ImageNet"):
-            write_part(part)
-        return
-    context = multiprocessing.get_context("spawn")  # a fork would copy the threads' locks of whoever calls
-    deaf = (signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that the workers belong to
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=signal.signal, initargs=deaf) as pool:
-        running = [pool.submit(write_part, part) for part in parts]
-        try:
-            for done in progress(as_completed(running), "writing ImageNet", total=len(running)):
-                done.result()
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
 
 
 def write_part(part: Part) -> None:

@@ -18,6 +18,7 @@ from mixup_jax.data.crops import Box
 FORMATS = ("JPEG", "PNG")  # one of ImageNet's files is a PNG with another name
 MOST_PIXELS = 2**27
 """The largest photograph of ImageNet has 61 million; what has more than twice as many is an attack."""
+END = b"\xff\xd9"
 MARGIN = 16
 """Rows below the part that its last rows of colour depend on."""
 
@@ -91,8 +92,11 @@ def _read_header(encoded: bytes) -> tuple[int, int, str]:
 def _first_rows(encoded: bytes, rows: int) -> bytes | None:
     """Return a baseline JPEG that ends after its first `rows` rows; None where there is nothing to gain.
 
-    The height stands in the header of the frame; the rows of a baseline image follow each other.
+    The height stands in the header of the frame; the rows of a baseline image follow each other. None, too, for a file
+    without its end: what is missing may be of those rows, and is seen only where the whole image is decoded.
     """
+    if not encoded.endswith(END):
+        return None
     at = 2
     while at + 9 <= len(encoded) and encoded[at] == 0xFF:
         marker = encoded[at + 1]

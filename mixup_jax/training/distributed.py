@@ -4,7 +4,9 @@ None of them can go on without the others: when one is lost, or fails alone, all
 """
 
 import contextlib
+import ctypes
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -16,6 +18,11 @@ from mixup_jax.errors import RunEnded
 
 LOST_SECONDS = 30
 """After this long without a sign of life a process is lost; where its connections break, it is so at once."""
+
+ABORTED = (
+    b"error: another process of the run was lost, start the same command again (or JAX failed: it says so above)\n"
+)
+"""The last line of a process that JAX aborts."""
 
 SIGNS_OF_LOSS = ("Gloo", "NCCL", "heartbeat", "UNAVAILABLE", "DEADLINE_EXCEEDED", "Connection ")
 
@@ -62,8 +69,20 @@ def join(
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
         raise ConnectionError(f"the processes of the run did not find each other{where}: {reason}") from error
+    else:
+        ctypes.CDLL(None).signal(signal.SIGABRT, _aborted)  # a handler of Python's would come too late
     finally:
         alarm.cancel()
+
+
+@ctypes.CFUNCTYPE(None, ctypes.c_int)
+def _aborted(_: int) -> None:
+    """Add the last line to what JAX says, from a thread of C++, when it aborts: process 0, or a heartbeat, is lost.
+
+    JAX has no other way to hear of it: its callback for lost heartbeats cannot be one of Python (jaxlib 0.10 to 0.12).
+    """
+    os.write(2, ABORTED)  # not `print`: who aborted may hold the lock of stderr
+    os._exit(1)
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ class Launch:
     keep: int = 2
     """Checkpoints to keep: the newest ones, and the best besides."""
     workers: int = 0
-    """Processes that decode images which stay on disk (imagenet); 0: threads of this process, one a core."""
+    """Processes that decode training images which stay on disk (imagenet); 0, and testing: threads, one a core."""
     tensorboard: bool = False
     """Also write TensorBoard event files into the workdir (needs tensorboardX)."""
     coordinator: str | None = None

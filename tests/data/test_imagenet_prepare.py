@@ -3,19 +3,20 @@
 import io
 import json
 import os
-import signal
 import subprocess
 import sys
 import tarfile
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from experiments.imagenet_archives import add, build_archives, photograph
 from mixup_jax.data import imagenet, imagenet_prepare
 from mixup_jax.data.imagenet import class_names, load_imagenet, validation_labels
 from mixup_jax.data.imagenet_prepare import prepare
+from mixup_jax.data.imagenet_workers import sole_owner
 from mixup_jax.data.shards import Photograph
 
 ROOT = Path(__file__).parents[2]
@@ -128,22 +129,43 @@ def test_a_class_that_is_none_of_imagenets_is_refused(tmp_path):
         prepare(*archives, tmp_path / "out", partial=True)
 
 
+def test_one_process_at_a_time_writes_into_a_folder(archives, tmp_path):
+    with sole_owner(tmp_path), pytest.raises(ValueError, match=r"another process is preparing .*choose another --out"):
+        prepare(*archives, tmp_path, partial=True)
+    assert not list(tmp_path.glob("*.json"))
+    prepare(*archives, tmp_path, partial=True)
+
+
+def processes_of(folder):
+    """Return the living processes of a folder's preparation: whom the test started, and its workers."""
+    return [
+        each for each in psutil.process_iter(["environ"]) if (each.info["environ"] or {}).get("PREPARED") == str(folder)
+    ]
+
+
 @pytest.mark.slow
-def test_killed_and_started_again_it_comes_to_the_same_files(tmp_path, archives):
+def test_killed_it_leaves_nobody_behind_and_started_again_it_comes_to_the_same_files(tmp_path):
     archives = build_archives(tmp_path / "archives", classes=30, train=3, validation=1)
     prepare(*archives, tmp_path / "whole", partial=True)
-    options = ["--train-tar", archives.train, "--val-tar", archives.validation, "--out", tmp_path / "killed"]
+    folder = tmp_path / "killed"
+    options = ["--train-tar", archives.train, "--val-tar", archives.validation, "--out", folder]
     command = [sys.executable, "-m", "experiments.prepare", "imagenet", *options, "--partial", "--workers", "2"]
-    process = subprocess.Popen([*map(str, command)], cwd=ROOT, start_new_session=True, stderr=subprocess.PIPE)
+    command, environment = [*map(str, command)], os.environ | {"PREPARED": str(folder)}
+    process = subprocess.Popen(command, cwd=ROOT, env=environment)
     deadline = time.monotonic() + 100
-    while not list((tmp_path / "killed").glob("*.array_record")) and time.monotonic() < deadline:
+    while not list(folder.glob("*.array_record")) and time.monotonic() < deadline:
         time.sleep(0.002)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
-    assert list((tmp_path / "killed").glob("*.array_record"))
-    again = subprocess.run([*map(str, command)], cwd=ROOT, capture_output=True, text=True, timeout=200)
+    assert len(processes_of(folder)) >= 3
+    process.kill()  # and none of its workers
+    process.wait()
+    assert list(folder.glob("*.array_record"))
+    deadline = time.monotonic() + 60
+    while processes_of(folder) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not processes_of(folder)
+    again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200)
     assert again.returncode == 0, again.stderr
     assert "90 training and 30 validation images" in again.stdout
-    assert files(tmp_path / "killed") == files(tmp_path / "whole")
-    manifests = [json.loads((tmp_path / name / imagenet.MANIFEST).read_text()) for name in ("killed", "whole")]
+    assert files(folder) == files(tmp_path / "whole")
+    manifests = [json.loads((each / imagenet.MANIFEST).read_text()) for each in (folder, tmp_path / "whole")]
     assert manifests[0] == manifests[1]

@@ -75,6 +75,25 @@ def test_what_is_damaged_is_found(damaged):
         jpeg.check(damaged)
 
 
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.99, 0.9999])
+@pytest.mark.parametrize("name", ["usual", "progressive", "grey"])
+def test_a_file_cut_short_is_refused_by_the_preparation_and_by_every_decoding(name, share):
+    cut = FILES[name][: int(share * len(FILES[name]))]
+    with pytest.raises(ValueError, match="truncated"):
+        jpeg.check(cut)
+    for box in BOXES:  # also where the part lies above what is missing
+        with pytest.raises(ValueError, match="truncated"):
+            jpeg.decode_part(cut, lambda *_, box=box: box, 90)
+
+
+def test_what_lies_behind_the_end_of_an_image_does_not_matter():
+    longer = FILES["usual"] + b"made by a camera"
+    jpeg.check(longer)
+    for box in BOXES:
+        expected = jpeg.decode_part(FILES["usual"], lambda *_, box=box: box, 90)
+        np.testing.assert_array_equal(jpeg.decode_part(longer, lambda *_, box=box: box, 90), expected)
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_what_is_whole_passes(name):
     jpeg.check(FILES[name])
