@@ -1,13 +1,15 @@
 """All benchmarks on one page: docs/benchmarks.md.
 
-    python -m benchmarks                       # an hour on two cores
+    python -m benchmarks                       # three quarters of an hour on two cores
     python -m benchmarks --quick               # two minutes: does everything work?
     python -m benchmarks --only mixing seeds   # some of it
 
-Peers that are not installed are skipped with a note (pip install torch timm torchvision keras).
+Peers that are not installed are skipped with a note (pip install torch torchvision timm keras tensorflow-cpu). The page
+is written after each section; one that fails says so there, and the others go on.
 """
 
 import time
+import traceback
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -16,7 +18,8 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
-from benchmarks.page import Table, effort_of, show, write
+from benchmarks.page import Measure, Table, effort_of, load_average, show, write
+from benchmarks.turns import Effort
 from mixup_jax.training.provenance import origin
 
 SECTIONS = (
@@ -57,22 +60,35 @@ def main(
     if unknown:
         raise SystemExit(f"error: --only {' '.join(unknown)}: must be among {', '.join(SECTIONS)}")
     out = out if out or quick or only else PAGE
-    console, tables, made, began = Console(stderr=True), list[Table](), origin(), time.time()
-    effort, names = effort_of(quick), only or SECTIONS
+    console, tables, failed, began = Console(stderr=True), list[Table](), list[str](), time.time()
+    effort, names, made = effort_of(quick), only or SECTIONS, origin() | {"load": load_average()}
     if rounds and not quick:
         effort = replace(effort, rounds=rounds)
     for index, name in enumerate(names):
-        console.print(f"{index + 1} of {len(names)}: {name}", highlight=False)
-        found = import_module(f"benchmarks.{name}").measure(effort)
+        minutes = (time.time() - began) / 60
+        console.print(f"{index + 1} of {len(names)}: {name}, {minutes:.1f} minutes so far", highlight=False)
+        found = tables_of(name, effort)
+        failed += [] if found else [name]
         for table in found:
             show(table)
         tables += found
-        if out:
-            write(
-                out, tables, made, effort, time.time() - began
-            )  # after each section: an hour's work is not lost to the last one
+        if out:  # after each section: an hour's work is not lost to the last one
+            absent = [*failed, *names[index + 1 :]]
+            write(out, tables, made, effort, time.time() - began, absent)
     if out:
         console.print(f"{out}", highlight=False, soft_wrap=True)
+    if failed:
+        raise SystemExit(f"error: failed, see above: {', '.join(failed)}")
+
+
+def tables_of(name: str, effort: Effort) -> list[Table]:
+    """Measure a section; where it fails, print why and return nothing: the others are not to be lost."""
+    try:
+        measure: Measure = import_module(f"benchmarks.{name}").measure
+        return measure(effort)
+    except Exception:  # whatever it was
+        traceback.print_exc()
+        return []
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import jax
@@ -29,26 +30,30 @@ QUICK_CASES = {"quick start's perceptron, saved every 4 of its epochs": (CLEAN, 
 
 def measure(effort: Effort) -> list[Table]:
     """Measure the states of the presets."""
-    rows = []
+    rows, sentences = [], []
     for title, (config, between, steps) in (QUICK_CASES if effort == QUICK else CASES).items():
         with tempfile.TemporaryDirectory() as folder, open_checkpoints(Path(folder), keep=1) as checkpoints:
             run = training(config, devices=1)
             plain = spread([1000 * plain_write(size_of(run), Path(folder)) for _ in range(effort.rounds)])
-            rows.append((*row(title, run, checkpoints, between, steps, effort), plain))
+            costs = costs_of(run, checkpoints, between, steps, effort)
+            rows.append((title, digits(size_of(run) / 2**20), *map(spread, costs), plain))
+            each, share = median([a / b for a, b in zip(costs[3], costs[2], strict=True)]), median(costs[4])
+            sentences.append(f"{title}: a save costs {digits(each)} steps, {digits(share)} % of training.")
     text = (
+        f"{' '.join(sentences)} "
         "Saves are asynchronous: the state is copied, and written while training goes on. Lost is what a stretch of "
         "training with a save at its beginning takes longer than one without, in turns; its share is of all the steps "
         "between two saves. The noise of a stretch is in it, and may be more than the loss: then it is negative."
     )
     columns = (
         *("", "MiB", "save returns after ms", "on disk after ms", "step, ms", "lost, ms", "share of training, %"),
-        "as many bytes written and synced, ms",
+        "the limit: as many bytes written and synced, ms",
     )
     return [Table("Checkpoints", columns, rows, text)]
 
 
-def row(title: str, run: Training, checkpoints: Checkpoints, between: int, steps: int, effort: Effort) -> tuple:
-    """Train with and without a save, in turns."""
+def costs_of(run: Training, checkpoints: Checkpoints, between: int, steps: int, effort: Effort) -> list[list[float]]:
+    """Train with and without a save, in turns; return the numbers of the columns."""
     returned, written, step, lost = [], [], [], []
     run(1)
     save(run, checkpoints, 0)
@@ -65,7 +70,7 @@ def row(title: str, run: Training, checkpoints: Checkpoints, between: int, steps
         written.append(1000 * alone_on_disk(run, checkpoints, 1000 + index))
         step.append(1000 * plain / steps)
     share = [100 * loss / (each * between) for loss, each in zip(lost, step, strict=True)]
-    return title, digits(size_of(run) / 2**20), *map(spread, (returned, written, step, lost, share))
+    return [returned, written, step, lost, share]
 
 
 def size_of(run: Training) -> int:

@@ -10,9 +10,10 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from statistics import median
 
 from benchmarks.page import Table, alone
-from benchmarks.turns import QUICK, Effort, spread
+from benchmarks.turns import QUICK, Effort, digits, spread
 
 COMMANDS = {
     "small preset, on digits": ("experiments.cifar", "small-mixup", "--dataset=digits"),
@@ -25,22 +26,23 @@ TIMES = 3
 
 def measure(effort: Effort) -> list[Table]:
     """Run each command in processes of its own."""
-    rows, environment = [], without_cache()
-    imports = seconds_of(["-c", "import experiments.cifar"], environment)
+    rows, sentences, environment, times = [], [], without_cache(), 1 if effort == QUICK else TIMES
+    imports = spread([seconds_of(["-c", "import experiments.cifar"], environment) for _ in range(times)])
     for title, command in (QUICK_COMMANDS if effort == QUICK else COMMANDS).items():
         options = () if effort == QUICK else SHORT
         empty, filled = [], []
-        for _ in range(1 if effort == QUICK else TIMES):
+        for _ in range(times):
             with tempfile.TemporaryDirectory() as folder:
                 environment["XDG_CACHE_HOME"] = folder
                 empty.append(first_step([*command, *options], environment))
                 filled.append(first_step([*command, *options], environment))
         rows.append((title, spread(empty), spread(filled)))
+        sentences.append(f"{title}: {digits(median(empty))} s the first time, {digits(median(filled))} s after that.")
     text = (
-        "Seconds from the start of the process to the end of the first step, as `first_step_seconds` in result.json "
-        "tells of every run. The cache is on in every experiment (JAX_COMPILATION_CACHE_DIR, or the user's cache "
-        "folder). "
-        f"Python and imports take {imports:.1f} s of it."
+        f"{' '.join(sentences)} Seconds from the start of the process to the end of the first step, as "
+        "`first_step_seconds` in result.json tells of every run. The cache is on in every experiment "
+        "(JAX_COMPILATION_CACHE_DIR, or the user's cache folder). "
+        f"Without Python and its imports, {imports} s, there is no step. {times} times each, empty and filled in turns."
     )
     return [Table("From the command to the first step", ("", "cache empty, s", "cache filled, s"), rows, text)]
 

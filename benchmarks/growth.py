@@ -5,14 +5,15 @@ python -m benchmarks.growth
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
+from statistics import median
 
+from benchmarks.limits import PRODUCT, product_in_jax, product_rate
 from benchmarks.our_training import forward_flops, training
 from benchmarks.page import Table, alone
-from benchmarks.turns import QUICK, Effort, Timing, clocked, digits, take_turns
+from benchmarks.processes import printed
+from benchmarks.turns import QUICK, Effort, Steps, Timing, clocked, digits, take_turns
 from experiments.quickstart import CLEAN
 from mixup_jax.config import Config, Data, Model, Optimizer
 
@@ -29,13 +30,14 @@ GROWTH: dict[str, Callable[[Config, int], Config]] = {
     "seeds": lambda base, n: replace(base, seeds=n),
 }
 FACTORS, DEVICES = (1, 2, 4), (1, 2, 4, 8)
+LIMIT, DEVICES_ROW = "matrix product by XLA", "virtual devices"
 WHY = """PreAct ResNet of two stages of one block, 32 x 32 x 3, width 16, batch 64, one seed, unless the row says
-otherwise. The batch multiplies the images, the work for each stays: time is proportional, but for what a step costs
-whatever its batch (random numbers, the optimiser). The width multiplies channels on both sides of a convolution:
-arithmetic grows by 4 where the width doubles, memory traffic by 2; narrow layers are bound by memory, so time grows by
-2 at first and by 4 once products are wide enough to be bound by arithmetic. Seeds run one after the other on a CPU:
-proportional. Virtual devices share the same cores and the same batch: they add copies, a sum of gradients and
-synchronisation, and gain nothing; on real devices each has its own cores."""
+otherwise. Why: the batch multiplies the images, and the work for each stays; what a step costs whatever its batch
+(random numbers, the optimiser) is shared by more of them. The width multiplies channels on both sides of a convolution:
+arithmetic grows by nearly 4 where the width doubles, memory traffic by 2; time lies near 2 as long as memory bounds it,
+near 4 where arithmetic does. Seeds run one after the other on a CPU, so both double. Virtual devices share the same
+cores and the same batch: arithmetic stays, what they add is copies, a sum of gradients and synchronisation; on real
+devices each has its own cores. Devices are timed in processes of their own, which take turns."""
 
 
 def measure(effort: Effort) -> list[Table]:
@@ -43,19 +45,27 @@ def measure(effort: Effort) -> list[Table]:
     quick, rows = effort == QUICK, []
     factors, counts, times = ((1, 2), (1, 2), 1) if quick else (FACTORS, DEVICES, 3)
     base = base_of(effort)
-    first = training(base, devices=1)
+    first, side, rates, sentences = training(base, devices=1), 512 if quick else PRODUCT, [], []
+    found: list[tuple[str, dict[str, Timing], list[float]]] = []
     for name, grow in GROWTH.items():
-        runs = {n: first if n == 1 else training(grow(base, n), devices=1) for n in factors}
-        timings = take_turns({str(n): run for n, run in runs.items()}, effort)
-        rows += grown(name, timings, [work(grow(base, n)) for n in factors])
+        runs: dict[str, Steps] = {str(n): first if n == 1 else training(grow(base, n), devices=1) for n in factors}
+        timings = take_turns(runs | {LIMIT: product_in_jax(side)}, effort, pause=0.05)
+        rates += product_rate(timings.pop(LIMIT), side)
+        found.append((name, timings, [work(grow(base, n)) for n in factors]))
     seconds: dict[int, list[float]] = {count: [] for count in counts}
     for _ in range(times):
         for count in counts:
             seconds[count].append(on_devices(count, effort))
     timings = {str(count): Timing(each, each) for count, each in seconds.items()}
-    rows += grown("virtual devices", timings, [work(base)] * len(counts))
-    columns = ("", "times", "ms a step", "over the one before", "GFLOP/s")
-    text = "The quick start's perceptron of width 4." if quick else WHY.replace("\n", " ")
+    found.append((DEVICES_ROW, timings, [work(base)] * len(counts)))
+    for name, timings, operations in found:
+        rows += grown(name, timings, operations, median(rates))
+        sentences.append(from_first_to_last(name, timings, operations))
+    columns = ("", "times", "ms a step", "over the one before", "GFLOP/s", "% of the limit")
+    why = "The quick start's perceptron of width 4." if quick else WHY.replace("\n", " ")
+    text = (
+        f"{' '.join(sentences)} {why} The limit is a product of {side} x {side} matrices by XLA, in turns with steps."
+    )
     return [Table("Growth of a step", columns, rows, text)]
 
 
@@ -69,12 +79,21 @@ def work(config: Config) -> float:
     return 3 * config.batch_size * len(config.lanes) * forward_flops(config)
 
 
-def grown(name: str, timings: dict[str, Timing], operations: list[float]) -> list[tuple[str, ...]]:
-    """Make a row of each size."""
+def from_first_to_last(name: str, timings: dict[str, Timing], operations: list[float]) -> str:
+    """Say by how much time and arithmetic grew over all sizes."""
+    first, *_, last = timings
+    time, more = median(timings[last].ratios(timings[first])), operations[-1] / operations[0]
+    what = f"{last} {name} in place of {first}" if name == DEVICES_ROW else f"{last} times the {name}"
+    return f"{what}: {digits(time)} times the time, {digits(more)} times the arithmetic."
+
+
+def grown(name: str, timings: dict[str, Timing], operations: list[float], limit: float) -> list[tuple[str, ...]]:
+    """Make a row of each size; the limit is in GFLOP/s."""
     rows, before = [], None
     for (size, timing), each in zip(timings.items(), operations, strict=True):
         ratio = timing.over(before) if before else ""
-        rows.append(("" if before else name, size, timing.ms(), ratio, digits(1e-9 * each / timing.median)))
+        rate = 1e-9 * each / timing.median
+        rows.append(("" if before else name, size, timing.ms(), ratio, digits(rate), f"{100 * rate / limit:.3g}"))
         before = timing
     return rows
 
@@ -84,8 +103,7 @@ def on_devices(count: int, effort: Effort) -> float:
     flags = f"--xla_force_host_platform_device_count={count}"
     environment = os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
     code = f"from benchmarks.growth import Effort, report; report({effort})"
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    return printed(code, environment)
 
 
 def report(effort: Effort) -> None:

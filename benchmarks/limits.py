@@ -4,7 +4,9 @@ python -m benchmarks.limits
 """
 
 import os
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from statistics import median
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +14,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from benchmarks.page import Table, alone
-from benchmarks.turns import QUICK, Effort, Steps, Timing, import_torch, spread, take_turns
+from benchmarks.turns import QUICK, Effort, Steps, Timing, digits, import_torch, spread, take_turns
 
 CORES = os.cpu_count() or 1
 PRODUCT = 2048
@@ -83,14 +85,23 @@ def measure(effort: Effort) -> list[Table]:
     if torch:
         products["product by PyTorch, all cores"] = product_in_torch(torch, side)
     timings = take_turns(copies | products, effort, pause=0.1)
-    rows = [(name, spread([2e-9 * size / each for each in timings[name].seconds]), "") for name in copies]
-    rows += [(name, "", spread(product_rate(timings[name], side))) for name in products]
+    bandwidth = {name: [2e-9 * size / each for each in timings[name].seconds] for name in copies}
+    rates = {name: product_rate(timings[name], side) for name in products}
+    rows = [(name, spread(each), "") for name, each in bandwidth.items()]
+    rows += [(name, "", spread(each)) for name, each in rates.items()]
     text = (
+        f"This machine copies {digits(most(bandwidth))} GB/s and multiplies at {digits(most(rates))} GFLOP/s, medians "
+        "of the fastest ways below: what follows is measured against such copies and products. "
         f"A copy of {size / 2**20:.0f} MiB reads and writes each byte once, and both are counted; a product is of two "
         f"float32 matrices of {side} x {side}. The shares of a limit further down are of copies and products that took "
         "turns with what they limit."
     )
     return [Table("What the machine can do", ("", "GB/s", "GFLOP/s"), rows, text)]
+
+
+def most(rates: Mapping[str, Sequence[float]]) -> float:
+    """Return the highest median."""
+    return max(map(median, rates.values()))
 
 
 def cores() -> dict[str, int]:

@@ -5,47 +5,50 @@ python -m benchmarks.memory
 
 import json
 import resource
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from benchmarks.page import Table, alone
-from benchmarks.training_step import CASES, QUICK_CASES, SMALL_PRESET, in_torch
+from benchmarks.processes import printed
+from benchmarks.sentences import listed
+from benchmarks.training_step import CASES, LAYOUTS, QUICK_CASES, in_torch
 from benchmarks.turns import QUICK, Effort, digits, import_torch
 from mixup_jax.config import Config
 
-MIB = 2**20
+MIB, FIGURES = 2**20, ("arguments", "temporary", "before", "peak")
 
 
 def cases(effort: Effort) -> dict[str, Config]:
     """Return the networks to look at."""
-    return QUICK_CASES if effort == QUICK else CASES | SMALL_PRESET
+    return QUICK_CASES if effort == QUICK else CASES
 
 
 def measure(effort: Effort) -> list[Table]:
     """Start a process for each network and each contestant."""
-    rows = []
+    rows, sentences = [], []
     for name in cases(effort):
         ours = of_process(f"ours({name!r}, {effort})")
-        rows.append((name, "ours", *(digits(ours[key]) for key in ("arguments", "temporary", "before", "peak"))))
+        more = ours["peak"] - ours["before"]
+        rows.append((name, "ours", *(digits(ours[key]) for key in FIGURES), digits(more)))
         if import_torch():
             theirs = of_process(f"theirs({name!r}, {effort})")
-            rows.append(("", "PyTorch", "", "", digits(theirs["before"]), digits(theirs["peak"])))
+            other = theirs["peak"] - theirs["before"]
+            rows.append(("", "PyTorch", "", "", digits(theirs["before"]), digits(theirs["peak"]), digits(other)))
+            sentences.append(f"{digits(more / other)} times what PyTorch does ({name})")
     text = (
-        "MiB. Arguments: state and images that the program is given; temporary: what it holds beside them while it "
-        "runs (`memory_analysis` of the compiled program). Resident set of a process with the network in it, before "
-        "its first step and at its peak, compiling included; a library's own code is in both."
+        (f"Training makes our process grow by {listed(sentences)}. " if sentences else "")
+        + "MiB. Arguments: state and images that the program is given, without which there is no training; temporary: "
+        "what it holds beside them while it runs (`memory_analysis` of the compiled program). Resident: the most that "
+        "a process of its own came to hold before anything was built, libraries imported, and after two steps, "
+        "compiling included. PyTorch's images are channels last. One measurement each."
     )
-    columns = ("", "", "arguments", "temporary", "resident before", "resident at most")
+    columns = ("", "", "arguments", "temporary", "resident before", "resident at most", "more")
     return [Table("Peak memory of training", columns, rows, text)]
 
 
 def of_process(call: str) -> dict[str, float]:
     """Call a function of this module in a process of its own; return what it printed."""
-    code = f"from benchmarks.turns import Effort; from benchmarks import memory; memory.{call}"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    return printed(f"from benchmarks.turns import Effort; from benchmarks import memory; memory.{call}")
 
 
 def ours(name: str, effort: Effort) -> None:
@@ -66,10 +69,10 @@ def ours(name: str, effort: Effort) -> None:
 
 def theirs(name: str, effort: Effort) -> None:
     """Print what PyTorch takes, channels last."""
-    config = cases(effort)[name]
-    run = in_torch(config)["PyTorch, channels last"]
+    config, (layout, *_) = cases(effort)[name], LAYOUTS
+    import_torch()
     before = resident()
-    run(2)
+    in_torch(config, [layout])[layout](2)
     print(json.dumps({"before": before, "peak": resident()}))
 
 

@@ -5,7 +5,9 @@ python -m benchmarks.mixing
 
 import os
 import warnings
+from collections.abc import Iterable
 from functools import partial
+from statistics import median
 from typing import Any
 
 import jax
@@ -13,10 +15,13 @@ import numpy as np
 
 from benchmarks.limits import CORES, copy
 from benchmarks.page import Table, alone
-from benchmarks.turns import QUICK, Effort, Steps, import_torch, spread, take_turns
+from benchmarks.sentences import compared
+from benchmarks.turns import QUICK, Effort, Steps, Timing, digits, import_torch, spread, take_turns
 from mixup_jax import mixup
 
 CLASSES, PASS, COPY = 10, "a pass by XLA: x * 1.5", "a copy by NumPy"
+OURS, EACH = "ours: jit(mixup), alpha = 1", "ours, a lambda for each example"
+KERAS = "Keras's"
 SIZES = {"small images": (128, 64), "ImageNet's": (64, 224)}
 QUICK_SIZES = {"small images": (64, 32)}
 Batch = tuple[np.ndarray, np.ndarray]
@@ -68,7 +73,7 @@ def peers(batch: Batch) -> tuple[dict[str, Steps], list[str]]:
     runs, missing, torch = {}, [], import_torch()
     if torch:
         runs["released formula, PyTorch"] = released(torch, batch)
-    for name, make in (("timm", in_timm), ("torchvision", in_torchvision), ("Keras", in_keras)):
+    for name, make in (("timm", in_timm), ("torchvision", in_torchvision), (KERAS[:-2], in_keras)):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -117,23 +122,37 @@ def table(name: str, size: int, side: int, effort: Effort) -> Table:
     runs: dict[str, Steps] = {
         COPY: copy(x.nbytes, CORES),
         PASS: in_jax(lambda rng, x, y: (x * 1.5, y * 1.5), batch),
-        "ours: jit(mixup), alpha = 1": in_jax(partial(mixup, alpha=1.0), batch),
-        "ours, a lambda for each example": in_jax(partial(mixup, alpha=1.0, per="example"), batch),
+        OURS: in_jax(partial(mixup, alpha=1.0), batch),
+        EACH: in_jax(partial(mixup, alpha=1.0, per="example"), batch),
         **others,
     }
-    timings = take_turns(runs, effort)
+    timings = take_turns(runs, effort, pause=0.05)
     rows = []
     for title, timing in timings.items():
         share = spread([100 / each for each in timing.ratios(timings[COPY])])
         rows.append((title, timing.ms(), timing.over(timings[PASS]), share))
     text = (
-        f"{size} images of {side} x {side} x 3, float32: {x.nbytes / 2**20:.0f} MiB. Mixing must read every image and "
+        f"{beside_ours(timings, others)}{size} images of {side} x {side} x 3, float32: {x.nbytes / 2**20:.0f} MiB. "
+        "Mixing must read every image and "
         "write every image, which is one pass, as long as the partners, which are the same images, are still in a "
         "cache when they are read a second time; 1.5 passes if not. Labels and the draw of lambda and partners are "
-        "included. A copy writes where it wrote before; all others get new memory for each result, which costs large "
-        "batches more." + (f" Not installed: {', '.join(missing)}." if missing else "")
+        "included. PyTorch is eager, on all cores, with channels first; timm's mixes in place, with the batch turned "
+        "around; Keras's is called as a layer is, not compiled, and draws a lambda for each example. A copy "
+        "writes where "
+        "it wrote before; all others but timm's get new memory for each result."
+        + (f" Not installed: {', '.join(missing)}." if missing else "")
     )
     return Table(f"Mixing a batch: {name}", ("", "ms", "passes", "% of the speed of a copy"), rows, text)
+
+
+def beside_ours(timings: dict[str, Timing], others: Iterable[str]) -> str:
+    """Say how ours compares with a pass, and each of the others with ours of the same kind."""
+    passes = digits(median(timings[OURS].ratios(timings[PASS])))
+    sentences = [f"Ours takes {passes} passes, each of which reads the batch and writes one."]
+    for name in others:
+        same = timings[EACH if name == KERAS else OURS]
+        sentences.append(f"{name[0].upper()}{name[1:]} {compared(timings[name].ratios(same))}.")
+    return " ".join([*sentences, ""])
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from rich.table import Table as Grid
 from benchmarks.turns import FULL, QUICK, Effort
 
 QUICK_RUN = "**A quick run, small and hardly optimised, to see that everything works: the numbers mean nothing.**"
-PEERS = ("torch", "timm", "torchvision", "keras")
+PEERS = ("torch", "timm", "torchvision", "keras", "tensorflow-cpu")
 
 
 @dataclass(frozen=True)
@@ -88,27 +88,35 @@ def markdown(table: Table) -> str:
     return "\n".join([f"## {table.title}", "", *text, lines[0], rule, *lines[1:]])
 
 
-def preamble(made: dict[str, Any], effort: Effort, took: float) -> str:
-    """Say where, when and with what the page was measured; `made` is the `origin` of its beginning."""
+def preamble(made: dict[str, Any], effort: Effort, took: float, absent: Sequence[str]) -> str:
+    """Say where, when and with what the page was measured, and which sections are `absent`.
+
+    `made` is the `origin` of its beginning, with the load then.
+    """
     installed = made["versions"] | {name: _version(name) for name in PEERS}
     versions = ", ".join(f"{name} {number or 'not installed'}" for name, number in installed.items())
-    load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     device = f"{made['device']['kind']}, {memory:.0f} GiB of memory, {platform.system()} {platform.release()}"
     lines = [
         "# Benchmarks",
         "",
         *([QUICK_RUN, ""] if effort == QUICK else []),
+        *([f"**Not whole: without {', '.join(absent)}.**", ""] if absent else []),
         f"`{made['command']}`, {made['started'][:10]}, commit {made['commit']}, {took / 60:.0f} minutes.",
         "",
-        f"* {device}; load average at the end {load}",
+        f"* {device}; load average at the beginning {made['load']}, at the end {load_average()}",
         f"* {versions}",
         "",
-        f"Contestants take turns in one process, {effort.rounds} each. A figure is the median (least-most) of its",
-        "turns, a ratio is of turns that followed each other: what else the machine did hits both sides, so trust",
-        "ratios more than times.",
+        f"Where a section says nothing else, contestants take turns in one process, {effort.rounds} each that count",
+        "after one to warm up; compiling is not counted. A figure is the median (least-most) of its turns, a ratio",
+        "is of turns that followed each other: what else the machine did hits both sides; trust ratios more.",
     ]
     return "\n".join(lines)
+
+
+def load_average() -> str:
+    """Return how many processes wanted a core, in the last 1, 5 and 15 minutes."""
+    return ", ".join(f"{each:.1f}" for each in os.getloadavg())
 
 
 def _version(package: str) -> str | None:
@@ -118,8 +126,10 @@ def _version(package: str) -> str | None:
         return None
 
 
-def write(path: Path, tables: Sequence[Table], made: dict[str, Any], effort: Effort, took: float) -> None:
-    """Write the page; it took `took` seconds to make."""
-    parts = [preamble(made, effort, took), *map(markdown, tables)]
+def write(
+    path: Path, tables: Sequence[Table], made: dict[str, Any], effort: Effort, took: float, absent: Sequence[str]
+) -> None:
+    """Write the page; it took `took` seconds to make, and sections may be `absent`."""
+    parts = [preamble(made, effort, took, absent), *map(markdown, tables)]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n\n".join(parts) + "\n")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 import jax
 import numpy as np
@@ -23,6 +24,7 @@ from experiments.cifar import SMALL
 from experiments.quickstart import CLEAN
 from mixup_jax.data import load
 from mixup_jax.data.locations import default_data_dir
+from mixup_jax.training.loop import CHUNK_SECONDS
 
 LOADING = ("", "first, ms", "later, ms", "file, MiB", "later, GB/s", "a copy, GB/s")
 DATA = ("fashion_mnist", "cifar10")
@@ -53,9 +55,12 @@ def loading(effort: Effort) -> Table:
     with tempfile.TemporaryDirectory() as pictures:
         for name in [small_folder(Path(pictures))] if effort == QUICK else DATA:
             rows.append(first_and_later(name, folder, effort))
+    here = [row for row in rows if row[-1]]
+    sentences = [f"{name}: {first} ms the first time, {later} ms after that." for name, first, later, *_ in here]
     text = (
-        "The first load decodes every image and writes one file; later ones map it and compare its checksum (zlib's "
-        "CRC-32 of every byte), which is what they take their time for. Beside it: a copy of as many bytes by one core."
+        f"{' '.join([*sentences, ''])}The first load decodes every image and writes one file; later ones map it "
+        "and compare its checksum (zlib's CRC-32 of every byte). Beside it: a copy of as many bytes by one core. The "
+        "file is in the system's cache all the while."
     )
     return Table("Loading small data", LOADING, rows, text)
 
@@ -67,7 +72,7 @@ def first_and_later(name: str, folder: Path, effort: Effort) -> tuple[str, ...]:
         try:
             first = 1000 * seconds_of_load(name, folder)
         except FileNotFoundError:
-            return title, "not here", "", "", "", ""
+            return title, "not here", "", "", "", ""  # and cannot be downloaded
         later = [1000 * seconds_of_load(name, folder) for _ in range(effort.rounds)]
         size = next((cache / "mixup_jax" / "decoded").glob("*.arrays")).stat().st_size
     (limit,) = take_turns({"copy": copy(size, 1)}, effort).values()
@@ -94,7 +99,7 @@ def seconds_of_load(name: str, folder: Path) -> float:
 
 def host_work(effort: Effort) -> Table:
     """Time an epoch in one call, and in a call for each step: the difference is what the host adds."""
-    rows = []
+    rows, sentences = [], []
     presets = {"quick start's perceptron": CLEAN} | ({} if effort == QUICK else {"small preset": SMALL})
     for title, config in presets.items():
         run = training(
@@ -107,15 +112,16 @@ def host_work(effort: Effort) -> Table:
             jax.block_until_ready(run.carry)
 
         runs: dict[str, Steps] = {"call": lambda count, run=run: run(16 * count), "calls": one_by_one}
-        timings = take_turns(runs, effort)
+        timings = take_turns(runs, effort, pause=0.05)
         pairs = zip(timings["calls"].seconds, timings["call"].seconds, strict=True)
         per_call = [1000 * (many - one) / 15 for many, one in pairs]
+        sentences.append(f"{title}: {digits(median(per_call))} ms a call.")
         rows.append((title, timings["call"].ms(), timings["calls"].ms(), spread(per_call)))
     text = (
-        "The images lie on the device as uint8; batches are gathered, augmented and mixed inside of the program. All "
-        "that the host hands over is how many steps to take: 4 bytes a call, and a call lasts half a second. The "
-        "third column minus the second, shared among the 15 calls more, is what a call costs, the epoch's order of "
-        "images included."
+        f"{' '.join(sentences)} The images lie on the device as uint8; batches are gathered, augmented and "
+        "mixed inside of the program. All that the host hands over is how many steps to take, and a run's loop makes "
+        f"a call last {CHUNK_SECONDS:g} s. The third column minus the second, shared among the 15 calls more, is what "
+        "a call costs, the epoch's order of images included."
     )
     columns = ("16 steps", "in one call, ms", "in 16 calls, ms", "a call costs, ms")
     return Table("Work of the host", columns, rows, text)

@@ -4,18 +4,36 @@ python -m benchmarks.small_loops
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
+from statistics import median
+from typing import Any
 
 from benchmarks import torch_gan, torch_tabular
-from benchmarks.limits import CORES
+from benchmarks.limits import CORES, PRODUCT, product_in_jax, product_rate
 from benchmarks.page import Table, alone
-from benchmarks.turns import QUICK, Effort, Steps, import_torch, spread, take_turns
+from benchmarks.sentences import aim
+from benchmarks.turns import QUICK, Effort, Steps, digits, import_torch, spread, take_turns
+
+WIDTH, POINTS, ROWS, COLUMNS = 128, 64, 1000, 10
+OURS, LIMIT = "ours", "matrix product by XLA"
 
 
-def repeated(work: Callable[[], object]) -> Steps:
-    """Return work that is done again and again."""
+@dataclass(frozen=True)
+class Loop:
+    """A loop of each contestant, what it calls and how many pieces a call does, and the arithmetic of a piece."""
+
+    runs: dict[str, tuple[Callable[[], object], int]]
+    operations: float
+
+
+def repeated(work: Callable[[], object], torch: Any, threads: int) -> Steps:
+    """Return work that is done again and again, in PyTorch on so many threads."""
 
     def run(count: int) -> None:
+        if torch:
+            torch.set_num_threads(threads)
         for _ in range(count):
             work()
 
@@ -23,38 +41,76 @@ def repeated(work: Callable[[], object]) -> Steps:
 
 
 def measure(effort: Effort) -> list[Table]:
-    """Measure both; PyTorch on one thread, which is its fastest way with nets this small."""
+    """Measure both loops."""
     torch, quick = import_torch(), effort == QUICK
     seeds, steps = (2, 5) if quick else (20, 60)
-    data = torch_tabular.rows(1000, 10)
-    trainings = {"ours": (torch_tabular.ours(data, seeds, steps), seeds * len(torch_tabular.ALPHAS))}
-    games = {"ours": (torch_gan.ours(128, 64, steps), steps)}
-    if torch:
-        torch.set_num_threads(1)
-        trainings["PyTorch"] = partial(torch_tabular.pytorchs, data, steps), 1
-        games["PyTorch"] = torch_gan.pytorchs(128, 64, steps), steps
-    rows = rows_of("a network of table 4", trainings, effort) + rows_of("an iteration of the GAN", games, effort)
+    rows, ratios = [], {}
+    for title, loop in (("a network of table 4", tabular(seeds, steps)), ("an iteration of the GAN", gan(steps))):
+        found, fastest = rows_of(title, loop, effort)
+        rows += found
+        ratios |= {title: fastest} if fastest else {}
     if torch:
         torch.set_num_threads(CORES)
     text = (
-        f"A network of table 4 is {steps} steps of a perceptron of 2 x 128, batch 16; ours trains {seeds} seeds and "
-        "five alphas in one program. The GAN has 128 units a layer and 64 points a step. The aim is 5. PyTorch runs on "
-        "one thread." + ("" if torch else " It is not installed.")
+        (f"{aim(ratios, 5, least=True)} That is of PyTorch's faster way. " if ratios else "PyTorch is not installed. ")
+        + f"A network of table 4 is {steps} steps of a perceptron of 2 x {WIDTH}, batch {torch_tabular.BATCH}; ours "
+        f"trains {seeds} seeds and {len(torch_tabular.ALPHAS)} alphas in one program, PyTorch one network after "
+        "the other. "
+        f"The GAN has {WIDTH} units a layer and {POINTS} points a step. Ours is a loop inside of a compiled program, "
+        "PyTorch's an eager loop. GFLOP/s counts the layers' products; the limit is a large product by XLA, in turns."
     )
-    columns = ("", "", "ms", "its time over ours", "the same in processor time")
+    columns = ("", "", "ms", "its time over ours", "the same in processor time", "GFLOP/s", "% of the limit")
     return [Table("Loops of small networks", columns, rows, text)]
 
 
-def rows_of(title: str, runs: dict[str, tuple[Callable[[], object], int]], effort: Effort) -> list[tuple[str, ...]]:
-    """Time contestants, each with how many pieces it does at once, and make a row of each."""
-    timings = take_turns({name: repeated(work) for name, (work, _) in runs.items()}, effort)
-    rows = []
+def products(*sizes: int) -> int:
+    """Return the operations of a perceptron's forward pass on one example.
+
+    >>> products(2, 128, 1)
+    768
+    """
+    return 2 * sum(a * b for a, b in pairwise(sizes))
+
+
+def tabular(seeds: int, steps: int) -> Loop:
+    """Return the trainings of table 4; a piece is a network."""
+    data = torch_tabular.rows(ROWS, COLUMNS)
+    runs = {OURS: (torch_tabular.ours(data, seeds, steps), seeds * len(torch_tabular.ALPHAS))}
+    if import_torch():
+        runs["PyTorch"] = partial(torch_tabular.pytorchs, data, steps), 1
+    forward = products(COLUMNS, WIDTH, WIDTH, torch_tabular.CLASSES)
+    return Loop(runs, 3.0 * steps * torch_tabular.BATCH * forward)
+
+
+def gan(steps: int) -> Loop:
+    """Return the game; a piece is an iteration: 5 steps of the discriminator, one of the generator."""
+    runs = {OURS: (torch_gan.ours(WIDTH, POINTS, steps), steps)}
+    if import_torch():
+        runs["PyTorch"] = torch_gan.pytorchs(WIDTH, POINTS, steps), steps
+    generator, discriminator = (products(2, WIDTH, WIDTH, WIDTH, outputs) for outputs in (2, 1))
+    each = POINTS * (generator + 2 * 3 * discriminator), POINTS * 3 * (generator + 2 * discriminator)
+    return Loop(runs, float(torch_gan.STEPS * each[0] + each[1]))
+
+
+def rows_of(title: str, loop: Loop, effort: Effort) -> tuple[list[tuple[str, ...]], list[float]]:
+    """Time contestants, PyTorch on one thread and on all; return rows, and the ratios of its faster way to ours."""
+    torch, side, pieces, runs = import_torch(), 512 if effort == QUICK else PRODUCT, {}, {}
+    for name, (work, each) in loop.runs.items():
+        for threads in (CORES,) if name == OURS else sorted({1, CORES}):
+            full = name if name == OURS else f"{name}, {threads} thread{'s' * (threads > 1)}"
+            runs[full], pieces[full] = repeated(work, torch, threads), each
+    timings = take_turns(runs | {LIMIT: product_in_jax(side)}, effort, pause=0.05)
+    limit, ours = median(product_rate(timings.pop(LIMIT), side)), timings[OURS]
+    rows, ratios = [], {}
     for name, timing in timings.items():
-        pieces, factor = runs[name][1], runs[name][1] / runs["ours"][1]
-        processor = [a / (factor * b) for a, b in zip(timing.processor, timings["ours"].processor, strict=True)]
-        ratios = ("", "") if name == "ours" else (timing.over(timings["ours"], factor), spread(processor))
-        rows.append((title, name, spread([1000 * each / pieces for each in timing.seconds]), *ratios))
-    return rows
+        factor, rate = pieces[name] / pieces[OURS], 1e-9 * pieces[name] * loop.operations / timing.median
+        processor = [a / (factor * b) for a, b in zip(timing.processor, ours.processor, strict=True)]
+        if name != OURS:
+            ratios[name] = timing.ratios(ours, factor)
+        over = ("", "") if name == OURS else (spread(ratios[name]), spread(processor))
+        ms = spread([1000 * each / pieces[name] for each in timing.seconds])
+        rows.append((title, name, ms, *over, digits(rate), f"{100 * rate / limit:.3g}"))
+    return rows, min(ratios.values(), key=median, default=[])
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import inspect
 import time
 from importlib import import_module
+from types import SimpleNamespace
 
 import pytest
 
@@ -52,3 +53,22 @@ def test_every_section_can_be_measured(name):
 def test_a_section_that_is_not_there_is_refused_by_name():
     with pytest.raises(SystemExit, match=r"--only mixin: must be among limits, mixing"):
         main(only=("mixin",))
+
+
+def test_a_section_that_fails_is_named_and_the_others_are_on_the_page(tmp_path, monkeypatch):
+    def section(name):
+        def measure(effort):
+            if name.endswith("seeds"):
+                raise RuntimeError("no seeds today")
+            return [Table(name, ("", "ms"), [("ours", "1")])]
+
+        return SimpleNamespace(measure=measure)
+
+    monkeypatch.setattr("benchmarks.__main__.import_module", section)
+    page = tmp_path / "benchmarks.md"
+    with pytest.raises(SystemExit, match="failed, see above: seeds"):
+        main(only=("limits", "seeds", "growth"), out=page)
+    text = page.read_text()
+    assert "**Not whole: without seeds.**" in text
+    assert "## benchmarks.limits" in text
+    assert "## benchmarks.growth" in text
