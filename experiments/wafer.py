@@ -6,6 +6,7 @@ Slides (DMQA seminar, 2020), mean over five nets of "accuracy", of which they do
     python -m experiments.wafer small                                   # modes and heads; two CPU cores
     python -m experiments.wafer beyond --noise high                     # to the best recipe; two CPU cores
     python -m experiments.wafer slides                                  # the slides' table; an accelerator
+    python -m experiments.wafer patterns -o patterns.png                # a sheet of the 38 patterns, or of your maps
     python -m experiments.wafer train --source npz:maps.npz             # one network, on maps of your own
     python -m experiments.wafer predict runs/wafer/train-npz/network maps/  # a folder of maps to a CSV
 """
@@ -26,13 +27,19 @@ from mixup_jax.training.wafer_config import WaferConfig
 
 
 def main() -> None:
-    """Read the command line: predict, or a preset and its options."""
+    """Read the command line: predict, patterns, or a preset and its options."""
     cache_compilations()
     if sys.argv[1:2] == ["predict"]:
         del sys.argv[1]
         call(predict, prog="python -m experiments.wafer predict")
         return
-    text = f"{__doc__}\n`predict --help` has its own options."
+    if sys.argv[1:2] == ["patterns"]:
+        from experiments.wafer_sheet import patterns  # matplotlib takes a second to import
+
+        del sys.argv[1]
+        call(patterns, prog="python -m experiments.wafer patterns")
+        return
+    text = f"{__doc__}\n`predict --help` and `patterns --help` have their own options."
     preset, job = parse("wafer", text, PRESETS, "small", sys.argv[1:])
     run(preset, job)
 
@@ -51,8 +58,10 @@ def run(preset: str, job: WaferJob) -> None:
             maps = {key: load_wafer(key[0], **dict(key[1:]))}
         print(f"{name}", flush=True)
         results[name] = config, run_wafer(config, maps[key], folder / name, title=f"wafer {name}")
-    last = list(configs)[-1]
-    figures = draw_figures(folder, folder / last, last, maps[data_key(configs[last])])
+    recipes = [name for name, config in configs.items() if not config.data.learn_mixed]
+    last = (recipes or list(configs))[-1]
+    key = data_key(configs[last])
+    figures = draw_figures(folder, folder / last, last, maps.get(key) or load_wafer(key[0], **dict(key[1:])))
     contents = [content for _, content in results.values()]
     write_table(folder, main_table(preset, results, figures), contents)
     write_table(folder / "by_number", by_number_table(preset, results), contents)
@@ -72,7 +81,7 @@ def folder_words(preset: str, job: WaferJob) -> list[str]:
 def data_key(config: WaferConfig) -> tuple:
     """Return what the maps of a configuration depend on."""
     data = config.data
-    names = ("noise", "train_maps", "test_maps", "size")
+    names = ("noise", "train_maps", "test_maps", "size", "learn_mixed")
     return (data.source, *((name, getattr(data, name)) for name in names))
 
 

@@ -1,8 +1,10 @@
 """The figures of a table on wafer maps: which patterns are taken for which, and maps with what the network says."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from experiments.wafer_run import read_run, tested_maps
 from mixup_jax.data.wafer_patterns import DEFECTS, SHORT, pattern_name
@@ -13,6 +15,9 @@ from mixup_jax.report.wafer_pictures import OTHER, judged_maps, pattern_confusio
 
 SHOWN = 12
 """Maps that are shown, half of them wrongly judged where there are as many."""
+OVERLAYS = "Maps with several defects: overlays of held-out maps, not real mixed maps."
+BELOW = 0.2
+"""Inches below a picture in which this stands."""
 
 
 def draw_figures(folder: Path, workdir: Path, name: str, maps: WaferSplit) -> tuple[tuple[str, str], ...]:
@@ -20,19 +25,42 @@ def draw_figures(folder: Path, workdir: Path, name: str, maps: WaferSplit) -> tu
     config, content = read_run(workdir)
     tested = tested_maps(maps, config.data.normal)
     with np.load(workdir / "probabilities.npz", allow_pickle=False) as arrays:
-        probability = arrays["probability"][0]
+        probability, label = arrays["probability"][0], arrays["label"]
     chosen = apply_rule("thresholds", probability, content["rules"][0], tested.defects)
     short = SHORT if tested.defects == DEFECTS else tested.defects
-    truth, found = ([pattern_name(each, short) for each in sets] for sets in (tested.label, chosen))
+    truth, found = ([pattern_name(each, short) for each in sets] for sets in (label, chosen))
     rows, columns, share = confusion(truth, found)
-    save_png(pattern_confusion(share, rows, columns), folder / "figures" / "confusion.png")
+    laid = maps.mixed is None
+    save_png(said(pattern_confusion(share, rows, columns), laid), folder / "figures" / "confusion.png")
+    also = f" {OVERLAYS}" if laid else ""
+    shown = (
+        "figures/confusion.png",
+        f"Row {name}, first seed: share of each pattern's maps by the pattern chosen.{also}",
+    )
+    if not np.array_equal(label, tested.label):
+        warnings.warn(f"{workdir} was tested on other overlays, by an earlier version: no judged.png", stacklevel=2)
+        return (shown,)
     picked = pick(truth, found)
     picture = judged_maps(tested.maps[picked], [truth[i] for i in picked], [found[i] for i in picked])
-    save_png(picture, folder / "figures" / "judged.png")
+    save_png(said(picture, laid), folder / "figures" / "judged.png")
     return (
-        ("figures/confusion.png", f"Row {name}, first seed: share of each pattern's maps by the pattern chosen."),
-        ("figures/judged.png", f"Row {name}, first seed: maps, true pattern above, chosen one below."),
+        shown,
+        ("figures/judged.png", f"Row {name}, first seed: maps, true pattern above, chosen one below.{also}"),
     )
+
+
+def said(figure: Figure, laid: bool) -> Figure:
+    """Say in the picture itself, below it, that overlays stand in for maps with several defects, where they do."""
+    if laid:
+        width, height = figure.get_size_inches()
+        grown = height + BELOW
+        for axes in figure.axes:
+            left, bottom, wide, high = axes.get_position().bounds
+            axes.set_position((left, (bottom * height + BELOW) / grown, wide, high * height / grown))
+        figure.set_size_inches(width, grown)
+        figure.text(0.01, 0.05 / grown, OVERLAYS, fontsize=6)
+        figure.set_label(f"{figure.get_label()} {OVERLAYS}")
+    return figure
 
 
 def confusion(truth: list[str], found: list[str]) -> tuple[list[str], list[str], np.ndarray]:

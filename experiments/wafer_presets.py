@@ -52,10 +52,10 @@ SLIDES = WaferConfig(
 )
 BEST = replace(
     SMALL,
-    data=WaferData(train_maps=4000, turns=True),
+    data=WaferData(train_maps=4000, turns=True, average=True),
     composing=Composing(maps=6, probability=0.8, background="match", pairs="possible"),
     model=Model("wafer_net", width=32),
-    steps=2000,
+    steps=4000,
 )
 
 PRESETS = {
@@ -122,10 +122,10 @@ def rows(preset: str, job: WaferJob) -> dict[str, WaferConfig]:
 
 
 def climb(config: WaferConfig) -> dict[str, WaferConfig]:
-    """Return the steps from the overlay of the small table to the configuration itself."""
+    """Return the steps from the overlay of the small table to the configuration itself, and what bounds it."""
     start = replace(
         config,
-        data=replace(config.data, train_maps=min(400, config.data.train_maps), turns=False),
+        data=replace(config.data, train_maps=min(400, config.data.train_maps), turns=False, average=False),
         composing=Composing(),
         model=replace(config.model, width=min(SMALL.model.width, config.model.width)),
         steps=min(SMALL.steps, config.steps),
@@ -133,15 +133,22 @@ def climb(config: WaferConfig) -> dict[str, WaferConfig]:
     four = replace(config.composing, background="add", pairs="any")
     possible = replace(four, pairs="possible")
     matched = replace(start, composing=config.composing)
-    return {
+    varied = replace(matched, data=replace(config.data, average=False))
+    longer = replace(varied, steps=min(4 * start.steps, config.steps))
+    climbed = {
         "two": start,
         "four": replace(start, composing=four),
         "possible": replace(start, composing=possible),
         "matched": matched,
-        "varied": replace(matched, data=config.data),
-        "longer": replace(config, model=start.model),
-        "wider": config,
+        "varied": varied,
+        "longer": longer,
+        "wider": replace(longer, model=config.model),
+        "best": config,
     }
+    if config.data.source != "generator":
+        return climbed
+    seen = replace(config.data, learn_mixed=True, normal=False, train_maps=-(-config.data.train_maps // 4))
+    return climbed | {"bound": replace(config, data=seen, composing=Composing(mode="erm"))}
 
 
 def shrink(config: WaferConfig) -> WaferConfig:

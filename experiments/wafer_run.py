@@ -1,7 +1,7 @@
 """Train and measure one configuration on wafer maps, in a folder of its own; what is done is read again.
 
-The folder of a run: `wafer.json` (configuration, rules, every metric, where it comes from), `probabilities.npz` (of the
-test maps, for each seed) and `checkpoints/`.
+The folder of a run: `wafer.json` (configuration, rules, every metric, where it comes from), `metrics.jsonl` (the loss),
+`probabilities.npz` (of the test maps, for each seed) and `checkpoints/`.
 """
 
 import dataclasses
@@ -16,6 +16,7 @@ import numpy as np
 from mixup_jax.config import Model, Optimizer
 from mixup_jax.data.wafer_maps import WaferMaps
 from mixup_jax.data.wafer_source import WaferSplit
+from mixup_jax.evaluation.label_sets import even_weight
 from mixup_jax.evaluation.wafer_scores import choose_rules, measure, probabilities
 from mixup_jax.training import record
 from mixup_jax.training.provenance import origin
@@ -41,35 +42,46 @@ def run_wafer(config: WaferConfig, maps: WaferSplit, workdir: Path, *, title: st
         if "measured" in content:
             return content
         network = fit_wafer(config, maps.training, workdir, title=title)
+        lines = record.read_metrics(workdir, config.steps)  # none of a run of earlier versions
+        content |= {"train_loss": lines[-1]["train_loss"]} if lines else {}
         content |= evaluate(network, config, maps, workdir)
         record.write_json(workdir / NAME, content)
     return content
 
 
 def evaluate(network: WaferNetwork, config: WaferConfig, maps: WaferSplit, workdir: Path) -> Content:
-    """Return the rules of each seed and what they measure; leave the probabilities of the test maps in the folder."""
+    """Return the rules of each seed and what they measure; leave the probabilities of the test maps in the folder.
+
+    Every set of defects of the validation maps counts the same when rules are chosen: how many maps there are of each
+    is an accident, of the overlays above all.
+    """
     head, normal = config.composing.head, config.data.normal
     held_out = maps.validation if normal else maps.validation.take(maps.validation.number > 0)
     chosen_on = validation_maps(held_out, config.composing.background)
     tested = tested_maps(maps, normal)
     here = probabilities(network.logits(chosen_on.maps), head)
     there = probabilities(network.logits(tested.maps), head)
-    rules = [choose_rules(each, chosen_on.label, empty=normal) for each in here]
+    weight = even_weight(chosen_on.label)
+    rules = [choose_rules(each, chosen_on.label, empty=normal, weight=weight) for each in here]
     measured = [measure(each, tested.label, rule, tested.defects) for each, rule in zip(there, rules, strict=True)]
     validated = [measure(each, chosen_on.label, rule, tested.defects) for each, rule in zip(here, rules, strict=True)]
     np.savez_compressed(workdir / "probabilities.npz", probability=there.astype(np.float32), label=tested.label)
     digest = record.digest(jax.tree.map(np.asarray, network.state.params))
-    return {"rules": rules, "measured": measured, "validated": validated, "params_digest": digest}
+    made = {"rules": rules, "measured": measured, "validated": validated, "params_digest": digest}
+    return made | {"rules_chosen_by": "exact match, the mean over sets of defects"}
 
 
 def tested_maps(maps: WaferSplit, normal: bool) -> WaferMaps:
     """Return single and mixed test maps, and with `normal` those without a defect.
 
-    Where the source has no mixed maps, overlays of single ones stand in for them.
+    Where the source has no mixed maps, overlays of single ones stand in for them; what nothing was laid over is a
+    single map, which is there already.
     """
     single = maps.single if normal else maps.single.take(maps.single.number > 0)
     mixed = maps.mixed or overlaid(single.take(single.number == 1), "add", OVERLAY_SEED)
-    joined = (np.concatenate([getattr(part, name) for part in (single, mixed)]) for name in ("maps", "label"))
+    several = mixed.number > 1
+    parts = (single, mixed.take(several)) if several.any() else (single,)
+    joined = (np.concatenate([getattr(part, name) for part in parts]) for name in ("maps", "label"))
     return WaferMaps(single.name, single.mark, single.defects, *joined)
 
 
@@ -100,12 +112,13 @@ def _claim(config: WaferConfig, maps: WaferSplit, workdir: Path) -> Content:
     """Return the content of the folder's wafer.json, written now if there is none, or nothing was trained there yet."""
     plain = json.loads(json.dumps(dataclasses.asdict(config)))
     names = {"source": maps.training.name, "mark": maps.training.mark, "defects": list(maps.training.defects)}
-    fresh = {"config": plain, **names, "maps_digest": maps_digest(maps), **origin()}
+    mixed = {"mixed": "overlays" if maps.mixed is None else "maps"}  # what stands for maps with several defects
+    fresh = {"config": plain, **names, **mixed, "maps_digest": maps_digest(maps), **origin()}
     if (workdir / NAME).exists():
         _, content = read_run(workdir)
         misfit = _misfit(content, fresh, config.data.source)
         if not misfit:
-            return content
+            return mixed | content
         if "measured" in content or (workdir / "checkpoints").exists():
             raise ValueError(f"{workdir} holds {misfit}")
     record.write_json(workdir / NAME, fresh)

@@ -6,6 +6,7 @@ from typing import Any
 
 from experiments.wafer_presets import NETS
 from experiments.wafer_run import Content
+from experiments.wafer_words import words
 from mixup_jax.report.tables import Row, Table
 from mixup_jax.training.wafer_config import WaferConfig
 
@@ -42,22 +43,15 @@ BY_NUMBER: dict[str, tuple[str, ...]] = {
     "micro F1": ("thresholds", "micro_f1"),
     "macro F1": ("thresholds", "macro_f1"),
 }
-STEPS = {
-    "two": "overlay of two maps, as in the table of modes",
-    "four": "of up to six, each further one with probability 0.8",
-    "possible": "of types that occur together",
-    "matched": "with the background of one map",
-    "varied": "ten times the maps with one defect, turned and mirrored",
-    "longer": "trained four times as long",
-    "wider": "twice the channels",
-}
+OVERLAYS = "The source has no maps with several defects: tested on overlays of held-out maps, not on real mixed maps."
 
 
 def main_table(preset: str, results: Results, figures: Figures) -> Table:
     """Make the table of a preset: the slides' layout for theirs, else a row for each configuration."""
     if preset == "slides":
         return slides_table(results, figures)
-    rows = [row(title(preset, name, config), made, COLUMNS.values()) for name, (config, made) in results.items()]
+    titles = row_titles(preset, results)
+    rows = [row(titles[name], made, COLUMNS.values()) for name, (_, made) in results.items()]
     text = (
         "Per cent. The first column is of maps with one defect, all others of maps with 2 to 4. Trained on maps with "
         "one defect only; gap and thresholds are chosen on held-out maps with one defect and overlays of them."
@@ -67,12 +61,13 @@ def main_table(preset: str, results: Results, figures: Figures) -> Table:
 
 def by_number_table(preset: str, results: Results) -> Table:
     """Make a table of the metrics by the number of defects, with a threshold for each class."""
-    rows = []
-    for name, (config, made) in results.items():
-        group = title(preset, name, config)
+    rows, titles = [], row_titles(preset, results)
+    for name, (_, made) in results.items():
         for number in numbers(made):
             label = {"1": "1 defect", "mixed": "2 and more"}.get(number, f"{number} defects")
-            rows.append(replace(row(label, made, [(*path, number) for path in BY_NUMBER.values()]), group=group))
+            label += ", overlays" if overlays(made) and number not in ("0", "1") else ""
+            made_of = [(*path, number) for path in BY_NUMBER.values()]
+            rows.append(replace(row(label, made, made_of), group=titles[name]))
     text = "Per cent, by the number of defects of a map; sets are chosen with a threshold for each class."
     return _table(f"{preset}, by number of defects", results, text, tuple(BY_NUMBER), tuple(rows), ())
 
@@ -103,6 +98,7 @@ def slides_table(results: Results, figures: Figures) -> Table:
         ("mixed types: known-k exact", ("known_k_exact", "mixed"), ""),
         ("mixed types: exact match, threshold a class", ("thresholds", "exact_match", "mixed"), ""),
     ]
+    laid = any(overlays(content) for _, content in results.values())
     rows = []
     for group, path, test in groups:
         for mode in ("plain", "mixup"):
@@ -110,7 +106,8 @@ def slides_table(results: Results, figures: Figures) -> Table:
             values = tuple(per_cent(each[1], *path) if each else () for each in made)
             paper = SLIDES.get((test, mode), (None,) * len(NETS))
             shown = tuple(paper[list(NETS).index(net)] for net in nets)
-            rows.append(Row(mode, values, shown, group=group, note=UNSAID if test == "mixed" else ""))
+            name = group.replace("mixed types", "overlays of single types") if laid else group
+            rows.append(Row(mode, values, shown, group=name, note=UNSAID if test == "mixed" else ""))
     text = "Trained on maps with one defect only. The slides' numbers stand beside the metric that fits their size."
     return _table("slides", results, text, tuple(f"{NETS[net]}, %" for net in nets), tuple(rows), figures, SOURCE)
 
@@ -131,23 +128,27 @@ def per_cent(content: Content, *path: str) -> Values:
     return tuple(found)
 
 
-def title(preset: str, name: str, config: WaferConfig) -> str:
-    """Say what a row is.
+def row_titles(preset: str, results: Results) -> dict[str, str]:
+    """Say what each row is: its mode and head; of `beyond` the first one as a whole, then what is new in each."""
+    configs = {name: config for name, (config, _) in results.items()}
+    if preset != "beyond":
+        return {name: f"{config.composing.mode}, {config.composing.head}" for name, config in configs.items()}
+    before = [None, *configs.values()]
+    return {name: words(config, last) for (name, config), last in zip(configs.items(), before, strict=False)}
 
-    >>> title("small", "overlay-sigmoid", WaferConfig())
-    'overlay, sigmoid'
-    """
-    if preset.startswith("beyond"):
-        return STEPS[name]
-    return f"{config.composing.mode}, {config.composing.head}"
+
+def overlays(content: Content) -> bool:
+    """Return whether overlays stood in for maps with several defects, as wafer.json says."""
+    return content.get("mixed") == "overlays"
 
 
 def _table(preset: str, results: Results, text: str, columns: Any, rows: Any, figures: Any, source: str = "") -> Table:
     config, content = next(iter(results.values()))
+    laid = overlays(content)
     return Table(
         experiment="wafer",
-        title=f"Wafer maps with several defects ({preset})",
-        text=text,
+        title=f"Wafer maps with several defects{', tested on overlays' if laid else ''} ({preset})",
+        text=f"{text} {OVERLAYS}" if laid else text,
         mark=content["mark"],
         dataset=content["source"],
         model=", ".join(dict.fromkeys(each.model.model for each, _ in results.values())),

@@ -59,18 +59,27 @@ def pattern_name(label: np.ndarray, names: tuple[str, ...] = SHORT) -> str:
 
 
 def whole_wafer(defects: tuple[str, ...]) -> list[int]:
-    """Return the columns of the types, among these, that cover the whole wafer.
+    """Return the columns of the types, among these, that cover the whole wafer; known by their names in any spelling.
 
-    >>> whole_wafer(DEFECTS)
-    [5, 7]
+    >>> whole_wafer(DEFECTS), whole_wafer(("near_full", "Ring"))
+    ([5, 7], [0])
     """
-    return [defects.index(name) for name in WHOLE_WAFER if name in defects]
+    return [column for name in WHOLE_WAFER for column in _columns(name, defects)]
 
 
 def exclusive(defects: tuple[str, ...]) -> list[tuple[int, int]]:
-    """Return the pairs of columns, among these types, that do not occur together.
+    """Return the pairs of columns, among these types, that do not occur together; known by their names, see above.
 
-    >>> exclusive(DEFECTS)
-    [(0, 1), (2, 3)]
+    >>> exclusive(DEFECTS), exclusive(("edge loc", "Scratch", "EdgeRing"))
+    ([(0, 1), (2, 3)], [(0, 2)])
     """
-    return [(defects.index(a), defects.index(b)) for a, b in EXCLUSIVE if a in defects and b in defects]
+    return [(a, b) for one, other in EXCLUSIVE for a in _columns(one, defects) for b in _columns(other, defects)]
+
+
+def _columns(name: str, defects: tuple[str, ...]) -> list[int]:
+    """Return the columns of the types with this name, whatever its capitals, hyphens, underscores and spaces."""
+
+    def letters(text: str) -> str:
+        return "".join(filter(str.isalnum, text.lower()))
+
+    return [column for column, each in enumerate(defects) if letters(each) == letters(name)]

@@ -34,18 +34,27 @@ class WaferSplit:
     mixed: WaferMaps | None
 
 
-def load_wafer(source: str, *, noise: str, train_maps: int, test_maps: int, size: int) -> WaferSplit:
+def load_wafer(
+    source: str, *, noise: str, train_maps: int, test_maps: int, size: int, learn_mixed: bool = False
+) -> WaferSplit:
     """Load or draw maps: "generator", "mixedwm38:PATH.npz", "wm811k:PATH.pkl", "npz:PATH" or "folder:PATH".
 
     Files are split: of the maps with one defect, or none, 80 % train, 10 % validate and 10 % test, pattern by pattern,
     by a fixed seed; those with several defects are tested on, all of them. Maps of another size are resized.
 
-    Raises ValueError for an unknown source, a defect without enough maps, maps of which none holds a 1 or
-    none a 2, and what the readers raise.
+    Raises ValueError for an unknown source, a defect without enough maps, and what `read_wafer` raises.
+    """
+    if source == "generator":
+        return generate(noise, train_maps, test_maps, size, learn_mixed=learn_mixed)
+    return split(read_wafer(source, size))
+
+
+def read_wafer(source: str, size: int) -> WaferMaps:
+    """Read all maps of a file or a folder, KIND:PATH as in `load_wafer`, resized.
+
+    Raises ValueError for an unknown source, maps of which none holds a 1 or none a 2, and what the readers raise.
     """
     kind, _, path = source.partition(":")
-    if kind == "generator" and not path:
-        return generate(noise, train_maps, test_maps, size)
     if kind not in SOURCES[1:] or not path:
         raise ValueError(f"source is {source!r}; it must be generator, or one of {', '.join(SOURCES[1:])} and :PATH.")
     readers = {
@@ -54,11 +63,14 @@ def load_wafer(source: str, *, noise: str, train_maps: int, test_maps: int, size
         "folder": lambda path: read_folder(path, size),
         "wm811k": lambda path: read_wm811k(path, size),
     }
-    return split(resize_maps(check_convention(readers[kind](Path(path).expanduser())), size))
+    return resize_maps(check_convention(readers[kind](Path(path).expanduser())), size)
 
 
-def generate(noise: str, train_maps: int, test_maps: int, size: int) -> WaferSplit:
-    """Draw SYNTHETIC maps: `train_maps` of each defect to train on, `test_maps` of each pattern otherwise."""
+def generate(noise: str, train_maps: int, test_maps: int, size: int, *, learn_mixed: bool = False) -> WaferSplit:
+    """Draw SYNTHETIC maps: `train_maps` of each defect to train on, `test_maps` of each pattern otherwise.
+
+    With `learn_mixed` `train_maps` of each pattern but the one without a defect to train on.
+    """
     draw = jax.jit(draw_maps, static_argnames=("noise", "size"))
     name = f"generator, {noise} noise"
 
@@ -73,7 +85,7 @@ def generate(noise: str, train_maps: int, test_maps: int, size: int) -> WaferSpl
 
     learned = np.concatenate([SINGLES, np.repeat(PATTERNS[:1], NORMALS, axis=0)])
     return WaferSplit(
-        training=make(0, learned, train_maps),
+        training=make(4, np.concatenate([SINGLES, MIXED]), train_maps) if learn_mixed else make(0, learned, train_maps),
         validation=make(1, learned, test_maps),
         single=make(2, learned, test_maps),
         mixed=make(3, MIXED, test_maps),

@@ -2,13 +2,13 @@
 
 Rules that choose by probability always choose the likeliest class, so that no set is empty; unless `empty`, for
 networks that have learned maps without a defect. Thresholds and gaps are chosen on validation maps by `best_threshold`,
-`best_thresholds` and `best_gap`, never on test maps.
+`best_thresholds` and `best_gap`, never on test maps; with a `weight` for each map, such as `even_weight`'s.
 """
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from mixup_jax.evaluation.label_sets import Sets, exact_match
+from mixup_jax.evaluation.label_sets import Sets, Weight, exact_match
 
 Probabilities = Float[np.ndarray, "_ _"]
 Chosen = Bool[np.ndarray, "_ _"]
@@ -66,29 +66,33 @@ def log_odds(probability: np.ndarray) -> np.ndarray:
     return np.log(inside) - np.log1p(-inside)
 
 
-def best_threshold(probability: Probabilities, truth: Sets, *, empty: bool = False) -> float:
+def best_threshold(
+    probability: Probabilities, truth: Sets, *, empty: bool = False, weight: Weight | None = None
+) -> float:
     """Return the threshold with the most exact matches; the middle one where several have as many.
 
     >>> best_threshold(np.array([[0.9, 0.2], [0.8, 0.7]]), np.array([[1, 0], [1, 1]]))
     0.44
     """
-    return _best([(exact_match(above(probability, each, empty=empty), truth), each) for each in CANDIDATES])
+    return _best([(exact_match(above(probability, each, empty=empty), truth, weight), each) for each in CANDIDATES])
 
 
-def best_gap(probability: Probabilities, truth: Sets) -> float:
+def best_gap(probability: Probabilities, truth: Sets, *, weight: Weight | None = None) -> float:
     """Return the gap with the most exact matches; the middle one where several have as many."""
-    return _best([(exact_match(within_gap(probability, each), truth), each) for each in CANDIDATES])
+    return _best([(exact_match(within_gap(probability, each), truth, weight), each) for each in CANDIDATES])
 
 
-def best_thresholds(probability: Probabilities, truth: Sets, *, empty: bool = False, rounds: int = 3) -> np.ndarray:
+def best_thresholds(
+    probability: Probabilities, truth: Sets, *, empty: bool = False, rounds: int = 3, weight: Weight | None = None
+) -> np.ndarray:
     """Return a threshold for each class: from the best common one on, class by class that with most exact matches."""
-    found = np.full(probability.shape[1], best_threshold(probability, truth, empty=empty))
+    found = np.full(probability.shape[1], best_threshold(probability, truth, empty=empty, weight=weight))
     for _ in range(rounds):
         for column in range(len(found)):
             tried = []
             for each in CANDIDATES:
                 found_here = np.where(np.arange(len(found)) == column, each, found)
-                tried.append((exact_match(above(probability, found_here, empty=empty), truth), each))
+                tried.append((exact_match(above(probability, found_here, empty=empty), truth, weight), each))
             found[column] = _best(tried)
     return found
 
@@ -96,5 +100,5 @@ def best_thresholds(probability: Probabilities, truth: Sets, *, empty: bool = Fa
 def _best(tried: list[tuple[float, float]]) -> float:
     """Return the middle one of the best candidates."""
     most = max(share for share, _ in tried)
-    best = [value for share, value in tried if share == most]
+    best = [value for share, value in tried if share > most - 1e-9]  # weighted shares are rounded
     return round(float(best[(len(best) - 1) // 2]), 6)

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Integer
 
 Sets = Integer[np.ndarray, "_ _"] | Bool[np.ndarray, "_ _"]
 Scores = Float[np.ndarray, "_ _"]
+Weight = Float[np.ndarray, " _"]
 
 
 def single_accuracy(score: Scores, truth: Sets) -> float:
@@ -56,14 +57,26 @@ def known_k(score: Scores, truth: Sets) -> np.ndarray:
     return rank < number[:, None]
 
 
-def exact_match(chosen: Sets, truth: Sets) -> float:
-    """Return how often the set is right, all of it (subset accuracy).
+def exact_match(chosen: Sets, truth: Sets, weight: Weight | None = None) -> float:
+    """Return how often the set is right, all of it (subset accuracy); with a `weight` for each row, by their share.
 
     >>> exact_match(np.array([[1, 0], [1, 1]]), np.array([[1, 0], [1, 0]]))
     0.5
     """
     _check(chosen, truth)
-    return float(np.mean(np.all((chosen > 0) == (truth > 0), axis=1)))
+    return float(np.average(np.all((chosen > 0) == (truth > 0), axis=1), weights=weight))
+
+
+def even_weight(truth: Sets) -> Weight:
+    """Return a weight for each row with which every set of labels that occurs counts the same, however often it does.
+
+    The exact match is then the mean of the sets' own.
+
+    >>> even_weight(np.array([[1, 0], [1, 0], [1, 1]])).tolist()
+    [0.5, 0.5, 1.0]
+    """
+    _, of, count = np.unique(truth > 0, axis=0, return_inverse=True, return_counts=True)
+    return 1 / count[of.ravel()]
 
 
 def hamming_accuracy(chosen: Sets, truth: Sets) -> float:

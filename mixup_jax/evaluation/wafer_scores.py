@@ -9,7 +9,7 @@ from scipy.special import expit, softmax
 
 from mixup_jax.data.wafer_patterns import DEFECTS, PATTERNS
 from mixup_jax.evaluation import decisions, label_sets
-from mixup_jax.evaluation.label_sets import Sets
+from mixup_jax.evaluation.label_sets import Sets, Weight
 
 SCORES: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "top_1_in_set": label_sets.top_1_in_set,
@@ -35,12 +35,12 @@ def probabilities(logits: Float[np.ndarray, "*n classes"], head: str) -> np.ndar
     return softmax(logits, axis=-1) if head == "softmax" else expit(logits)
 
 
-def choose_rules(probability: np.ndarray, truth: Sets, *, empty: bool) -> dict[str, Any]:
-    """Choose gap and thresholds on validation maps."""
+def choose_rules(probability: np.ndarray, truth: Sets, *, empty: bool, weight: Weight | None = None) -> dict[str, Any]:
+    """Choose gap and thresholds on validation maps, each of which counts by its weight, if there is one."""
     return {
-        "gap": decisions.best_gap(probability, truth),
-        "threshold": decisions.best_threshold(probability, truth, empty=empty),
-        "thresholds": decisions.best_thresholds(probability, truth, empty=empty).tolist(),
+        "gap": decisions.best_gap(probability, truth, weight=weight),
+        "threshold": decisions.best_threshold(probability, truth, empty=empty, weight=weight),
+        "thresholds": decisions.best_thresholds(probability, truth, empty=empty, weight=weight).tolist(),
         "empty": empty,
     }
 

@@ -10,7 +10,7 @@ SMALLEST = 8
 
 @dataclass(frozen=True)
 class WaferData:
-    """What is learned from: maps with one defect, never those with several."""
+    """What is learned from: maps with one defect, never those with several, unless it is said."""
 
     source: str = "generator"
     """generator, or a file or folder of maps: mixedwm38:PATH.npz, wm811k:PATH.pkl, npz:PATH, folder:PATH."""
@@ -26,6 +26,10 @@ class WaferData:
     """Also train on maps without a defect, as a label of zeros (sigmoid head)."""
     turns: bool = False
     """Turn and mirror training maps at random, as far as a square allows."""
+    average: bool = False
+    """With turns: judge a map by its eight turned and mirrored versions, by the mean of their logits."""
+    learn_mixed: bool = False
+    """Learn from maps with several defects: no recipe, but the most that one can reach (generator, mode erm)."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Composing:
     """add: the background of all maps. match: that of one map, the others' is taken away first (overlay)."""
     pairs: Literal["any", "possible"] = "any"
     """any: all defects are laid over each other. possible: different ones that occur together; nothing over Near-Full
-    or Random, not Center over Donut, not Edge-Loc over Edge-Ring (overlay)."""
+    or Random, not Center over Donut, not Edge-Loc over Edge-Ring, known by these names in any spelling (overlay)."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,8 @@ class WaferConfig:
                     raise ValueError(
                         f"{name} is for the mode overlay, got {getattr(composing, name)} with {composing.mode}."
                     )
+        if self.data.learn_mixed and (self.data.source != "generator" or composing.mode != "erm"):
+            raise ValueError("learn_mixed is for the generator's maps and the mode erm, as a bound for other recipes.")
         for name in ("ema", "accumulate"):
             if (given := getattr(self.optimizer, name)) != getattr(Optimizer(), name):
                 raise ValueError(f"{name} does nothing for wafer maps, got {given}: leave it out.")

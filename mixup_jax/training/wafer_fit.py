@@ -1,4 +1,8 @@
-"""Train on wafer maps: the compiled programs for all seeds of a run, its checkpoints, the network that it leaves."""
+"""Train on wafer maps: the compiled programs for all seeds of a run, its checkpoints, the network that it leaves.
+
+`metrics.jsonl` has a line at each of `LINES` steps, the same however a run was interrupted: `step`, `lr`, and
+`train_loss`, for each seed the mean over the steps since the line before.
+"""
 
 import time
 from collections.abc import Callable
@@ -14,6 +18,7 @@ from jax import Array
 from mixup_jax.data.wafer_maps import WaferMaps, channels
 from mixup_jax.errors import CheckpointError, NotFinite
 from mixup_jax.evaluation.classification import in_batches
+from mixup_jax.training import record
 from mixup_jax.training.checkpoint import open_checkpoints
 from mixup_jax.training.programs import NEVER
 from mixup_jax.training.progress import progress_bar
@@ -21,18 +26,24 @@ from mixup_jax.training.side_by_side import side_by_side
 from mixup_jax.training.state import TrainState, init_state
 from mixup_jax.training.stopping import stop_on_signals
 from mixup_jax.training.wafer_config import WaferConfig
-from mixup_jax.training.wafer_step import Pool, WaferRecipe, make_pool, make_wafer_recipe, wafer_step
+from mixup_jax.training.wafer_step import Pool, WaferRecipe, all_turns, make_pool, make_wafer_recipe, wafer_step
 
 CHUNK_SECONDS, SAVE_SECONDS = 2.0, 60.0
+LINES = 50
+"""Of metrics.jsonl, or as many as there are steps."""
 BATCH = 100
 """Maps of a batch that is predicted."""
 
 
 class Progress(NamedTuple):
-    """What a checkpoint holds: the states of all seeds, and the first step that was not finite, int32 (seeds,)."""
+    """What a checkpoint holds: the states of all seeds, the first step that was not finite, int32 (seeds,), and of the
+    steps since the last line of metrics.jsonl the sum of the losses, float32 (seeds,), and the number, int32 (seeds,).
+    """
 
     state: TrainState
     bad_step: Array
+    loss: Array
+    counted: Array
 
 
 @dataclass(frozen=True)
@@ -54,14 +65,21 @@ def make_wafer_programs(recipe: WaferRecipe, size: int) -> WaferPrograms:
         def body(_: Any, progress: Progress) -> Progress:
             state, metrics = wafer_step(progress.state, pool, recipe)
             finite = jnp.isfinite(metrics["loss"]) & jnp.isfinite(metrics["grad_norm"])
-            here = jnp.where(finite, NEVER, progress.state.step)
-            return Progress(state, jnp.minimum(progress.bad_step, here))
+            bad_step = jnp.minimum(progress.bad_step, jnp.where(finite, NEVER, progress.state.step))
+            return Progress(state, bad_step, progress.loss + metrics["loss"], progress.counted + 1)
 
         return jax.lax.fori_loop(0, count, body, progress)
 
     def logits(state: TrainState, batches: Array) -> Array:
         variables = {"params": state.params, "batch_stats": state.batch_stats}
-        return jax.lax.map(lambda maps: recipe.model.apply(variables, channels(maps), train=False), batches)
+
+        def judge(maps: Array) -> Any:
+            return recipe.model.apply(variables, channels(maps), train=False)
+
+        def mean(maps: Array) -> Any:
+            return jax.lax.map(judge, all_turns(maps)).mean(axis=0)
+
+        return jax.lax.map(mean if recipe.average else judge, batches)
 
     return WaferPrograms(
         init=jax.jit(side_by_side(init, (0,))),
@@ -89,15 +107,18 @@ def fit_wafer(config: WaferConfig, training: WaferMaps, workdir: Path, *, title:
 
     Raises `Stopped` after a signal, `NotFinite`, and what `make_pool` raises.
     """
-    programs, start = _begin(config, training.defects)
-    pool = make_pool(training, config.data.normal, config.composing.background)
+    recipe = make_wafer_recipe(config, training.defects)
+    programs, start = _begin(config, recipe)
+    pool = make_pool(training, config.data.normal, config.composing.background, mixed=config.data.learn_mixed)
     with stop_on_signals() as stop, open_checkpoints(workdir / "checkpoints", keep=1) as checkpoints:
         progress = checkpoints.restore(start) or start
-        step, count, saved = int(progress.state.step[0]), 1, time.perf_counter()
+        step, chunk, saved = int(progress.state.step[0]), 1, time.perf_counter()
+        record.read_metrics(workdir, step)  # cuts off what comes again
         with progress_bar(title or workdir.name, config.steps, step, show=True) as bar:
             while step < config.steps:
                 began = time.perf_counter()
-                count = min(count, config.steps - step)
+                mark = next_line(step, config.steps)
+                count = min(chunk, mark - step)
                 progress = programs.train(progress, pool, np.int32(count))
                 bad_step = np.asarray(progress.bad_step)
                 if bad_step.min() < NEVER:
@@ -106,11 +127,16 @@ def fit_wafer(config: WaferConfig, training: WaferMaps, workdir: Path, *, title:
                 step += count
                 seconds = time.perf_counter() - began
                 bar.update(step, count * config.batch_size * config.seeds / seconds)
-                count = max(1, min(2 * count, int(count * CHUNK_SECONDS / seconds)))
-                if step == config.steps or stop.requested() or time.perf_counter() - saved > SAVE_SECONDS:
+                chunk = max(1, min(2 * chunk, int(count * CHUNK_SECONDS / seconds)))
+                if step == mark:
+                    loss, lr = np.asarray(progress.loss / progress.counted), float(recipe.schedule(step - 1))
+                    record.append_metrics(workdir, {"step": step, "lr": lr, "train_loss": loss.tolist()})
+                    progress = progress._replace(loss=start.loss, counted=start.counted)
+                ended, asked = step == config.steps, stop.requested()
+                if ended or asked or time.perf_counter() - saved > SAVE_SECONDS:
                     checkpoints.save(progress, step, None)
                     saved = time.perf_counter()
-                if stop.requested() and step < config.steps:
+                if asked and not ended:
                     checkpoints.wait()
                     raise stop.stopped(f"at step {step} of {config.steps}; the same command goes on from there.")
     return WaferNetwork(programs, progress.state)
@@ -118,7 +144,7 @@ def fit_wafer(config: WaferConfig, training: WaferMaps, workdir: Path, *, title:
 
 def load_wafer_network(config: WaferConfig, defects: tuple[str, ...], workdir: Path) -> WaferNetwork:
     """Load what `fit_wafer` has left in a folder; raises CheckpointError where there is none, or it is not trained."""
-    programs, start = _begin(config, defects)
+    programs, start = _begin(config, make_wafer_recipe(config, defects))
     if not (workdir / "checkpoints").is_dir():
         raise CheckpointError(f"{workdir} holds no checkpoint; train first.")
     with open_checkpoints(workdir / "checkpoints", keep=1) as checkpoints:
@@ -128,7 +154,18 @@ def load_wafer_network(config: WaferConfig, defects: tuple[str, ...], workdir: P
     return WaferNetwork(programs, progress.state)
 
 
-def _begin(config: WaferConfig, defects: tuple[str, ...]) -> tuple[WaferPrograms, Progress]:
-    programs = make_wafer_programs(make_wafer_recipe(config, defects), config.data.size)
+def next_line(step: int, steps: int) -> int:
+    """Return the first step after this one at which there is a line of metrics.jsonl.
+
+    >>> [next_line(step, 2000) for step in (0, 39, 40, 1999)], next_line(1, 3)
+    ([40, 40, 80, 2000], 2)
+    """
+    lines = min(LINES, steps)
+    return next(mark for line in range(lines) if (mark := steps * (line + 1) // lines) > step)
+
+
+def _begin(config: WaferConfig, recipe: WaferRecipe) -> tuple[WaferPrograms, Progress]:
+    programs = make_wafer_programs(recipe, config.data.size)
     seeds = jnp.arange(config.seed, config.seed + config.seeds, dtype=jnp.uint32)
-    return programs, Progress(programs.init(seeds), jnp.full(config.seeds, NEVER, jnp.int32))
+    bad_step, nothing = jnp.full(config.seeds, NEVER, jnp.int32), jnp.zeros(config.seeds)
+    return programs, Progress(programs.init(seeds), bad_step, nothing, nothing.astype(jnp.int32))

@@ -15,6 +15,7 @@ import numpy as np
 import optax
 from jax import Array
 
+from mixup_jax.data.progress import progress
 from mixup_jax.data.wafer_background import take_background_away
 from mixup_jax.data.wafer_maps import WaferMaps, channels
 from mixup_jax.models import build
@@ -49,6 +50,7 @@ class WaferRecipe:
     schedule: Schedule
     composing: Composing
     turns: bool
+    average: bool
     batch_size: int
     defects: tuple[str, ...]
 
@@ -61,16 +63,20 @@ def make_wafer_recipe(config: WaferConfig, defects: tuple[str, ...]) -> WaferRec
         schedule=learning_rate(config.optimizer, 1.0, config.steps),
         composing=config.composing,
         turns=config.data.turns,
+        average=config.data.turns and config.data.average,
         batch_size=config.batch_size,
         defects=defects,
     )
 
 
-def make_pool(maps: WaferMaps, normal: bool, background: str = "add") -> Pool:
+def make_pool(maps: WaferMaps, normal: bool, background: str = "add", *, mixed: bool = False) -> Pool:
     """Order maps with one defect, and those without if `normal`, by class; with "match" take their background away.
 
-    Raises ValueError where a class has no map, and where a map has several defects: none may be learned from.
+    Raises ValueError where a class has no map, and where a map has several defects: none may be learned from, but if
+    `mixed`, when every set of defects is a class.
     """
+    if mixed:
+        return _pool_of_sets(maps)
     if maps.number.max() > 1:
         raise ValueError(f"{maps.name}: training maps must have one defect, got {int(maps.number.max())}.")
     maps = maps.take(maps.number > 0) if not normal else maps
@@ -88,15 +94,23 @@ def make_pool(maps: WaferMaps, normal: bool, background: str = "add") -> Pool:
     return Pool(*map(jnp.asarray, arrays))._replace(defect=defect)
 
 
+def _pool_of_sets(maps: WaferMaps) -> Pool:
+    _, sets, count = np.unique(maps.label, axis=0, return_inverse=True, return_counts=True)
+    order = np.argsort(sets.ravel(), kind="stable")
+    label, start = maps.label[order].astype(np.float32), np.cumsum(count) - count
+    return Pool(*map(jnp.asarray, (maps.maps[order], label, start.astype(np.int32), count.astype(np.int32))))
+
+
 def without_background(maps: np.ndarray, seed: int = 0) -> np.ndarray:
     """Return maps, uint8 (n, height, width), with those dies passing whose failure the background explains."""
     take = jax.jit(take_background_away)
     found = []
-    for start in range(0, len(maps), PART):
+    for start in progress(range(0, len(maps), PART), "taking the background away"):
         piece = maps[start : start + PART]
         empty = np.zeros((PART - len(piece), *piece.shape[1:]), np.uint8)
         both = channels(jnp.asarray(np.concatenate([piece, empty])))
-        fail = take(jax.random.fold_in(jax.random.key(seed), start), both[..., 0], both[..., 1])
+        exists = both[:1, ..., 1] if ((piece > 0) == (piece[0] > 0)).all() else both[..., 1]
+        fail = take(jax.random.fold_in(jax.random.key(seed), start), both[..., 0], exists)
         found.append(np.asarray(both[..., 1] + fail).astype(np.uint8)[: len(piece)])
     return np.concatenate(found)
 
@@ -151,7 +165,7 @@ def take_batch(rng: Array, pool: Pool, size: int, turns: bool) -> Batch:
 
 
 def turn(rng: Array, maps: Array) -> Array:
-    """Turn each map by a random one of the square's eight symmetries.
+    """Turn each map by a random one of the square's eight symmetries (see `all_turns`).
 
     >>> maps = jnp.arange(4, dtype=jnp.uint8).reshape(1, 2, 2)
     >>> sorted(turn(jax.random.key(1), maps).ravel().tolist())
@@ -161,3 +175,15 @@ def turn(rng: Array, maps: Array) -> Array:
     maps = jnp.where(flips[0], maps[:, ::-1], maps)
     maps = jnp.where(flips[1], maps[:, :, ::-1], maps)
     return jnp.where(flips[2], maps.swapaxes(1, 2), maps)
+
+
+def all_turns(maps: Array) -> Array:
+    """Return maps (n, size, size) in each of the square's eight symmetries, (8, n, size, size), as they are first.
+
+    >>> len(set(map(str, all_turns(jnp.arange(4).reshape(1, 2, 2)).tolist())))
+    8
+    """
+    turned = maps[None]
+    for other in (lambda m: m[:, :, ::-1], lambda m: m[:, :, :, ::-1], lambda m: m.swapaxes(2, 3)):
+        turned = jnp.concatenate([turned, other(turned)])
+    return turned

@@ -34,9 +34,9 @@ def overlaid(maps: WaferMaps, background: str, seed: int) -> WaferMaps:
 
 
 def validation_maps(maps: WaferMaps, background: str) -> WaferMaps:
-    """Return held-out maps of one defect (or none) and overlays of those that leave room for another."""
+    """Return held-out maps of one defect (or none) and overlays of those that leave room for another, if any do."""
     laid = (maps.number == 1) & ~maps.label[:, whole_wafer(maps.defects)].any(axis=1)
-    single = maps.take(laid)
-    parts = [maps, *(overlaid(single, background, seed) for seed in range(OVERLAYS))]
+    single = maps.take(laid) if laid.any() else None
+    parts = [maps, *(overlaid(single, background, seed) for seed in range(OVERLAYS) if single)]
     joined = (np.concatenate([getattr(part, name) for part in parts]) for name in ("maps", "label"))
     return WaferMaps(f"{maps.name} and overlays", maps.mark, maps.defects, *joined)

@@ -48,10 +48,26 @@ def test_nothing_goes_where_there_is_no_background(rng):
     assert np.array_equal(take_background_away(rng, fail, jnp.ones((1, 20, 20))), fail)
 
 
-def test_windows_are_a_square_and_lines_about_a_die_that_does_not_count_itself():
+def test_windows_are_a_square_and_rays_about_a_die_that_does_not_count_itself():
     windows = WINDOWS[:, :, 0]
+    middle = len(windows) // 2
     assert windows[..., 0].sum() == 24
-    assert (windows[..., 1:].sum(axis=(0, 1)) == 8).all()
-    assert not windows[4, 4].any()
-    assert len(np.unique(windows.reshape(81, -1), axis=1).T) == 13
-    assert np.array_equal(windows, windows[::-1, ::-1])
+    assert (windows[..., 1:].sum(axis=(0, 1)) == 7).all()
+    assert not windows[middle, middle].any()
+    assert len(np.unique(windows.reshape(-1, 33), axis=1).T) == 33
+    turned = np.rot90(windows)  # by a quarter: the rays are those of eight directions further on
+    assert {ray.tobytes() for ray in turned.reshape(-1, 33).T} == {ray.tobytes() for ray in windows.reshape(-1, 33).T}
+    assert np.array_equal(windows[::-1, ::-1, 1:17], windows[..., 17:])  # opposite rays, which make a line
+
+
+def test_one_map_of_what_exists_is_as_good_as_one_for_each(rng, stripped):
+    before = jnp.asarray(stripped["S"][0])
+    exists = jnp.asarray(channels(jax.jit(draw_maps)(rng, jnp.zeros((1, 8), jnp.uint8)))[..., 1])
+    one, each = (take_background_away(rng, before, e) for e in (exists, jnp.tile(exists, (len(before), 1, 1))))
+    assert np.array_equal(one, each)
+
+
+def test_a_few_dies_of_a_map_with_nothing_but_background_stay(rng):
+    fail, exists = np.moveaxis(channels(jax.jit(draw_maps)(rng, jnp.zeros((50, 8), jnp.uint8))), -1, 0)
+    after = jax.jit(take_background_away)(rng, jnp.asarray(fail), jnp.asarray(exists))
+    assert after.sum() < 0.1 * fail.sum()

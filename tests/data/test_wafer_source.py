@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from mixup_jax.data import wafer_source
 from mixup_jax.data.wafer_maps import WaferMaps
 from mixup_jax.data.wafer_patterns import DEFECTS, MIXED, PATTERNS
-from mixup_jax.data.wafer_source import generate, load_wafer, split
+from mixup_jax.data.wafer_source import generate, load_wafer, read_wafer, split
 
 
 def archive_of(count):
@@ -57,7 +58,8 @@ def test_a_source_is_read_by_its_kind_and_resized(tmp_path):
         found = load_wafer(f"{kind}:{tmp_path / 'maps.npz'}", **options)
         assert found.training.maps.shape == (9 * 8, 20, 20)
         assert found.training.mark == "REAL"
-    for wrong in ("generators", "npz", "npz:", "generator:x"):
+    assert np.array_equal(read_wafer(f"npz:{tmp_path / 'maps.npz'}", 20).label, whole.label)  # all, in their order
+    for wrong in ("generators", "npz", "npz:", "generator:x", "generator:"):
         with pytest.raises(ValueError, match=rf"source is '{wrong}'; it must be generator, or one of mixedwm38"):
             load_wafer(wrong, **options)
 
@@ -70,11 +72,12 @@ def test_maps_of_two_values_are_no_source(found, missing, tmp_path):
         load_wafer(f"npz:{tmp_path / 'maps.npz'}", noise="low", train_maps=1, test_maps=1, size=12)
 
 
-@pytest.mark.exhaustive
-def test_the_generator_draws_singles_to_learn_and_all_mixtures_to_test_on():
-    parts = generate("low", 3, 2, 52)
+def test_the_generator_draws_singles_to_learn_and_all_mixtures_to_test_on(monkeypatch):
+    monkeypatch.setattr(wafer_source, "PART", 60)
+    parts = generate("low", 3, 2, 16)
     assert (np.unique(parts.training.label, axis=0, return_counts=True)[1] == [6, *[3] * 8]).all()
     assert parts.training.number.max() == parts.validation.number.max() == parts.single.number.max() == 1
     assert np.array_equal(parts.mixed.label, np.repeat(MIXED, 2, axis=0))
-    assert not contents(parts.training) & contents(parts.validation) & contents(parts.single)
+    every = [parts.training, parts.validation, parts.single, parts.mixed]
+    assert sum(map(len, every)) == len(set.union(*map(contents, every))) == 9 * 3 + 3 + 2 * (9 * 2 + 2) + 29 * 2
     assert parts.training.mark == "SYNTHETIC"

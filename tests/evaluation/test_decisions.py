@@ -5,7 +5,7 @@ import pytest
 
 from mixup_jax.data.wafer_patterns import PATTERNS
 from mixup_jax.evaluation import decisions
-from mixup_jax.evaluation.label_sets import exact_match
+from mixup_jax.evaluation.label_sets import even_weight, exact_match
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +79,39 @@ def test_no_other_candidate_is_better(validation):
         assert exact_match(decisions.within_gap(probability, each), truth) <= gap
     by_class = decisions.best_thresholds(probability, truth)
     assert exact_match(decisions.above(probability, by_class), truth) >= found
+
+
+def choices(probability, truth, weight=None):
+    return (
+        decisions.best_gap(probability, truth, weight=weight),
+        decisions.best_threshold(probability, truth, weight=weight),
+        decisions.best_thresholds(probability, truth, weight=weight).tolist(),
+    )
+
+
+def test_equal_weights_choose_what_no_weights_do(validation):
+    assert choices(*validation) == choices(*validation, np.full(len(validation[1]), 0.7))
+
+
+def test_a_weight_is_so_many_copies_of_a_map(validation):
+    probability, truth = (each[:60] for each in validation)
+    copies = np.random.default_rng(2).integers(1, 5, len(truth))
+    repeated = (np.repeat(each, copies, axis=0) for each in (probability, truth))
+    assert choices(probability, truth, copies / copies.max()) == choices(*repeated)
+
+
+def test_with_even_weights_more_copies_of_a_set_change_no_choice(validation):
+    probability, truth = validation
+    common = (truth == truth[0]).all(axis=1)
+    more = [np.concatenate([each, *[each[common]] * 9]) for each in validation]
+    assert choices(probability, truth, even_weight(truth)) == choices(*more, even_weight(more[1]))
+    assert even_weight(truth).sum() == pytest.approx(len(np.unique(truth, axis=0)))
+
+
+def test_with_even_weights_the_rare_set_counts_as_much_as_the_frequent_one():
+    probability = np.array([[0.9, 0.6]] * 3 + [[0.9, 0.4]])  # no threshold is right for both sets
+    truth = np.array([[1, 0]] * 3 + [[1, 1]])
+    assert exact_match(decisions.above(probability, 0.8), truth) == 0.75
+    for threshold in (0.3, 0.8):
+        chosen = decisions.above(probability, threshold)
+        assert exact_match(chosen, truth, even_weight(truth)) == pytest.approx(0.5)

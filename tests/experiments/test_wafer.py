@@ -6,16 +6,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from experiments import report, wafer, wafer_run, wafer_tables
+from experiments import report, wafer, wafer_run
 from experiments.wafer_figures import pick
 from experiments.wafer_predict import predict
 from experiments.wafer_presets import NETS, PRESETS, rows
 from experiments.wafer_run import read_run, run_wafer
 from mixup_jax.config import Optimizer
 from mixup_jax.data.wafer_maps import WaferMaps
-from mixup_jax.data.wafer_source import WaferSplit
+from mixup_jax.data.wafer_patterns import DEFECTS, MIXED
+from mixup_jax.data.wafer_source import WaferSplit, generate
 from mixup_jax.models import MODELS
 from mixup_jax.report.tables import find_tables
+from mixup_jax.training import record
 from mixup_jax.training.wafer_config import Composing, WaferConfig, WaferData
 
 
@@ -36,11 +38,29 @@ def test_rows_are_what_the_tables_promise():
         rows("small", replace(small, config=replace(small.config, composing=Composing(head="softmax"))))
 
 
-def test_the_climb_begins_with_the_small_tables_overlay_and_ends_with_the_recipe():
-    climb = rows("beyond", PRESETS["beyond"][1])
+def test_the_climb_begins_with_the_small_tables_overlay_and_ends_with_the_recipe_and_its_bound():
+    job = PRESETS["beyond"][1]
+    climb = rows("beyond", job)
     assert climb["two"] == rows("small", PRESETS["small"][1])["overlay-sigmoid"]
-    assert climb["wider"] == PRESETS["beyond"][1].config
-    assert list(climb) == list(wafer_tables.STEPS)
+    assert climb["best"] == job.config
+    *recipes, bound = climb.values()
+    assert bound.data.learn_mixed
+    assert not any(each.data.learn_mixed for each in recipes)
+    assert (bound.model, bound.steps, bound.optimizer) == (job.config.model, job.config.steps, job.config.optimizer)
+    generated = {name: getattr(job.config.data, name) for name in ("noise", "train_maps", "test_maps")}
+    own = replace(job, config=replace(job.config, data=WaferData(source="npz:mine.npz", turns=True, **generated)))
+    assert list(rows("beyond", own)) == list(climb)[:-1]  # a file's mixed maps are tested on
+
+
+def test_the_bound_learns_from_other_maps_of_every_pattern_than_it_is_tested_on():
+    maps = generate("low", 1, 1, 16, learn_mixed=True)
+    assert len(maps.training) == len(np.unique(maps.training.label, axis=0)) == 37
+    recipe = generate("low", 1, 1, 16)
+    assert recipe.training.number.max() == 1
+    for name in ("validation", "single", "mixed"):
+        assert np.array_equal(getattr(maps, name).maps, getattr(recipe, name).maps)
+    learned = {each.tobytes() for each in maps.training.maps}
+    assert not learned & {each.tobytes() for each in (*maps.mixed.maps, *maps.single.maps)}
 
 
 def test_train_trains_one_network():
@@ -85,44 +105,27 @@ def test_numbers_of_other_maps_labels_or_names_are_not_taken_for_these(tmp_path)
             run_wafer(config, other, tmp_path)
 
 
-def content(**values):
-    single = {"1": 0.9, "mixed": 0.5}
-    measured = {name: dict(single) for name in ("top_1_in_set", "recall_at_k", "known_k_exact")}
-    for rule in ("argmax", "gap", "threshold", "thresholds", "pattern"):
-        measured[rule] = {name: dict(single) for name in ("exact_match", "hamming", "micro_f1", "macro_f1")}
-    return {"measured": [measured], "mark": "SYNTHETIC", "source": "generator, low noise", **values}
-
-
-def test_the_slides_numbers_stand_beside_the_metric_that_fits_them_and_no_other():
-    configs = rows("slides", PRESETS["slides"][1])
-    table = wafer_tables.main_table("slides", {name: (config, content()) for name, config in configs.items()}, ())
-    assert table.columns == ("AlexNet, %", "VGGNet-16, %", "ResNet-18, %", "ResNet-34, %", "ResNet-50, %")
-    assert np.mean(table.rows[2].paper) == pytest.approx(72.6)
-    assert np.mean(table.rows[3].paper) == pytest.approx(91.2, abs=0.05)
-    assert [row.paper == (None,) * 5 for row in table.rows] == [False] * 4 + [True] * 4
-    assert table.rows[0].values == ((90.0,),) * 5
-    assert "accuracy, not which" in table.rows[2].note
-
-
-def test_the_other_tables_call_each_metric_by_its_name():
-    configs = rows("small", PRESETS["small"][1])
-    made = {name: (config, content()) for name, config in configs.items()}
-    table = wafer_tables.main_table("small", made, ())
-    assert table.columns[:4] == ("single-type accuracy", "top-1-in-set", "recall@k", "known-k exact")
-    assert [row.label for row in table.rows][-1] == "overlay, sigmoid"
-    by_number = wafer_tables.by_number_table("small", made)
-    assert [row.label for row in by_number.rows[:2]] == ["1 defect", "2 and more"]
-    assert by_number.columns[3:] == ("exact match", "Hamming accuracy", "micro F1", "macro F1")
-
-
-def test_false_alarms_on_maps_without_a_defect_are_shown_where_there_are_such_maps():
-    made = content()
-    made["measured"][0]["thresholds"]["exact_match"]["0"] = 0.75
-    table = wafer_tables.by_number_table("train", {"network": (WaferConfig(), made)})
-    assert [row.label for row in table.rows] == ["0 defects", "1 defect", "2 and more"]
-    shown = dict(zip(table.columns, table.rows[0].values, strict=True))
-    assert shown.pop("exact match") == (75.0,)
-    assert set(shown.values()) == {()}
+def test_what_is_tested_on_is_the_sources_mixed_maps_or_overlays_with_several_defects():
+    label = np.repeat(np.eye(8, dtype=np.uint8), 6, axis=0)
+    label[-6:] = 0  # Random is left out, some have no defect
+    maps = np.random.default_rng(0).integers(0, 3, (len(label), 8, 8)).astype(np.uint8)
+    single = WaferMaps("mine", "REAL", DEFECTS, maps, label)
+    mixed = replace(single.take(np.arange(2)), label=MIXED[:2])
+    split = WaferSplit(single, single, single, mixed)
+    real = wafer_run.tested_maps(split, True)
+    assert np.array_equal(real.label, np.concatenate([label, MIXED[:2]]))
+    assert np.array_equal(real.maps, np.concatenate([maps, maps[:2]]))
+    assert np.array_equal(wafer_run.tested_maps(split, False).label, np.concatenate([label[:-6], MIXED[:2]]))
+    for normal in (True, False):
+        laid, again = (wafer_run.tested_maps(replace(split, mixed=None), normal) for _ in range(2))
+        assert np.array_equal(laid.maps, again.maps)
+        count = len(label) if normal else len(label) - 6
+        assert np.array_equal(laid.maps[:count], maps[:count])
+        assert (laid.number[:count] <= 1).all()
+        assert (laid.number[count:] > 1).all()
+        assert all((each == MIXED).all(axis=1).any() for each in laid.label[count:])
+    lone = single.take(label[:, 5] == 1)  # Near-Full: nothing can be laid over it
+    assert np.array_equal(wafer_run.tested_maps(WaferSplit(lone, lone, lone, None), False).maps, lone.maps)
 
 
 def test_options_that_would_do_nothing_are_refused():
@@ -169,6 +172,10 @@ def test_ones_own_maps_are_learned_and_a_folder_is_predicted(folders, capsys):
     wafer.run("train", job)
     _, made = read_run(folders / "run" / "network")
     assert made["defects"] == ["Arc", "Blob"]
+    assert made["mixed"] == "maps"
+    lines = record.read_metrics(folders / "run" / "network", 2)
+    assert [line["step"] for line in lines] == [1, 2]
+    assert made["train_loss"] == lines[-1]["train_loss"]
     predict(folders / "run" / "network", folders / "new", folders / "defects.csv")
     with (folders / "defects.csv").open() as file:
         found = list(csv.DictReader(file))

@@ -12,11 +12,11 @@ import pytest
 from mixup_jax.config import Model, Optimizer
 from mixup_jax.data.wafer_maps import WaferMaps
 from mixup_jax.errors import CheckpointError, NotFinite
-from mixup_jax.training import wafer_fit
+from mixup_jax.training import record, wafer_fit
 from mixup_jax.training.record import digest
 from mixup_jax.training.wafer_config import Composing, WaferConfig, WaferData
 from mixup_jax.training.wafer_fit import fit_wafer, load_wafer_network
-from mixup_jax.training.wafer_step import make_pool, set_loss, take_batch, turn
+from mixup_jax.training.wafer_step import all_turns, make_pool, make_wafer_recipe, set_loss, take_batch, turn
 
 DEFECTS = ("Arc", "Blob")
 TINY = WaferConfig(
@@ -61,6 +61,22 @@ def test_turns_are_the_eight_symmetries_of_the_square():
     assert found == {np.ascontiguousarray(each).tobytes() for each in turned}
 
 
+def test_a_judgement_by_the_mean_of_all_turns_is_that_of_every_turned_map(maps):
+    config = replace(TINY, data=replace(TINY.data, turns=True, average=True))
+    programs, start = wafer_fit._begin(config, make_wafer_recipe(config, DEFECTS))
+    turned = all_turns(jnp.asarray(maps.maps[:3]))
+    assert sorted({turn.tobytes() for turn in np.asarray(turned[:, 0])}) == sorted(
+        {np.ascontiguousarray(each).tobytes() for each in symmetries(maps.maps[0])}
+    )
+    found = np.asarray(programs.logits(start.state, turned))
+    np.testing.assert_allclose(found, np.broadcast_to(found[:, :1], found.shape), atol=1e-6)
+    assert np.ptp(found[0, 0, :, 0]) > 1e-4  # maps differ
+
+
+def symmetries(one):
+    return [np.rot90(each, times) for each in (one, one.T) for times in range(4)]
+
+
 def test_the_losses_are_optax_and_a_set_under_a_softmax_is_shared_evenly():
     logits, one, both = jnp.array([[2.0, -1.0, 0.5]]), jnp.array([[1.0, 0.0, 0.0]]), jnp.array([[1.0, 0.0, 1.0]])
     labels = jnp.array([0])
@@ -81,10 +97,27 @@ def test_maps_with_several_defects_and_empty_classes_are_refused(maps):
         make_pool(arcs, normal=True)
 
 
+def test_every_set_of_defects_is_a_class_where_mixed_maps_are_learned_from(maps):
+    both = np.concatenate([maps.label, np.ones((3, 2), np.uint8)])
+    pool = make_pool(replace(maps, maps=np.concatenate([maps.maps, maps.maps[:3]]), label=both), False, mixed=True)
+    assert int(pool.count.sum()) == len(both)
+    for start, count in zip(pool.start, pool.count, strict=True):
+        assert len(np.unique(pool.label[int(start) : int(start + count)], axis=0)) == 1
+    assert len(pool.count) == len(np.unique(both, axis=0))
+
+
+@pytest.fixture(autouse=True)
+def two_lines(monkeypatch):
+    """Lines of metrics.jsonl at the steps 3 and 6."""
+    monkeypatch.setattr(wafer_fit, "LINES", 2)
+
+
 @pytest.fixture(scope="module")
 def trained(maps, tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
-    return fit_wafer(TINY, maps, folder), folder
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wafer_fit, "LINES", 2)
+        return fit_wafer(TINY, maps, folder), folder
 
 
 def params(network, seed=slice(None)):
@@ -99,13 +132,13 @@ def test_a_run_in_two_parts_is_the_run_in_one_and_what_it_leaves_is_loaded(maps,
         pass
 
     class Once:
-        """Ask to stop after the first chunks."""
+        """Ask to stop after four chunks."""
 
         asked = 0
 
         def requested(self):
             self.asked += 1
-            return self.asked > 1
+            return self.asked > 3
 
         def stopped(self, message):
             return Interrupted(message)
@@ -119,14 +152,31 @@ def test_a_run_in_two_parts_is_the_run_in_one_and_what_it_leaves_is_loaded(maps,
 
     with monkeypatch.context() as patch:
         patch.setattr(wafer_fit, "stop_on_signals", Signals)
-        with pytest.raises(Interrupted, match=r"at step \d of 6; the same command goes on"):
+        patch.setattr(wafer_fit, "CHUNK_SECONDS", 0.0)  # one step at a time
+        with pytest.raises(Interrupted, match="at step 4 of 6; the same command goes on"):  # between two lines
             fit_wafer(TINY, maps, tmp_path)
+    record.append_metrics(tmp_path, {"step": 6, "train_loss": "written by a process that died before its checkpoint"})
     with pytest.raises(CheckpointError, match="has not ended"):
         load_wafer_network(TINY, DEFECTS, tmp_path)
     assert params(fit_wafer(TINY, maps, tmp_path)) == params(network)
+    assert (tmp_path / "metrics.jsonl").read_text() == (folder / "metrics.jsonl").read_text()
     assert params(load_wafer_network(TINY, DEFECTS, folder)) == params(network)
     with pytest.raises(CheckpointError, match="holds no checkpoint"):
         load_wafer_network(TINY, DEFECTS, tmp_path / "none")
+
+
+@pytest.mark.slow
+def test_a_line_is_the_mean_loss_of_each_seed_since_the_line_before(maps, trained, tmp_path, monkeypatch):
+    _, folder = trained
+    monkeypatch.setattr(wafer_fit, "LINES", 50)
+    fit_wafer(TINY, maps, tmp_path)
+    every = record.read_metrics(tmp_path, TINY.steps)
+    assert [each["step"] for each in every] == [1, 2, 3, 4, 5, 6]
+    assert [each["lr"] for each in every] == sorted((each["lr"] for each in every), reverse=True)
+    assert all(len(each["train_loss"]) == TINY.seeds for each in every)
+    for line, of in zip(record.read_metrics(folder, TINY.steps), (every[:3], every[3:]), strict=True):
+        np.testing.assert_allclose(line["train_loss"], np.mean([each["train_loss"] for each in of], axis=0), rtol=1e-6)
+        assert (line["step"], line["lr"]) == (of[-1]["step"], of[-1]["lr"])
 
 
 @pytest.mark.exhaustive
@@ -163,6 +213,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_step_and_seed(maps, tmp_pat
         ({"composing": Composing(probability=1.5)}, r"probability must be in \(0, 1\], got 1.5"),
         ({"composing": Composing(mode="mixup", maps=3)}, "maps is for the mode overlay, got 3 with mixup"),
         ({"composing": Composing(head="softmax")}, "normal needs --head sigmoid"),
+        ({"data": WaferData(learn_mixed=True)}, "learn_mixed is for the generator's maps and the mode erm"),
     ],
 )
 def test_what_no_run_can_be_made_of_is_refused(options, message):
