@@ -34,7 +34,8 @@ def measure(effort: Effort) -> list[Table]:
             theirs = of_process(f"theirs({name!r}, {effort})")
             other = theirs["peak"] - theirs["before"]
             rows.append(("", "PyTorch", "", "", digits(theirs["before"]), digits(theirs["peak"]), digits(other)))
-            sentences.append(f"{digits(more / other)} times what PyTorch does ({name})")
+            if other:
+                sentences.append(f"{digits(more / other)} times what PyTorch does ({name})")
     text = (
         (f"Training makes our process grow by {listed(sentences)}. " if sentences else "")
         + "MiB. Arguments: state and images that the program is given, without which there is no training; temporary: "

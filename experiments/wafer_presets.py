@@ -70,7 +70,7 @@ PRESETS = {
 OURS = {
     "small": ("composing.mode", "composing.head"),
     "slides": ("model.model", "composing.mode"),
-    "beyond": (),
+    "beyond": ("composing.mode",),
     "train": (),
 }
 """What the rows of a preset set themselves."""
@@ -126,7 +126,7 @@ def climb(config: WaferConfig) -> dict[str, WaferConfig]:
     start = replace(
         config,
         data=replace(config.data, train_maps=min(400, config.data.train_maps), turns=False, average=False),
-        composing=Composing(),
+        composing=Composing(head=config.composing.head),
         model=replace(config.model, width=min(SMALL.model.width, config.model.width)),
         steps=min(SMALL.steps, config.steps),
     )
@@ -147,8 +147,9 @@ def climb(config: WaferConfig) -> dict[str, WaferConfig]:
     }
     if config.data.source != "generator":
         return climbed
+    # As many maps in all as the recipes lay over each other, or about that: a quarter of each of 37 patterns.
     seen = replace(config.data, learn_mixed=True, normal=False, train_maps=-(-config.data.train_maps // 4))
-    return climbed | {"bound": replace(config, data=seen, composing=Composing(mode="erm"))}
+    return climbed | {"bound": replace(config, data=seen, composing=Composing(mode="erm", head=config.composing.head))}
 
 
 def shrink(config: WaferConfig) -> WaferConfig:

@@ -52,9 +52,11 @@ def main_table(preset: str, results: Results, figures: Figures) -> Table:
         return slides_table(results, figures)
     titles = row_titles(preset, results)
     rows = [row(titles[name], made, COLUMNS.values()) for name, (_, made) in results.items()]
+    seen = any(config.data.learn_mixed for config, _ in results.values())
     text = (
         "Per cent. The first column is of maps with one defect, all others of maps with 2 to 4. Trained on maps with "
-        "one defect only; gap and thresholds are chosen on held-out maps with one defect and overlays of them."
+        f"one defect only{', but for the bound' if seen else ''}; gap and thresholds are chosen on held-out maps with "
+        "one defect and overlays of them."
     )
     return _table(preset, results, text, tuple(COLUMNS), tuple(rows), figures)
 
@@ -132,7 +134,8 @@ def row_titles(preset: str, results: Results) -> dict[str, str]:
     """Say what each row is: its mode and head; of `beyond` the first one as a whole, then what is new in each."""
     configs = {name: config for name, (config, _) in results.items()}
     if preset != "beyond":
-        return {name: f"{config.composing.mode}, {config.composing.head}" for name, config in configs.items()}
+        plain = {name: f"{config.composing.mode}, {config.composing.head}" for name, config in configs.items()}
+        return {name: words(config) if config.data.learn_mixed else plain[name] for name, config in configs.items()}
     before = [None, *configs.values()]
     return {name: words(config, last) for (name, config), last in zip(configs.items(), before, strict=False)}
 

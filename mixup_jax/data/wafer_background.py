@@ -44,9 +44,9 @@ def take_background_away(
     """Return the failing dies, 0 or 1, without those that the background explains.
 
     The background of a map is the median, over its dies, of the share that fails in a square about each: a defect
-    covers less than half of a wafer. The share about a die is the largest over a square, rays in 32 directions and
-    the 16 lines that opposite rays make, if it is significantly more than the background (binomial tail). `exists` may
-    be one map for all.
+    covers less than half of a wafer; of one that covers more nothing is left. The share about a die is the largest over
+    a square, rays in 32 directions and the 16 lines that opposite rays make, if it is significantly more than the
+    background (binomial tail). `exists` may be one map for all.
 
     >>> exists = jnp.ones((1, 16, 16))
     >>> fail = jnp.zeros((1, 16, 16)).at[0, 4:8, 4:8].set(1.0).at[0, 15, 0].set(1.0)
@@ -56,7 +56,7 @@ def take_background_away(
     failing, dies = counts(fail), counts(exists)
     share = failing / jnp.maximum(dies, 1)
     background = jnp.nanmedian(jnp.where(exists > 0, share[..., 0], jnp.nan), axis=(1, 2))
-    background = jnp.maximum(background, 1e-3)
+    background = jnp.clip(background, 1e-3, 1 - 1e-3)
     each = jnp.arange(len(fail))[:, None, None, None]
     enough = _significant(background, share.shape[-1])[each, dies.astype(int)]
     background = background[:, None, None]

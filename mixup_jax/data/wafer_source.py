@@ -24,8 +24,8 @@ NORMALS = 2
 class WaferSplit:
     """Maps to train and validate on have one defect (or none, where the source has such), `test` all that there are.
 
-    `mixed` are the maps with several defects of the source: nothing is learned or chosen from them, they are tested on.
-    None where the source has no such maps.
+    `mixed` are the maps with several defects of the source: nothing is learned or chosen from them, they are tested on;
+    None where the source has no such maps. With `learn_mixed` there are others like them among those to train on.
     """
 
     training: WaferMaps

@@ -1,6 +1,7 @@
 """DenseNet-BC (Huang et al., arXiv 1608.06993) as the paper's figure 3 has it: 190 layers, growth rate 40."""
 
 import math
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -20,7 +21,7 @@ COMPRESSION = 0.5
 
 
 class Layer(nn.Module):
-    """Return the input with `growth` new channels: ``concat(x, conv3x3(relu(bn(conv1x1(relu(bn(x)))))))``."""
+    """Return `growth` new channels of all before them: ``conv3x3(relu(bn(conv1x1(relu(bn(x))))))``."""
 
     growth: int
     dropout: float = 0.0
@@ -28,8 +29,9 @@ class Layer(nn.Module):
     axis_name: str | None = None
 
     @nn.compact
-    def __call__(self, x: Image, train: bool) -> Hidden:
+    def __call__(self, before: Sequence[Array], train: bool) -> Float[Array, "batch height width growth"]:
         """Apply the layer; dropout follows each convolution."""
+        x = jnp.concatenate(before, axis=-1)  # within the layer: `remat` computes it again, and keeps no copy
         norm = partial(BatchNorm, dtype=self.dtype, axis_name=self.axis_name)
         convolve = partial(conv, stride=1, dtype=self.dtype, init=he_normal_fan_out)
         y = nn.relu(norm(name="bn1")(x, train))
@@ -37,15 +39,15 @@ class Layer(nn.Module):
         y = Dropout(self.dropout, name="dropout1")(y, train)
         y = nn.relu(norm(name="bn2")(y, train))
         y = convolve(self.growth, 3, name="conv2")(y)
-        y = Dropout(self.dropout, name="dropout2")(y, train)
-        return jnp.concatenate([x, y], axis=-1)
+        return Dropout(self.dropout, name="dropout2")(y, train)
 
 
 class DenseNet(nn.Module):
     """Classify images (NHWC, each side divisible by 4); the defaults have 25,624,430 parameters for 10 classes.
 
     A layer reads the results of all before it in its block, so that the memory for activations grows with the square
-    of the depth: `remat` keeps only what each layer returned and computes the rest again in the backward pass.
+    of the depth: `remat` keeps only what each layer returned, which is new, and computes the rest again, what it read
+    too, in the backward pass.
 
     >>> import jax
     >>> model = DenseNet(classes=10, width=4, blocks=(2, 2))
@@ -95,9 +97,11 @@ class Block(nn.Module):
     def __call__(self, x: Image, train: bool) -> Hidden:
         """Apply the block."""
         layer = nn.remat(Layer, static_argnums=(2,)) if self.remat else Layer
+        results = [x]
         for i in range(self.layers):
-            x = layer(self.growth, self.dropout, self.dtype, self.axis_name, name=f"layer{i + 1}")(x, train)
-        return x
+            new = layer(self.growth, self.dropout, self.dtype, self.axis_name, name=f"layer{i + 1}")
+            results.append(new(results, train))
+        return jnp.concatenate(results, axis=-1)
 
 
 class Transition(nn.Module):

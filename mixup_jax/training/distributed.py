@@ -3,6 +3,7 @@
 None of them can go on without the others: when one is lost, or fails alone, all of them end, within `LOST_SECONDS`.
 """
 
+import atexit
 import contextlib
 import ctypes
 import os
@@ -70,7 +71,9 @@ def join(
         reason = str(error).splitlines()[0]
         raise ConnectionError(f"the processes of the run did not find each other{where}: {reason}") from error
     else:
-        ctypes.CDLL(None).signal(signal.SIGABRT, _aborted)  # a handler of Python's would come too late
+        set_handler = ctypes.CDLL(None).signal
+        set_handler(signal.SIGABRT, _aborted)  # one of the module signal would come too late
+        atexit.register(set_handler, signal.SIGABRT, None)
     finally:
         alarm.cancel()
 
@@ -80,6 +83,7 @@ def _aborted(_: int) -> None:
     """Add the last line to what JAX says, from a thread of C++, when it aborts: process 0, or a heartbeat, is lost.
 
     JAX has no other way to hear of it: its callback for lost heartbeats cannot be one of Python (jaxlib 0.10 to 0.12).
+    It waits until no other thread runs Python, and not beyond the end of the interpreter.
     """
     os.write(2, ABORTED)  # not `print`: who aborted may hold the lock of stderr
     os._exit(1)

@@ -17,7 +17,7 @@ class WaferData:
     noise: Literal["low", "high"] = "low"
     """Background of the generator's maps: 2 to 8 % of the dies fail (low), or 15 to 25 % as in MixedWM38 (high)."""
     train_maps: int = 400
-    """Training maps of each defect that the generator draws."""
+    """Training maps of each defect (with learn_mixed: of each pattern) that the generator draws."""
     test_maps: int = 100
     """Maps of each pattern to validate on (of one defect) and to test on (of all), that the generator draws."""
     size: int = 52
@@ -29,7 +29,7 @@ class WaferData:
     average: bool = False
     """With turns: judge a map by its eight turned and mirrored versions, by the mean of their logits."""
     learn_mixed: bool = False
-    """Learn from maps with several defects: no recipe, but the most that one can reach (generator, mode erm)."""
+    """Learn from maps with several defects: no recipe, but a bound to compare recipes with (generator, mode erm)."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,8 @@ class WaferConfig:
                     )
         if self.data.learn_mixed and (self.data.source != "generator" or composing.mode != "erm"):
             raise ValueError("learn_mixed is for the generator's maps and the mode erm, as a bound for other recipes.")
+        if self.data.learn_mixed and self.data.normal:
+            raise ValueError("learn_mixed has no maps without a defect to learn from: leave normal out.")
         for name in ("ema", "accumulate"):
             if (given := getattr(self.optimizer, name)) != getattr(Optimizer(), name):
                 raise ValueError(f"{name} does nothing for wafer maps, got {given}: leave it out.")

@@ -24,8 +24,8 @@ from mixup_jax.training.state import TrainState
 from mixup_jax.training.wafer_compose import Batch, compose
 from mixup_jax.training.wafer_config import Composing, WaferConfig
 
-PART = 200
-"""Maps whose background is taken away at once."""
+PART = 200 * 52**2
+"""Dies whose background is taken away at once."""
 
 
 class Pool(NamedTuple):
@@ -103,11 +103,11 @@ def _pool_of_sets(maps: WaferMaps) -> Pool:
 
 def without_background(maps: np.ndarray, seed: int = 0) -> np.ndarray:
     """Return maps, uint8 (n, height, width), with those dies passing whose failure the background explains."""
-    take = jax.jit(take_background_away)
+    take, part = jax.jit(take_background_away), max(1, PART // maps[0].size)
     found = []
-    for start in progress(range(0, len(maps), PART), "taking the background away"):
-        piece = maps[start : start + PART]
-        empty = np.zeros((PART - len(piece), *piece.shape[1:]), np.uint8)
+    for start in progress(range(0, len(maps), part), "taking the background away"):
+        piece = maps[start : start + part]
+        empty = np.zeros((part - len(piece), *piece.shape[1:]), np.uint8)
         both = channels(jnp.asarray(np.concatenate([piece, empty])))
         exists = both[:1, ..., 1] if ((piece > 0) == (piece[0] > 0)).all() else both[..., 1]
         fail = take(jax.random.fold_in(jax.random.key(seed), start), both[..., 0], exists)

@@ -155,7 +155,7 @@ def test_killed_it_leaves_nobody_behind_and_started_again_it_comes_to_the_same_f
     deadline = time.monotonic() + 100
     while not list(folder.glob("*.array_record")) and time.monotonic() < deadline:
         time.sleep(0.002)
-    assert len(processes_of(folder)) >= 3
+    assert len(processes_of(folder)) >= 4  # it, two workers, and what looks after multiprocessing's resources
     process.kill()  # and none of its workers
     process.wait()
     assert list(folder.glob("*.array_record"))

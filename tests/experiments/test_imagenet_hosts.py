@@ -81,7 +81,11 @@ def start(data, folder, processes):
 def finish(started):
     """Wait for the end of a run; return its folder."""
     folder, processes = started
-    errors = [process.communicate(timeout=400)[1] for process in processes]
+    try:
+        errors = [process.communicate(timeout=400)[1] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
     assert [process.returncode for process in processes] == [0] * len(processes), errors
     return folder
 
