@@ -1,6 +1,5 @@
 """The figures of a table on wafer maps: which patterns are taken for which, and maps with what the network says."""
 
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -25,26 +24,19 @@ def draw_figures(folder: Path, workdir: Path, name: str, maps: WaferSplit) -> tu
     config, content = read_run(workdir)
     tested = tested_maps(maps, config.data.normal)
     with np.load(workdir / "probabilities.npz", allow_pickle=False) as arrays:
-        probability, label = arrays["probability"][0], arrays["label"]
+        probability = arrays["probability"][0]
     chosen = apply_rule("thresholds", probability, content["rules"][0], tested.defects)
     short = SHORT if tested.defects == DEFECTS else tested.defects
-    truth, found = ([pattern_name(each, short) for each in sets] for sets in (label, chosen))
+    truth, found = ([pattern_name(each, short) for each in sets] for sets in (tested.label, chosen))
     rows, columns, share = confusion(truth, found)
     laid = maps.mixed is None
     save_png(said(pattern_confusion(share, rows, columns), laid), folder / "figures" / "confusion.png")
-    also = f" {OVERLAYS}" if laid else ""
-    shown = (
-        "figures/confusion.png",
-        f"Row {name}, first seed: share of each pattern's maps by the pattern chosen.{also}",
-    )
-    if not np.array_equal(label, tested.label):
-        warnings.warn(f"{workdir} was tested on other overlays, by an earlier version: no judged.png", stacklevel=2)
-        return (shown,)
     picked = pick(truth, found)
     picture = judged_maps(tested.maps[picked], [truth[i] for i in picked], [found[i] for i in picked])
     save_png(said(picture, laid), folder / "figures" / "judged.png")
+    also = f" {OVERLAYS}" if laid else ""
     return (
-        shown,
+        ("figures/confusion.png", f"Row {name}, first seed: share of each pattern's maps by the pattern chosen.{also}"),
         ("figures/judged.png", f"Row {name}, first seed: maps, true pattern above, chosen one below.{also}"),
     )
 

@@ -42,7 +42,7 @@ def run_wafer(config: WaferConfig, maps: WaferSplit, workdir: Path, *, title: st
         if "measured" in content:
             return content
         network = fit_wafer(config, maps.training, workdir, title=title)
-        lines = record.read_metrics(workdir, config.steps)  # none of a run of earlier versions
+        lines = record.read_metrics(workdir, config.steps)  # none where somebody has deleted them
         content |= {"train_loss": lines[-1]["train_loss"]} if lines else {}
         content |= evaluate(network, config, maps, workdir)
         record.write_json(workdir / NAME, content)
@@ -112,13 +112,13 @@ def _claim(config: WaferConfig, maps: WaferSplit, workdir: Path) -> Content:
     """Return the content of the folder's wafer.json, written now if there is none, or nothing was trained there yet."""
     plain = json.loads(json.dumps(dataclasses.asdict(config)))
     names = {"source": maps.training.name, "mark": maps.training.mark, "defects": list(maps.training.defects)}
-    mixed = {"mixed": "overlays" if maps.mixed is None else "maps"}  # what stands for maps with several defects
-    fresh = {"config": plain, **names, **mixed, "maps_digest": maps_digest(maps), **origin()}
+    names["mixed"] = "overlays" if maps.mixed is None else "maps"  # what stands for maps with several defects
+    fresh = {"config": plain, **names, "maps_digest": maps_digest(maps), **origin()}
     if (workdir / NAME).exists():
         _, content = read_run(workdir)
         misfit = _misfit(content, fresh, config.data.source)
         if not misfit:
-            return mixed | content
+            return content
         if "measured" in content or (workdir / "checkpoints").exists():
             raise ValueError(f"{workdir} holds {misfit}")
     record.write_json(workdir / NAME, fresh)
@@ -130,9 +130,7 @@ def _misfit(content: Content, fresh: Content, source: str) -> str:
     found = record.differing(record.flatten(content["config"]), record.flatten(fresh["config"]))
     if found:
         return f"a run of another configuration: {found}. Choose another --workdir."
-    # Folders of earlier versions hold no digest; the generator's maps follow from the configuration.
-    known = "maps_digest" in content or source != "generator"
-    if known and content.get("maps_digest") != fresh["maps_digest"]:
+    if content.get("maps_digest") != fresh["maps_digest"]:
         return (
             f"a run on other maps or labels than {source} has now; choose another --workdir, or delete that folder to "
             "train again."

@@ -1,29 +1,22 @@
 """The processes that write ImageNet's files: one owner for a folder, and workers that end with their owner."""
 
-import contextlib
-import fcntl
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from mixup_jax import folder_lock
 from mixup_jax.data.progress import progress
 
 
-@contextlib.contextmanager
-def sole_owner(folder: Path) -> Iterator[None]:
+def sole_owner(folder: Path) -> AbstractContextManager[None]:
     """Keep others out of a folder, made if absent; raises ValueError where another process is writing into it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(f"another process is preparing {folder}; wait for it or choose another --out") from None
-        yield
+    return folder_lock.sole_owner(folder, f"another process is preparing {folder}; wait for it or choose another --out")
 
 
 def each_done(function: Callable[[Any], None], parts: Sequence[Any], workers: int, description: str) -> None:

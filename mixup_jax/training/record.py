@@ -1,7 +1,6 @@
 """The folder of a run: what was asked for, what happened, what came out (docs/design.md, "The files of a run")."""
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -14,20 +13,12 @@ import jax
 import numpy as np
 
 from mixup_jax.config import Config, Data, Mixing, Model, Optimizer
+from mixup_jax.folder_lock import sole_owner
 
 
-@contextlib.contextmanager
-def locked(workdir: Path) -> Iterator[None]:
+def locked(workdir: Path) -> contextlib.AbstractContextManager[None]:
     """Keep others out of the folder; raises ValueError where another process is at work in it."""
-    workdir.mkdir(parents=True, exist_ok=True)
-    with (workdir / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(
-                f"another process is training in {workdir}; wait for it or choose another --workdir."
-            ) from None
-        yield
+    return sole_owner(workdir, f"another process is training in {workdir}; wait for it or choose another --workdir.")
 
 
 def finished(workdir: Path) -> dict[str, Any] | None:

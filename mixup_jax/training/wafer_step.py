@@ -26,6 +26,8 @@ from mixup_jax.training.wafer_config import Composing, WaferConfig
 
 PART = 200 * 52**2
 """Dies whose background is taken away at once."""
+FLIPS = (lambda maps: maps[..., ::-1, :], lambda maps: maps[..., ::-1], lambda maps: maps.swapaxes(-2, -1))
+"""Of maps (..., size, size): done or not, they make the square's eight symmetries."""
 
 
 class Pool(NamedTuple):
@@ -76,7 +78,7 @@ def make_pool(maps: WaferMaps, normal: bool, background: str = "add", *, mixed: 
     `mixed`, when every set of defects is a class.
     """
     if mixed:
-        return _pool_of_sets(maps)
+        return _ordered(maps, np.unique(maps.label, axis=0, return_inverse=True)[1].ravel(), background)
     if maps.number.max() > 1:
         raise ValueError(f"{maps.name}: training maps must have one defect, got {int(maps.number.max())}.")
     maps = maps.take(maps.number > 0) if not normal else maps
@@ -86,19 +88,17 @@ def make_pool(maps: WaferMaps, normal: bool, background: str = "add", *, mixed: 
     if not count.all():
         empty = ", ".join(name for name, number in zip(names, count, strict=True) if not number)
         raise ValueError(f"{maps.name}: there is no training map of {empty}; every class needs one.")
-    order = np.argsort(classes, kind="stable")
+    return _ordered(maps, classes, background)
+
+
+def _ordered(maps: WaferMaps, classes: np.ndarray, background: str) -> Pool:
+    """Order maps by class, int (n,), none of which is empty."""
+    order, count = np.argsort(classes, kind="stable"), np.bincount(classes)
     start = np.cumsum(count) - count
     label = maps.label[order].astype(np.float32)
     arrays = (maps.maps[order], label, start.astype(np.int32), count.astype(np.int32))
     defect = None if background == "add" else jnp.asarray(without_background(arrays[0]))
     return Pool(*map(jnp.asarray, arrays))._replace(defect=defect)
-
-
-def _pool_of_sets(maps: WaferMaps) -> Pool:
-    _, sets, count = np.unique(maps.label, axis=0, return_inverse=True, return_counts=True)
-    order = np.argsort(sets.ravel(), kind="stable")
-    label, start = maps.label[order].astype(np.float32), np.cumsum(count) - count
-    return Pool(*map(jnp.asarray, (maps.maps[order], label, start.astype(np.int32), count.astype(np.int32))))
 
 
 def without_background(maps: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -172,9 +172,9 @@ def turn(rng: Array, maps: Array) -> Array:
     [0, 1, 2, 3]
     """
     flips = jax.random.bernoulli(rng, 0.5, (3, maps.shape[0], 1, 1))
-    maps = jnp.where(flips[0], maps[:, ::-1], maps)
-    maps = jnp.where(flips[1], maps[:, :, ::-1], maps)
-    return jnp.where(flips[2], maps.swapaxes(1, 2), maps)
+    for flip, other in zip(flips, FLIPS, strict=True):
+        maps = jnp.where(flip, other(maps), maps)
+    return maps
 
 
 def all_turns(maps: Array) -> Array:
@@ -184,6 +184,6 @@ def all_turns(maps: Array) -> Array:
     8
     """
     turned = maps[None]
-    for other in (lambda m: m[:, :, ::-1], lambda m: m[:, :, :, ::-1], lambda m: m.swapaxes(2, 3)):
+    for other in FLIPS:
         turned = jnp.concatenate([turned, other(turned)])
     return turned
