@@ -23,6 +23,7 @@ from benchmarks.training_step import STEP, in_torch
 from benchmarks.turns import Effort, Steps, spread, take_turns
 from mixup_jax.config import Model
 from mixup_jax.models import PreActResNet, preact_resnet
+from mixup_jax.models.convolution import compiler_options
 
 CASES = {"32x64": (32, 64), "128x16": (128, 16)}
 LR, MOMENTUM = 0.01, 0.9
@@ -58,7 +59,7 @@ def in_jax(size: int, width: int, *, native: bool, loop: bool) -> Steps:
     convolve = lax.conv_general_dilated if native else preact_resnet.conv_general_dilated
     with mock.patch.object(preact_resnet, "conv_general_dilated", convolve):
         lowered = jax.jit(many).lower(state, 1, x, y) if loop else jax.jit(step).lower(state, x, y)
-    program: Any = lowered.compile()
+    program: Any = lowered.compile(None if native else compiler_options("cpu"))
 
     def run(count: int) -> None:
         nonlocal state

@@ -28,6 +28,7 @@ from experiments.pairs import Network
 from experiments.paper_table import behind, write_table
 from mixup_jax.data import Dataset, Streamed
 from mixup_jax.evaluation.attacks import fgsm, iterated_fgsm, pgd
+from mixup_jax.models.convolution import compiler_options
 from mixup_jax.report.tables import Row, Table
 from mixup_jax.training.record import write_json
 from mixup_jax.training.state import TrainState
@@ -93,8 +94,9 @@ def measure(
     if others < 2:
         raise ValueError("ERM has one seed, and the black box needs another one: give --erm two runs, or one of two.")
     both = (erm, mixup)
-    attacks = {(each.name, name): jax.jit(partial(attacked, each, name)) for each in both for name in ATTACKS}
-    scores = {network.name: jax.jit(partial(wrong, network)) for network in both}
+    compiled = partial(jax.jit, compiler_options=compiler_options(jax.default_backend()))
+    attacks = {(each.name, name): compiled(partial(attacked, each, name)) for each in both for name in ATTACKS}
+    scores = {network.name: compiled(partial(wrong, network)) for network in both}
     states = {(each.name, seed): each.trained.of_seed(seed) for each in both for seed in range(len(each.seeds))}
     rows = np.random.RandomState(0).permutation(erm.data.test_count)[:images]  # test sets may be sorted by class
     size = batch_size or (PHOTOGRAPHS if isinstance(erm.data, Streamed) else IMAGES)

@@ -1,27 +1,39 @@
 """A convolution whose gradients are fast on CPUs; elsewhere it is the native operation, untouched.
 
-Two things slow the native gradients down on CPUs (docs/log/cpu-convolutions.md has the measurements):
+XLA brings convolutions into the layout of its fast code only at the top level of a program. In the body of a
+`lax.scan` or `fori_loop` the native gradients run as plain nested loops: a ResNet-18 of width 16 trained 27 times
+slower (docs/log/cpu-convolutions.md has the measurements). Here they are written in that layout.
 
-* XLA brings convolutions into the layout of its fast code only at the top level of a program. In the body of a
-  `lax.scan` or `fori_loop` the native gradients run as plain nested loops: a ResNet-18 of width 16 trained 27 times
-  slower.
-* The kernel gradient is a convolution with an image-sized window, slow wherever it stands where channels are few.
-
-Pass the function to Flax: ``nn.Conv(..., conv_general_dilated=conv_general_dilated)``.
+Pass the function to Flax: ``nn.Conv(..., conv_general_dilated=conv_general_dilated)``, and compile with
+``jax.jit(..., compiler_options=compiler_options("cpu"))``.
 """
 
 from collections.abc import Sequence
 from functools import partial, reduce
-from itertools import product
 from typing import Any
 
 import jax
+import jaxlib.version
 from jax import lax
 from jax import numpy as jnp
 from jaxtyping import Array
 
 NHWC = lax.ConvDimensionNumbers((0, 3, 1, 2), (3, 2, 0, 1), (0, 3, 1, 2))
 """Images NHWC, kernels HWIO: Flax's layout."""
+
+
+def compiler_options(platform: str) -> dict[str, str]:
+    """Return what `jax.jit` is to be told so that convolutions use all cores of a CPU; nothing for other platforms.
+
+    jaxlib 0.10 leaves float32 convolutions to a library that runs those of fewer than 128 channels on a single core.
+    The option names all that it leaves to it but convolutions. Later versions need none.
+
+    >>> compiler_options("tpu")
+    {}
+    """
+    if platform != "cpu" or jaxlib.version.__version_info__ >= (0, 11):
+        return {}
+    return {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT,LIBRARY_FUSION_TYPE_REDUCE"}
 
 
 def conv_general_dilated(
@@ -126,49 +138,25 @@ def input_gradient(kernel: Array, dy: Array, *, shape: tuple, strides: tuple, pa
 
 
 def kernel_gradient(x: Array, dy: Array, *, shape: tuple, strides: tuple, pads: tuple, precision: Any) -> Array:
-    """Return the gradient for a kernel of `shape`; each of its taps is a matrix product of shifted images and `dy`.
+    """Return the gradient for a kernel of `shape`: a convolution of the images with `dy`, channels as images.
 
-    Taps share products: images shifted along the width lie side by side in one matrix, `dy` shifted along the height
-    in the other, so a 3x3 kernel is one product of 3 x channels by 3 x features, where a product a tap would be too
-    narrow to be fast. With a stride, the kernel rows of each residue share one. Where the rows added by shifting `dy`
-    would weigh (small images), or `dy` is much wider than the images (a stem), all shifts are on the images' side.
+    The transposes are written out for the same reason as in `input_gradient`. A kernel of one pixel is a product.
     """
-    rows, columns, channels, features = shape
-    (height, width), stride = dy.shape[1:3], strides[0]
-    padded = jnp.pad(x, ((0, 0), *pads, (0, 0)))
-    if height < 8 or channels < 8:
-        corners = product(range(rows), range(columns))
-        images = [_window(padded, corner, (height, width), strides) for corner in corners]
-        return _product(images, [dy], precision).reshape(shape)
-    taps = {}
-    for first in range(min(rows, stride)):
-        group = range(first, rows, stride)
-        extra = len(group) - 1
-        images = [_window(padded, (first, column), (height + extra, width), strides) for column in range(columns)]
-        shifted = [jnp.pad(dy, ((0, 0), (row, extra - row), (0, 0), (0, 0))) for row in range(len(group))]
-        both = _product(images, shifted, precision).reshape(columns, channels, len(group), features)
-        taps |= {row: both[:, :, index] for index, row in enumerate(group)}
-    return jnp.stack([taps[row] for row in range(rows)])
-
-
-def _window(padded: Array, corner: tuple[int, int], size: tuple[int, int], strides: tuple[int, int]) -> Array:
-    """Return every stride-th pixel of a window of the images: `size` pixels from `corner` on."""
-    stop = [start + (length - 1) * stride + 1 for start, length, stride in zip(corner, size, strides, strict=True)]
-    return lax.slice(padded, (0, *corner, 0), (padded.shape[0], *stop, padded.shape[3]), (1, *strides, 1))
-
-
-def _product(left: list[Array], right: list[Array], precision: Any) -> Array:
-    """Return ``left.T @ right`` over all pixels, each side's arrays side by side along the channels."""
-    # As matrices, not as images: XLA folds a transposed matrix into the product but copies a transposed image.
-    images, shifted = (side.reshape(-1, side.shape[3]) for side in (_side_by_side(left), _side_by_side(right)))
-    return jnp.matmul(images.T, shifted, precision=precision)
-
-
-def _side_by_side(arrays: list[Array]) -> Array:
-    """Concatenate along the channels, as a sum: XLA makes a sum of pads one parallel loop, a concatenation not."""
-    width = arrays[0].shape[3]
-    padded = [
-        jnp.pad(array, ((0, 0), (0, 0), (0, 0), (index * width, (len(arrays) - 1 - index) * width)))
-        for index, array in enumerate(arrays)
+    if shape[:2] == (1, 1) and not any(map(any, pads)):
+        images = x[:, :: strides[0], :: strides[1]].reshape(-1, shape[2])
+        return jnp.matmul(images.T, dy.reshape(-1, shape[3]), precision=precision).reshape(shape)
+    outer = [
+        (low, taps - 1 + (out - 1) * stride + 1 - size - low)
+        for size, taps, out, stride, (low, _) in zip(x.shape[1:3], shape, dy.shape[1:3], strides, pads, strict=False)
     ]
-    return reduce(jnp.add, padded)
+    rows, columns = (size + min(0, high) for size, (_, high) in zip(x.shape[1:3], outer, strict=True))
+    turned = lax.conv_general_dilated(
+        x[:, :rows, :columns].transpose(3, 1, 2, 0),
+        dy.transpose(1, 2, 0, 3),
+        (1, 1),
+        [(low, max(0, high)) for low, high in outer],
+        rhs_dilation=strides,
+        dimension_numbers=NHWC,
+        precision=precision,
+    )
+    return turned.transpose(1, 2, 0, 3)

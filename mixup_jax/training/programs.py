@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -15,6 +16,7 @@ from mixup_jax.data.augment import normalize
 from mixup_jax.data.batches import take_indices, two_epochs
 from mixup_jax.evaluation.classification import Sums, in_batches, score_batches
 from mixup_jax.methods import neighbour_table, neighbours
+from mixup_jax.models.convolution import compiler_options
 from mixup_jax.training.mesh import place, shard
 from mixup_jax.training.recipe import Recipe
 from mixup_jax.training.side_by_side import one_after_the_other
@@ -98,7 +100,7 @@ class Programs:
 
 def make_programs(recipe: Recipe, mesh: Mesh, image_shape: tuple[int, ...], batch_size: int) -> Programs:
     """Build the programs; they compile at their first call, and never again: `count` is traced."""
-    by_seed, replicated = shard(mesh, "seed"), shard(mesh)
+    by_seed, replicated, platform = shard(mesh, "seed"), shard(mesh), mesh.devices.flat[0].platform
     blank = jnp.zeros((1, *image_shape), jnp.float32)
 
     def init(seed: Array) -> TrainState:
@@ -143,14 +145,15 @@ def make_programs(recipe: Recipe, mesh: Mesh, image_shape: tuple[int, ...], batc
         return score_batches(predict, *batches)
 
     def over_seeds(function: Callable, in_axes: tuple[int | None, ...]) -> Callable:
-        if mesh.shape["seed"] == 1 and mesh.devices.flat[0].platform == "cpu":
+        if mesh.shape["seed"] == 1 and platform == "cpu":
             return one_after_the_other(function, in_axes)
         return jax.vmap(function, in_axes, spmd_axis_name="seed")
 
+    compiled = partial(jax.jit, compiler_options=compiler_options(platform))
     return Programs(
-        init=jax.jit(over_seeds(init, (0,)), out_shardings=by_seed),
-        train=jax.jit(over_seeds(train, (0, 0, 0, None, None)), out_shardings=(by_seed, by_seed), donate_argnums=0),
-        evaluate=jax.jit(over_seeds(evaluate, (0, None)), out_shardings=replicated),
+        init=compiled(over_seeds(init, (0,)), out_shardings=by_seed),
+        train=compiled(over_seeds(train, (0, 0, 0, None, None)), out_shardings=(by_seed, by_seed), donate_argnums=0),
+        evaluate=compiled(over_seeds(evaluate, (0, None)), out_shardings=replicated),
     )
 
 

@@ -7,6 +7,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from jax import Array
 from mixup_jax.data.wafer_maps import WaferMaps, channels
 from mixup_jax.errors import CheckpointError, NotFinite
 from mixup_jax.evaluation.classification import in_batches
+from mixup_jax.models.convolution import compiler_options
 from mixup_jax.training import record
 from mixup_jax.training.checkpoint import open_checkpoints
 from mixup_jax.training.programs import NEVER
@@ -81,10 +83,11 @@ def make_wafer_programs(recipe: WaferRecipe, size: int) -> WaferPrograms:
 
         return jax.lax.map(mean if recipe.average else judge, batches)
 
+    compiled = partial(jax.jit, compiler_options=compiler_options(jax.default_backend()))
     return WaferPrograms(
-        init=jax.jit(side_by_side(init, (0,))),
-        train=jax.jit(side_by_side(train, (0, None, None))),
-        logits=jax.jit(side_by_side(logits, (0, None))),
+        init=compiled(side_by_side(init, (0,))),
+        train=compiled(side_by_side(train, (0, None, None))),
+        logits=compiled(side_by_side(logits, (0, None))),
     )
 
 
