@@ -1,4 +1,4 @@
-"""A convolution whose gradients are fast on CPUs; elsewhere it is the native operation, untouched.
+"""A convolution that is fast on CPUs, its gradients too; elsewhere it is the native operation, untouched.
 
 XLA brings convolutions into the layout of its fast code only at the top level of a program. In the body of a
 `lax.scan` or `fori_loop` the native gradients run as plain nested loops: a ResNet-18 of width 16 trained 27 times
@@ -17,6 +17,8 @@ import jaxlib.version
 from jax import lax
 from jax import numpy as jnp
 from jaxtyping import Array
+
+from mixup_jax.models import winograd
 
 NHWC = lax.ConvDimensionNumbers((0, 3, 1, 2), (3, 2, 0, 1), (0, 3, 1, 2))
 """Images NHWC, kernels HWIO: Flax's layout."""
@@ -51,7 +53,8 @@ def conv_general_dilated(
 ) -> Array:
     """Convolve as `jax.lax.conv_general_dilated` does, with fast gradients on CPUs.
 
-    The values are the native operation's. The gradients have rules of their own for two-dimensional NHWC images and
+    The values are the native operation's, on a CPU to float32 rounding: wide 3 x 3 convolutions are computed with
+    fewer multiplications there (`winograd`). The gradients have rules of their own for two-dimensional NHWC images and
     HWIO kernels; groups, dilations, negative padding, other layouts and types are left to the native operation. The
     rules are linear functions that JAX transposes, so forward and reverse mode, their compositions, `vmap` and meshes
     all work; the platform is chosen when the program is lowered (`jax.lax.platform_dependent`).
@@ -94,6 +97,13 @@ def _native(x: Array, kernel: Array, strides: tuple, pads: tuple, precision: Any
 
 @partial(jax.custom_jvp, nondiff_argnums=(2, 3, 4))
 def _convolve(x: Array, kernel: Array, strides: tuple, pads: tuple, precision: Any) -> Array:
+    static = {"strides": strides, "pads": pads, "precision": precision}
+    return lax.platform_dependent(x, kernel, cpu=partial(_on_cpu, **static), default=partial(_native, **static))
+
+
+def _on_cpu(x: Array, kernel: Array, strides: tuple, pads: tuple, precision: Any) -> Array:
+    if winograd.suits(x, kernel, strides, pads):
+        return winograd.convolve(x, kernel, pads, precision)
     return _native(x, kernel, strides, pads, precision)
 
 
@@ -127,11 +137,13 @@ def input_gradient(kernel: Array, dy: Array, *, shape: tuple, strides: tuple, pa
     of a loop anything but NHWC images and HWIO kernels runs in plain nested loops, many times slower. So
     the kernel is transposed here, where the native gradient would name another layout.
     """
-    turned = jnp.swapaxes(kernel[::-1, ::-1], 2, 3)
     outer = []
     for size, taps, out, stride, (low, _) in zip(shape[1:3], kernel.shape, dy.shape[1:3], strides, pads, strict=False):
         before = taps - 1 - low
         outer.append((before, size + taps - 1 - ((out - 1) * stride + 1) - before))
+    turned = jnp.swapaxes(kernel[::-1, ::-1], 2, 3)
+    if winograd.suits(dy, turned, strides, tuple(outer)):
+        return winograd.convolve(dy, kernel, tuple(outer), precision, turned=True)
     return lax.conv_general_dilated(
         dy, turned, (1, 1), outer, lhs_dilation=strides, dimension_numbers=NHWC, precision=precision
     )
