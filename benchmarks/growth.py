@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from statistics import median
 
-from benchmarks.limits import PRODUCT, product_in_jax, product_rate
+from benchmarks.limits import beside_product, side_of
 from benchmarks.our_training import forward_flops, training
 from benchmarks.page import Table, alone
 from benchmarks.processes import printed
-from benchmarks.turns import QUICK, Effort, Steps, Timing, clocked, digits, take_turns
+from benchmarks.turns import QUICK, Effort, Steps, Timing, clocked, digits
 from experiments.quickstart import CLEAN
 from mixup_jax.config import Config, Data, Model, Optimizer
 
@@ -30,7 +30,7 @@ GROWTH: dict[str, Callable[[Config, int], Config]] = {
     "seeds": lambda base, n: replace(base, seeds=n),
 }
 FACTORS, DEVICES = (1, 2, 4), (1, 2, 4, 8)
-LIMIT, DEVICES_ROW = "matrix product by XLA", "virtual devices"
+DEVICES_ROW = "virtual devices"
 WHY = """PreAct ResNet of two stages of one block, 32 x 32 x 3, width 16, batch 64, one seed, unless the row says
 otherwise. Why: the batch multiplies the images, and the work for each stays; what a step costs whatever its batch
 (random numbers, the optimiser) is shared by more of them. The width multiplies channels on both sides of a convolution:
@@ -45,12 +45,12 @@ def measure(effort: Effort) -> list[Table]:
     quick, rows = effort == QUICK, []
     factors, counts, times = ((1, 2), (1, 2), 1) if quick else (FACTORS, DEVICES, 3)
     base = base_of(effort)
-    first, side, rates, sentences = training(base, devices=1), 512 if quick else PRODUCT, [], []
+    first, side, rates, sentences = training(base, devices=1), side_of(effort), [], []
     found: list[tuple[str, dict[str, Timing], list[float]]] = []
     for name, grow in GROWTH.items():
         runs: dict[str, Steps] = {str(n): first if n == 1 else training(grow(base, n), devices=1) for n in factors}
-        timings = take_turns(runs | {LIMIT: product_in_jax(side)}, effort, pause=0.05)
-        rates += product_rate(timings.pop(LIMIT), side)
+        timings, beside = beside_product(runs, effort)
+        rates += beside
         found.append((name, timings, [work(grow(base, n)) for n in factors]))
     seconds: dict[int, list[float]] = {count: [] for count in counts}
     for _ in range(times):

@@ -17,8 +17,8 @@ from benchmarks.page import Table, alone
 from benchmarks.turns import QUICK, Effort, Steps, Timing, digits, import_torch, spread, take_turns
 
 CORES = os.cpu_count() or 1
-PRODUCT = 2048
-"""Rows and columns of the matrices whose product stands for what a machine can do."""
+LIMIT = "matrix product by XLA"
+"""The contestant that stands for what a machine can do."""
 
 
 def copy(size: int, cores: int) -> Steps:
@@ -75,10 +75,22 @@ def product_rate(timing: Timing, size: int) -> list[float]:
     return [2e-9 * size**3 / each for each in timing.seconds]
 
 
+def side_of(effort: Effort) -> int:
+    """Return the rows and columns of the matrices that are multiplied."""
+    return 512 if effort == QUICK else 2048
+
+
+def beside_product(
+    runs: Mapping[str, Steps], effort: Effort, *, pause: float = 0.05
+) -> tuple[dict[str, Timing], list[float]]:
+    """Let contestants take turns with a product by XLA; return their timings, and the GFLOP/s of the product."""
+    timings = take_turns({**runs, LIMIT: product_in_jax(side_of(effort))}, effort, pause=pause)
+    return timings, product_rate(timings.pop(LIMIT), side_of(effort))
+
+
 def measure(effort: Effort) -> list[Table]:
     """Measure copies and products."""
-    quick = effort == QUICK
-    size, side, torch = (2**24 if quick else 2**28), (512 if quick else PRODUCT), import_torch()
+    size, side, torch = (2**24 if effort == QUICK else 2**28), side_of(effort), import_torch()
     copies = {f"copy by NumPy, {name}": copy(size, n) for name, n in cores().items()}
     products = {f"product by NumPy, {name}": product(side, n) for name, n in cores().items()}
     products["product by XLA, all cores"] = product_in_jax(side)

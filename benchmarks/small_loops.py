@@ -11,13 +11,13 @@ from statistics import median
 from typing import Any
 
 from benchmarks import torch_gan, torch_tabular
-from benchmarks.limits import CORES, PRODUCT, product_in_jax, product_rate
+from benchmarks.limits import CORES, beside_product
 from benchmarks.page import Table, alone
 from benchmarks.sentences import aim
-from benchmarks.turns import QUICK, Effort, Steps, digits, import_torch, spread, take_turns
+from benchmarks.turns import QUICK, Effort, Steps, digits, import_torch, spread
 
 WIDTH, POINTS, ROWS, COLUMNS = 128, 64, 1000, 10
-OURS, LIMIT = "ours", "matrix product by XLA"
+OURS = "ours"
 
 
 @dataclass(frozen=True)
@@ -94,13 +94,13 @@ def gan(steps: int) -> Loop:
 
 def rows_of(title: str, loop: Loop, effort: Effort) -> tuple[list[tuple[str, ...]], list[float]]:
     """Time contestants, PyTorch on one thread and on all; return rows, and the ratios of its faster way to ours."""
-    torch, side, pieces, runs = import_torch(), 512 if effort == QUICK else PRODUCT, {}, {}
+    torch, pieces, runs = import_torch(), {}, {}
     for name, (work, each) in loop.runs.items():
         for threads in (CORES,) if name == OURS else sorted({1, CORES}):
             full = name if name == OURS else f"{name}, {threads} thread{'s' * (threads > 1)}"
             runs[full], pieces[full] = repeated(work, torch, threads), each
-    timings = take_turns(runs | {LIMIT: product_in_jax(side)}, effort, pause=0.05)
-    limit, ours = median(product_rate(timings.pop(LIMIT), side)), timings[OURS]
+    timings, limits = beside_product(runs, effort)
+    ours = timings[OURS]
     rows, ratios = [], {}
     for name, timing in timings.items():
         factor, rate = pieces[name] / pieces[OURS], 1e-9 * pieces[name] * loop.operations / timing.median
@@ -109,7 +109,7 @@ def rows_of(title: str, loop: Loop, effort: Effort) -> tuple[list[tuple[str, ...
             ratios[name] = timing.ratios(ours, factor)
         over = ("", "") if name == OURS else (spread(ratios[name]), spread(processor))
         ms = spread([1000 * each / pieces[name] for each in timing.seconds])
-        rows.append((title, name, ms, *over, digits(rate), f"{100 * rate / limit:.3g}"))
+        rows.append((title, name, ms, *over, digits(rate), f"{100 * rate / median(limits):.3g}"))
     return rows, min(ratios.values(), key=median, default=[])
 
 

@@ -14,10 +14,10 @@ import jax
 import numpy as np
 from rich.progress import track
 
-from benchmarks.limits import PRODUCT, product_in_jax, product_rate
+from benchmarks.limits import beside_product, side_of
 from benchmarks.our_training import Training, forward_flops
 from benchmarks.page import Table, alone
-from benchmarks.turns import QUICK, Effort, digits, import_torch, spread, take_turns
+from benchmarks.turns import QUICK, Effort, digits, import_torch, spread
 from experiments.cifar import SMALL
 from experiments.running import prepare
 from mixup_jax.config import Config
@@ -85,8 +85,7 @@ def measure(effort: Effort) -> list[Table]:
         return [Table(title, ("",), [("Fashion-MNIST is not here and cannot be downloaded: not measured",)])]
     marks = np.ceil(np.arange(1, config.epochs + 1) * len(data.train_label) / config.batch_size).astype(int)
     steps = np.diff(marks, prepend=0).tolist()
-    torch, runs, side = import_torch(), {}, 512 if effort == QUICK else PRODUCT
-    limit = median(product_rate(take_turns({"product": product_in_jax(side)}, effort)["product"], side))
+    torch, runs, side, limit = import_torch(), {}, side_of(effort), median(beside_product({}, effort)[1])
     work = 3e-9 * config.batch_size * forward_flops(config)
     for seed in track(range(1 if effort == QUICK else SEEDS), description="training", transient=True):
         makers: dict[str, Any] = {"ours": lambda seed=seed: Ours(replace(config, seed=seed), data)}

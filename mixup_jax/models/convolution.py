@@ -97,14 +97,11 @@ def _native(x: Array, kernel: Array, strides: tuple, pads: tuple, precision: Any
 
 @partial(jax.custom_jvp, nondiff_argnums=(2, 3, 4))
 def _convolve(x: Array, kernel: Array, strides: tuple, pads: tuple, precision: Any) -> Array:
-    static = {"strides": strides, "pads": pads, "precision": precision}
-    return lax.platform_dependent(x, kernel, cpu=partial(_on_cpu, **static), default=partial(_native, **static))
-
-
-def _on_cpu(x: Array, kernel: Array, strides: tuple, pads: tuple, precision: Any) -> Array:
-    if winograd.suits(x, kernel, strides, pads):
-        return winograd.convolve(x, kernel, pads, precision)
-    return _native(x, kernel, strides, pads, precision)
+    native = partial(_native, strides=strides, pads=pads, precision=precision)
+    if not winograd.suits(x, kernel, strides, pads):
+        return native(x, kernel)
+    with_less = partial(winograd.convolve, pads=pads, precision=precision)
+    return lax.platform_dependent(x, kernel, cpu=with_less, default=native)
 
 
 @partial(_convolve.defjvp, symbolic_zeros=True)

@@ -43,6 +43,8 @@ def _count(jaxpr):
         elif equation.primitive.name == "dot_general":
             (contracted, _), _ = equation.params["dimension_numbers"]
             total += math.prod(out.shape) * math.prod(equation.invars[0].aval.shape[axis] for axis in contracted)
+        elif equation.primitive.name == "cond":  # the platform's way, and last the native operation
+            total += _count(equation.params["branches"][-1].jaxpr)
         else:
             inner = [getattr(value, "jaxpr", value) for value in equation.params.values()]
             total += sum(_count(each) for each in inner if hasattr(each, "eqns"))
