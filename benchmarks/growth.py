@@ -35,8 +35,8 @@ WHY = """PreAct ResNet of two stages of one block, 32 x 32 x 3, width 16, batch 
 otherwise. Why: the batch multiplies the images, and the arithmetic for each stays; what a step costs whatever its batch
 (random numbers, the optimiser) is shared by more of them, but what a layer passes on (4 MiB at batch 64) leaves the
 processor's cache sooner or later, and memory is waited for. The width multiplies channels on both sides of a
-convolution: arithmetic grows by nearly 4 where the width doubles, memory traffic by 2; time lies near 2 as long as memory bounds it,
-near 4 where arithmetic does. Seeds run one after the other on a CPU, so both double. Virtual devices share the same
+convolution: arithmetic grows by nearly 4 where the width doubles, memory traffic by 2; time lies near 2 as long as
+memory bounds it, near 4 where arithmetic does. Seeds run one after the other on a CPU, so both double. Virtual devices share the same
 cores and the same batch: arithmetic stays, what they add is copies, a sum of gradients and synchronisation; on real
 devices each has its own cores. Devices are timed in processes of their own, which take turns."""
 
