@@ -26,6 +26,7 @@ from experiments.paper_table import behind, write_table
 from mixup_jax import Mix, mix
 from mixup_jax.data import Streamed
 from mixup_jax.evaluation.between import Scalar, gradient_norms, misses
+from mixup_jax.models.convolution import compiler_options
 from mixup_jax.report.tables import Row, Table
 from mixup_jax.training.record import write_json
 from mixup_jax.training.state import TrainState
@@ -79,7 +80,8 @@ def measure(network: Network, pairs: int, scalar: Scalar) -> dict[str, np.ndarra
     different = labels[first] != labels[second]
     if not different.any():
         raise ValueError(f"none of the {pairs} pairs is of two classes; take more --pairs.")
-    point, rows = jax.jit(partial(at_points, network, scalar)), []
+    options = compiler_options(jax.default_backend())
+    point, rows = jax.jit(partial(at_points, network, scalar), compiler_options=options), []
     for seed in track(range(len(network.seeds)), description=network.name, transient=True):
         state, each = network.trained.of_seed(seed), []
         for start in range(0, pairs, BATCH):
