@@ -1,4 +1,4 @@
-"""Time training steps of PreAct ResNet-18 on the CPU with XLA's own convolution gradients, with ours, and in PyTorch.
+"""Time training steps of PreAct ResNet-18 on the CPU with XLA's own convolutions, with ours, and in PyTorch.
 
 Forward, backward and SGD with momentum, float32, all cores (PyTorch mixes besides, which takes next to nothing); "in a
 loop" is one program that runs many steps, as training does. Processor time is told too: on a machine that does other
@@ -59,7 +59,7 @@ def in_jax(size: int, width: int, *, native: bool, loop: bool) -> Steps:
     convolve = lax.conv_general_dilated if native else preact_resnet.conv_general_dilated
     with mock.patch.object(preact_resnet, "conv_general_dilated", convolve):
         lowered = jax.jit(many).lower(state, 1, x, y) if loop else jax.jit(step).lower(state, x, y)
-    program: Any = lowered.compile(None if native else compiler_options("cpu"))
+    program: Any = lowered.compile(None if native else compiler_options())
 
     def run(count: int) -> None:
         nonlocal state
@@ -73,11 +73,11 @@ def in_jax(size: int, width: int, *, native: bool, loop: bool) -> Steps:
 def contestants(size: int, width: int, native_loop: bool) -> dict[str, Steps]:
     """Build everything that takes part."""
     runs = in_torch(replace(STEP, model=Model(width=width), batch_size=size))
-    runs["JAX, native gradients"] = in_jax(size, width, native=True, loop=False)
+    runs["JAX, XLA's convolutions"] = in_jax(size, width, native=True, loop=False)
     if native_loop:
-        runs["JAX, native gradients, in a loop"] = in_jax(size, width, native=True, loop=True)
-    runs["JAX, our gradients"] = in_jax(size, width, native=False, loop=False)
-    runs["JAX, our gradients, in a loop"] = in_jax(size, width, native=False, loop=True)
+        runs["JAX, XLA's convolutions, in a loop"] = in_jax(size, width, native=True, loop=True)
+    runs["JAX, ours"] = in_jax(size, width, native=False, loop=False)
+    runs["JAX, ours, in a loop"] = in_jax(size, width, native=False, loop=True)
     return runs
 
 

@@ -62,9 +62,9 @@ def against_torch(name: str, config: Config, effort: Effort) -> Table:
     ]
     text = (
         f"{' '.join([*sentences, ''])}"
-        f"Ours does its arithmetic at {100 * work / timings[OURS].median / limit:.3g} % of the speed of a product of "
-        f"{side} x {side} matrices. The same work on both sides: uint8 images in memory, normalised, mixed "
-        "(alpha 1), forward, backward, SGD with momentum and weight decay; "
+        f"Ours does the work of direct convolutions at {100 * work / timings[OURS].median / limit:.3g} % of the speed "
+        f"of a product of {side} x {side} matrices. The same work on both sides: uint8 images in memory, normalised, "
+        "mixed (alpha 1), forward, backward, SGD with momentum and weight decay; "
         "float32, all cores; ours is compiled, PyTorch eager. "
         f"{work:.3g} GFLOP a step: what XLA counts for the forward pass with direct convolutions, three times. "
         "A ratio above 1 says that ours is faster."

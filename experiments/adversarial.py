@@ -94,7 +94,7 @@ def measure(
     if others < 2:
         raise ValueError("ERM has one seed, and the black box needs another one: give --erm two runs, or one of two.")
     both = (erm, mixup)
-    compiled = partial(jax.jit, compiler_options=compiler_options(jax.default_backend()))
+    compiled = partial(jax.jit, compiler_options=compiler_options())
     attacks = {(each.name, name): compiled(partial(attacked, each, name)) for each in both for name in ATTACKS}
     scores = {network.name: compiled(partial(wrong, network)) for network in both}
     states = {(each.name, seed): each.trained.of_seed(seed) for each in both for seed in range(len(each.seeds))}

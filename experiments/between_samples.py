@@ -80,8 +80,7 @@ def measure(network: Network, pairs: int, scalar: Scalar) -> dict[str, np.ndarra
     different = labels[first] != labels[second]
     if not different.any():
         raise ValueError(f"none of the {pairs} pairs is of two classes; take more --pairs.")
-    options = compiler_options(jax.default_backend())
-    point, rows = jax.jit(partial(at_points, network, scalar), compiler_options=options), []
+    point, rows = jax.jit(partial(at_points, network, scalar), compiler_options=compiler_options()), []
     for seed in track(range(len(network.seeds)), description=network.name, transient=True):
         state, each = network.trained.of_seed(seed), []
         for start in range(0, pairs, BATCH):

@@ -5,7 +5,7 @@ XLA brings convolutions into the layout of its fast code only at the top level o
 slower (docs/log/cpu-convolutions.md has the measurements). Here they are written in that layout.
 
 Pass the function to Flax: ``nn.Conv(..., conv_general_dilated=conv_general_dilated)``, and compile with
-``jax.jit(..., compiler_options=compiler_options("cpu"))``.
+``jax.jit(..., compiler_options=compiler_options())``, the outermost `jit` if there are several.
 """
 
 from collections.abc import Sequence
@@ -24,16 +24,18 @@ NHWC = lax.ConvDimensionNumbers((0, 3, 1, 2), (3, 2, 0, 1), (0, 3, 1, 2))
 """Images NHWC, kernels HWIO: Flax's layout."""
 
 
-def compiler_options(platform: str) -> dict[str, str]:
+def compiler_options(platform: str | None = None) -> dict[str, str]:
     """Return what `jax.jit` is to be told so that convolutions use all cores of a CPU; nothing for other platforms.
 
-    jaxlib 0.10 leaves float32 convolutions to a library that runs those of fewer than 128 channels on a single core.
-    The option names all that it leaves to it but convolutions. Later versions need none.
+    jaxlib 0.10.2 hands float32 convolutions of more than 16 channels to YNNPACK, which runs those of fewer than 128 on
+    one core. The option lists what YNNPACK keeps: products and sums. Versions before and after need none. `platform` is
+    JAX's default one if left out.
 
     >>> compiler_options("tpu")
     {}
     """
-    if platform != "cpu" or jaxlib.version.__version_info__ >= (0, 11):
+    affected = (0, 10, 2) <= jaxlib.version.__version_info__ < (0, 11)
+    if (platform or jax.default_backend()) != "cpu" or not affected:
         return {}
     return {"xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT,LIBRARY_FUSION_TYPE_REDUCE"}
 
@@ -100,8 +102,8 @@ def _convolve(x: Array, kernel: Array, strides: tuple, pads: tuple, precision: A
     native = partial(_native, strides=strides, pads=pads, precision=precision)
     if not winograd.suits(x, kernel, strides, pads):
         return native(x, kernel)
-    with_less = partial(winograd.convolve, pads=pads, precision=precision)
-    return lax.platform_dependent(x, kernel, cpu=with_less, default=native)
+    by_winograd = partial(winograd.convolve, pads=pads, precision=precision)
+    return lax.platform_dependent(x, kernel, cpu=by_winograd, default=native)
 
 
 @partial(_convolve.defjvp, symbolic_zeros=True)
@@ -122,7 +124,7 @@ def _convolve_jvp(strides: tuple, pads: tuple, precision: Any, primals: tuple, t
             return _native(*((given, fixed) if fast is input_gradient else (fixed, given)), **static)
 
         linear = partial(lax.platform_dependent, cpu=on_cpu, default=elsewhere)
-        # The checkpoint keeps one copy of x for the backward pass, not the shifted copies.
+        # The checkpoint keeps x for the backward pass, not a transposed copy beside it.
         parts.append(jax.checkpoint(linear, prevent_cse=False)(fixed, given))
     return y, reduce(jnp.add, parts) if parts else jnp.zeros_like(y)
 
@@ -130,17 +132,15 @@ def _convolve_jvp(strides: tuple, pads: tuple, precision: Any, primals: tuple, t
 def input_gradient(kernel: Array, dy: Array, *, shape: tuple, strides: tuple, pads: tuple, precision: Any) -> Array:
     """Return the gradient for images of `shape`: the convolution of `dy` with the kernel turned around.
 
-    XLA's CPU backend brings a convolution into the layout of its fast code only at the top of a program; in the body
-    of a loop anything but NHWC images and HWIO kernels runs in plain nested loops, many times slower. So
-    the kernel is transposed here, where the native gradient would name another layout.
+    The kernel is transposed here, where the native gradient would name another layout, slow in loops.
     """
-    outer = []
+    outer: tuple[tuple[int, int], ...] = ()
     for size, taps, out, stride, (low, _) in zip(shape[1:3], kernel.shape, dy.shape[1:3], strides, pads, strict=False):
         before = taps - 1 - low
-        outer.append((before, size + taps - 1 - ((out - 1) * stride + 1) - before))
+        outer += ((before, size + taps - 1 - ((out - 1) * stride + 1) - before),)
+    if winograd.suits(dy, kernel, strides, outer):
+        return winograd.convolve(dy, kernel, outer, precision, turned=True)
     turned = jnp.swapaxes(kernel[::-1, ::-1], 2, 3)
-    if winograd.suits(dy, turned, strides, tuple(outer)):
-        return winograd.convolve(dy, kernel, tuple(outer), precision, turned=True)
     return lax.conv_general_dilated(
         dy, turned, (1, 1), outer, lhs_dilation=strides, dimension_numbers=NHWC, precision=precision
     )
@@ -154,18 +154,16 @@ def kernel_gradient(x: Array, dy: Array, *, shape: tuple, strides: tuple, pads: 
     if shape[:2] == (1, 1) and not any(map(any, pads)):
         images = x[:, :: strides[0], :: strides[1]].reshape(-1, shape[2])
         return jnp.matmul(images.T, dy.reshape(-1, shape[3]), precision=precision).reshape(shape)
-    outer = [
-        (low, taps - 1 + (out - 1) * stride + 1 - size - low)
-        for size, taps, out, stride, (low, _) in zip(x.shape[1:3], shape, dy.shape[1:3], strides, pads, strict=False)
-    ]
-    rows, columns = (size + min(0, high) for size, (_, high) in zip(x.shape[1:3], outer, strict=True))
-    turned = lax.conv_general_dilated(
-        x[:, :rows, :columns].transpose(3, 1, 2, 0),
+    reached = [taps + (out - 1) * stride for taps, out, stride in zip(shape, dy.shape[1:3], strides, strict=False)]
+    edges = [(low, end - size - low, 0) for end, size, (low, _) in zip(reached, x.shape[1:3], pads, strict=True)]
+    padded = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *edges, (0, 0, 0)))
+    gradient = lax.conv_general_dilated(
+        padded.transpose(3, 1, 2, 0),
         dy.transpose(1, 2, 0, 3),
         (1, 1),
-        [(low, max(0, high)) for low, high in outer],
+        "VALID",
         rhs_dilation=strides,
         dimension_numbers=NHWC,
         precision=precision,
     )
-    return turned.transpose(1, 2, 0, 3)
+    return gradient.transpose(1, 2, 0, 3)

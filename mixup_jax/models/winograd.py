@@ -11,12 +11,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 CHANNELS, PIXELS = 128, 512
-"""From so many channels (of images and of results) and pixels (of a batch) on, transforms cost less than they save."""
+"""From so many channels (of images and of results) and pixels (of a batch) on, transforms cost less than they save:
+docs/log/cpu-convolutions.md."""
 
 
 def suits(x: Array, kernel: Array, strides: tuple, pads: tuple) -> bool:
     """Say whether `convolve` can do this convolution, and does it faster than CPUs do it directly."""
-    plain = x.dtype == jnp.float32 and kernel.shape[:2] == (3, 3) and tuple(strides) == (1, 1)
+    plain = x.dtype == kernel.dtype == jnp.float32 and kernel.shape[:2] == (3, 3) and tuple(strides) == (1, 1)
     even = all(min(pad) >= 0 and (size + sum(pad)) % 2 == 0 for size, pad in zip(x.shape[1:3], pads, strict=True))
     return plain and even and min(kernel.shape[2:]) >= CHANNELS and x.size // x.shape[3] >= PIXELS
 
@@ -24,7 +25,7 @@ def suits(x: Array, kernel: Array, strides: tuple, pads: tuple) -> bool:
 def convolve(
     x: Float[Array, "n height width channels"],
     kernel: Float[Array, "3 3 inputs outputs"],
-    pads: tuple[tuple[int, int], tuple[int, int]],
+    pads: tuple[tuple[int, int], ...],
     precision: Any = None,
     *,
     turned: bool = False,

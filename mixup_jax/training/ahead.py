@@ -14,6 +14,7 @@ import numpy as np
 
 from mixup_jax.config import Config
 from mixup_jax.data import Dataset
+from mixup_jax.models.convolution import compiler_options
 from mixup_jax.training.mesh import make_mesh, shard
 from mixup_jax.training.recipe import Recipe, make_recipe
 from mixup_jax.training.state import TrainState, init_state
@@ -127,7 +128,10 @@ def lower_step(config: Config, devices: Sequence[Any]) -> Any:
         lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=everywhere), abstract_state(config)
     )
     alpha = jax.ShapeDtypeStruct((), jnp.float32, sharding=everywhere)
-    step = jax.jit(partial(train_step, recipe=recipe), donate_argnums=0, out_shardings=everywhere)
+    options = compiler_options(devices[0].platform)
+    step = jax.jit(
+        partial(train_step, recipe=recipe), donate_argnums=0, out_shardings=everywhere, compiler_options=options
+    )
     return step.lower(state, abstract_batch(config, split), alpha)
 
 

@@ -83,7 +83,7 @@ def make_wafer_programs(recipe: WaferRecipe, size: int) -> WaferPrograms:
 
         return jax.lax.map(mean if recipe.average else judge, batches)
 
-    compiled = partial(jax.jit, compiler_options=compiler_options(jax.default_backend()))
+    compiled = partial(jax.jit, compiler_options=compiler_options())
     return WaferPrograms(
         init=compiled(side_by_side(init, (0,))),
         train=compiled(side_by_side(train, (0, None, None))),

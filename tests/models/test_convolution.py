@@ -11,7 +11,7 @@ from jax import lax
 from jax import numpy as jnp
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from mixup_jax.models.convolution import conv_general_dilated
+from mixup_jax.models.convolution import compiler_options, conv_general_dilated
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 CASES = [  # image, channels, kernel size, stride, padding
@@ -26,6 +26,7 @@ CASES = [  # image, channels, kernel size, stride, padding
     (24, 8, 2, 3, "SAME"),
     (16, 8, 1, 1, "VALID"),
     (16, 8, 1, 1, ((1, 0), (0, 2))),
+    (2, 8, 1, 4, ((3, 0), (3, 0))),  # windows of nothing but padding
 ]
 
 
@@ -147,6 +148,7 @@ def test_every_convolution_in_a_loop_has_the_layout_of_the_fast_code(rng):
 
 def layouts_of_gradients(loss, rng, platform):
     text = jax.jit(jax.grad(loss, (0, 1))).trace(*arrays(rng)).lower(lowering_platforms=(platform,)).as_text()
+    assert "dot_general" not in text
     return sorted(re.findall(r"dim_numbers = (\S.*?->\S.*?\])", text))
 
 
@@ -156,6 +158,26 @@ def test_other_platforms_keep_the_native_gradients(rng, platform):
     assert len(ours) == 3
     assert ours == native
     assert ours != layouts_of_gradients(losses()[0], rng, "cpu")
+
+
+@pytest.mark.skipif(not compiler_options("cpu"), reason="this jaxlib convolves on all cores by itself")
+def test_the_options_take_convolutions_and_nothing_else_from_the_library_that_uses_one_core(rng):
+    def layer(x, kernel):
+        y = lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=LAYOUT)
+        return jnp.sin(y).sum((0, 1, 2))
+
+    x = jax.random.normal(rng, (4, 16, 16, 32))
+    lowered = jax.jit(layer).lower(x, jnp.ones((3, 3, 32, 32)))
+    native, ours = (in_the_library(lowered.compile(options)) for options in ({}, compiler_options("cpu")))
+    assert native == {"convolution", "reduce"}
+    assert ours == {"reduce"}
+
+
+def in_the_library(program):
+    computations = re.split(r"\n\n", program.as_text())
+    called = set(re.findall(r"calls=(%\S+?),.*__ynn_fusion", program.as_text()))
+    bodies = [each for each in computations if each.startswith(tuple(f"{name} " for name in called))]
+    return {name for name in ("convolution", "reduce") for body in bodies if f" {name}(" in body}
 
 
 def test_the_backward_pass_keeps_one_copy_of_the_images(rng):

@@ -66,11 +66,24 @@ def test_wide_convolutions_and_their_derivatives_are_the_native_ones(rng, transf
 
 @pytest.mark.parametrize(("platform", "convolutions"), [("cpu", 0), ("tpu", 1), ("cuda", 1)])
 def test_it_is_used_on_cpus_only(rng, platform, convolutions):
-    x, kernel = arrays(rng, 16, 16, WIDE, WIDE)
-    layer = jax.jit(lambda x, kernel: conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=NHWC))
-    text = layer.trace(x, kernel).lower(lowering_platforms=(platform,)).as_text()
+    text = lowered(rng, jax.jit(layer), platform)
     assert text.count("stablehlo.convolution") == convolutions
     assert text.count("stablehlo.dot_general") == 16 * (1 - convolutions)
+
+
+@pytest.mark.parametrize(("platform", "convolutions"), [("cpu", 1), ("tpu", 3), ("cuda", 3)])
+def test_the_gradient_of_the_images_takes_it_too(rng, platform, convolutions):
+    text = lowered(rng, jax.jit(jax.grad(lambda *args: jnp.sin(layer(*args)).sum(), (0, 1))), platform)
+    assert text.count("stablehlo.convolution") == convolutions
+    assert text.count("stablehlo.dot_general") == 16 * (3 - convolutions)
+
+
+def layer(x, kernel):
+    return conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=NHWC)
+
+
+def lowered(rng, program, platform):
+    return program.trace(*arrays(rng, 16, 16, WIDE, WIDE)).lower(lowering_platforms=(platform,)).as_text()
 
 
 @pytest.mark.parametrize(
