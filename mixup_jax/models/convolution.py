@@ -16,6 +16,7 @@ import jax
 import jaxlib.version
 from jax import lax
 from jax import numpy as jnp
+from jax.experimental.xla_metadata import set_xla_metadata
 from jaxtyping import Array
 
 from mixup_jax.models import winograd
@@ -149,21 +150,24 @@ def input_gradient(kernel: Array, dy: Array, *, shape: tuple, strides: tuple, pa
 def kernel_gradient(x: Array, dy: Array, *, shape: tuple, strides: tuple, pads: tuple, precision: Any) -> Array:
     """Return the gradient for a kernel of `shape`: a convolution of the images with `dy`, channels as images.
 
-    The transposes are written out for the same reason as in `input_gradient`. A kernel of one pixel is a product.
+    The transposes are written out for the same reason as in `input_gradient`, in a call that XLA does not inline: it
+    would compute BatchNorm and ReLU again inside of them, reading in strides. A kernel of one pixel is a product.
     """
     if shape[:2] == (1, 1) and not any(map(any, pads)):
         images = x[:, :: strides[0], :: strides[1]].reshape(-1, shape[2])
         return jnp.matmul(images.T, dy.reshape(-1, shape[3]), precision=precision).reshape(shape)
     reached = [taps + (out - 1) * stride for taps, out, stride in zip(shape, dy.shape[1:3], strides, strict=False)]
     edges = [(low, end - size - low, 0) for end, size, (low, _) in zip(reached, x.shape[1:3], pads, strict=True)]
-    padded = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *edges, (0, 0, 0)))
-    gradient = lax.conv_general_dilated(
-        padded.transpose(3, 1, 2, 0),
-        dy.transpose(1, 2, 0, 3),
-        (1, 1),
-        "VALID",
-        rhs_dilation=strides,
-        dimension_numbers=NHWC,
-        precision=precision,
-    )
-    return gradient.transpose(1, 2, 0, 3)
+
+    def convolve(x: Array, dy: Array) -> Array:
+        outer: Any = [(low, high) for low, high, _ in edges]
+        if min(map(min, outer)) < 0:  # the fast code leaves no pixels out
+            x, outer = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *edges, (0, 0, 0)]), "VALID"
+        x, dy = x.transpose(3, 1, 2, 0), dy.transpose(1, 2, 0, 3)
+        gradient = lax.conv_general_dilated(
+            x, dy, (1, 1), outer, rhs_dilation=strides, dimension_numbers=NHWC, precision=precision
+        )
+        return gradient.transpose(1, 2, 0, 3)
+
+    with set_xla_metadata(inlineable="false"):
+        return jax.jit(convolve)(x, dy)
