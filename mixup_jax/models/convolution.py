@@ -138,7 +138,7 @@ def input_gradient(kernel: Array, dy: Array, *, shape: tuple, strides: tuple, pa
     outer: tuple[tuple[int, int], ...] = ()
     for size, taps, out, stride, (low, _) in zip(shape[1:3], kernel.shape, dy.shape[1:3], strides, pads, strict=False):
         before = taps - 1 - low
-        outer += ((before, size + taps - 1 - ((out - 1) * stride + 1) - before),)
+        outer += ((before, size + taps - 1 - max(0, (out - 1) * stride + 1) - before),)
     if winograd.suits(dy, kernel, strides, outer):
         return winograd.convolve(dy, kernel, outer, precision, turned=True)
     turned = jnp.swapaxes(kernel[::-1, ::-1], 2, 3)
@@ -156,7 +156,10 @@ def kernel_gradient(x: Array, dy: Array, *, shape: tuple, strides: tuple, pads: 
     if shape[:2] == (1, 1) and not any(map(any, pads)):
         images = x[:, :: strides[0], :: strides[1]].reshape(-1, shape[2])
         return jnp.matmul(images.T, dy.reshape(-1, shape[3]), precision=precision).reshape(shape)
-    reached = [taps + (out - 1) * stride for taps, out, stride in zip(shape, dy.shape[1:3], strides, strict=False)]
+    reached = [
+        taps - 1 + max(0, (out - 1) * stride + 1)
+        for taps, out, stride in zip(shape, dy.shape[1:3], strides, strict=False)
+    ]
     edges = [(low, end - size - low, 0) for end, size, (low, _) in zip(reached, x.shape[1:3], pads, strict=True)]
 
     def convolve(x: Array, dy: Array) -> Array:

@@ -18,7 +18,10 @@ docs/log/cpu-convolutions.md."""
 def suits(x: Array, kernel: Array, strides: tuple, pads: tuple) -> bool:
     """Say whether `convolve` can do this convolution, and does it faster than CPUs do it directly."""
     plain = x.dtype == kernel.dtype == jnp.float32 and kernel.shape[:2] == (3, 3) and tuple(strides) == (1, 1)
-    even = all(min(pad) >= 0 and (size + sum(pad)) % 2 == 0 for size, pad in zip(x.shape[1:3], pads, strict=True))
+    even = all(
+        min(pad) >= 0 and size + sum(pad) > 2 and (size + sum(pad)) % 2 == 0
+        for size, pad in zip(x.shape[1:3], pads, strict=True)
+    )
     return plain and even and min(kernel.shape[2:]) >= CHANNELS and x.size // x.shape[3] >= PIXELS
 
 

@@ -27,6 +27,7 @@ CASES = [  # image, channels, kernel size, stride, padding
     (16, 8, 1, 1, "VALID"),
     (16, 8, 1, 1, ((1, 0), (0, 2))),
     (2, 8, 1, 4, ((3, 0), (3, 0))),  # windows of nothing but padding
+    (2, 8, 3, 2, "VALID"),  # no window
 ]
 
 

@@ -94,6 +94,7 @@ def lowered(rng, program, platform):
         {"kernel": (1, 1, WIDE, WIDE)},
         {"x": (2, 15, 16, WIDE)},
         {"x": (1, 16, 16, WIDE)},
+        {"x": (128, 2, 2, WIDE), "pads": ((0, 0), (0, 0))},
         {"strides": (2, 2)},
         {"pads": ((-1, 1), (1, 1))},
         {"dtype": jnp.bfloat16},
