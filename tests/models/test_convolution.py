@@ -66,6 +66,18 @@ def test_gradients_are_the_native_ones(rng, image, channels, size, stride, paddi
     assert_agree(value_and_gradients, losses(stride, padding), *arrays(rng, channels, size, image=image))
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+def test_more_padding_than_a_kernel_reaches_is_as_if_the_images_had_it(rng, stride):
+    def loss(x, kernel, padding):
+        return jnp.sin(conv_general_dilated(x, kernel, (stride, stride), padding, dimension_numbers=LAYOUT)).sum()
+
+    def padded(x, kernel):
+        return loss(jnp.pad(x, ((0, 0), *pads, (0, 0))), kernel, "VALID")
+
+    pads = ((3, 1), (4, 3))
+    assert_agree(value_and_gradients, (partial(loss, padding=pads), padded), *arrays(rng, image=7))
+
+
 def test_gradients_in_bfloat16_agree_to_its_precision(rng):
     assert_agree(value_and_gradients, losses(2), *arrays(rng, dtype=jnp.bfloat16), tolerance=2e-2)
 
