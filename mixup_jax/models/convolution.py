@@ -142,12 +142,7 @@ def input_gradient(kernel: Array, dy: Array, *, shape: tuple, strides: tuple, pa
     if winograd.suits(dy, kernel, strides, outer):
         return winograd.convolve(dy, kernel, outer, precision, turned=True)
     turned = jnp.swapaxes(kernel[::-1, ::-1], 2, 3)
-    if min(map(min, outer)) < 0:  # jaxlib 0.10.2 reads beyond its memory where it is to leave pixels out
-        edges = [(low, high, stride - 1) for (low, high), stride in zip(outer, strides, strict=True)]
-        dy, outer, strides = lax.pad(dy, jnp.zeros((), dy.dtype), [(0, 0, 0), *edges, (0, 0, 0)]), ((0, 0),) * 2, (1, 1)
-    return lax.conv_general_dilated(
-        dy, turned, (1, 1), outer, lhs_dilation=strides, dimension_numbers=NHWC, precision=precision
-    )
+    return _one_by_one(dy, turned, outer, precision, lhs_dilation=strides)
 
 
 def kernel_gradient(x: Array, dy: Array, *, shape: tuple, strides: tuple, pads: tuple, precision: Any) -> Array:
@@ -163,17 +158,24 @@ def kernel_gradient(x: Array, dy: Array, *, shape: tuple, strides: tuple, pads: 
         taps - 1 + max(0, (out - 1) * stride + 1)
         for taps, out, stride in zip(shape, dy.shape[1:3], strides, strict=False)
     ]
-    edges = [(low, end - size - low, 0) for end, size, (low, _) in zip(reached, x.shape[1:3], pads, strict=True)]
+    outer = tuple((low, end - size - low) for end, size, (low, _) in zip(reached, x.shape[1:3], pads, strict=True))
 
     def convolve(x: Array, dy: Array) -> Array:
-        outer: Any = [(low, high) for low, high, _ in edges]
-        if min(map(min, outer)) < 0:  # the fast code leaves no pixels out
-            x, outer = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *edges, (0, 0, 0)]), "VALID"
-        x, dy = x.transpose(3, 1, 2, 0), dy.transpose(1, 2, 0, 3)
-        gradient = lax.conv_general_dilated(
-            x, dy, (1, 1), outer, rhs_dilation=strides, dimension_numbers=NHWC, precision=precision
-        )
-        return gradient.transpose(1, 2, 0, 3)
+        images, kernel = x.transpose(3, 1, 2, 0), dy.transpose(1, 2, 0, 3)
+        return _one_by_one(images, kernel, outer, precision, rhs_dilation=strides).transpose(1, 2, 0, 3)
 
     with set_xla_metadata(inlineable="false"):
         return jax.jit(convolve)(x, dy)
+
+
+def _one_by_one(
+    x: Array, kernel: Array, pads: tuple, precision: Any, lhs_dilation: tuple = (1, 1), rhs_dilation: tuple = (1, 1)
+) -> Array:
+    """Convolve with stride 1, pixels that negative `pads` leave out taken away before: jaxlib 0.10.2 misreads those."""
+    if min(map(min, pads)) < 0:
+        edges = [(low, high, step - 1) for (low, high), step in zip(pads, lhs_dilation, strict=True)]
+        x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *edges, (0, 0, 0)])
+        pads, lhs_dilation = ((0, 0), (0, 0)), (1, 1)
+    return lax.conv_general_dilated(
+        x, kernel, (1, 1), pads, lhs_dilation, rhs_dilation, dimension_numbers=NHWC, precision=precision
+    )
