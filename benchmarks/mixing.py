@@ -17,25 +17,26 @@ from benchmarks.limits import CORES, copy
 from benchmarks.page import Table, alone
 from benchmarks.sentences import compared
 from benchmarks.turns import QUICK, Effort, Steps, Timing, digits, import_torch, spread, take_turns
-from mixup_jax import mixup
+from mixup_jax import draw, mix, mixup
 
 CLASSES, PASS, COPY = 10, "a pass by XLA: x * 1.5", "a copy by NumPy"
 OURS, EACH = "ours: jit(mixup), alpha = 1", "ours, a lambda for each example"
+DRAW, MIX = "of which: the draw alone", "of which: mixing with a plan drawn before"
 KERAS = "Keras's"
 SIZES = {"small images": (128, 64), "ImageNet's": (64, 224)}
 QUICK_SIZES = {"small images": (64, 32)}
 Batch = tuple[np.ndarray, np.ndarray]
 
 
-def in_jax(function: Any, batch: Batch) -> Steps:
-    """Return a compiled function of a key, images and one-hot labels, called again and again."""
-    rng, (x, ids) = jax.random.key(0), batch
-    arguments = jax.device_put(x), jax.nn.one_hot(ids, CLASSES)
+def in_jax(function: Any, batch: Batch, plan: Any = None) -> Steps:
+    """Return a compiled function of a key or a plan, images and one-hot labels, called again and again."""
+    x, ids = batch
+    arguments = plan or jax.random.key(0), jax.device_put(x), jax.nn.one_hot(ids, CLASSES)
     compiled = jax.jit(function)
 
     def run(count: int) -> None:
         for _ in range(count):
-            result = compiled(rng, *arguments)
+            result = compiled(*arguments)
         jax.block_until_ready(result)
 
     return run
@@ -123,6 +124,8 @@ def table(name: str, size: int, side: int, effort: Effort) -> Table:
         COPY: copy(x.nbytes, CORES),
         PASS: in_jax(lambda rng, x, y: (x * 1.5, y * 1.5), batch),
         OURS: in_jax(partial(mixup, alpha=1.0), batch),
+        DRAW: in_jax(lambda rng, x, y: draw(rng, size, 1.0), batch),
+        MIX: in_jax(lambda plan, x, y: mix(plan, (x, y)), batch, draw(jax.random.key(0), size, 1.0)),
         EACH: in_jax(partial(mixup, alpha=1.0, per="example"), batch),
         **others,
     }
@@ -148,7 +151,10 @@ def table(name: str, size: int, side: int, effort: Effort) -> Table:
 def beside_ours(timings: dict[str, Timing], others: Iterable[str]) -> str:
     """Say how ours compares with a pass, and each of the others with ours of the same kind."""
     passes = digits(median(timings[OURS].ratios(timings[PASS])))
-    sentences = [f"Ours takes {passes} passes, each of which reads the batch and writes one."]
+    mixing = digits(median(timings[MIX].ratios(timings[PASS])))
+    sentences = [
+        f"Ours takes {passes} passes, each of which reads the batch and writes one; without the draw {mixing}."
+    ]
     for name in others:
         same = timings[EACH if name == KERAS else OURS]
         sentences.append(f"{name[0].upper()}{name[1:]} {compared(timings[name].ratios(same))}.")

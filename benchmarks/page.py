@@ -14,7 +14,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table as Grid
 
-from benchmarks.turns import FULL, QUICK, Effort
+from benchmarks.turns import FULL, QUICK, Effort, as_in_runs
 
 QUICK_RUN = "**A quick run, small and hardly optimised, to see that everything works: the numbers mean nothing.**"
 PEERS = ("torch", "timm", "torchvision", "keras", "tensorflow-cpu")
@@ -106,10 +106,13 @@ def preamble(made: dict[str, Any], effort: Effort, took: float, absent: Sequence
         "",
         f"* {device}; load average at the beginning {made['load']}, at the end {load_average()}",
         f"* {versions}",
+        f"* huge pages of memory: {huge_pages()}; GLIBC_TUNABLES: {os.environ.get('GLIBC_TUNABLES') or 'not set'}",
         "",
         f"Where a section says nothing else, contestants take turns in one process, {effort.rounds} each that count",
-        "after one to warm up; compiling is not counted. A figure is the median (least-most) of its turns, a ratio",
-        "is of turns that followed each other: what else the machine did hits both sides; trust ratios more.",
+        f"after one to warm up, of {effort.seconds:g} s or one piece of work; of {as_in_runs(effort).seconds:g} s",
+        "where they train, as long as a call in a run. Compiling is not counted. A figure is the median (least-most)",
+        "of its turns, a ratio is of turns that followed each other: what else the machine did hits both sides;",
+        "trust ratios more.",
     ]
     return "\n".join(lines)
 
@@ -117,6 +120,15 @@ def preamble(made: dict[str, Any], effort: Effort, took: float, absent: Sequence
 def load_average() -> str:
     """Return how many processes wanted a core, in the last 1, 5 and 15 minutes."""
     return ", ".join(f"{each:.1f}" for each in os.getloadavg())
+
+
+def huge_pages() -> str:
+    """Return when Linux gives a process pages of 2 MiB: "always", "madvise" (if asked to) or "never"."""
+    try:
+        choices = Path("/sys/kernel/mm/transparent_hugepage/enabled").read_text()
+    except OSError:
+        return "unknown"
+    return choices[choices.index("[") + 1 : choices.index("]")]
 
 
 def _version(package: str) -> str | None:

@@ -10,7 +10,7 @@ from benchmarks.limits import beside_product, side_of
 from benchmarks.our_training import forward_flops, training
 from benchmarks.page import Table, alone
 from benchmarks.sentences import aim
-from benchmarks.turns import QUICK, Effort, Steps, digits
+from benchmarks.turns import QUICK, Effort, Steps, as_in_runs, digits
 from experiments.cifar import SMALL
 from experiments.quickstart import CLEAN
 
@@ -24,7 +24,7 @@ def measure(effort: Effort) -> list[Table]:
     for title, config in (QUICK_PRESETS if quick else PRESETS).items():
         numbers = (1, 2) if quick else (1, 3, 5)
         runs: dict[str, Steps] = {str(n): training(replace(config, seeds=n), devices=1) for n in numbers}
-        timings, rates = beside_product(runs, effort)
+        timings, rates = beside_product(runs, as_in_runs(effort))
         for n in numbers:
             timing, name = timings[str(n)], f"{title}, {'one seed' if n == 1 else f'{n} seeds'}"
             rate = 3e-9 * n * config.batch_size * forward_flops(config) / timing.median

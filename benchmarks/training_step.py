@@ -11,7 +11,7 @@ from benchmarks.limits import LIMIT, beside_product, side_of
 from benchmarks.our_training import forward_flops, noise_for, steps_of, training
 from benchmarks.page import Table, alone
 from benchmarks.sentences import aim, compared
-from benchmarks.turns import QUICK, Effort, Steps, import_torch, spread, take_turns
+from benchmarks.turns import QUICK, Effort, Steps, as_in_runs, import_torch, spread, take_turns
 from experiments.cifar import SMALL
 from experiments.quickstart import CLEAN
 from mixup_jax.config import Config, Data, Model, Optimizer
@@ -46,7 +46,7 @@ def measure(effort: Effort) -> list[Table]:
 
 def against_torch(name: str, config: Config, effort: Effort) -> Table:
     """Compare one network's step with PyTorch's."""
-    timings, limits = beside_product({OURS: training(config), **in_torch(config)}, effort, pause=0.3)
+    timings, limits = beside_product({OURS: training(config), **in_torch(config)}, as_in_runs(effort), pause=0.3)
     side, limit = side_of(effort), median(limits)
     work = 3e-9 * config.batch_size * forward_flops(config)
     rows = []
@@ -80,7 +80,7 @@ def mixup_and_erm(effort: Effort) -> Table:
     rows, ratios = [], {}
     for name, config in cases.items():
         runs: dict[str, Steps] = {"mixup": steps_of(config), "nothing": steps_of(config, mixing=False)}
-        timings = take_turns(runs, effort, pause=0.05)
+        timings = take_turns(runs, as_in_runs(effort), pause=0.05)
         each = [timings[name] for name in ("mixup", "nothing")]
         processor = [mine / other for mine, other in zip(*(timing.processor for timing in each), strict=True)]
         ratios[name] = each[0].ratios(each[1])

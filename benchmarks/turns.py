@@ -4,10 +4,12 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rich.progress import track
+
+from mixup_jax.training.loop import CHUNK_SECONDS
 
 Steps = Callable[[int], None]
 """Does its work that many times, and returns when it is done."""
@@ -22,6 +24,11 @@ class Effort:
 
 
 FULL, QUICK = Effort(rounds=9, seconds=0.5), Effort(rounds=3, seconds=0.03)
+
+
+def as_in_runs(effort: Effort) -> Effort:
+    """Let a turn last as long as a call in a run, so that what a call costs is shared by as many steps."""
+    return effort if effort == QUICK else replace(effort, seconds=CHUNK_SECONDS)
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,9 @@ NHWC = lax.ConvDimensionNumbers((0, 3, 1, 2), (3, 2, 0, 1), (0, 3, 1, 2))
 def compiler_options(platform: str | None = None) -> dict[str, str]:
     """Return what `jax.jit` is to be told so that convolutions use all cores of a CPU; nothing for other platforms.
 
-    jaxlib 0.10.2 hands float32 convolutions of more than 16 channels to YNNPACK, which runs those of fewer than 128 on
-    one core. The option lists what YNNPACK keeps: products and sums. Versions before and after need none. `platform` is
-    JAX's default one if left out.
+    From 0.10.2 until 0.11, jaxlib hands float32 convolutions of more than 16 channels to YNNPACK, which runs those of
+    fewer than 128 on one core. The option lists what YNNPACK keeps: products and sums. Versions before and after need
+    none. `platform` is JAX's default one if left out.
 
     >>> compiler_options("tpu")
     {}
@@ -58,9 +58,10 @@ def conv_general_dilated(
 
     The values are the native operation's, on a CPU to float32 rounding: wide 3 x 3 convolutions are computed with
     fewer multiplications there (`winograd`). The gradients have rules of their own for two-dimensional NHWC images and
-    HWIO kernels; groups, dilations, negative padding, other layouts and types are left to the native operation. The
-    rules are linear functions that JAX transposes, so forward and reverse mode, their compositions, `vmap` and meshes
-    all work; the platform is chosen when the program is lowered (`jax.lax.platform_dependent`).
+    HWIO kernels; groups, dilations, other layouts and types are left to the native operation. The
+    rules are linear functions that JAX transposes, so forward and reverse mode, their compositions, `vmap`, `pmap`,
+    `shard_map` and meshes of Auto axes all work; the platform is chosen when the program is lowered
+    (`jax.lax.platform_dependent`). Take gradients inside of a `jit`: outside, each call compiles anew.
 
     Under a `vmap` over kernels XLA sees a grouped convolution, which is slow on CPUs: there, `jax.lax.map` over seeds
     computes the same in less than half the time.
@@ -89,8 +90,8 @@ def conv_general_dilated(
     if isinstance(padding, str):
         padding = lax.padtype_to_pads(lhs.shape[1:3], rhs.shape[:2], window_strides, padding)
     pads = tuple((int(low), int(high)) for low, high in padding)
-    if min(min(pad) for pad in pads) < 0:
-        return native(lhs, rhs, padding=pads)
+    if min(map(min, pads)) < 0:
+        lhs, pads = _pad(lhs, pads), ((0, 0), (0, 0))
     return _convolve(lhs, rhs, tuple(window_strides), pads, precision)
 
 
@@ -117,6 +118,9 @@ def _convolve_jvp(strides: tuple, pads: tuple, precision: Any, primals: tuple, t
     for fast, fixed, given in ((input_gradient, kernel, tangents[0]), (kernel_gradient, x, tangents[1])):
         if isinstance(given, jax.custom_derivatives.SymbolicZero):
             continue
+
+        missing = jax.typeof(y).manual_axis_type.varying - jax.typeof(given).manual_axis_type.varying
+        given = lax.pcast(given, tuple(missing), to="varying") if missing else given  # replicated in a `shard_map`
 
         def on_cpu(fixed: Array, given: Array, fast: Any = fast) -> Array:
             return jax.linear_transpose(partial(fast, fixed, shape=given.shape, **static), y)(given)[0]
@@ -171,11 +175,15 @@ def kernel_gradient(x: Array, dy: Array, *, shape: tuple, strides: tuple, pads: 
 def _one_by_one(
     x: Array, kernel: Array, pads: tuple, precision: Any, lhs_dilation: tuple = (1, 1), rhs_dilation: tuple = (1, 1)
 ) -> Array:
-    """Convolve with stride 1, pixels that negative `pads` leave out taken away before: jaxlib 0.10.2 misreads those."""
+    """Convolve with stride 1."""
     if min(map(min, pads)) < 0:
-        edges = [(low, high, step - 1) for (low, high), step in zip(pads, lhs_dilation, strict=True)]
-        x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *edges, (0, 0, 0)])
-        pads, lhs_dilation = ((0, 0), (0, 0)), (1, 1)
+        x, pads, lhs_dilation = _pad(x, pads, lhs_dilation), ((0, 0), (0, 0)), (1, 1)
     return lax.conv_general_dilated(
         x, kernel, (1, 1), pads, lhs_dilation, rhs_dilation, dimension_numbers=NHWC, precision=precision
     )
+
+
+def _pad(x: Array, pads: tuple, dilation: tuple = (1, 1)) -> Array:
+    """Dilate and pad images; negative `pads`, which a convolution of jaxlib 0.10.2 misreads, take pixels away."""
+    edges = [(low, high, step - 1) for (low, high), step in zip(pads, dilation, strict=True)]
+    return lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *edges, (0, 0, 0)])

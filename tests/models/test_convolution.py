@@ -66,15 +66,18 @@ def test_gradients_are_the_native_ones(rng, image, channels, size, stride, paddi
     assert_agree(value_and_gradients, losses(stride, padding), *arrays(rng, channels, size, image=image))
 
 
+@pytest.mark.parametrize("pads", [((3, 1), (4, 3)), ((-1, 0), (0, 0)), ((-2, 3), (1, -4)), ((-8, 6), (0, 0))])
 @pytest.mark.parametrize("stride", [1, 2])
-def test_more_padding_than_a_kernel_reaches_is_as_if_the_images_had_it(rng, stride):
+def test_any_padding_is_as_if_the_images_had_it(rng, stride, pads):
+    """More than a kernel reaches, or less than none, which native operations of jaxlib 0.10.2 misread."""
+
     def loss(x, kernel, padding):
         return jnp.sin(conv_general_dilated(x, kernel, (stride, stride), padding, dimension_numbers=LAYOUT)).sum()
 
     def padded(x, kernel):
-        return loss(jnp.pad(x, ((0, 0), *pads, (0, 0))), kernel, "VALID")
+        edges = [(low, high, 0) for low, high in ((0, 0), *pads, (0, 0))]
+        return loss(lax.pad(x, 0.0, edges), kernel, "VALID")
 
-    pads = ((3, 1), (4, 3))
     assert_agree(value_and_gradients, (partial(loss, padding=pads), padded), *arrays(rng, image=7))
 
 
@@ -84,7 +87,7 @@ def test_gradients_in_bfloat16_agree_to_its_precision(rng):
 
 @pytest.mark.parametrize(
     "options",
-    [{"rhs_dilation": (2, 2)}, {"lhs_dilation": (2, 2), "padding": ((1, 1), (1, 1))}, {"padding": ((-1, 0), (0, 0))}],
+    [{"rhs_dilation": (2, 2)}, {"lhs_dilation": (2, 2), "padding": ((1, 1), (1, 1))}],
 )
 def test_rare_arguments_work_too(rng, options):
     assert_agree(value_and_gradients, losses(**options), *arrays(rng))
@@ -228,18 +231,16 @@ def test_sharded_images_stay_where_they_are(rng):
 def test_pmap_and_shard_map_agree_with_one_device(rng):
     x, kernel = arrays(rng)
     x = jnp.concatenate([x, x])
-    gradient = jax.grad(losses(2)[0], 1)
+    gradients = jax.grad(losses(2)[0], (0, 1))
     mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
     data, everywhere = PartitionSpec("data"), PartitionSpec()
-
-    def summed(x, kernel):
-        return lax.psum(gradient(x, lax.pcast(kernel, "data", to="varying")), "data")
-
-    mapped = jax.shard_map(summed, mesh=mesh, in_specs=(data, everywhere), out_specs=everywhere)
-    by_device = jax.pmap(gradient, in_axes=(0, None))(x[:, None], kernel)
-    expected = jax.jit(gradient)(x, kernel)
-    np.testing.assert_allclose(jax.jit(mapped)(x, kernel), expected, atol=1e-4)
-    np.testing.assert_allclose(by_device.sum(0), expected, atol=1e-4)
+    # shard_map sums the gradient of what is the same everywhere by itself
+    mapped = jax.shard_map(gradients, mesh=mesh, in_specs=(data, everywhere), out_specs=(data, everywhere))
+    dx, by_device = jax.pmap(gradients, in_axes=(0, None))(x[:, None], kernel)
+    expected = jax.jit(gradients)(x, kernel)
+    for ours in (jax.jit(mapped)(x, kernel), (dx[:, 0], by_device.sum(0))):
+        for a, b in zip(ours, expected, strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-4)
 
 
 def test_flax_calls_it_through_its_hook(rng):
@@ -247,4 +248,10 @@ def test_flax_calls_it_through_its_hook(rng):
     ours = nn.Conv(4, (3, 3), strides=2, conv_general_dilated=conv_general_dilated)
     variables = ours.init(rng, x)
     native = nn.Conv(4, (3, 3), strides=2)
-    assert_agree(lambda layer: lambda v: jax.grad(lambda v: layer.apply(v, x).sum())(v), (ours, native), variables)
+
+    def gradient(layer):
+        return jax.grad(lambda variables: layer.apply(variables, x).sum())
+
+    assert_agree(gradient, (ours, native), variables)
+    programs = [jax.jit(gradient(layer)).lower(variables).as_text() for layer in (ours, native)]
+    assert programs[0] != programs[1]
