@@ -34,13 +34,12 @@ DEVICES_ROW = "virtual devices"
 WHY = """PreAct ResNet of two stages of one block, 32 x 32 x 3, width 16, batch 64, one seed, unless the row says
 otherwise. Why: the batch multiplies the images, and the arithmetic for each stays: time grows with it, by less where a
 step's fixed costs (random numbers, the optimiser) count, by more where what a layer passes on (4 MiB at batch 64)
-leaves a cache and where memory is fresh: a call gets its memory from the system page by page, 55 MiB at batch 64 and
-223 at 256, pieces of more than 32 MiB anew at each step. The width multiplies channels on both sides of a convolution:
-arithmetic grows by nearly 4 where the width doubles, memory traffic by 2; time lies near 2 as long as memory bounds it,
-near 4 where arithmetic does. Seeds run one after the other on a CPU, so both double. Virtual devices share the same
-cores and the same batch: arithmetic stays, what they add is copies, a sum of gradients and synchronisation; on real
-devices each has its own cores. Devices are timed in processes of their own, which take turns, without a product beside
-them."""
+leaves a cache and where memory is fresh: a call gets its memory from the system page by page, pieces of more than 32
+MiB anew at each step. The width multiplies channels on both sides of a convolution: arithmetic grows by nearly 4 where
+the width doubles, memory traffic by 2; time lies near 2 as long as memory bounds it, near 4 where arithmetic does.
+Seeds run one after the other on a CPU, so both double. Virtual devices share the same cores and the same batch:
+arithmetic stays, what they add is copies, a sum of gradients and synchronisation; on real devices each has its own
+cores. Devices are timed in processes of their own, which take turns, without a product beside them."""
 
 
 def measure(effort: Effort) -> list[Table]:

@@ -58,10 +58,10 @@ def conv_general_dilated(
 
     The values are the native operation's, on a CPU to float32 rounding: wide 3 x 3 convolutions are computed with
     fewer multiplications there (`winograd`). The gradients have rules of their own for two-dimensional NHWC images and
-    HWIO kernels; groups, dilations, other layouts and types are left to the native operation. The
-    rules are linear functions that JAX transposes, so forward and reverse mode, their compositions, `vmap`, `pmap`,
-    `shard_map` and meshes of Auto axes all work; the platform is chosen when the program is lowered
-    (`jax.lax.platform_dependent`). Take gradients inside of a `jit`: outside, each call compiles anew.
+    HWIO kernels; groups, dilations, other layouts and types are left to the native operation. The rules are linear
+    functions that JAX transposes, so forward and reverse mode, their compositions, `vmap`, `pmap`, `shard_map` and
+    meshes of Auto axes all work; the platform is chosen when the program is lowered (`jax.lax.platform_dependent`).
+    Take gradients inside of a `jit`: outside, each call compiles anew.
 
     Under a `vmap` over kernels XLA sees a grouped convolution, which is slow on CPUs: there, `jax.lax.map` over seeds
     computes the same in less than half the time.
@@ -90,13 +90,26 @@ def conv_general_dilated(
     if isinstance(padding, str):
         padding = lax.padtype_to_pads(lhs.shape[1:3], rhs.shape[:2], window_strides, padding)
     pads = tuple((int(low), int(high)) for low, high in padding)
-    if min(map(min, pads)) < 0:
-        lhs, pads = _pad(lhs, pads), ((0, 0), (0, 0))
     return _convolve(lhs, rhs, tuple(window_strides), pads, precision)
 
 
-def _native(x: Array, kernel: Array, strides: tuple, pads: tuple, precision: Any) -> Array:
-    return lax.conv_general_dilated(x, kernel, strides, pads, dimension_numbers=NHWC, precision=precision)
+def _native(
+    x: Array,
+    kernel: Array,
+    strides: tuple,
+    pads: tuple,
+    precision: Any,
+    lhs_dilation: tuple = (1, 1),
+    rhs_dilation: tuple = (1, 1),
+) -> Array:
+    """Convolve, pixels that negative `pads` leave out taken away before: jaxlib 0.10.2 misreads those."""
+    if min(map(min, pads)) < 0:
+        edges = [(low, high, step - 1) for (low, high), step in zip(pads, lhs_dilation, strict=True)]
+        x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *edges, (0, 0, 0)])
+        pads, lhs_dilation = ((0, 0), (0, 0)), (1, 1)
+    return lax.conv_general_dilated(
+        x, kernel, strides, pads, lhs_dilation, rhs_dilation, dimension_numbers=NHWC, precision=precision
+    )
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(2, 3, 4))
@@ -119,8 +132,9 @@ def _convolve_jvp(strides: tuple, pads: tuple, precision: Any, primals: tuple, t
         if isinstance(given, jax.custom_derivatives.SymbolicZero):
             continue
 
-        missing = jax.typeof(y).manual_axis_type.varying - jax.typeof(given).manual_axis_type.varying
-        given = lax.pcast(given, tuple(missing), to="varying") if missing else given  # replicated in a `shard_map`
+        # What is the same on all devices of a `shard_map` has to vary as the result does.
+        missing = sorted(jax.typeof(y).manual_axis_type.varying - jax.typeof(given).manual_axis_type.varying)
+        given = lax.pcast(given, tuple(missing), to="varying") if missing else given
 
         def on_cpu(fixed: Array, given: Array, fast: Any = fast) -> Array:
             return jax.linear_transpose(partial(fast, fixed, shape=given.shape, **static), y)(given)[0]
@@ -146,7 +160,7 @@ def input_gradient(kernel: Array, dy: Array, *, shape: tuple, strides: tuple, pa
     if winograd.suits(dy, kernel, strides, outer):
         return winograd.convolve(dy, kernel, outer, precision, turned=True)
     turned = jnp.swapaxes(kernel[::-1, ::-1], 2, 3)
-    return _one_by_one(dy, turned, outer, precision, lhs_dilation=strides)
+    return _native(dy, turned, (1, 1), outer, precision, lhs_dilation=strides)
 
 
 def kernel_gradient(x: Array, dy: Array, *, shape: tuple, strides: tuple, pads: tuple, precision: Any) -> Array:
@@ -166,24 +180,7 @@ def kernel_gradient(x: Array, dy: Array, *, shape: tuple, strides: tuple, pads: 
 
     def convolve(x: Array, dy: Array) -> Array:
         images, kernel = x.transpose(3, 1, 2, 0), dy.transpose(1, 2, 0, 3)
-        return _one_by_one(images, kernel, outer, precision, rhs_dilation=strides).transpose(1, 2, 0, 3)
+        return _native(images, kernel, (1, 1), outer, precision, rhs_dilation=strides).transpose(1, 2, 0, 3)
 
     with set_xla_metadata(inlineable="false"):
         return jax.jit(convolve)(x, dy)
-
-
-def _one_by_one(
-    x: Array, kernel: Array, pads: tuple, precision: Any, lhs_dilation: tuple = (1, 1), rhs_dilation: tuple = (1, 1)
-) -> Array:
-    """Convolve with stride 1."""
-    if min(map(min, pads)) < 0:
-        x, pads, lhs_dilation = _pad(x, pads, lhs_dilation), ((0, 0), (0, 0)), (1, 1)
-    return lax.conv_general_dilated(
-        x, kernel, (1, 1), pads, lhs_dilation, rhs_dilation, dimension_numbers=NHWC, precision=precision
-    )
-
-
-def _pad(x: Array, pads: tuple, dilation: tuple = (1, 1)) -> Array:
-    """Dilate and pad images; negative `pads`, which a convolution of jaxlib 0.10.2 misreads, take pixels away."""
-    edges = [(low, high, step - 1) for (low, high), step in zip(pads, dilation, strict=True)]
-    return lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *edges, (0, 0, 0)])

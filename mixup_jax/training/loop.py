@@ -26,8 +26,8 @@ from mixup_jax.training.stopping import StopFlag, stop_on_signals
 from mixup_jax.training.tensorboard import Board, open_board
 
 CHUNK_SECONDS = 2.0
-"""How long a call of the training program should last: the progress bar and signals wait for its end, and each call
-pays for fresh memory, on a CPU as much as a third of a step (docs/log/cpu-convolutions.md)."""
+"""How long a call of the training program should last: the progress bar waits for one, a signal for two, and each call
+pays for fresh memory, on a CPU about a quarter of a step (docs/log/cpu-convolutions.md)."""
 SHARED_CHUNK = 8
 """Steps of a call when several processes must agree on it."""
 
