@@ -28,10 +28,10 @@ QUICK_SIZES = {"small images": (64, 32)}
 Batch = tuple[np.ndarray, np.ndarray]
 
 
-def in_jax(function: Any, batch: Batch, plan: Any = None) -> Steps:
-    """Return a compiled function of a key or a plan, images and one-hot labels, called again and again."""
+def in_jax(function: Any, batch: Batch, first: Any) -> Steps:
+    """Return a compiled function of `first`, images and one-hot labels, called again and again."""
     x, ids = batch
-    arguments = plan or jax.random.key(0), jax.device_put(x), jax.nn.one_hot(ids, CLASSES)
+    arguments = first, jax.device_put(x), jax.nn.one_hot(ids, CLASSES)
     compiled = jax.jit(function)
 
     def run(count: int) -> None:
@@ -118,15 +118,15 @@ def measure(effort: Effort) -> list[Table]:
 def table(name: str, size: int, side: int, effort: Effort) -> Table:
     """Measure one size of batch."""
     x = np.random.default_rng(0).normal(size=(size, side, side, 3)).astype(np.float32)
-    batch = x, np.arange(size) % CLASSES
+    batch, rng = (x, np.arange(size) % CLASSES), jax.random.key(0)
     others, missing = peers(batch)
     runs: dict[str, Steps] = {
         COPY: copy(x.nbytes, CORES),
-        PASS: in_jax(lambda rng, x, y: (x * 1.5, y * 1.5), batch),
-        OURS: in_jax(partial(mixup, alpha=1.0), batch),
-        DRAW: in_jax(lambda rng, x, y: draw(rng, size, 1.0), batch),
-        MIX: in_jax(lambda plan, x, y: mix(plan, (x, y)), batch, draw(jax.random.key(0), size, 1.0)),
-        EACH: in_jax(partial(mixup, alpha=1.0, per="example"), batch),
+        PASS: in_jax(lambda rng, x, y: (x * 1.5, y * 1.5), batch, rng),
+        OURS: in_jax(partial(mixup, alpha=1.0), batch, rng),
+        DRAW: in_jax(lambda rng, x, y: draw(rng, size, 1.0), batch, rng),
+        MIX: in_jax(lambda plan, x, y: mix(plan, (x, y)), batch, draw(rng, size, 1.0)),
+        EACH: in_jax(partial(mixup, alpha=1.0, per="example"), batch, rng),
         **others,
     }
     timings = take_turns(runs, effort, pause=0.05)

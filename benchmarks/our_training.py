@@ -31,8 +31,8 @@ def random_images(count: int, shape: tuple[int, int, int] = (32, 32, 3), test: i
 
 
 def noise_for(config: Config) -> Dataset:
-    """Return 32 batches of noise, images as large as those of the configuration's data set."""
-    return random_images(32 * config.batch_size, SHAPES[config.data.dataset])
+    """Return 64 batches of noise, images as large as those of the configuration's data set."""
+    return random_images(64 * config.batch_size, SHAPES[config.data.dataset])
 
 
 class Training:
@@ -57,7 +57,7 @@ class Training:
 
 
 def training(config: Config, data: Dataset | None = None, *, devices: int | None = None) -> Training:
-    """Compile the training of a configuration, on 32 batches of noise unless data are given."""
+    """Compile the training of a configuration, on 64 batches of noise unless data are given."""
     return Training(config, data or noise_for(config), devices=devices)
 
 

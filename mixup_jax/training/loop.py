@@ -23,13 +23,15 @@ from mixup_jax.training.progress import Bar, progress_bar
 from mixup_jax.training.setting import Setting, make_setting
 from mixup_jax.training.state import TrainState
 from mixup_jax.training.stopping import StopFlag, stop_on_signals
+from mixup_jax.training.stream import TrainingStream
 from mixup_jax.training.tensorboard import Board, open_board
 
 CHUNK_SECONDS = 2.0
 """How long a call of the training program should last: the progress bar waits for one, a signal for two, and each call
 pays for fresh memory, on a CPU about a quarter of a step (docs/log/cpu-convolutions.md)."""
-SHARED_CHUNK = 8
-"""Steps of a call when several processes must agree on it."""
+SMALL_CHUNK = 8
+"""Steps between two looks when several processes must agree on it, and at most where each step brings its own batch,
+which takes memory on the devices from then on."""
 
 
 def fit(
@@ -85,8 +87,8 @@ class _Trainer:
         self.setting, self.checkpoints, self.stop, self.bar, self.board = setting, checkpoints, stop, bar, board
         self.records = records
         self.before, self.started = seconds, time.perf_counter()
-        self.chunk = SHARED_CHUNK if jax.process_count() > 1 else 1
-        self.rate = 0.0
+        self.chunk = SMALL_CHUNK if jax.process_count() > 1 else 1
+        self.longest = SMALL_CHUNK if isinstance(setting.train, TrainingStream) else int(setting.plan.steps_per_epoch)
         self.began = began
         self.first_step_seconds: float | None = None
         self.test_sums: Any = None
@@ -122,32 +124,32 @@ class _Trainer:
     def _advance(self, state: TrainState, totals: Totals, step: int, mark: int) -> tuple[TrainState, Totals]:
         """Train from `step` to `mark`, looking at the numbers of a chunk while the next one is computed."""
         setting = self.setting
-        pending, clock, longest = None, time.perf_counter(), max(1, int(setting.plan.steps_per_epoch))
+        pending, clock = None, time.perf_counter()
         while step < mark:
-            count = min(self.chunk, mark - step, longest)
+            count = max(1, min(self.chunk, mark - step, self.longest))
             for examples, steps in setting.train.calls(step, count):
                 state, totals = setting.programs.train(state, totals, setting.alpha, examples, np.int32(steps))
             if pending is not None:
-                self._check(pending[0], step)
-                now = time.perf_counter()
-                self._adapt(pending[1], now - clock)
-                self.bar.update(step, self.rate * setting.images_per_step)
-                clock = now
+                clock = self._look(*pending, step, clock)
             step += count
             pending = (totals, count)
             if step < mark and self.stop.requested():  # at a mark the evaluation comes first
                 self._check(totals, step)
                 self._save(state, totals, step, None)
                 self._stop(step)
-        self._check(totals, step)
-        self.bar.update(step, self.rate * setting.images_per_step)
+        if pending is not None:
+            self._look(*pending, step, clock)
         return state, totals
 
-    def _adapt(self, steps: int, seconds: float) -> None:
-        """Choose the length of the next chunk; it has no influence on any result."""
-        self.rate = steps / max(seconds, 1e-6)
-        if jax.process_count() == 1:
-            self.chunk = max(1, min(2 * self.chunk, int(CHUNK_SECONDS * self.rate)))
+    def _look(self, totals: Totals, count: int, step: int, clock: float) -> float:
+        """Wait for the `count` steps up to `step`, show their speed since `clock`; return the time."""
+        self._check(totals, step)
+        now = time.perf_counter()
+        rate = count / max(now - clock, 1e-6)
+        self.bar.update(step, rate * self.setting.images_per_step)
+        if jax.process_count() == 1:  # the length of a chunk has no influence on any result
+            self.chunk = max(1, min(2 * self.chunk, int(CHUNK_SECONDS * rate)))
+        return now
 
     def _check(self, totals: Totals, step: int) -> None:
         bad_step = on_host(totals.bad_step)

@@ -154,6 +154,16 @@ def test_the_host_looks_at_a_chunk_only_while_the_next_one_runs(tmp_path, monkey
     assert happened == epoch * 5
 
 
+def test_calls_grow_to_an_epoch_and_the_bar_shows_the_speed_of_each(tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(Bar, "update", lambda _, step, speed: shown.append((step, speed)))
+    fit(CONFIG, DATA, Launch(), tmp_path)
+    steps, speeds = zip(*shown, strict=True)
+    assert steps[-3:] == (9, 12, 15)
+    assert len(steps) > 5
+    assert len(set(speeds)) == len(speeds)
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
