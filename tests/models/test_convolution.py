@@ -232,7 +232,7 @@ def test_sharded_images_stay_where_they_are(rng):
 @pytest.mark.parametrize("channels", [8, 128])
 def test_pmap_and_shard_map_agree_with_one_device(rng, channels):
     x, kernel = arrays(rng, channels, image=7)
-    x = jnp.concatenate([x, x])
+    x, kernel = jnp.concatenate([x, x]), kernel / np.sqrt(9 * channels)
     gradients = jax.grad(losses()[0], (0, 1))
     mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
     data, everywhere = PartitionSpec("data"), PartitionSpec()
@@ -242,7 +242,7 @@ def test_pmap_and_shard_map_agree_with_one_device(rng, channels):
     expected = jax.jit(gradients)(x, kernel)
     for ours in (jax.jit(mapped)(x, kernel), (dx[:, 0], by_device.sum(0))):
         for a, b in zip(ours, expected, strict=True):
-            np.testing.assert_allclose(a, b, atol=1e-3)
+            np.testing.assert_allclose(a, b, atol=1e-4)
 
 
 def test_shard_map_of_kernels_on_the_same_images(rng):
