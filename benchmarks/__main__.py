@@ -1,6 +1,6 @@
 """All benchmarks on one page: docs/benchmarks.md.
 
-    python -m benchmarks                       # half an hour on two cores
+    python -m benchmarks                       # 40 minutes on two cores
     python -m benchmarks --quick               # two minutes: does everything work?
     python -m benchmarks --only mixing seeds   # some of it
 

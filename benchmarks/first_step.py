@@ -40,7 +40,7 @@ def measure(effort: Effort) -> list[Table]:
         sentences.append(f"{title}: {digits(median(empty))} s the first time, {digits(median(filled))} s after that.")
     text = (
         f"{' '.join(sentences)} Seconds from the start of the process to the end of the first step, as "
-        "`first_step_seconds` in result.json tells of every run. The cache is on in every experiment "
+        "`first_step_seconds` in result.json tells of a run. The cache is on in every experiment "
         "(JAX_COMPILATION_CACHE_DIR, or the user's cache folder). "
         f"Without Python and its imports, {imports} s, there is no step. {times} times each, empty and filled in turns."
     )

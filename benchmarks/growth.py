@@ -39,7 +39,7 @@ MiB anew at each step. The width multiplies channels on both sides of a convolut
 the width doubles, memory traffic by 2; time lies near 2 as long as memory bounds it, near 4 where arithmetic does.
 Seeds run one after the other on a CPU, so both double. Virtual devices share the same cores and the same batch:
 arithmetic stays, what they add is copies, a sum of gradients and synchronisation; on real devices each has its own
-cores. Devices are timed in processes of their own, which take turns, without a product beside them."""
+cores. Devices are timed in processes of their own, three each, which take turns, without a product beside them."""
 
 
 def measure(effort: Effort) -> list[Table]:

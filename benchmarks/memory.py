@@ -41,7 +41,8 @@ def measure(effort: Effort) -> list[Table]:
         + "MiB. Arguments: state and images that the program is given, without which there is no training; temporary: "
         "what it holds beside them while it runs (`memory_analysis` of the compiled program). Resident: the most that "
         "a process of its own came to hold before anything was built, libraries imported, and after two steps, "
-        "compiling included. PyTorch's images are channels last. One measurement each."
+        "compiling included. One measurement each. "
+        + ("PyTorch's images are channels last." if import_torch() else "PyTorch is not installed.")
     )
     columns = ("", "", "arguments", "temporary", "resident before", "resident at most", "more")
     return [Table("Peak memory of training", columns, rows, text)]

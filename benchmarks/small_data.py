@@ -120,8 +120,8 @@ def host_work(effort: Effort) -> Table:
     text = (
         f"{' '.join(sentences)} The images lie on the device as uint8; batches are gathered, augmented and "
         "mixed inside of the program. All that the host hands over is how many steps to take, and a run's loop makes "
-        f"a call last {CHUNK_SECONDS:g} s. The third column minus the second, shared among the 15 calls more, is what "
-        "a call costs, the epoch's order of images included."
+        f"a call last {CHUNK_SECONDS:g} s, but an epoch at most. The third column minus the second, shared among the "
+        "15 calls more, is what a call costs, the epoch's order of images included."
     )
     columns = ("16 steps", "in one call, ms", "in 16 calls, ms", "a call costs, ms")
     return Table("Work of the host", columns, rows, text)

@@ -27,11 +27,11 @@ from mixup_jax.training.stream import TrainingStream
 from mixup_jax.training.tensorboard import Board, open_board
 
 CHUNK_SECONDS = 2.0
-"""How long a call of the training program should last: the progress bar waits for one, a signal for two, and each call
-pays for fresh memory, on a CPU about a quarter of a step (docs/log/cpu-convolutions.md)."""
+"""How long a call of the training program should last, an epoch at most: the progress bar waits for one, a signal for
+two, and each call pays for fresh memory, on a CPU up to a quarter of a ResNet's step (docs/log/cpu-convolutions.md)."""
 SMALL_CHUNK = 8
-"""Steps between two looks when several processes must agree on it, and at most where each step brings its own batch,
-which takes memory on the devices from then on."""
+"""Steps between two looks when several processes must agree on it, and at most where each step brings its own batch:
+those of two looks may lie on the devices."""
 
 
 def fit(
@@ -45,7 +45,8 @@ def fit(
 ) -> dict[str, Any]:
     """Train all seeds of a run in `workdir`, from its newest whole checkpoint if there is one, to the end.
 
-    The time to the first step counts from `began` (`time.time`), from now if left out. Returns the measured part of
+    The time to the first step (of several processes: to the first look at one) counts from `began` (`time.time`), from
+    now if left out. Returns the measured part of
     result.json. Raises `Stopped` after a signal, `NotFinite`, `CheckpointError`, and ValueError for settings that do
     not fit together.
     """

@@ -1,15 +1,25 @@
 """Laws of taking turns, and of the page."""
 
 import inspect
+import sys
 import time
 from importlib import import_module
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from benchmarks import mixing
 from benchmarks.__main__ import SECTIONS, main
 from benchmarks.page import Table, markdown
 from benchmarks.turns import Effort, Timing, take_turns
+
+
+def test_peers_that_are_not_installed_are_left_out_and_named(monkeypatch):
+    for name in ("torch", "timm", "torchvision", "keras"):
+        monkeypatch.setitem(sys.modules, name, None)
+    batch = np.zeros((2, 4, 4, 3), np.float32), np.arange(2)
+    assert mixing.peers(batch) == ({}, ["PyTorch", "timm", "torchvision", "Keras"])
 
 
 def test_every_contestant_has_its_turn_in_every_round_and_the_first_round_does_not_count():

@@ -11,7 +11,7 @@ from mixup_jax.config import Config, Data, Mixing, Model, Optimizer
 from mixup_jax.data import Streamed
 from mixup_jax.data.shards import Photograph
 from mixup_jax.training.launch import Launch
-from mixup_jax.training.loop import fit
+from mixup_jax.training.loop import SMALL_CHUNK, fit
 from mixup_jax.training.mesh import make_mesh, shard
 from mixup_jax.training.setting import make_setting
 from mixup_jax.training.stream import EvaluationStream, TrainingStream, rows_of_process
@@ -82,6 +82,20 @@ def test_every_test_image_is_evaluated_once(data, devices):
     assert sum(part.mask.sum() for part in parts) == 21
     labels = np.concatenate([part.label[part.mask] for part in parts])
     assert labels.tolist() == [number % 3 for number in range(50, 71)]
+
+
+def test_few_batches_are_handed_over_at_once_however_fast_steps_are(data, tmp_path, monkeypatch):
+    counts = []
+    calls = TrainingStream.calls
+
+    def counted(stream, step, count):
+        counts.append(count)
+        return calls(stream, step, count)
+
+    monkeypatch.setattr(TrainingStream, "calls", counted)
+    fit(replace(CONFIG, epochs=24.0, eval_every=24.0), data, Launch(), tmp_path)
+    assert sum(counts) == 60
+    assert max(counts) == SMALL_CHUNK
 
 
 @pytest.mark.slow
