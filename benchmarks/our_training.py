@@ -41,7 +41,6 @@ class Training:
     def __init__(self, config: Config, data: Dataset, *, devices: int | None = None):
         self.setting: Setting = make_setting(config, data, Path("unused"), jax.devices()[:devices])
         self.carry = self.setting.start()
-        self.longest = max(1, len(data.train_label) // config.batch_size)
         self.program: Any = self.setting.programs.train.lower(*self._arguments(1)).compile()
 
     def _arguments(self, count: int) -> tuple:
@@ -50,7 +49,7 @@ class Training:
     def __call__(self, count: int) -> None:
         """Take that many steps, in calls of an epoch at most, as the loop does."""
         while count:
-            now = min(count, self.longest)
+            now = min(count, self.setting.longest_chunk)
             self.carry = self.program(*self._arguments(now))
             count -= now
         jax.block_until_ready(self.carry)

@@ -27,7 +27,7 @@ FULL, QUICK = Effort(rounds=9, seconds=0.5), Effort(rounds=3, seconds=0.03)
 
 
 def as_in_runs(effort: Effort) -> Effort:
-    """Let a turn last as long as a call in a run, which shares what a call costs; it is shorter where an epoch is."""
+    """Let a turn last as long as a call in a run, of which small data sets' are shorter: an epoch."""
     return effort if effort == QUICK else replace(effort, seconds=CHUNK_SECONDS)
 
 

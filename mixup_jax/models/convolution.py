@@ -89,7 +89,7 @@ def conv_general_dilated(
         return native(lhs, rhs, padding=padding)
     if isinstance(padding, str):
         padding = lax.padtype_to_pads(lhs.shape[1:3], rhs.shape[:2], window_strides, padding)
-    if len(padding) != 2:
+    if len(padding) != 2 or lhs.shape[3] != rhs.shape[2]:
         return native(lhs, rhs, padding=padding)  # which says what is wrong
     pads = tuple((int(low), int(high)) for low, high in padding)
     return _convolve(lhs, rhs, tuple(window_strides), pads, precision)

@@ -20,18 +20,14 @@ from mixup_jax.training.measurements import memorised, on_host, summary, test_me
 from mixup_jax.training.mesh import is_writer
 from mixup_jax.training.programs import NEVER, Totals
 from mixup_jax.training.progress import Bar, progress_bar
-from mixup_jax.training.setting import Setting, make_setting
+from mixup_jax.training.setting import SMALL_CHUNK, Setting, make_setting
 from mixup_jax.training.state import TrainState
 from mixup_jax.training.stopping import StopFlag, stop_on_signals
-from mixup_jax.training.stream import TrainingStream
 from mixup_jax.training.tensorboard import Board, open_board
 
 CHUNK_SECONDS = 2.0
 """How long a call of the training program should last, an epoch at most: the progress bar waits for one, a signal for
 two, and each call pays for fresh memory, on a CPU up to a quarter of a ResNet's step (docs/log/cpu-convolutions.md)."""
-SMALL_CHUNK = 8
-"""Steps between two looks when several processes must agree on it, and at most where each step brings its own batch:
-those of two looks may lie on the devices."""
 
 
 def fit(
@@ -46,9 +42,8 @@ def fit(
     """Train all seeds of a run in `workdir`, from its newest whole checkpoint if there is one, to the end.
 
     The time to the first step (of several processes: to the first look at one) counts from `began` (`time.time`), from
-    now if left out. Returns the measured part of
-    result.json. Raises `Stopped` after a signal, `NotFinite`, `CheckpointError`, and ValueError for settings that do
-    not fit together.
+    now if left out. Returns the measured part of result.json. Raises `Stopped` after a signal, `NotFinite`,
+    `CheckpointError`, and ValueError for settings that do not fit together.
     """
     began = time.time() if began is None else began
     setting = make_setting(config, data, workdir, workers=launch.workers)
@@ -89,7 +84,6 @@ class _Trainer:
         self.records = records
         self.before, self.started = seconds, time.perf_counter()
         self.chunk = SMALL_CHUNK if jax.process_count() > 1 else 1
-        self.longest = SMALL_CHUNK if isinstance(setting.train, TrainingStream) else int(setting.plan.steps_per_epoch)
         self.began = began
         self.first_step_seconds: float | None = None
         self.test_sums: Any = None
@@ -127,7 +121,7 @@ class _Trainer:
         setting = self.setting
         pending, clock = None, time.perf_counter()
         while step < mark:
-            count = max(1, min(self.chunk, mark - step, self.longest))
+            count = min(self.chunk, mark - step, setting.longest_chunk)
             for examples, steps in setting.train.calls(step, count):
                 state, totals = setting.programs.train(state, totals, setting.alpha, examples, np.int32(steps))
             if pending is not None:

@@ -30,6 +30,10 @@ from mixup_jax.training.recipe import Recipe, make_recipe
 from mixup_jax.training.state import TrainState
 from mixup_jax.training.stream import EvaluationStream, TrainingStream
 
+SMALL_CHUNK = 8
+"""Steps between two looks at the numbers when several processes must agree on it, and at most where each step brings
+its own batch: those of two looks may lie on the devices."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
@@ -54,6 +58,11 @@ class Setting:
     def images_per_step(self) -> int:
         """Return how many images a step takes in, those of all networks together."""
         return self.config.batch_size * len(self.config.lanes)
+
+    @property
+    def longest_chunk(self) -> int:
+        """Return how many steps may be asked for at once: an epoch's, or those of a few streamed batches."""
+        return SMALL_CHUNK if isinstance(self.data, Streamed) else max(1, int(self.plan.steps_per_epoch))
 
     def start(self) -> tuple[TrainState, Totals]:
         """Return the state of all seeds before the first step, and empty totals."""

@@ -10,6 +10,7 @@ import pytest
 from jax import lax
 from jax import numpy as jnp
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from on_devices import on_eight_devices
 
 from mixup_jax.models.convolution import compiler_options, conv_general_dilated
 
@@ -97,6 +98,12 @@ def test_rare_arguments_work_too(rng, options):
 def test_a_padding_of_another_length_is_refused_by_the_native_operation(rng):
     with pytest.raises((TypeError, ValueError), match="explicit pads"):
         conv_general_dilated(*arrays(rng), (1, 1), [(1, 1)], dimension_numbers=LAYOUT)
+
+
+@pytest.mark.parametrize(("channels", "shape"), [(5, (3, 3, 8, 5)), (256, (3, 3, 128, 256)), (512, (3, 3, 128, 128))])
+def test_a_kernel_for_other_images_is_refused_by_the_native_operation(channels, shape):
+    with pytest.raises(ValueError, match="feature"):
+        conv_general_dilated(jnp.ones((2, 16, 16, channels)), jnp.ones(shape), (1, 1), "SAME", dimension_numbers=LAYOUT)
 
 
 def test_groups_work_too(rng):
@@ -238,13 +245,8 @@ def test_pmap_and_shard_map_agree_with_one_device(rng):
     x, kernel = arrays(rng, image=7)
     x = jnp.concatenate([x, x])
     gradients = jax.grad(losses()[0], (0, 1))
-    mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
-    data, everywhere = PartitionSpec("data"), PartitionSpec()
-    # shard_map sums the gradient of what is the same everywhere by itself
-    mapped = jax.shard_map(gradients, mesh=mesh, in_specs=(data, everywhere), out_specs=(data, everywhere))
-    dx, by_device = jax.pmap(gradients, in_axes=(0, None))(x[:, None], kernel)
     expected = jax.jit(gradients)(x, kernel)
-    for ours in (jax.jit(mapped)(x, kernel), (dx[:, 0], by_device.sum(0))):
+    for ours in on_eight_devices(gradients, x, kernel):
         for a, b in zip(ours, expected, strict=True):
             np.testing.assert_allclose(a, b, atol=1e-4)
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from jax import lax
 from jax import numpy as jnp
-from jax.sharding import AxisType, PartitionSpec
+from on_devices import on_eight_devices
 
 from mixup_jax.models import winograd
 from mixup_jax.models.convolution import NHWC, conv_general_dilated
@@ -115,20 +115,15 @@ def test_it_is_left_alone_where_it_would_not_pay(changed):
 
 def test_pmap_and_shard_map_agree_with_one_device(rng):
     x, kernel = arrays(rng, 16, 16, WIDE, WIDE)
-    x = jnp.stack([x * scale for scale in (1.0, 0.5, -1.0, 0.2, 2.0, 0.1, -0.3, 0.7)])  # for each device
-    assert winograd.suits(x[0], kernel, (1, 1), SAME)
+    assert winograd.suits(x, kernel, (1, 1), SAME)
+    x = jnp.concatenate([x * scale for scale in (1.0, 0.5, -1.0, 0.2, 2.0, 0.1, -0.3, 0.7)])  # for each device
 
     def gradients(x, kernel):
         return jax.grad(
             lambda *each: jnp.sin(conv_general_dilated(*each, (1, 1), SAME, None, None, NHWC)).sum(), (0, 1)
         )(x, kernel)
 
-    mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
-    data, everywhere = PartitionSpec("data"), PartitionSpec()
-    mapped = jax.shard_map(gradients, mesh=mesh, in_specs=(data, everywhere), out_specs=(data, everywhere))
-    dx, by_device = jax.pmap(gradients, in_axes=(0, None))(x, kernel)
-    flat = x.reshape(-1, *x.shape[2:])
-    expected = jax.jit(gradients)(flat, kernel)
-    for ours in (jax.jit(mapped)(flat, kernel), (dx.reshape(flat.shape), by_device.sum(0))):
+    expected = jax.jit(gradients)(x, kernel)
+    for ours in on_eight_devices(gradients, x, kernel):
         for a, b in zip(ours, expected, strict=True):
             np.testing.assert_allclose(a, b, rtol=0, atol=2e-5 * np.abs(b).max())
