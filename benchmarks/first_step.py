@@ -42,8 +42,10 @@ def measure(effort: Effort) -> list[Table]:
         f"{' '.join(sentences)} Seconds from the start of the process to the end of the first step, as "
         "`first_step_seconds` in result.json tells of a run. The cache is on in every experiment "
         "(JAX_COMPILATION_CACHE_DIR, or the user's cache folder). "
-        f"Without Python and its imports, {imports} s, there is no step. {times} times each, empty and filled in turns."
+        "Python and its imports are the limit: without them there is no step. "
+        f"{times} times each, empty and filled in turns."
     )
+    rows.append(("the limit: Python and its imports alone", imports, imports))
     return [Table("From the command to the first step", ("", "cache empty, s", "cache filled, s"), rows, text)]
 
 

@@ -10,10 +10,10 @@ from dataclasses import replace
 from statistics import median
 
 from benchmarks.limits import beside_product, side_of
-from benchmarks.our_training import forward_flops, training
+from benchmarks.our_training import gigaflop, training
 from benchmarks.page import Table, alone
 from benchmarks.processes import printed
-from benchmarks.turns import QUICK, Effort, Steps, Timing, as_in_runs, clocked, digits
+from benchmarks.turns import QUICK, Effort, Steps, Timing, as_in_runs, digits, take_turns
 from experiments.quickstart import CLEAN
 from mixup_jax.config import Config, Data, Model, Optimizer
 
@@ -38,8 +38,9 @@ leaves a cache and where memory is fresh: a call gets its memory from the system
 MiB anew at each step. The width multiplies channels on both sides of a convolution: arithmetic grows by nearly 4 where
 the width doubles, memory traffic by 2; time lies near 2 as long as memory bounds it, near 4 where arithmetic does.
 Seeds run one after the other on a CPU, so both double. Virtual devices share the same cores and the same batch:
-arithmetic stays, what they add is copies, a sum of gradients and synchronisation; on real devices each has its own
-cores. Devices are timed in processes of their own, three each, which take turns, without a product beside them."""
+arithmetic stays. Up to one a core they may gain, as what XLA does on one core only is then done on each at once; more
+add copies, a sum of gradients and waiting for each other. On real devices each has its own cores. Devices are timed in
+processes of their own, three each, which take turns, without a product beside them."""
 
 
 def measure(effort: Effort) -> list[Table]:
@@ -53,13 +54,13 @@ def measure(effort: Effort) -> list[Table]:
         runs: dict[str, Steps] = {str(n): first if n == 1 else training(grow(base, n), devices=1) for n in factors}
         timings, beside = beside_product(runs, as_in_runs(effort))
         rates += beside
-        found.append((name, timings, [work(grow(base, n)) for n in factors]))
+        found.append((name, timings, [gigaflop(grow(base, n)) for n in factors]))
     seconds: dict[int, list[float]] = {count: [] for count in counts}
     for _ in range(times):
         for count in counts:
             seconds[count].append(on_devices(count, effort))
     timings = {str(count): Timing(each, each) for count, each in seconds.items()}
-    found.append((DEVICES_ROW, timings, [work(base)] * len(counts)))
+    found.append((DEVICES_ROW, timings, [gigaflop(base)] * len(counts)))
     for name, timings, operations in found:
         rows += grown(name, timings, operations, median(rates))
         sentences.append(from_first_to_last(name, timings, operations))
@@ -76,11 +77,6 @@ def base_of(effort: Effort) -> Config:
     return QUICK_BASE if effort == QUICK else BASE
 
 
-def work(config: Config) -> float:
-    """Return the floating-point operations of a step: three times those of the forward pass."""
-    return 3 * config.batch_size * len(config.lanes) * forward_flops(config)
-
-
 def from_first_to_last(name: str, timings: dict[str, Timing], operations: list[float]) -> str:
     """Say by how much time and arithmetic grew over all sizes."""
     first, *_, last = timings
@@ -94,7 +90,7 @@ def grown(name: str, timings: dict[str, Timing], operations: list[float], limit:
     rows, before = [], None
     for (size, timing), each in zip(timings.items(), operations, strict=True):
         ratio = timing.over(before) if before else ""
-        rate = 1e-9 * each / timing.median
+        rate = each / timing.median
         rows.append(("" if before else name, size, timing.ms(), ratio, digits(rate), f"{100 * rate / limit:.3g}"))
         before = timing
     return rows
@@ -110,10 +106,8 @@ def on_devices(count: int, effort: Effort) -> float:
 
 def report(effort: Effort) -> None:
     """Print seconds a step on all devices of this process."""
-    run = training(base_of(effort))
-    run(1)
-    once, _ = clocked(run, 1)
-    print(json.dumps(clocked(run, max(1, round(as_in_runs(effort).seconds / once)))[0]))
+    once = replace(as_in_runs(effort), rounds=1)
+    print(json.dumps(take_turns({"step": training(base_of(effort))}, once)["step"].median))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from benchmarks.page import Table, alone
 from benchmarks.processes import printed
 from benchmarks.sentences import listed
 from benchmarks.training_step import CASES, LAYOUTS, QUICK_CASES, in_torch
-from benchmarks.turns import QUICK, Effort, digits, import_torch
+from benchmarks.turns import NO_TORCH, QUICK, Effort, digits, import_torch
 from mixup_jax.config import Config
 
 MIB, FIGURES = 2**20, ("arguments", "temporary", "before", "peak")
@@ -42,7 +42,7 @@ def measure(effort: Effort) -> list[Table]:
         "what it holds beside them while it runs (`memory_analysis` of the compiled program). Resident: the most that "
         "a process of its own came to hold before anything was built, libraries imported, and after two steps, "
         "compiling included. One measurement each. "
-        + ("PyTorch's images are channels last." if import_torch() else "PyTorch is not installed.")
+        + ("PyTorch's images are channels last." if import_torch() else NO_TORCH)
     )
     columns = ("", "", "arguments", "temporary", "resident before", "resident at most", "more")
     return [Table("Peak memory of training", columns, rows, text)]

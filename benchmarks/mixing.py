@@ -132,7 +132,7 @@ def table(name: str, size: int, side: int, effort: Effort) -> Table:
     timings = take_turns(runs, effort, pause=0.05)
     rows = []
     for title, timing in timings.items():
-        share = spread([100 / each for each in timing.ratios(timings[COPY])])
+        share = "" if title == DRAW else spread([100 / each for each in timing.ratios(timings[COPY])])
         rows.append((title, timing.ms(), timing.over(timings[PASS]), share))
     text = (
         f"{beside_ours(timings, others)}{size} images of {side} x {side} x 3, float32: {x.nbytes / 2**20:.0f} MiB. "
@@ -150,10 +150,10 @@ def table(name: str, size: int, side: int, effort: Effort) -> Table:
 
 def beside_ours(timings: dict[str, Timing], others: Iterable[str]) -> str:
     """Say how ours compares with a pass, and each of the others with ours of the same kind."""
-    passes = digits(median(timings[OURS].ratios(timings[PASS])))
-    mixing = digits(median(timings[MIX].ratios(timings[PASS])))
+    ours, drawing, mixing = (digits(median(timings[name].ratios(timings[PASS]))) for name in (OURS, DRAW, MIX))
     sentences = [
-        f"Ours takes {passes} passes, each of which reads the batch and writes one; without the draw {mixing}."
+        f"Ours takes {ours} passes, each of which reads the batch and writes one; the draw alone takes {drawing}, "
+        f"mixing with a plan drawn before {mixing}."
     ]
     for name in others:
         same = timings[EACH if name == KERAS else OURS]

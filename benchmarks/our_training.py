@@ -19,6 +19,8 @@ from mixup_jax.training import vicinity
 from mixup_jax.training.setting import Setting, make_setting
 
 SHAPES = {"digits": (8, 8, 1), "fashion_mnist": (28, 28, 1), "cifar10": (32, 32, 3)}
+IMAGES = {"digits": 1442, "fashion_mnist": 60_000, "cifar10": 50_000}
+"""For training."""
 
 
 def random_images(count: int, shape: tuple[int, int, int] = (32, 32, 3), test: int = 256) -> Dataset:
@@ -31,8 +33,9 @@ def random_images(count: int, shape: tuple[int, int, int] = (32, 32, 3), test: i
 
 
 def noise_for(config: Config) -> Dataset:
-    """Return 64 batches of noise, images as large as those of the configuration's data set."""
-    return random_images(64 * config.batch_size, SHAPES[config.data.dataset])
+    """Return noise for the configuration's data set: images as large, as many of them, but 64 batches at most."""
+    count = config.data.train_examples or IMAGES[config.data.dataset]
+    return random_images(min(count, 64 * config.batch_size), SHAPES[config.data.dataset])
 
 
 class Training:
@@ -56,7 +59,7 @@ class Training:
 
 
 def training(config: Config, data: Dataset | None = None, *, devices: int | None = None) -> Training:
-    """Compile the training of a configuration, on 64 batches of noise unless data are given."""
+    """Compile the training of a configuration, on noise unless data are given."""
     return Training(config, data or noise_for(config), devices=devices)
 
 
@@ -82,10 +85,10 @@ def steps_of(config: Config, *, mixing: bool = True) -> Steps:
         return training(config)
 
 
-def forward_flops(config: Config) -> float:
-    """Return the floating-point operations of the network's forward pass on one image, two for a multiply-add.
+def gigaflop(config: Config) -> float:
+    """Return the arithmetic of a step of all networks, in 1e9 floating-point operations, two for a multiply-add.
 
-    Those of direct convolutions, whatever way a CPU takes.
+    Three times what XLA counts for the forward pass with direct convolutions, whatever way a CPU takes.
     """
     model, shape = build(config.model, 10), SHAPES[config.data.dataset]
     image = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
@@ -93,4 +96,4 @@ def forward_flops(config: Config) -> float:
     with patch.object(winograd, "suits", lambda *_: False):
         lowered = jax.jit(lambda variables, image: model.apply(variables, image, train=False)).lower(variables, image)
     cost: Any = lowered.cost_analysis()
-    return float(cost["flops"])
+    return 3e-9 * config.batch_size * len(config.lanes) * float(cost["flops"])

@@ -17,6 +17,7 @@ from rich.table import Table as Grid
 from benchmarks.turns import FULL, QUICK, Effort, as_in_runs
 
 QUICK_RUN = "**A quick run, small and hardly optimised, to see that everything works: the numbers mean nothing.**"
+USED = ("grain", "simplejpeg", "opencv-python-headless", "pillow")
 PEERS = ("torch", "timm", "torchvision", "keras", "tensorflow-cpu")
 
 
@@ -93,7 +94,7 @@ def preamble(made: dict[str, Any], effort: Effort, took: float, absent: Sequence
 
     `made` is the `origin` of its beginning, with the load then.
     """
-    installed = made["versions"] | {name: _version(name) for name in PEERS}
+    installed = made["versions"] | {name: _version(name) for name in (*USED, *PEERS)}
     versions = ", ".join(f"{name} {number or 'not installed'}" for name, number in installed.items())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     device = f"{made['device']['kind']}, {memory:.0f} GiB of memory, {platform.system()} {platform.release()}"
@@ -108,9 +109,9 @@ def preamble(made: dict[str, Any], effort: Effort, took: float, absent: Sequence
         f"* {versions}",
         f"* huge pages of memory: {huge_pages()}; GLIBC_TUNABLES: {os.environ.get('GLIBC_TUNABLES') or 'not set'}",
         "",
-        f"Where a section says nothing else, contestants take turns in one process, {effort.rounds} each that count",
-        f"after one to warm up, of {effort.seconds:g} s or one piece of work, {as_in_runs(effort).seconds:g} s where a",
-        "run's steps are timed; compiling is not counted. A figure is the median (least-most) of its turns, a ratio",
+        f"Where a section says nothing else, contestants take turns in one process, {effort.rounds} each that count "
+        f"after one to warm up, of {effort.seconds:g} s or one piece of work, {as_in_runs(effort).seconds:g} s where a "
+        "run's steps are timed; compiling is not counted. A figure is the median (least-most) of its turns, a ratio "
         "is of turns that followed each other: what else the machine did hits both sides; trust ratios more.",
     ]
     return "\n".join(lines)

@@ -27,6 +27,8 @@ def aim(ratios: Mapping[str, Sequence[float]], bound: float, *, least: bool = Fa
 
     >>> aim({"a net": [0.9, 1.0, 1.1], "a wide net": [1.2]}, 1.02)
     'The aim, at most 1.02, is met by the median of a net (1.00) and missed by that of a wide net (1.20).'
+    >>> aim({"a net": [1.0004]}, 1)
+    'The aim, at most 1, is missed by the median of a net (1.0004).'
     """
     medians = {name: median(each) for name, each in ratios.items()}
     met = [name for name, each in medians.items() if (each >= bound if least else each <= bound)]
@@ -34,8 +36,19 @@ def aim(ratios: Mapping[str, Sequence[float]], bound: float, *, least: bool = Fa
     for names, verb in ((met, "met"), ([name for name in medians if name not in met], "missed")):
         if names:
             of = "that of" if parts else "the median of"
-            parts.append(f"{verb} by {of} {listed([f'{name} ({digits(medians[name])})' for name in names])}")
+            parts.append(f"{verb} by {of} {listed([f'{name} ({beside(medians[name], bound)})' for name in names])}")
     return f"The aim, at {'least' if least else 'most'} {bound:g}, is {' and '.join(parts)}."
+
+
+def beside(value: float, bound: float) -> str:
+    """Return a number as text, with as many digits more as tell it from a bound.
+
+    >>> beside(1.2, 1), beside(1.0, 1), beside(1.00041234, 1), beside(4.99999999, 5)
+    ('1.20', '1.00', '1.0004', '4.99999999')
+    """
+    if value == bound or digits(value) != digits(bound):
+        return digits(value)
+    return str(next(rounded for places in range(2, 20) if (rounded := round(value, places)) != bound))
 
 
 def listed(names: Sequence[str]) -> str:

@@ -16,15 +16,15 @@ import jax
 import numpy as np
 from PIL import Image
 
-from benchmarks.limits import copy
-from benchmarks.our_training import SHAPES, random_images, training
+from benchmarks.limits import beside_product, copy, side_of
+from benchmarks.our_training import SHAPES, gigaflop, random_images, training
 from benchmarks.page import Table, alone
 from benchmarks.turns import QUICK, Effort, Steps, digits, spread, take_turns
 from experiments.cifar import SMALL
 from experiments.quickstart import CLEAN
 from mixup_jax.data import load
 from mixup_jax.data.locations import default_data_dir
-from mixup_jax.training.loop import CHUNK_SECONDS
+from mixup_jax.training.chunk import CHUNK_SECONDS
 
 LOADING = ("", "first, ms", "later, ms", "file, MiB", "later, GB/s", "a copy, GB/s")
 DATA = ("fashion_mnist", "cifar10")
@@ -112,18 +112,22 @@ def host_work(effort: Effort) -> Table:
             jax.block_until_ready(run.carry)
 
         runs: dict[str, Steps] = {"call": lambda count, run=run: run(16 * count), "calls": one_by_one}
-        timings = take_turns(runs, effort, pause=0.05)
+        timings, limits = beside_product(runs, effort)
         pairs = zip(timings["calls"].seconds, timings["call"].seconds, strict=True)
         per_call = [1000 * (many - one) / 15 for many, one in pairs]
         sentences.append(f"{title}: {digits(median(per_call))} ms a call.")
-        rows.append((title, timings["call"].ms(), timings["calls"].ms(), spread(per_call)))
+        rate = 16 * gigaflop(replace(config, seeds=1)) / timings["call"].median
+        share = f"{100 * rate / median(limits):.3g}"
+        rows.append((title, timings["call"].ms(), share, timings["calls"].ms(), spread(per_call)))
     text = (
         f"{' '.join(sentences)} The images lie on the device as uint8; batches are gathered, augmented and "
         "mixed inside of the program. All that the host hands over is how many steps to take, and a run's loop makes "
-        f"a call last {CHUNK_SECONDS:g} s, but an epoch at most. The third column minus the second, shared among the "
-        "15 calls more, is what a call costs, the epoch's order of images included."
+        f"a call last {CHUNK_SECONDS:g} s, but an epoch at most. What 16 calls take longer than one, shared among the "
+        "15 calls more, is what a call costs, the epoch's order of images included; a call that costs nothing, 0 ms, "
+        "is its limit. That of the steps in one call is a product of "
+        f"{side_of(effort)} x {side_of(effort)} matrices by XLA, which took turns."
     )
-    columns = ("16 steps", "in one call, ms", "in 16 calls, ms", "a call costs, ms")
+    columns = ("16 steps", "in one call, ms", "% of the limit", "in 16 calls, ms", "a call costs, ms")
     return Table("Work of the host", columns, rows, text)
 
 

@@ -14,7 +14,7 @@ from benchmarks import torch_gan, torch_tabular
 from benchmarks.limits import CORES, beside_product
 from benchmarks.page import Table, alone
 from benchmarks.sentences import aim
-from benchmarks.turns import QUICK, Effort, Steps, digits, import_torch, spread
+from benchmarks.turns import NO_TORCH, QUICK, Effort, Steps, digits, import_torch, spread
 
 WIDTH, POINTS, ROWS, COLUMNS = 128, 64, 1000, 10
 OURS = "ours"
@@ -52,7 +52,7 @@ def measure(effort: Effort) -> list[Table]:
     if torch:
         torch.set_num_threads(CORES)
     text = (
-        (f"{aim(ratios, 5, least=True)} That is of PyTorch's faster way. " if ratios else "PyTorch is not installed. ")
+        (f"{aim(ratios, 5, least=True)} That is of PyTorch's faster way. " if ratios else f"{NO_TORCH} ")
         + f"A network of table 4 is {steps} steps of a perceptron of 2 x {WIDTH}, batch {torch_tabular.BATCH}; ours "
         f"trains {seeds} seeds and {len(torch_tabular.ALPHAS)} alphas in one program, PyTorch one network after "
         "the other. "

@@ -15,9 +15,9 @@ import numpy as np
 from rich.progress import track
 
 from benchmarks.limits import beside_product, side_of
-from benchmarks.our_training import Training, forward_flops
+from benchmarks.our_training import Training, gigaflop
 from benchmarks.page import Table, alone
-from benchmarks.turns import QUICK, Effort, digits, import_torch, spread
+from benchmarks.turns import NO_TORCH, QUICK, Effort, digits, import_torch, spread
 from experiments.cifar import SMALL
 from experiments.running import prepare
 from mixup_jax.config import Config
@@ -86,7 +86,7 @@ def measure(effort: Effort) -> list[Table]:
     marks = np.ceil(np.arange(1, config.epochs + 1) * len(data.train_label) / config.batch_size).astype(int)
     steps = np.diff(marks, prepend=0).tolist()
     torch, runs, side, limit = import_torch(), {}, side_of(effort), median(beside_product({}, effort)[1])
-    work = 3e-9 * config.batch_size * forward_flops(config)
+    work = gigaflop(config)
     for seed in track(range(1 if effort == QUICK else SEEDS), description="training", transient=True):
         makers: dict[str, Any] = {"ours": lambda seed=seed: Ours(replace(config, seed=seed), data)}
         if torch:
@@ -108,7 +108,7 @@ def measure(effort: Effort) -> list[Table]:
         f"{target:g} %; who never gets there trains to the end. {len(runs['ours'])} seeds each, in turns; the first "
         "step is in it. Compiling is told apart: a run of the same program later finds it in its cache. PyTorch "
         f"is eager. The limit is a product of {side} x {side} matrices by XLA, just before."
-        + ("" if torch else " PyTorch is not installed.")
+        + ("" if torch else f" {NO_TORCH}")
     )
     columns = ("", "seconds", "with compiling", "over ours", "epochs", "error then, %", "got there", "% of the limit")
     return [Table(title, columns, [row(name, runs, target) for name in runs], text)]

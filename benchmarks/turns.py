@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.progress import track
 
-from mixup_jax.training.loop import CHUNK_SECONDS
+from mixup_jax.training.chunk import CHUNK_SECONDS
 
 Steps = Callable[[int], None]
 """Does its work that many times, and returns when it is done."""
@@ -105,6 +105,9 @@ def digits(value: float) -> str:
         return "0"
     places = next((places for limit, places in ((100, 0), (10, 1), (1, 2), (0.1, 3)) if size >= limit), 4)
     return f"{value:,.{places}f}"
+
+
+NO_TORCH = "PyTorch is not installed: nothing to compare with."
 
 
 def import_torch() -> Any | None:

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.turns import clocked, import_torch
+from benchmarks.turns import NO_TORCH, clocked, import_torch
 
 HAS_TORCH = find_spec("torch") is not None
 
@@ -20,7 +20,7 @@ def compare(runs: Mapping[str, tuple[Callable[[], object], int]], rounds: int, u
     console = Console()
     torch = import_torch()
     if torch is None:
-        console.print("PyTorch is not installed: nothing to compare with, only ours is timed.")
+        console.print(NO_TORCH)
     else:
         torch.set_num_threads(1)
     clock: dict[str, list[float]] = {name: [] for name in runs}

@@ -1,4 +1,4 @@
-"""A convolution that is fast on CPUs, its gradients too; elsewhere it is the native operation, untouched.
+"""A convolution that is fast on CPUs, its gradients too; elsewhere it is the native operation.
 
 XLA brings convolutions into the layout of its fast code only at the top level of a program. In the body of a
 `lax.scan` or `fori_loop` the native gradients run as plain nested loops: a ResNet-18 of width 16 trained 27 times

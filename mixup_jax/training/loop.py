@@ -14,6 +14,7 @@ from mixup_jax.data import Dataset, Streamed
 from mixup_jax.errors import NotFinite
 from mixup_jax.training import record
 from mixup_jax.training.checkpoint import Checkpoints, open_checkpoints
+from mixup_jax.training.chunk import next_chunk
 from mixup_jax.training.distributed import ends_together
 from mixup_jax.training.launch import Launch
 from mixup_jax.training.measurements import memorised, on_host, summary, test_metrics, training_metrics, validated
@@ -24,10 +25,6 @@ from mixup_jax.training.setting import SMALL_CHUNK, Setting, make_setting
 from mixup_jax.training.state import TrainState
 from mixup_jax.training.stopping import StopFlag, stop_on_signals
 from mixup_jax.training.tensorboard import Board, open_board
-
-CHUNK_SECONDS = 2.0
-"""How long a call of the training program should last, an epoch at most: the progress bar waits for one, a signal for
-two, and each call pays for fresh memory, on a CPU up to a quarter of a ResNet's step (docs/log/cpu-convolutions.md)."""
 
 
 def fit(
@@ -143,7 +140,7 @@ class _Trainer:
         rate = count / max(now - clock, 1e-6)
         self.bar.update(step, rate * self.setting.images_per_step)
         if jax.process_count() == 1:  # the length of a chunk has no influence on any result
-            self.chunk = max(1, min(2 * self.chunk, int(CHUNK_SECONDS * rate)))
+            self.chunk = next_chunk(self.chunk, rate)
         return now
 
     def _check(self, totals: Totals, step: int) -> None:

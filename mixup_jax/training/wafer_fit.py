@@ -22,6 +22,7 @@ from mixup_jax.evaluation.classification import in_batches
 from mixup_jax.models.convolution import compiler_options
 from mixup_jax.training import record
 from mixup_jax.training.checkpoint import open_checkpoints
+from mixup_jax.training.chunk import next_chunk
 from mixup_jax.training.programs import NEVER
 from mixup_jax.training.progress import progress_bar
 from mixup_jax.training.side_by_side import side_by_side
@@ -30,7 +31,7 @@ from mixup_jax.training.stopping import stop_on_signals
 from mixup_jax.training.wafer_config import WaferConfig
 from mixup_jax.training.wafer_step import Pool, WaferRecipe, all_turns, make_pool, make_wafer_recipe, wafer_step
 
-CHUNK_SECONDS, SAVE_SECONDS = 2.0, 60.0
+SAVE_SECONDS = 60.0
 LINES = 50
 """Of metrics.jsonl, or as many as there are steps."""
 BATCH = 100
@@ -128,9 +129,9 @@ def fit_wafer(config: WaferConfig, training: WaferMaps, workdir: Path, *, title:
                     seed = config.seed + int(bad_step.argmin())
                     raise NotFinite(f"loss or gradient is not finite at step {bad_step.min()} of seed {seed}.")
                 step += count
-                seconds = time.perf_counter() - began
-                bar.update(step, count * config.batch_size * config.seeds / seconds)
-                chunk = max(1, min(2 * chunk, int(count * CHUNK_SECONDS / seconds)))
+                rate = count / (time.perf_counter() - began)
+                bar.update(step, rate * config.batch_size * config.seeds)
+                chunk = next_chunk(chunk, rate)
                 if step == mark:
                     loss, lr = np.asarray(progress.loss / progress.counted), float(recipe.schedule(step - 1))
                     record.append_metrics(workdir, {"step": step, "lr": lr, "train_loss": loss.tolist()})

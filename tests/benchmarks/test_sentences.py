@@ -16,6 +16,7 @@ def test_an_aim_is_met_or_missed_by_the_median_and_nobody_is_left_out():
         "The aim, at most 1.02, is met by the median of a (1.02) and c (1.00) and missed by that of b (1.03)."
     )
     assert aim({"a": [6.0], "b": [5.0]}, 5, least=True).endswith("is met by the median of a (6.00) and b (5.00).")
+    assert aim({"a": [1.00041]}, 1).endswith("is missed by the median of a (1.0004).")
     assert aim({"a": [4.0]}, 5, least=True) == "The aim, at least 5, is missed by the median of a (4.00)."
 
 

@@ -15,7 +15,7 @@ from tiny_runs import DATA, MLP, changed
 
 from mixup_jax.data.label_noise import corrupt_labels
 from mixup_jax.errors import NotFinite
-from mixup_jax.training import loop
+from mixup_jax.training import chunk
 from mixup_jax.training.checkpoint import Checkpoints
 from mixup_jax.training.launch import Launch
 from mixup_jax.training.loop import _Trainer, fit
@@ -137,7 +137,7 @@ def test_nothing_at_all_is_compiled_after_the_first_evaluation_and_checkpoint(tm
 
 
 def test_the_host_looks_at_a_chunk_only_while_the_next_one_runs(tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "CHUNK_SECONDS", 0)  # a chunk is one step
+    monkeypatch.setattr(chunk, "CHUNK_SECONDS", 0)  # a chunk is one step
     happened = []
     run, look = _Trainer.run, _Trainer._check
 

@@ -12,7 +12,7 @@ import pytest
 from mixup_jax.config import Model, Optimizer
 from mixup_jax.data.wafer_maps import WaferMaps
 from mixup_jax.errors import CheckpointError, NotFinite
-from mixup_jax.training import record, wafer_fit
+from mixup_jax.training import chunk, record, wafer_fit
 from mixup_jax.training.record import digest
 from mixup_jax.training.wafer_config import Composing, WaferConfig, WaferData
 from mixup_jax.training.wafer_fit import fit_wafer, load_wafer_network
@@ -152,7 +152,7 @@ def test_a_run_in_two_parts_is_the_run_in_one_and_what_it_leaves_is_loaded(maps,
 
     with monkeypatch.context() as patch:
         patch.setattr(wafer_fit, "stop_on_signals", Signals)
-        patch.setattr(wafer_fit, "CHUNK_SECONDS", 0.0)  # one step at a time
+        patch.setattr(chunk, "CHUNK_SECONDS", 0.0)  # one step at a time
         with pytest.raises(Interrupted, match="at step 4 of 6; the same command goes on"):  # between two lines
             fit_wafer(TINY, maps, tmp_path)
     record.append_metrics(tmp_path, {"step": 6, "train_loss": "written by a process that died before its checkpoint"})
