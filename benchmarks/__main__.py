@@ -57,6 +57,8 @@ def main(
     unknown = [name for name in only if name not in SECTIONS]
     if rounds is not None and rounds < 1:
         raise SystemExit(f"error: --rounds must be at least 1, got {rounds}")
+    if rounds is not None and quick:
+        raise SystemExit("error: --rounds does not go with --quick, whose turns are few")
     if unknown:
         raise SystemExit(f"error: --only {' '.join(unknown)}: must be among {', '.join(SECTIONS)}")
     out = out if out or quick or only else PAGE

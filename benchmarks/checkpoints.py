@@ -13,25 +13,28 @@ from typing import Any
 
 import jax
 
-from benchmarks.our_training import Training, training
+from benchmarks.our_training import Training, images_of, training
 from benchmarks.page import Table, alone
 from benchmarks.turns import QUICK, Effort, digits, spread
 from experiments.cifar import PAPER, SMALL
 from experiments.quickstart import CLEAN
 from mixup_jax.training.checkpoint import Checkpoints, open_checkpoints
+from mixup_jax.training.plan import plan_steps
 
 CASES = {
-    "small preset, 3 seeds, saved every 5 epochs": (SMALL, 157, 12),
-    "PreAct ResNet-18, saved every epoch of CIFAR-10": (replace(PAPER, batch_size=32), 1563, 3),
+    "small preset, 3 seeds": (SMALL, 12),
+    "PreAct ResNet-18 on CIFAR-10, batch 32": (replace(PAPER, batch_size=32), 3),
 }
-QUICK_CASES = {"quick start's perceptron, saved every 4 of its epochs": (CLEAN, 90, 2)}
-"""Title -> configuration, steps between two saves, and how many steps are timed with and without one."""
+QUICK_CASES = {"quick start's perceptron": (CLEAN, 2)}
+"""Name -> configuration, saved after each evaluation, and how many steps are timed with and without a save."""
 
 
 def measure(effort: Effort) -> list[Table]:
     """Measure the states of the presets."""
     rows, sentences = [], []
-    for title, (config, between, steps) in (QUICK_CASES if effort == QUICK else CASES).items():
+    for name, (config, steps) in (QUICK_CASES if effort == QUICK else CASES).items():
+        between, *_ = plan_steps(images_of(config), 1, config).marks
+        title = f"{name}, saved every {between} steps"
         with tempfile.TemporaryDirectory() as folder, open_checkpoints(Path(folder), keep=1) as checkpoints:
             run = training(config, devices=1)
             plain = spread([1000 * plain_write(size_of(run), Path(folder)) for _ in range(effort.rounds)])
@@ -43,7 +46,8 @@ def measure(effort: Effort) -> list[Table]:
         f"{' '.join(sentences)} "
         "Saves are asynchronous: the state is copied, and written while training goes on. Lost is what a stretch of "
         "training with a save at its beginning takes longer than one without, in turns; its share is of all the steps "
-        "between two saves. The noise of a stretch is in it, and may be more than the loss: then it is negative."
+        "between two saves. The noise of a stretch is in it, and may be more than the loss: then it is negative. The "
+        "limit is measured just before."
     )
     columns = (
         *("", "MiB", "save returns after ms", "on disk after ms", "step, ms", "lost, ms", "share of training, %"),

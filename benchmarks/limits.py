@@ -106,7 +106,7 @@ def measure(effort: Effort) -> list[Table]:
         "of the fastest ways below: what follows is measured against such copies and products. "
         f"A copy of {size / 2**20:.0f} MiB reads and writes each byte once, and both are counted; a product is of two "
         f"float32 matrices of {side} x {side}. The shares of a limit further down are of copies and products that took "
-        "turns with what they limit." + ("" if torch else f" {NO_TORCH}")
+        "turns with what they limit, where the section says nothing else." + ("" if torch else f" {NO_TORCH}")
     )
     return [Table("What the machine can do", ("", "GB/s", "GFLOP/s"), rows, text)]
 

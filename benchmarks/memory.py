@@ -6,16 +6,18 @@ python -m benchmarks.memory
 import json
 import resource
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from benchmarks.page import Table, alone
 from benchmarks.processes import printed
 from benchmarks.sentences import listed
 from benchmarks.training_step import CASES, LAYOUTS, QUICK_CASES, in_torch
-from benchmarks.turns import NO_TORCH, QUICK, Effort, digits, import_torch
+from benchmarks.turns import NO_TORCH, QUICK, Effort, digits, import_torch, spread
 from mixup_jax.config import Config
 
-MIB, FIGURES = 2**20, ("arguments", "temporary", "before", "peak")
+MIB, TIMES = 2**20, 3
+COMPILED, HELD = ("arguments", "temporary"), ("before", "peak")
 
 
 def cases(effort: Effort) -> dict[str, Config]:
@@ -25,26 +27,30 @@ def cases(effort: Effort) -> dict[str, Config]:
 
 def measure(effort: Effort) -> list[Table]:
     """Start a process for each network and each contestant."""
-    rows, sentences = [], []
+    rows, sentences, times = [], [], 1 if effort == QUICK else TIMES
+    contestants = {"ours": "ours"} | ({"PyTorch": "theirs"} if import_torch() else {})
     for name in cases(effort):
-        ours = of_process(f"ours({name!r}, {effort})")
-        more = ours["peak"] - ours["before"]
-        rows.append((name, "ours", *(digits(ours[key]) for key in FIGURES), digits(more)))
-        if import_torch():
-            theirs = of_process(f"theirs({name!r}, {effort})")
-            other = theirs["peak"] - theirs["before"]
-            rows.append(("", "PyTorch", "", "", digits(theirs["before"]), digits(theirs["peak"]), digits(other)))
-            if other:
-                sentences.append(f"{digits(more / other)} times what PyTorch does ({name})")
+        found: dict[str, list[dict[str, float]]] = {title: [] for title in contestants}
+        for _ in range(times):
+            for title, function in contestants.items():
+                found[title].append(of_process(f"{function}({name!r}, {effort})"))
+        more = {title: [each["peak"] - each["before"] for each in runs] for title, runs in found.items()}
+        for title, runs in found.items():
+            compiled = [digits(runs[0][key]) if key in runs[0] else "" for key in COMPILED]
+            held = [spread([each[key] for each in runs]) for key in HELD]
+            rows.append((name, title, *compiled, *held, spread(more[title])))
+        if "PyTorch" in more and all(more["PyTorch"]):
+            ratio = median([mine / other for mine, other in zip(more["ours"], more["PyTorch"], strict=True)])
+            sentences.append(f"{digits(ratio)} times what PyTorch does ({name})")
     text = (
         (f"Training makes our process grow by {listed(sentences)}. " if sentences else "")
         + "MiB. Arguments: state and images that the program is given, without which there is no training; temporary: "
         "what it holds beside them while it runs (`memory_analysis` of the compiled program). Resident: the most that "
         "a process of its own came to hold before anything was built, libraries imported, and after two steps, "
-        "compiling included. One measurement each. "
+        f"compiling included. {times} times each, in turns. "
         + ("PyTorch's images are channels last." if import_torch() else NO_TORCH)
     )
-    columns = ("", "", "arguments", "temporary", "resident before", "resident at most", "more")
+    columns = ("", "", "arguments, the limit", "temporary", "resident before", "resident at most", "more")
     return [Table("Peak memory of training", columns, rows, text)]
 
 

@@ -140,9 +140,9 @@ def table(name: str, size: int, side: int, effort: Effort) -> Table:
         "write every image, which is one pass, as long as the partners, which are the same images, are still in a "
         "cache when they are read a second time; 1.5 passes if not. Labels and the draw of lambda and partners are "
         "included. PyTorch is eager, on all cores, with channels first; timm's mixes in place, with the batch turned "
-        "around; Keras's is called as a layer is, not compiled, and draws a lambda for each example. A copy "
-        "writes where "
-        "it wrote before; all others but timm's get new memory for each result."
+        "around; Keras's is called as a layer is, not compiled, and draws a lambda for each example. The "
+        "copy writes where it wrote before, a piece for each core, handed to a thread by Python; all others but timm's "
+        "get new memory for each result. Where the copy takes longer than the pass, the pass is the limit."
         + (f" Not installed: {', '.join(missing)}." if missing else "")
     )
     return Table(f"Mixing a batch: {name}", ("", "ms", "passes", "% of the speed of a copy"), rows, text)

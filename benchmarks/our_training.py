@@ -32,10 +32,14 @@ def random_images(count: int, shape: tuple[int, int, int] = (32, 32, 3), test: i
     return Dataset("noise", "SYNTHETIC", tuple("0123456789"), image, label, test_image, test_label, *constants)
 
 
+def images_of(config: Config) -> int:
+    """Return how many images the configuration trains on."""
+    return config.data.train_examples or IMAGES[config.data.dataset]
+
+
 def noise_for(config: Config) -> Dataset:
     """Return noise for the configuration's data set: images as large, as many of them, but 64 batches at most."""
-    count = config.data.train_examples or IMAGES[config.data.dataset]
-    return random_images(min(count, 64 * config.batch_size), SHAPES[config.data.dataset])
+    return random_images(min(images_of(config), 64 * config.batch_size), SHAPES[config.data.dataset])
 
 
 class Training:

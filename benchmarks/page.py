@@ -110,9 +110,10 @@ def preamble(made: dict[str, Any], effort: Effort, took: float, absent: Sequence
         f"* huge pages of memory: {huge_pages()}; GLIBC_TUNABLES: {os.environ.get('GLIBC_TUNABLES') or 'not set'}",
         "",
         f"Where a section says nothing else, contestants take turns in one process, {effort.rounds} each that count "
-        f"after one to warm up, of {effort.seconds:g} s or one piece of work, {as_in_runs(effort).seconds:g} s where a "
-        "run's steps are timed; compiling is not counted. A figure is the median (least-most) of its turns, a ratio "
-        "is of turns that followed each other: what else the machine did hits both sides; trust ratios more.",
+        f"after one to warm up, of {effort.seconds:g} s or one piece of work ({as_in_runs(effort).seconds:g} s in the "
+        "sections on training steps, seeds and growth); compiling is not counted. A figure is the median (least-most) "
+        "of its turns, a ratio is of turns that followed each other: what else the machine did hits both; trust ratios "
+        "more.",
     ]
     return "\n".join(lines)
 

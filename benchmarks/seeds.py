@@ -34,8 +34,8 @@ def measure(effort: Effort) -> list[Table]:
                 ratios[name] = timing.ratios(timings["1"], n)
     text = (
         f"{aim(ratios, 1)} A step of all seeds in one program; on a CPU they run one after the other inside of it. "
-        "Below 1 is what calling the program once in place of several times saves; above 1, noise aside, what the loop "
-        "over seeds adds: the state of each is taken out of an array of all, and put back. The limit is a product of "
+        "Noise aside, below 1 is what one call in place of several saves; the loop itself adds little: once a call, "
+        "the state of each seed is taken out of an array of all, and put back. The limit is a product of "
         f"{side_of(effort)} x {side_of(effort)} matrices by XLA, which took turns."
     )
     columns = ("", "ms a step", "over as many times one seed", "GFLOP/s", "% of the limit")

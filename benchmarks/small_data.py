@@ -59,8 +59,8 @@ def loading(effort: Effort) -> Table:
     sentences = [f"{name}: {first} ms the first time, {later} ms after that." for name, first, later, *_ in here]
     text = (
         f"{' '.join([*sentences, ''])}The first load decodes every image and writes one file; later ones map it "
-        "and compare its checksum (zlib's CRC-32 of every byte). Beside it: a copy of as many bytes by one core. The "
-        "file is in the system's cache all the while."
+        "and compare its checksum (zlib's CRC-32 of every byte). Beside it: a copy of as many bytes by one core, "
+        "just after. The file is in the system's cache all the while."
     )
     return Table("Loading small data", LOADING, rows, text)
 

@@ -13,7 +13,8 @@ import jax
 import jax.numpy as jnp
 import tyro
 
-from benchmarks.turns_of_loops import HAS_TORCH, compare
+from benchmarks.turns import import_torch
+from benchmarks.turns_of_loops import compare
 from mixup_jax.data.gaussians import SIGMA, centres
 from mixup_jax.models.mlp import MLP
 from mixup_jax.training.gan import Gan, gan_step
@@ -79,7 +80,7 @@ def main(width: int = 128, size: int = 64, iterations: int = 100, rounds: int = 
         rounds: Turns of each.
     """
     runs = {"ours": (ours(width, size, iterations), iterations)}
-    if HAS_TORCH:
+    if import_torch():
         runs["PyTorch"] = pytorchs(width, size, iterations), iterations
     compare(runs, rounds, "iteration")
 

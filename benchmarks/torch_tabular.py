@@ -14,7 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 
-from benchmarks.turns_of_loops import HAS_TORCH, compare
+from benchmarks.turns import import_torch
+from benchmarks.turns_of_loops import compare
 from mixup_jax.models.mlp import MLP
 from mixup_jax.training.short import Short, train_short
 from mixup_jax.training.side_by_side import side_by_side
@@ -72,7 +73,7 @@ def main(count: int = 1000, columns: int = 10, seeds: int = 20, steps: int = 100
     """
     data = rows(count, columns)
     runs = {"ours": (ours(data, seeds, steps), seeds * len(ALPHAS))}
-    if HAS_TORCH:
+    if import_torch():
         runs["PyTorch"] = partial(pytorchs, data, steps), 1
     compare(runs, rounds, "training")
 

@@ -60,13 +60,13 @@ def against_torch(name: str, config: Config, effort: Effort) -> Table:
     sentences = [
         f"{title} {compared(timing.ratios(timings[OURS]))}." for title, timing in timings.items() if title in LAYOUTS
     ]
+    optimizer = f"SGD with momentum{' and weight decay' if config.optimizer.weight_decay else ''}"
     text = (
         f"{' '.join([*sentences, ''])}"
-        f"Ours does the work of direct convolutions at {100 * work / timings[OURS].median / limit:.3g} % of the speed "
-        f"of a product of {side} x {side} matrices. The same work on both sides: uint8 images in memory, normalised, "
-        "mixed (alpha 1), forward, backward, SGD with momentum and weight decay; "
-        "float32, all cores; ours is compiled, PyTorch eager. "
-        f"{work:.3g} GFLOP a step: what XLA counts for the forward pass with direct convolutions, three times. "
+        f"Ours does its work at {100 * work / timings[OURS].median / limit:.3g} % of the speed of a product of {side} "
+        f"x {side} matrices. The same work on both sides: uint8 images in memory, normalised, mixed (alpha 1), "
+        f"forward, backward, {optimizer}; float32, all cores; ours is compiled, PyTorch eager. The work of a step, "
+        f"{work:.3g} GFLOP, is three times what XLA counts for the forward pass, convolutions taken as direct ones. "
         "A ratio above 1 says that ours is faster." + ("" if import_torch() else f" {NO_TORCH}")
     )
     columns = ("", "ms", "images/s", "its time over ours", "processor ms an image", "GFLOP/s", "% of the limit")

@@ -107,7 +107,7 @@ def digits(value: float) -> str:
     return f"{value:,.{places}f}"
 
 
-NO_TORCH = "PyTorch is not installed: nothing to compare with."
+NO_TORCH = "PyTorch is not installed."
 
 
 def import_torch() -> Any | None:

@@ -1,47 +1,31 @@
-"""Time loops that take turns in one process: on the clock, and of the processor, which other load disturbs less."""
+"""Whole loops that take turns, PyTorch's on one thread: on the clock, and of the processor, which load disturbs less.
 
-import statistics
+`benchmarks.small_loops` puts both of them on the page; here sizes can be chosen.
+"""
+
 from collections.abc import Callable, Mapping
-from importlib.util import find_spec
 
-from rich.console import Console
-from rich.table import Table
-
-from benchmarks.turns import NO_TORCH, clocked, import_torch
-
-HAS_TORCH = find_spec("torch") is not None
+from benchmarks.page import Table, show
+from benchmarks.turns import NO_TORCH, Effort, digits, import_torch, spread, take_turns
 
 
 def compare(runs: Mapping[str, tuple[Callable[[], object], int]], rounds: int, unit: str) -> None:
     """Print medians and the ratio to the first, whose turns are paired with the others'.
 
-    `runs` maps a name to what is timed and how many units, such as trainings, it does; the first turn is not counted.
+    `runs` maps a name to what is timed and how many units, such as trainings, it does.
     """
-    console = Console()
-    torch = import_torch()
-    if torch is None:
-        console.print(NO_TORCH)
-    else:
+    if torch := import_torch():
         torch.set_num_threads(1)
-    clock: dict[str, list[float]] = {name: [] for name in runs}
-    processor: dict[str, list[float]] = {name: [] for name in runs}
-    for turn in range(rounds + 1):
-        for name, (run, units) in runs.items():
-            seconds, processor_seconds = clocked(lambda _, run=run: run(), units)
-            if turn:
-                clock[name].append(1000 * seconds)
-                processor[name].append(1000 * processor_seconds)
-    names = (f"ms a {unit}, clock", f"{unit}s/s", "times ours", f"ms a {unit}, processor", "times ours")
-    table = Table("", *names, box=None)
-    first = next(iter(runs))
-    for name in runs:
-        cells = [name]
-        for times in (clock, processor):
-            median = statistics.median(times[name])
-            ratios = [theirs / mine for theirs, mine in zip(times[name], times[first], strict=True)]
-            cells.append(f"{median:.3g}")
-            if times is clock:
-                cells.append(f"{1000 / median:.3g}")
-            cells.append(f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})")
-        table.add_row(*cells)
-    console.print(table)
+    timings = take_turns({name: lambda _, work=work: work() for name, (work, _) in runs.items()}, Effort(rounds, 0))
+    first, rows = next(iter(runs)), []
+    for name, timing in timings.items():
+        units = runs[name][1]
+        factor = units / runs[first][1]
+        processor = [
+            mine / (factor * other) for mine, other in zip(timing.processor, timings[first].processor, strict=True)
+        ]
+        times = ("", "") if name == first else (timing.over(timings[first], factor), spread(processor))
+        ms = spread([1000 * each / units for each in timing.seconds])
+        rows.append((name, ms, digits(units / timing.median), *times))
+    columns = ("", f"{unit}, ms", f"{unit}s/s", "its time over ours", "the same in processor time")
+    show(Table("", columns, rows, "" if torch else NO_TORCH))

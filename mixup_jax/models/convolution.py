@@ -104,23 +104,33 @@ def _native(
     lhs_dilation: tuple = (1, 1),
     rhs_dilation: tuple = (1, 1),
 ) -> Array:
-    """Convolve, pixels that negative `pads` leave out taken away before: jaxlib 0.10.2 misreads those."""
-    if min(map(min, pads)) < 0:
-        edges = [(low, high, step - 1) for (low, high), step in zip(pads, lhs_dilation, strict=True)]
-        x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *edges, (0, 0, 0)])
-        pads, lhs_dilation = ((0, 0), (0, 0)), (1, 1)
+    """Convolve as XLA does."""
     return lax.conv_general_dilated(
         x, kernel, strides, pads, lhs_dilation, rhs_dilation, dimension_numbers=NHWC, precision=precision
     )
 
 
+def _cropped(
+    x: Array, kernel: Array, strides: tuple, pads: tuple, precision: Any, lhs_dilation: tuple = (1, 1), **options: Any
+) -> Array:
+    """Convolve, pixels that negative `pads` leave out taken away before: jaxlib 0.10.2 misreads those on a CPU."""
+    if min(map(min, pads)) < 0:
+        edges = [(low, high, step - 1) for (low, high), step in zip(pads, lhs_dilation, strict=True)]
+        x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *edges, (0, 0, 0)])
+        pads, lhs_dilation = ((0, 0), (0, 0)), (1, 1)
+    return _native(x, kernel, strides, pads, precision, lhs_dilation, **options)
+
+
 @partial(jax.custom_jvp, nondiff_argnums=(2, 3, 4))
 def _convolve(x: Array, kernel: Array, strides: tuple, pads: tuple, precision: Any) -> Array:
-    native = partial(_native, strides=strides, pads=pads, precision=precision)
-    if not winograd.suits(x, kernel, strides, pads):
-        return native(x, kernel)
-    by_winograd = partial(winograd.convolve, pads=pads, precision=precision)
-    return lax.platform_dependent(x, kernel, cpu=by_winograd, default=native)
+    static = {"strides": strides, "pads": pads, "precision": precision}
+    if winograd.suits(x, kernel, strides, pads):
+        on_cpu = partial(winograd.convolve, pads=pads, precision=precision)
+    elif min(map(min, pads)) < 0:
+        on_cpu = partial(_cropped, **static)
+    else:
+        return _native(x, kernel, **static)
+    return lax.platform_dependent(x, kernel, cpu=on_cpu, default=partial(_native, **static))
 
 
 @partial(_convolve.defjvp, symbolic_zeros=True)
@@ -162,7 +172,7 @@ def input_gradient(kernel: Array, dy: Array, *, shape: tuple, strides: tuple, pa
     if winograd.suits(dy, kernel, strides, outer):
         return winograd.convolve(dy, kernel, outer, precision, turned=True)
     turned = jnp.swapaxes(kernel[::-1, ::-1], 2, 3)
-    return _native(dy, turned, (1, 1), outer, precision, lhs_dilation=strides)
+    return _cropped(dy, turned, (1, 1), outer, precision, lhs_dilation=strides)
 
 
 def kernel_gradient(x: Array, dy: Array, *, shape: tuple, strides: tuple, pads: tuple, precision: Any) -> Array:
@@ -182,7 +192,7 @@ def kernel_gradient(x: Array, dy: Array, *, shape: tuple, strides: tuple, pads: 
 
     def convolve(x: Array, dy: Array) -> Array:
         images, kernel = x.transpose(3, 1, 2, 0), dy.transpose(1, 2, 0, 3)
-        return _native(images, kernel, (1, 1), outer, precision, rhs_dilation=strides).transpose(1, 2, 0, 3)
+        return _cropped(images, kernel, (1, 1), outer, precision, rhs_dilation=strides).transpose(1, 2, 0, 3)
 
     with set_xla_metadata(inlineable="false"):
         return jax.jit(convolve)(x, dy)

@@ -124,7 +124,7 @@ def fit_wafer(config: WaferConfig, training: WaferMaps, workdir: Path, *, title:
                 mark = next_line(step, config.steps)
                 count = min(chunk, mark - step)
                 progress = programs.train(progress, pool, np.int32(count))
-                bad_step = np.asarray(progress.bad_step)
+                bad_step = np.asarray(progress.bad_step)  # waits for the call, which takes two seconds, not a step
                 if bad_step.min() < NEVER:
                     seed = config.seed + int(bad_step.argmin())
                     raise NotFinite(f"loss or gradient is not finite at step {bad_step.min()} of seed {seed}.")

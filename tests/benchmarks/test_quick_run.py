@@ -23,7 +23,7 @@ TITLES = (
 )
 
 
-@pytest.mark.exhaustive
+@pytest.mark.slow
 def test_all_benchmarks_run_and_fill_the_page(tmp_path):
     page = tmp_path / "benchmarks.md"
     command = [sys.executable, "-m", "benchmarks", "--quick", f"--out={page}"]

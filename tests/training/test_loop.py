@@ -7,7 +7,6 @@ import signal
 import time
 from dataclasses import replace
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -15,10 +14,8 @@ from tiny_runs import DATA, MLP, changed
 
 from mixup_jax.data.label_noise import corrupt_labels
 from mixup_jax.errors import NotFinite
-from mixup_jax.training import chunk
-from mixup_jax.training.checkpoint import Checkpoints
 from mixup_jax.training.launch import Launch
-from mixup_jax.training.loop import _Trainer, fit
+from mixup_jax.training.loop import fit
 from mixup_jax.training.plan import Plan, plan_steps
 from mixup_jax.training.progress import Bar
 from mixup_jax.training.stopping import Stopped, stop_on_signals
@@ -109,59 +106,6 @@ def test_a_seed_in_company_has_the_numbers_it_has_alone(whole, tmp_path):
                 np.testing.assert_allclose(line[name][0], value[0], atol=tolerance + 1e-6, err_msg=name)
             else:
                 assert line[name] == value
-
-
-def test_each_program_is_compiled_once_a_run(tmp_path, caplog):
-    with jax.log_compiles():
-        fit(CONFIG, DATA, Launch(), tmp_path)
-    compiled = [record.getMessage() for record in caplog.records if record.getMessage().startswith("Compiling jit(")]
-    names = [message.split("(")[1].split(")")[0] for message in compiled]
-    count = {name: names.count(name) for name in ("init", "train", "evaluate")}
-    assert count == {"init": 1, "train": 1, "evaluate": 2}  # the training subset and the test set differ in size
-
-
-def test_nothing_at_all_is_compiled_after_the_first_evaluation_and_checkpoint(tmp_path, monkeypatch):
-    compiled, after_each = [], []
-    count = lambda event, *_, **__: compiled.append(event) if "backend_compile" in event else None  # noqa: E731
-    save = Checkpoints.save
-    monkeypatch.setattr(Checkpoints, "save", lambda *each: (save(*each), after_each.append(len(compiled))))
-    jax.monitoring.register_event_duration_secs_listener(count)
-    try:
-        result = fit(CONFIG, DATA, Launch(), tmp_path)
-    finally:
-        jax.monitoring.unregister_event_duration_listener(count)
-    assert result["params_digest"]
-    assert len(after_each) == 5
-    assert after_each[0] > 0
-    assert {*after_each, len(compiled)} == {after_each[0]}
-
-
-def test_the_host_looks_at_a_chunk_only_while_the_next_one_runs(tmp_path, monkeypatch):
-    monkeypatch.setattr(chunk, "CHUNK_SECONDS", 0)  # a chunk is one step
-    happened = []
-    run, look = _Trainer.run, _Trainer._check
-
-    def watched(trainer, *arguments):
-        train = trainer.setting.programs.train
-        programs = replace(trainer.setting.programs, train=lambda *each: (happened.append("train"), train(*each))[1])
-        trainer.setting = replace(trainer.setting, programs=programs)
-        return run(trainer, *arguments)
-
-    monkeypatch.setattr(_Trainer, "run", watched)
-    monkeypatch.setattr(_Trainer, "_check", lambda *each: (happened.append("look"), look(*each)))
-    fit(CONFIG, DATA, Launch(), tmp_path)
-    epoch = ["train", "train", "look", "train", "look", "look"]
-    assert happened == epoch * 5
-
-
-def test_calls_grow_to_an_epoch_and_the_bar_shows_the_speed_of_each(tmp_path, monkeypatch):
-    shown = []
-    monkeypatch.setattr(Bar, "update", lambda _, step, speed: shown.append((step, speed)))
-    fit(CONFIG, DATA, Launch(), tmp_path)
-    steps, speeds = zip(*shown, strict=True)
-    assert steps[-3:] == (9, 12, 15)
-    assert len(steps) > 5
-    assert len(set(speeds)) == len(speeds)
 
 
 @pytest.mark.parametrize(
