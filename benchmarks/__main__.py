@@ -64,7 +64,7 @@ def main(
     out = out if out or quick or only else PAGE
     console, tables, failed, began = Console(stderr=True), list[Table](), list[str](), time.time()
     effort, names, made = effort_of(quick), only or SECTIONS, origin() | {"load": load_average()}
-    if rounds and not quick:
+    if rounds:
         effort = replace(effort, rounds=rounds)
     for index, name in enumerate(names):
         minutes = (time.time() - began) / 60

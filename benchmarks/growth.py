@@ -36,13 +36,13 @@ otherwise. Why: the batch multiplies the images, and the arithmetic for each sta
 step's fixed costs (random numbers, the optimiser) count, by more where what a layer passes on (4 MiB at batch 64)
 leaves a cache and where memory is fresh: a call gets its memory from the system page by page, pieces of more than 32
 MiB anew at each step. The width multiplies channels on both sides of a convolution: where it doubles, arithmetic grows
-by nearly 4, what layers read and write by 2. Time grows by less than arithmetic: with few channels convolutions are
-slow for their arithmetic (docs/log/cpu-convolutions.md), and with 128, the second stage's at four times the width,
-Winograd's algorithm multiplies less than is counted. Seeds run one after the other on a CPU: time and arithmetic double
-with them. Virtual devices share the same cores and the same batch: arithmetic stays. Up to one a core they may gain, as
-what XLA does on one core only is then done on each at once; more add copies, a sum of gradients and waiting for each
-other. On real devices each has its own cores. Devices are timed in processes of their own, three each, which take
-turns, without a product beside them."""
+by nearly 4, what layers read and write by 2. Where time grows by less than arithmetic: with few channels convolutions
+are slow for their arithmetic (docs/log/cpu-convolutions.md), and with 128, the second stage's at four times the width,
+Winograd's algorithm multiplies less than is counted. Seeds run one after the other on a CPU: time should double with
+them, as arithmetic does. Virtual devices share the same cores and the same batch: arithmetic stays. Up to one a core
+they may gain, as what XLA does on one core only is then done on each at once; more add copies, a sum of gradients and
+waiting for each other. On real devices each has its own cores. Devices are timed in processes of their own, three each,
+which take turns, without a product beside them."""
 
 
 def measure(effort: Effort) -> list[Table]:

@@ -18,7 +18,7 @@ from jax import Array
 from rich.progress import track
 
 from benchmarks.page import Table, show
-from benchmarks.turns import Effort, Steps, take_turns
+from benchmarks.turns import STDERR, Effort, Steps, take_turns
 from mixup_jax import draw, mix, mixup
 from mixup_jax import methods as family
 
@@ -146,7 +146,7 @@ def main(batch: int = 128, side: int = 64, rounds: int = 15) -> None:
     arguments[NEIGHBOURS] = (rng, x, y, train, table)
     methods = {PASS: lambda rng, x, y: (x * 1.5, y * 1.5), **METHODS}
     programs = {}
-    for name, method in track(methods.items(), description="compiling", transient=True):
+    for name, method in track(methods.items(), description="compiling", transient=True, console=STDERR):
         programs[name] = compiled(method, *arguments[name])
     runs = {name: repeated(program, arguments[name]) for name, program in programs.items()}
     timings = take_turns(runs, Effort(rounds, 0.01))

@@ -60,7 +60,8 @@ def loading(effort: Effort) -> Table:
     text = (
         f"{' '.join([*sentences, ''])}The first load decodes every image and writes one file; later ones map it "
         "and compare its checksum (zlib's CRC-32 of every byte). Beside it: a copy of as many bytes by one core, "
-        "just after. The file is in the system's cache all the while."
+        "just after; each byte is counted once here, in the table of limits twice. The file is in the system's cache "
+        "all the while."
     )
     return Table("Loading small data", LOADING, rows, text)
 
@@ -123,8 +124,8 @@ def host_work(effort: Effort) -> Table:
         f"{' '.join(sentences)} The images lie on the device as uint8; batches are gathered, augmented and "
         "mixed inside of the program. All that the host hands over is how many steps to take, and a run's loop makes "
         f"a call last {CHUNK_SECONDS:g} s, but an epoch at most. What 16 calls take longer than one, shared among the "
-        "15 calls more, is what a call costs, the epoch's order of images included; a call that costs nothing, 0 ms, "
-        "is its limit. That of the steps in one call is a product of "
+        "15 calls more, is what a call costs, the epoch's order of images included; at best that is 0 ms. "
+        "The limit of 16 steps in one call is a product of "
         f"{side_of(effort)} x {side_of(effort)} matrices by XLA, which took turns."
     )
     columns = ("16 steps", "in one call, ms", "% of the limit", "in 16 calls, ms", "a call costs, ms")

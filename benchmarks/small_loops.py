@@ -104,10 +104,9 @@ def rows_of(title: str, loop: Loop, effort: Effort) -> tuple[list[tuple[str, ...
     rows, ratios = [], {}
     for name, timing in timings.items():
         factor, rate = pieces[name] / pieces[OURS], 1e-9 * pieces[name] * loop.operations / timing.median
-        processor = [a / (factor * b) for a, b in zip(timing.processor, ours.processor, strict=True)]
         if name != OURS:
             ratios[name] = timing.ratios(ours, factor)
-        over = ("", "") if name == OURS else (spread(ratios[name]), spread(processor))
+        over = ("", "") if name == OURS else (spread(ratios[name]), timing.processor_over(ours, factor))
         ms = spread([1000 * each / pieces[name] for each in timing.seconds])
         rows.append((title, name, ms, *over, digits(rate), f"{100 * rate / median(limits):.3g}"))
     return rows, min(ratios.values(), key=median, default=[])

@@ -18,7 +18,7 @@ from benchmarks.limits import beside_product, side_of
 from benchmarks.our_training import Training, gigaflop
 from benchmarks.page import Table, alone
 from benchmarks.training_step import LAYOUTS
-from benchmarks.turns import NO_TORCH, QUICK, Effort, digits, import_torch, spread
+from benchmarks.turns import NO_TORCH, QUICK, STDERR, Effort, digits, import_torch, spread
 from experiments.cifar import SMALL
 from experiments.running import prepare
 from mixup_jax.config import Config
@@ -88,7 +88,7 @@ def measure(effort: Effort) -> list[Table]:
     steps = np.diff(marks, prepend=0).tolist()
     torch, runs, side, limit = import_torch(), {}, side_of(effort), median(beside_product({}, effort)[1])
     work = gigaflop(config)
-    for seed in track(range(1 if effort == QUICK else SEEDS), description="training", transient=True):
+    for seed in track(range(1 if effort == QUICK else SEEDS), description="training", transient=True, console=STDERR):
         makers: dict[str, Any] = {"ours": lambda seed=seed: Ours(replace(config, seed=seed), data)}
         if torch:
             from benchmarks.torch_training import TorchTraining
@@ -107,8 +107,8 @@ def measure(effort: Effort) -> list[Table]:
         f"blocks {config.model.blocks}, mixup (alpha 1), cosine schedule over {config.epochs:g} epochs (the preset's "
         f"has {SMALL.epochs:g}). Seconds of training until the test error, looked at after every epoch with the clock "
         f"stopped, is at most {target:g} %; who never gets there trains to the end. {len(runs['ours'])} seeds each, "
-        "in turns; the first step is in it. PyTorch is eager; ours compiles its training before, and is told with and "
-        "without that: later runs find the program in a cache (the table of first steps has what is left). Over ours: "
+        "in turns; the first step is in it. PyTorch is eager; ours sets up and compiles its training before, told "
+        "beside it: later runs find the program in a cache (the table of first steps has what is left). Over ours: "
         f"the ratio of the medians, as no seed has the random numbers of another's. The limit is a product of {side} "
         f"x {side} matrices by XLA, just before." + ("" if torch else f" {NO_TORCH}")
     )
@@ -121,9 +121,9 @@ def row(name: str, runs: dict[str, list], target: float) -> tuple[str, ...]:
     seconds, epochs, errors, compiled, shares = zip(*runs[name], strict=True)
     ratio = median(seconds) / median([each[0] for each in runs["ours"]])
     there = f"{sum(error <= target for error in errors)} of {len(errors)}"
-    with_compiling = [a + b for a, b in zip(seconds, compiled, strict=True)]
+    with_compiling = spread([a + b for a, b in zip(seconds, compiled, strict=True)]) if compiled[0] else ""
     middle = f"{median(epochs):g} ({min(epochs)}-{max(epochs)})"
-    return name, spread(seconds), spread(with_compiling), f"{ratio:.2f}", middle, spread(errors), there, spread(shares)
+    return name, spread(seconds), with_compiling, f"{ratio:.2f}", middle, spread(errors), there, spread(shares)
 
 
 def sentence(name: str, results: list, target: float) -> str:

@@ -81,10 +81,9 @@ def mixup_and_erm(effort: Effort) -> Table:
         runs: dict[str, Steps] = {"mixup": steps_of(config), "nothing": steps_of(config, mixing=False)}
         timings, limits = beside_product(runs, as_in_runs(effort))
         each = [timings[name] for name in ("mixup", "nothing")]
-        processor = [mine / other for mine, other in zip(*(timing.processor for timing in each), strict=True)]
         ratios[name] = each[0].ratios(each[1])
         shares = [f"{100 * gigaflop(config) / timing.median / median(limits):.3g}" for timing in each]
-        rows.append((name, each[0].ms(), each[1].ms(), each[0].over(each[1]), spread(processor), *shares))
+        rows.append((name, each[0].ms(), each[1].ms(), each[0].over(each[1]), each[0].processor_over(each[1]), *shares))
     text = (
         f"{aim(ratios, 1.02)} ERM is compiled without drawing a plan and without mixing; mixing that costs nothing "
         f"would give 1. The limit is a product of {side_of(effort)} x {side_of(effort)} matrices by XLA, in turns."

@@ -7,9 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rich.console import Console
 from rich.progress import track
 
 from mixup_jax.training.chunk import CHUNK_SECONDS
+
+STDERR = Console(stderr=True)
+"""For progress bars: what is printed may be somebody's data."""
 
 Steps = Callable[[int], None]
 """Does its work that many times, and returns when it is done."""
@@ -51,6 +55,10 @@ class Timing:
         """Return its time over `factor` times the other's, turn by turn, as text."""
         return spread(self.ratios(other, factor))
 
+    def processor_over(self, other: "Timing", factor: float = 1.0) -> str:
+        """Return the same of processor time."""
+        return spread([mine / (factor * theirs) for mine, theirs in zip(self.processor, other.processor, strict=True)])
+
     def ratios(self, other: "Timing", factor: float = 1.0) -> list[float]:
         """Return its time over `factor` times the other's, of turns that followed each other."""
         return [mine / (factor * theirs) for mine, theirs in zip(self.seconds, other.seconds, strict=True)]
@@ -63,7 +71,7 @@ def take_turns(runs: Mapping[str, Steps], effort: Effort, *, pause: float = 0.0)
     """
     counts: dict[str, int] = {}
     timings = {name: Timing([], []) for name in runs}
-    for index in track(range(effort.rounds + 1), description="taking turns", transient=True):
+    for index in track(range(effort.rounds + 1), description="taking turns", transient=True, console=STDERR):
         for name, run in runs.items():
             time.sleep(pause)
             run(1)

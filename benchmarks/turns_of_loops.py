@@ -12,7 +12,8 @@ from benchmarks.turns import NO_TORCH, Effort, digits, import_torch, spread, tak
 def compare(runs: Mapping[str, tuple[Callable[[], object], int]], rounds: int, unit: str) -> None:
     """Print medians and the ratio to the first, whose turns are paired with the others'.
 
-    `runs` maps a name to what is timed and how many units, such as trainings, it does.
+    `runs` maps a name to what is timed and how many units, such as trainings, it does; each turn does it twice, the
+    first time off the clock.
     """
     if torch := import_torch():
         torch.set_num_threads(1)
@@ -21,10 +22,8 @@ def compare(runs: Mapping[str, tuple[Callable[[], object], int]], rounds: int, u
     for name, timing in timings.items():
         units = runs[name][1]
         factor = units / runs[first][1]
-        processor = [
-            mine / (factor * other) for mine, other in zip(timing.processor, timings[first].processor, strict=True)
-        ]
-        times = ("", "") if name == first else (timing.over(timings[first], factor), spread(processor))
+        both = timing.over(timings[first], factor), timing.processor_over(timings[first], factor)
+        times = ("", "") if name == first else both
         ms = spread([1000 * each / units for each in timing.seconds])
         rows.append((name, ms, digits(units / timing.median), *times))
     columns = ("", f"{unit}, ms", f"{unit}s/s", "its time over ours", "the same in processor time")

@@ -1,8 +1,8 @@
 """How many steps one call of a training program takes: no result depends on it."""
 
 CHUNK_SECONDS = 2.0
-"""How long a call should last: the progress bar and signals wait for it, and each call pays for fresh memory, on a CPU
-up to a quarter of a ResNet's step (docs/log/cpu-convolutions.md)."""
+"""How long a call should last: the progress bar waits for one, a signal for up to two, and each call pays for fresh
+memory, on a CPU up to a quarter of a ResNet's step (docs/log/cpu-convolutions.md)."""
 
 
 def next_chunk(chunk: int, rate: float) -> int:

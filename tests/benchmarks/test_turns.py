@@ -63,6 +63,8 @@ def test_every_section_can_be_measured(name):
 def test_a_section_that_is_not_there_is_refused_by_name():
     with pytest.raises(SystemExit, match=r"--only mixin: must be among limits, mixing"):
         main(only=("mixin",))
+    with pytest.raises(SystemExit, match="--rounds does not go with --quick"):
+        main(quick=True, rounds=5)
 
 
 def test_a_section_that_fails_is_named_and_the_others_are_on_the_page(tmp_path, monkeypatch):
