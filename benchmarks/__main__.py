@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from rich.console import Console
 
 from benchmarks.page import Measure, Table, effort_of, load_average, show, write
-from benchmarks.turns import Effort
+from benchmarks.turns import STDERR, Effort
 from mixup_jax.training.provenance import origin
 
 SECTIONS = (
@@ -62,7 +61,7 @@ def main(
     if unknown:
         raise SystemExit(f"error: --only {' '.join(unknown)}: must be among {', '.join(SECTIONS)}")
     out = out if out or quick or only else PAGE
-    console, tables, failed, began = Console(stderr=True), list[Table](), list[str](), time.time()
+    console, tables, failed, began = STDERR, list[Table](), list[str](), time.time()
     effort, names, made = effort_of(quick), only or SECTIONS, origin() | {"load": load_average()}
     if rounds:
         effort = replace(effort, rounds=rounds)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from statistics import median
 
-from benchmarks.limits import beside_product, side_of
+from benchmarks.limits import beside_product, percent, the_product
 from benchmarks.our_training import gigaflop, training
 from benchmarks.page import Table, alone
 from benchmarks.processes import printed
@@ -50,7 +50,7 @@ def measure(effort: Effort) -> list[Table]:
     quick, rows = effort == QUICK, []
     factors, counts, times = ((1, 2), (1, 2), 1) if quick else (FACTORS, DEVICES, 3)
     base = base_of(effort)
-    first, side, rates, sentences = training(base, devices=1), side_of(effort), [], []
+    first, rates, sentences = training(base, devices=1), [], []
     found: list[tuple[str, dict[str, Timing], list[float]]] = []
     for name, grow in GROWTH.items():
         runs: dict[str, Steps] = {str(n): first if n == 1 else training(grow(base, n), devices=1) for n in factors}
@@ -64,13 +64,11 @@ def measure(effort: Effort) -> list[Table]:
     timings = {str(count): Timing(each, each) for count, each in seconds.items()}
     found.append((DEVICES_ROW, timings, [gigaflop(base)] * len(counts)))
     for name, timings, operations in found:
-        rows += grown(name, timings, operations, median(rates))
+        rows += grown(name, timings, operations, rates)
         sentences.append(from_first_to_last(name, timings, operations))
     columns = ("", "times", "ms a step", "over the one before", "GFLOP/s", "% of the limit")
     why = "The quick start's perceptron of width 4." if quick else WHY.replace("\n", " ")
-    text = (
-        f"{' '.join(sentences)} {why} The limit is a product of {side} x {side} matrices by XLA, in turns with steps."
-    )
+    text = f"{' '.join(sentences)} {why} The limit is {the_product(effort)} by XLA, in turns with steps."
     return [Table("Growth of a step", columns, rows, text)]
 
 
@@ -87,13 +85,13 @@ def from_first_to_last(name: str, timings: dict[str, Timing], operations: list[f
     return f"{what}: {digits(time)} times the time, {digits(more)} times the arithmetic."
 
 
-def grown(name: str, timings: dict[str, Timing], operations: list[float], limit: float) -> list[tuple[str, ...]]:
-    """Make a row of each size; the limit is in GFLOP/s."""
+def grown(name: str, timings: dict[str, Timing], operations: list[float], limits: list[float]) -> list[tuple[str, ...]]:
+    """Make a row of each size; operations are 1e9, the limits 1e9 a second."""
     rows, before = [], None
     for (size, timing), each in zip(timings.items(), operations, strict=True):
         ratio = timing.over(before) if before else ""
         rate = each / timing.median
-        rows.append(("" if before else name, size, timing.ms(), ratio, digits(rate), f"{100 * rate / limit:.3g}"))
+        rows.append(("" if before else name, size, timing.ms(), ratio, digits(rate), percent(rate, limits)))
         before = timing
     return rows
 

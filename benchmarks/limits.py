@@ -80,6 +80,20 @@ def side_of(effort: Effort) -> int:
     return 512 if effort == QUICK else 2048
 
 
+def the_product(effort: Effort) -> str:
+    """Return in words what is multiplied."""
+    return f"a product of {side_of(effort)} x {side_of(effort)} matrices"
+
+
+def percent(rate: float, limits: Sequence[float]) -> str:
+    """Return a rate as per cent of the median of what is possible.
+
+    >>> percent(30.0, [100.0, 120.0, 150.0])
+    '25'
+    """
+    return f"{100 * rate / median(limits):.3g}"
+
+
 def beside_product(
     runs: Mapping[str, Steps], effort: Effort, *, pause: float = 0.05
 ) -> tuple[dict[str, Timing], list[float]]:

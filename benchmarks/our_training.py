@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -11,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.turns import Steps
-from mixup_jax.config import Config
+from mixup_jax.config import Config, Model
 from mixup_jax.data import Dataset
 from mixup_jax.mixing import Mix
 from mixup_jax.models import build, winograd
@@ -94,10 +95,15 @@ def gigaflop(config: Config) -> float:
 
     Three times what XLA counts for the forward pass with direct convolutions, whatever way a CPU takes.
     """
-    model, shape = build(config.model, 10), SHAPES[config.data.dataset]
+    return 3e-9 * config.batch_size * len(config.lanes) * _forward_flops(config.model, config.data.dataset)
+
+
+@cache
+def _forward_flops(network: Model, dataset: str) -> float:
+    model, shape = build(network, 10), SHAPES[dataset]
     image = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
     variables = jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.zeros((1, *shape)), train=False))
     with patch.object(winograd, "suits", lambda *_: False):
         lowered = jax.jit(lambda variables, image: model.apply(variables, image, train=False)).lower(variables, image)
     cost: Any = lowered.cost_analysis()
-    return 3e-9 * config.batch_size * len(config.lanes) * float(cost["flops"])
+    return float(cost["flops"])

@@ -4,9 +4,8 @@ python -m benchmarks.seeds
 """
 
 from dataclasses import replace
-from statistics import median
 
-from benchmarks.limits import beside_product, side_of
+from benchmarks.limits import beside_product, percent, the_product
 from benchmarks.our_training import gigaflop, training
 from benchmarks.page import Table, alone
 from benchmarks.sentences import aim
@@ -29,14 +28,14 @@ def measure(effort: Effort) -> list[Table]:
             timing, name = timings[str(n)], f"{title}, {'one seed' if n == 1 else f'{n} seeds'}"
             rate = gigaflop(replace(config, seeds=n)) / timing.median
             over = "" if n == 1 else timing.over(timings["1"], n)
-            rows.append((name, timing.ms(), over, digits(rate), f"{100 * rate / median(rates):.3g}"))
+            rows.append((name, timing.ms(), over, digits(rate), percent(rate, rates)))
             if n > 1:
                 ratios[name] = timing.ratios(timings["1"], n)
     text = (
         f"{aim(ratios, 1)} A step of all seeds in one program; on a CPU they run one after the other inside of it. "
         "Noise aside, below 1 is what one call in place of several saves; the loop itself adds little: once a call, "
-        "the state of each seed is taken out of an array of all, and put back. The limit is a product of "
-        f"{side_of(effort)} x {side_of(effort)} matrices by XLA, which took turns."
+        "the state of each seed is taken out of an array of all, and put back. "
+        f"The limit is {the_product(effort)} by XLA, which took turns."
     )
     columns = ("", "ms a step", "over as many times one seed", "GFLOP/s", "% of the limit")
     return [Table("Seeds in one program", columns, rows, text)]

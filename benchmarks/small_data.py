@@ -16,7 +16,7 @@ import jax
 import numpy as np
 from PIL import Image
 
-from benchmarks.limits import beside_product, copy, side_of
+from benchmarks.limits import beside_product, copy, percent, the_product
 from benchmarks.our_training import SHAPES, gigaflop, random_images, training
 from benchmarks.page import Table, alone
 from benchmarks.turns import QUICK, Effort, Steps, digits, spread, take_turns
@@ -103,9 +103,8 @@ def host_work(effort: Effort) -> Table:
     rows, sentences = [], []
     presets = {"quick start's perceptron": CLEAN} | ({} if effort == QUICK else {"small preset": SMALL})
     for title, config in presets.items():
-        run = training(
-            replace(config, seeds=1), random_images(16 * config.batch_size, SHAPES[config.data.dataset]), devices=1
-        )
+        config = replace(config, seeds=1)
+        run = training(config, random_images(16 * config.batch_size, SHAPES[config.data.dataset]), devices=1)
 
         def one_by_one(count: int, run=run) -> None:
             for _ in range(16 * count):
@@ -117,16 +116,14 @@ def host_work(effort: Effort) -> Table:
         pairs = zip(timings["calls"].seconds, timings["call"].seconds, strict=True)
         per_call = [1000 * (many - one) / 15 for many, one in pairs]
         sentences.append(f"{title}: {digits(median(per_call))} ms a call.")
-        rate = 16 * gigaflop(replace(config, seeds=1)) / timings["call"].median
-        share = f"{100 * rate / median(limits):.3g}"
+        share = percent(16 * gigaflop(config) / timings["call"].median, limits)
         rows.append((title, timings["call"].ms(), share, timings["calls"].ms(), spread(per_call)))
     text = (
         f"{' '.join(sentences)} The images lie on the device as uint8; batches are gathered, augmented and "
         "mixed inside of the program. All that the host hands over is how many steps to take, and a run's loop makes "
         f"a call last {CHUNK_SECONDS:g} s, but an epoch at most. What 16 calls take longer than one, shared among the "
         "15 calls more, is what a call costs, the epoch's order of images included; at best that is 0 ms. "
-        "The limit of 16 steps in one call is a product of "
-        f"{side_of(effort)} x {side_of(effort)} matrices by XLA, which took turns."
+        f"The limit of 16 steps in one call is {the_product(effort)} by XLA, which took turns."
     )
     columns = ("16 steps", "in one call, ms", "% of the limit", "in 16 calls, ms", "a call costs, ms")
     return Table("Work of the host", columns, rows, text)

@@ -11,10 +11,10 @@ from statistics import median
 from typing import Any
 
 from benchmarks import torch_gan, torch_tabular
-from benchmarks.limits import CORES, beside_product
+from benchmarks.limits import CORES, beside_product, percent
 from benchmarks.page import Table, alone
 from benchmarks.sentences import aim
-from benchmarks.turns import NO_TORCH, QUICK, Effort, Steps, digits, import_torch, spread
+from benchmarks.turns import NO_TORCH, QUICK, Effort, Steps, digits, import_torch
 
 WIDTH, POINTS, ROWS, COLUMNS = 128, 64, 1000, 10
 OURS = "ours"
@@ -99,16 +99,16 @@ def rows_of(title: str, loop: Loop, effort: Effort) -> tuple[list[tuple[str, ...
         for threads in (CORES,) if name == OURS else sorted({1, CORES}):
             full = name if name == OURS else f"{name}, {threads} thread{'s' * (threads > 1)}"
             runs[full], pieces[full] = repeated(work, torch, threads), each
-    timings, limits = beside_product(runs, effort)
+    whole, limits = beside_product(runs, effort)
+    timings = {name: timing.of_a_piece(pieces[name]) for name, timing in whole.items()}
     ours = timings[OURS]
     rows, ratios = [], {}
     for name, timing in timings.items():
-        factor, rate = pieces[name] / pieces[OURS], 1e-9 * pieces[name] * loop.operations / timing.median
+        rate = 1e-9 * loop.operations / timing.median
         if name != OURS:
-            ratios[name] = timing.ratios(ours, factor)
-        over = ("", "") if name == OURS else (spread(ratios[name]), timing.processor_over(ours, factor))
-        ms = spread([1000 * each / pieces[name] for each in timing.seconds])
-        rows.append((title, name, ms, *over, digits(rate), f"{100 * rate / median(limits):.3g}"))
+            ratios[name] = timing.ratios(ours)
+        over = ("", "") if name == OURS else (timing.over(ours), timing.processor_over(ours))
+        rows.append((title, name, timing.ms(), *over, digits(rate), percent(rate, limits)))
     return rows, min(ratios.values(), key=median, default=[])
 
 

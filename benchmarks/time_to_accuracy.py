@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from rich.progress import track
 
-from benchmarks.limits import beside_product, side_of
+from benchmarks.limits import beside_product, the_product
 from benchmarks.our_training import Training, gigaflop
 from benchmarks.page import Table, alone
 from benchmarks.training_step import LAYOUTS
@@ -86,7 +86,7 @@ def measure(effort: Effort) -> list[Table]:
         return [Table(title, ("",), [("Fashion-MNIST is not here and cannot be downloaded: not measured",)])]
     marks = np.ceil(np.arange(1, config.epochs + 1) * len(data.train_label) / config.batch_size).astype(int)
     steps = np.diff(marks, prepend=0).tolist()
-    torch, runs, side, limit = import_torch(), {}, side_of(effort), median(beside_product({}, effort)[1])
+    torch, runs, limit = import_torch(), {}, median(beside_product({}, effort)[1])
     work = gigaflop(config)
     for seed in track(range(1 if effort == QUICK else SEEDS), description="training", transient=True, console=STDERR):
         makers: dict[str, Any] = {"ours": lambda seed=seed: Ours(replace(config, seed=seed), data)}
@@ -109,8 +109,8 @@ def measure(effort: Effort) -> list[Table]:
         f"stopped, is at most {target:g} %; who never gets there trains to the end. {len(runs['ours'])} seeds each, "
         "in turns; the first step is in it. PyTorch is eager; ours sets up and compiles its training before, told "
         "beside it: later runs find the program in a cache (the table of first steps has what is left). Over ours: "
-        f"the ratio of the medians, as no seed has the random numbers of another's. The limit is a product of {side} "
-        f"x {side} matrices by XLA, just before." + ("" if torch else f" {NO_TORCH}")
+        "the ratio of the medians, as no seed has the random numbers of another's. "
+        f"The limit is {the_product(effort)} by XLA, just before." + ("" if torch else f" {NO_TORCH}")
     )
     columns = ("", "seconds", "with compiling", "over ours", "epochs", "error then, %", "got there", "% of the limit")
     return [Table(title, columns, [row(name, runs, target) for name in runs], text)]

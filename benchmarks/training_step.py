@@ -5,9 +5,8 @@ python -m benchmarks.training_step
 
 from collections.abc import Sequence
 from dataclasses import replace
-from statistics import median
 
-from benchmarks.limits import LIMIT, beside_product, side_of
+from benchmarks.limits import LIMIT, beside_product, percent, the_product
 from benchmarks.our_training import gigaflop, noise_for, steps_of, training
 from benchmarks.page import Table, alone
 from benchmarks.sentences import aim, compared
@@ -47,7 +46,6 @@ def measure(effort: Effort) -> list[Table]:
 def against_torch(name: str, config: Config, effort: Effort) -> Table:
     """Compare one network's step with PyTorch's."""
     timings, limits = beside_product({OURS: training(config), **in_torch(config)}, as_in_runs(effort), pause=0.3)
-    side, limit = side_of(effort), median(limits)
     work = gigaflop(config)
     rows = []
     for title, timing in timings.items():
@@ -55,7 +53,7 @@ def against_torch(name: str, config: Config, effort: Effort) -> Table:
         ratio = "" if title == OURS else timing.over(timings[OURS])
         processor = spread([1000 * each / config.batch_size for each in timing.processor])
         images = f"{config.batch_size / timing.median:.0f}"
-        rows.append((title, timing.ms(), images, ratio, processor, f"{rate:.3g}", f"{100 * rate / limit:.3g}"))
+        rows.append((title, timing.ms(), images, ratio, processor, f"{rate:.3g}", percent(rate, limits)))
     rows.append((LIMIT, "", "", "", "", spread(limits), "100"))
     sentences = [
         f"{title} {compared(timing.ratios(timings[OURS]))}." for title, timing in timings.items() if title in LAYOUTS
@@ -63,8 +61,8 @@ def against_torch(name: str, config: Config, effort: Effort) -> Table:
     optimizer = f"SGD with momentum{' and weight decay' if config.optimizer.weight_decay else ''}"
     text = (
         f"{' '.join([*sentences, ''])}"
-        f"Ours does its work at {100 * work / timings[OURS].median / limit:.3g} % of the speed of a product of {side} "
-        f"x {side} matrices. The same work on both sides: uint8 images in memory, normalised, mixed (alpha 1), "
+        f"Ours does its work at {percent(work / timings[OURS].median, limits)} % of the speed of "
+        f"{the_product(effort)}. The same work on both sides: uint8 images in memory, normalised, mixed (alpha 1), "
         f"forward, backward, {optimizer}; float32, all cores; ours is compiled, PyTorch eager. The work of a step, "
         f"{work:.3g} GFLOP, is three times what XLA counts for the forward pass, convolutions taken as direct ones. "
         "A ratio above 1 says that ours is faster." + ("" if import_torch() else f" {NO_TORCH}")
@@ -82,11 +80,11 @@ def mixup_and_erm(effort: Effort) -> Table:
         timings, limits = beside_product(runs, as_in_runs(effort))
         each = [timings[name] for name in ("mixup", "nothing")]
         ratios[name] = each[0].ratios(each[1])
-        shares = [f"{100 * gigaflop(config) / timing.median / median(limits):.3g}" for timing in each]
+        shares = [percent(gigaflop(config) / timing.median, limits) for timing in each]
         rows.append((name, each[0].ms(), each[1].ms(), each[0].over(each[1]), each[0].processor_over(each[1]), *shares))
     text = (
         f"{aim(ratios, 1.02)} ERM is compiled without drawing a plan and without mixing; mixing that costs nothing "
-        f"would give 1. The limit is a product of {side_of(effort)} x {side_of(effort)} matrices by XLA, in turns."
+        f"would give 1. The limit is {the_product(effort)} by XLA, in turns."
     )
     columns = ("", "mixup, ms", "ERM, ms", "mixup over ERM", "the same in processor time", *SHARES)
     return Table("Training step: mixup against ERM", columns, rows, text)

@@ -13,7 +13,7 @@ from rich.progress import track
 from mixup_jax.training.chunk import CHUNK_SECONDS
 
 STDERR = Console(stderr=True)
-"""For progress bars: what is printed may be somebody's data."""
+"""For progress: what is printed may be somebody's data."""
 
 Steps = Callable[[int], None]
 """Does its work that many times, and returns when it is done."""
@@ -31,7 +31,7 @@ FULL, QUICK = Effort(rounds=9, seconds=0.5), Effort(rounds=3, seconds=0.03)
 
 
 def as_in_runs(effort: Effort) -> Effort:
-    """Let a turn last as long as a call in a run, of which small data sets' are shorter: an epoch."""
+    """Let a turn last as long as a call in a run; on small data sets it is several calls, of an epoch each."""
     return effort if effort == QUICK else replace(effort, seconds=CHUNK_SECONDS)
 
 
@@ -51,13 +51,21 @@ class Timing:
         """Return milliseconds as text: the median, the least and the most."""
         return spread([1000 * each for each in self.seconds])
 
+    def of_a_piece(self, pieces: int) -> "Timing":
+        """Return the time of each of the `pieces` that what was timed consists of.
+
+        >>> Timing([3.0, 6.0], [4.0, 8.0]).of_a_piece(2)
+        Timing(seconds=[1.5, 3.0], processor=[2.0, 4.0])
+        """
+        return Timing([each / pieces for each in self.seconds], [each / pieces for each in self.processor])
+
     def over(self, other: "Timing", factor: float = 1.0) -> str:
         """Return its time over `factor` times the other's, turn by turn, as text."""
         return spread(self.ratios(other, factor))
 
-    def processor_over(self, other: "Timing", factor: float = 1.0) -> str:
-        """Return the same of processor time."""
-        return spread([mine / (factor * theirs) for mine, theirs in zip(self.processor, other.processor, strict=True)])
+    def processor_over(self, other: "Timing") -> str:
+        """Return its processor time over the other's, turn by turn, as text."""
+        return spread([mine / theirs for mine, theirs in zip(self.processor, other.processor, strict=True)])
 
     def ratios(self, other: "Timing", factor: float = 1.0) -> list[float]:
         """Return its time over `factor` times the other's, of turns that followed each other."""

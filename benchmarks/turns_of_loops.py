@@ -6,7 +6,7 @@
 from collections.abc import Callable, Mapping
 
 from benchmarks.page import Table, show
-from benchmarks.turns import NO_TORCH, Effort, digits, import_torch, spread, take_turns
+from benchmarks.turns import NO_TORCH, Effort, digits, import_torch, take_turns
 
 
 def compare(runs: Mapping[str, tuple[Callable[[], object], int]], rounds: int, unit: str) -> None:
@@ -17,14 +17,12 @@ def compare(runs: Mapping[str, tuple[Callable[[], object], int]], rounds: int, u
     """
     if torch := import_torch():
         torch.set_num_threads(1)
-    timings = take_turns({name: lambda _, work=work: work() for name, (work, _) in runs.items()}, Effort(rounds, 0))
-    first, rows = next(iter(runs)), []
+    whole = take_turns({name: lambda _, work=work: work() for name, (work, _) in runs.items()}, Effort(rounds, 0))
+    timings = {name: timing.of_a_piece(runs[name][1]) for name, timing in whole.items()}
+    first, *_ = timings.values()
+    rows = []
     for name, timing in timings.items():
-        units = runs[name][1]
-        factor = units / runs[first][1]
-        both = timing.over(timings[first], factor), timing.processor_over(timings[first], factor)
-        times = ("", "") if name == first else both
-        ms = spread([1000 * each / units for each in timing.seconds])
-        rows.append((name, ms, digits(units / timing.median), *times))
+        over = ("", "") if timing is first else (timing.over(first), timing.processor_over(first))
+        rows.append((name, timing.ms(), digits(1 / timing.median), *over))
     columns = ("", f"{unit}, ms", f"{unit}s/s", "its time over ours", "the same in processor time")
     show(Table("", columns, rows, "" if torch else NO_TORCH))

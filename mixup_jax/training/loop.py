@@ -14,14 +14,14 @@ from mixup_jax.data import Dataset, Streamed
 from mixup_jax.errors import NotFinite
 from mixup_jax.training import record
 from mixup_jax.training.checkpoint import Checkpoints, open_checkpoints
-from mixup_jax.training.chunk import next_chunk
+from mixup_jax.training.chunk import SMALL_CHUNK, next_chunk
 from mixup_jax.training.distributed import ends_together
 from mixup_jax.training.launch import Launch
 from mixup_jax.training.measurements import memorised, on_host, summary, test_metrics, training_metrics, validated
 from mixup_jax.training.mesh import is_writer
 from mixup_jax.training.programs import NEVER, Totals
 from mixup_jax.training.progress import Bar, progress_bar
-from mixup_jax.training.setting import SMALL_CHUNK, Setting, make_setting
+from mixup_jax.training.setting import Setting, make_setting
 from mixup_jax.training.state import TrainState
 from mixup_jax.training.stopping import StopFlag, stop_on_signals
 from mixup_jax.training.tensorboard import Board, open_board

@@ -14,6 +14,7 @@ from jax.sharding import Mesh, NamedSharding
 from mixup_jax.config import Config
 from mixup_jax.data import Dataset, Streamed
 from mixup_jax.evaluation.classification import Sums
+from mixup_jax.training.chunk import SMALL_CHUNK
 from mixup_jax.training.mesh import make_mesh, place, shard
 from mixup_jax.training.plan import Plan, plan_steps
 from mixup_jax.training.programs import (
@@ -29,10 +30,6 @@ from mixup_jax.training.programs import (
 from mixup_jax.training.recipe import Recipe, make_recipe
 from mixup_jax.training.state import TrainState
 from mixup_jax.training.stream import EvaluationStream, TrainingStream
-
-SMALL_CHUNK = 8
-"""Steps between two looks at the numbers when several processes must agree on it, and at most where each step brings
-its own batch: those of two looks may lie on the devices."""
 
 
 @dataclasses.dataclass(frozen=True)

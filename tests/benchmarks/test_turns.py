@@ -63,6 +63,9 @@ def test_every_section_can_be_measured(name):
 def test_a_section_that_is_not_there_is_refused_by_name():
     with pytest.raises(SystemExit, match=r"--only mixin: must be among limits, mixing"):
         main(only=("mixin",))
+
+
+def test_turns_of_a_quick_run_cannot_be_chosen():
     with pytest.raises(SystemExit, match="--rounds does not go with --quick"):
         main(quick=True, rounds=5)
 

@@ -192,7 +192,7 @@ def test_on_other_platforms_it_is_the_native_operation(rng, platform, image, cha
     arguments = arrays(rng, channels, size, image=image)
     ours, native = losses(stride, padding)
     lowered = convolutions_and_other_operations(ours, arguments, platform)
-    assert len(lowered[0]) >= 2
+    assert len(lowered[0]) == (2 if image < size else 3)  # no window: a kernel's gradient is zero
     assert lowered == convolutions_and_other_operations(native, arguments, platform)
     assert lowered != convolutions_and_other_operations(ours, arguments, "cpu")
 
