@@ -7,7 +7,6 @@ logged, replayed and tested; `draw` makes one, `mix` applies it to any pytree of
 that came after mixup (`mixup_jax.methods`) draw plans of the same type.
 """
 
-import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -106,9 +105,7 @@ def mix(plan: Mix, tree: Any, other: Any = None) -> Any:
     Leaves are floating-point (batch, ...); they keep their dtype, and those of 16 bits or less are mixed in float32.
     Where the plan has a bool mask, leaves with its positions are pasted together, whatever their dtype. `other`, a tree
     like `tree`, is where the partners are: a second batch, or a whole data set; its leaves may have another length (an
-    index beyond it means its last example, as everywhere in JAX).
-
-    The derivatives are those of eq. 1, by lambda too: ``a - a[partner]``.
+    index beyond it means its last example, as everywhere in JAX). Derivatives are those of eq. 1, by lambda too.
 
     Raises TypeError for integer or boolean leaves (one-hot class ids, or use `mixed_cross_entropy`; convert images),
     ValueError for a leaf whose first axis is not the plan's, or that does not fit its partners, for a list of as many
@@ -235,8 +232,7 @@ def _mix_leaf(name: str, plan: Mix, leaf: Array, others: Array) -> Array:
     if pasted:
         return jnp.where(share, leaf, partner)
     own, partner = leaf.astype(widened(leaf.dtype)), partner.astype(widened(leaf.dtype))
-    share = share.astype(jnp.finfo(own.dtype).dtype)
-    return blend(share, own, partner).astype(leaf.dtype)
+    return blend(share.astype(jnp.finfo(own.dtype).dtype), own, partner).astype(leaf.dtype)
 
 
 def _share(plan: Mix, leaf: Array, name: str) -> Array:
@@ -254,20 +250,16 @@ def _share(plan: Mix, leaf: Array, name: str) -> Array:
             )
         return mask
     if leaf.shape[2 : mask.ndim + 1] == mask.shape[1:]:
-        raise ValueError(
-            f"leaf{name} is {describe(leaf)}, but the plan's mask is {mask.shape}: its positions must follow the "
-            "batch axis; move channels last, jnp.moveaxis(x, 1, -1)."
-        )
+        order = "its positions must follow the batch axis; move channels last, jnp.moveaxis(x, 1, -1)"
+        raise ValueError(f"leaf{name} is {describe(leaf)}, but the plan's mask is {mask.shape}: {order}.")
     return plan.lam
 
 
 def checked(plan: Mix) -> Mix:
     """Return the plan with arrays for what it holds; raise what is wrong with one made by hand."""
     if not isinstance(plan, Mix):
-        raise TypeError(
-            f"plan must be a Mix, got {describe(plan)}; the order is mix(plan, tree), union(plan, y), "
-            "mixed_cross_entropy(logits, labels, plan)."
-        )
+        order = "mix(plan, tree), union(plan, y), mixed_cross_entropy(logits, labels, plan)"
+        raise TypeError(f"plan must be a Mix, got {describe(plan)}; the order is {order}.")
     with jax.ensure_compile_time_eval():
         plan = jax.tree.map(jnp.asarray, plan, is_leaf=lambda node: isinstance(node, list))
     size = plan.lam.shape
@@ -278,11 +270,10 @@ def checked(plan: Mix) -> Mix:
         )
     if plan.mask is not None and plan.mask.shape[:1] != size:
         raise ValueError(f"plan's mask must be (batch, ...) for a batch of {size[0]}, got {describe(plan.mask)}.")
-    for name, share in (("lam", plan.lam), ("mask", plan.mask)):
-        if isinstance(share, Array) and not isinstance(share, Tracer) and share.is_fully_addressable and share.size:
-            least, most = (float(limit) for limit in (jax.device_get(share).min(), jax.device_get(share).max()))
-            if not 0 <= least <= most <= 1:
-                raise ValueError(f"plan's {name} must be in [0, 1], got values from {least} to {most}.")
+    if not isinstance(plan.lam, Tracer) and plan.lam.is_fully_addressable and size != (0,):
+        lam = jax.device_get(plan.lam)
+        if not (lam.min() >= 0 and lam.max() <= 1):
+            raise ValueError(f"plan's lam must be in [0, 1], got values from {lam.min()} to {lam.max()}.")
     return plan
 
 
@@ -298,11 +289,9 @@ def check_batch(x: Any, y: Any, other: tuple[Any, Any] | None, partner: str | Ar
 def refuse_lists(tree: Any, size: int) -> None:
     """Raise ValueError for a list of arrays that may be the examples of a batch of `size`, rather than its leaves."""
     for node in jax.tree.leaves(tree, is_leaf=lambda node: isinstance(node, list)):
-        if isinstance(node, list) and len(node) == size and len({jnp.shape(each) for each in node}) == 1:
-            raise ValueError(
-                f"a list of {size} arrays of one shape, {jnp.shape(node[0])}, may be a batch of {size}: jnp.stack it; "
-                "if each of them is a batch, make it a tuple."
-            )
+        alike = isinstance(node, list) and len({str(jax.tree.map(jnp.shape, each)) for each in node}) == 1
+        if alike and len(node) == size:
+            raise ValueError(f"got a list of {size} arrays, as many as examples: jnp.stack it, or make it a tuple.")
 
 
 def _check_options(
@@ -312,7 +301,7 @@ def _check_options(
     for name, count in (("size", size), ("block", size if block is None else block)):
         if getattr(count, "shape", ()) != () or not hasattr(count, "__index__"):
             raise TypeError(f"{name} must be a number of examples, got {describe(count)}: draw(rng, len(x), alpha).")
-    size = operator.index(size)
+    size = int(size)
     if size < 1:
         raise ValueError(f"size must be at least 1, got {size}: an empty batch cannot be mixed.")
     if per not in PER:
