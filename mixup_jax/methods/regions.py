@@ -92,8 +92,6 @@ def largest(values: Array, count: Array) -> Array:
     return above | (equal & (jnp.cumsum(equal, axis=1, dtype=jnp.int32) <= room[:, None]))
 
 
-FEW = 4
-"""An axis of no more, beside longer ones, may be channels."""
 AXES = {1: "(batch, length)", 2: "(batch, height, width)", 3: "(batch, depth, height, width)"}
 """What the first axes of an array are, by the number of `dims`."""
 
@@ -103,7 +101,7 @@ def positions(x: Any, dims: int = 2) -> tuple[int, ...]:
 
     `dims` says how many axes of positions there are: 1 for audio and other sequences, 2 for images, 3 for video and
     volumes. Raises ValueError for arrays with fewer or more axes, of different sizes, and where the first or the last
-    of the axes taken looks like channels (at most 4 beside longer ones).
+    of the axes taken looks like channels (at most 4, beside others that are twice as long).
     """
     axes = _axes(dims)
     shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(x)]
@@ -114,13 +112,13 @@ def positions(x: Any, dims: int = 2) -> tuple[int, ...]:
                 f"x must be {axes} or the same with channels last, as dims is {dims}, got shape {shape}. dims: 1 cuts "
                 "sequences, 2 images, 3 video and volumes; cut video frame by frame as x.reshape(-1, *x.shape[2:])."
             )
-        few = [side <= FEW for side in shape[1:]]
-        if len(shape) == dims + 2 and few == [True, *[False] * dims]:
+        sides = shape[1:]
+        if len(shape) == dims + 2 and _may_be_channels(sides[0], sides[1:]):
             raise ValueError(
                 f"x looks like (batch, channels, ...), shape {shape}, but {axes} would be cut: move channels last, "
                 "jnp.moveaxis(x, 1, -1). If it is right, draw the plan for x.shape[:-1] and mix."
             )
-        if len(shape) == dims + 1 and few == [*[False] * (dims - 1), True] and dims > 1:
+        if len(shape) == dims + 1 and dims > 1 and _may_be_channels(sides[-1], sides[:-1]):
             raise ValueError(
                 f"x looks like it has channels last, shape {shape}, but {axes} would be cut: give dims={dims - 1}. "
                 "If it is right, draw the plan for x.shape and mix."
@@ -140,6 +138,10 @@ def check_size(size: Any, dims: int = 2) -> tuple[int, ...]:
             f"size must be {axes}, as dims is {dims}, got {got}; of an array x that is x.shape[:{dims + 1}]."
         )
     return size
+
+
+def _may_be_channels(length: int, others: tuple[int, ...]) -> bool:
+    return length <= 4 and min(others) >= 2 * length and min(others) > 4
 
 
 def _axes(dims: int) -> str:
