@@ -4,29 +4,25 @@ The folder of a run: `wafer.json` (configuration, rules, every metric, where it 
 `probabilities.npz` (of the test maps, for each seed) and `checkpoints/`.
 """
 
-import dataclasses
-import hashlib
-import json
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
 
-from mixup_jax.config import Model, Optimizer
+from mixup_jax.data.identity import digest_arrays
 from mixup_jax.data.wafer_maps import WaferMaps
 from mixup_jax.data.wafer_source import WaferSplit
 from mixup_jax.evaluation.label_sets import even_weight
 from mixup_jax.evaluation.wafer_scores import choose_rules, measure, probabilities
 from mixup_jax.training import record
+from mixup_jax.training.claim import claimed, configuration, read_description
+from mixup_jax.training.identity import Content, jax_settings, plain
 from mixup_jax.training.provenance import origin
-from mixup_jax.training.wafer_config import Composing, WaferConfig, WaferData
+from mixup_jax.training.wafer_config import WaferConfig
 from mixup_jax.training.wafer_fit import WaferNetwork, fit_wafer
 from mixup_jax.training.wafer_validation import overlaid, validation_maps
 
-Content = dict[str, Any]
 NAME = "wafer.json"
-PARTS: dict[str, Any] = {"data": WaferData, "model": Model, "composing": Composing, "optimizer": Optimizer}
 OVERLAY_SEED = 1_000
 """Of test maps made by overlaying single ones, where the source has no mixed maps."""
 
@@ -37,8 +33,11 @@ def run_wafer(config: WaferConfig, maps: WaferSplit, workdir: Path, *, title: st
     Raises what `fit_wafer` raises, and ValueError for a folder that holds a run of another configuration
     or on other maps. Where nothing was trained yet, because that run was refused, this one takes its place.
     """
-    with record.locked(workdir):
-        content = _claim(config, maps, workdir)
+    path, here, defaults = workdir / NAME, identity(config, maps), plain(WaferConfig())
+    with (
+        record.locked(workdir),
+        claimed(path, here, defaults=defaults, done=lambda first: "measured" in first) as content,
+    ):
         if "measured" in content:
             return content
         network = fit_wafer(config, maps.training, workdir, title=title)
@@ -87,52 +86,26 @@ def tested_maps(maps: WaferSplit, normal: bool) -> WaferMaps:
 
 def read_run(workdir: Path) -> tuple[WaferConfig, Content]:
     """Read a run's configuration and the content of its wafer.json; raises ValueError for other folders."""
-    try:
-        content = json.loads((workdir / NAME).read_text())
-        fields = dict(content["config"])
-        for name, part in PARTS.items():
-            fields[name] = part(**{key: tuple(v) if isinstance(v, list) else v for key, v in fields[name].items()})
-        return WaferConfig(**fields), content
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{workdir} is not the folder of a wafer run: {error}") from None
+    return configuration(workdir / NAME, WaferConfig), read_description(workdir / NAME)
 
 
-def maps_digest(maps: WaferSplit) -> str:
-    """Return the SHA-256 of everything that is learned from and measured on: defects, maps and labels of each part."""
-    sha = hashlib.sha256(json.dumps(maps.training.defects).encode())
-    for name in ("training", "validation", "single", "mixed"):
-        part = getattr(maps, name)
-        for array in (part.maps, part.label) if part else ():
-            sha.update(f"{name} {array.dtype} {array.shape}\n".encode())
-            sha.update(np.ascontiguousarray(array).tobytes())
-    return sha.hexdigest()
-
-
-def _claim(config: WaferConfig, maps: WaferSplit, workdir: Path) -> Content:
-    """Return the content of the folder's wafer.json, written now if there is none, or nothing was trained there yet."""
-    plain = json.loads(json.dumps(dataclasses.asdict(config)))
+def identity(config: WaferConfig, maps: WaferSplit) -> Content:
+    """Return the description of a run: configuration, maps, settings of JAX, and where and with what it runs."""
+    mixed = "overlays" if maps.mixed is None else "maps"  # what stands for maps with several defects
     names = {"source": maps.training.name, "mark": maps.training.mark, "defects": list(maps.training.defects)}
-    names["mixed"] = "overlays" if maps.mixed is None else "maps"  # what stands for maps with several defects
-    fresh = {"config": plain, **names, "maps_digest": maps_digest(maps), **origin()}
-    if (workdir / NAME).exists():
-        _, content = read_run(workdir)
-        misfit = _misfit(content, fresh, config.data.source)
-        if not misfit:
-            return content
-        if "measured" in content or (workdir / "checkpoints").exists():
-            raise ValueError(f"{workdir} holds {misfit}")
-    record.write_json(workdir / NAME, fresh)
-    return fresh
+    data = {
+        "mark": maps.training.mark,
+        "defects": list(maps.training.defects),
+        "mixed": mixed,
+        "digests": digests(maps),
+    }
+    return {"config": plain(config), "data": data, "jax": jax_settings(), **names, "mixed": mixed, **origin()}
 
 
-def _misfit(content: Content, fresh: Content, source: str) -> str:
-    """Say what a folder holds if it is not the run that is asked for; nothing if it is."""
-    found = record.differing(record.flatten(content["config"]), record.flatten(fresh["config"]))
-    if found:
-        return f"a run of another configuration: {found}. Choose another --workdir."
-    if content.get("maps_digest") != fresh["maps_digest"]:
-        return (
-            f"a run on other maps or labels than {source} has now; choose another --workdir, or delete that folder to "
-            "train again."
-        )
-    return ""
+def digests(maps: WaferSplit) -> dict[str, str]:
+    """Return the digests of everything that is learned from and measured on: maps and labels of each part."""
+    parts = {name: getattr(maps, name) for name in ("training", "validation", "single", "mixed")}
+    arrays = {
+        f"{name}_{each}": getattr(part, each) for name, part in parts.items() if part for each in ("maps", "label")
+    }
+    return digest_arrays(arrays)
