@@ -17,6 +17,7 @@ from mixup_jax.data import archives
 from mixup_jax.data.archives import Archive
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.decoded import cached
+from mixup_jax.data.locations import expand
 from mixup_jax.data.progress import progress
 from mixup_jax.data.speech import Speech, read_recordings, speech_dataset
 
@@ -130,7 +131,7 @@ def load_words(path: Path, speech: Speech, name: str = "") -> Dataset:
     recordings, one that lacks a recording of the lists, a training or test set of nothing, and what `read_recordings`
     raises.
     """
-    path = path.expanduser().resolve()
+    path = expand(path, "dataset").resolve()
     words = {
         folder.name: sorted(file for file in folder.iterdir() if file.suffix.lower() == ".wav")
         for folder in word_folders(path)
