@@ -30,13 +30,15 @@ class Tally:
         return tuple(f"{count:,} {of}: {what} (the first: {self._first[what]})" for what, count in self._count.items())
 
 
-def class_folders(path: Path, hidden: str, tally: Tally) -> list[Path]:
+def class_folders(path: Path, hidden: str, tally: Tally, known: Collection[str] = ()) -> list[Path]:
     """Return the folders in a folder, sorted, but those whose name begins with a letter of `hidden`.
 
-    What else lies in the folder is counted as passed over.
+    What else lies in the folder is counted as passed over, but files whose names are `known`.
     """
     folders = []
     for entry in sorted(path.iterdir()):
+        if entry.name in known:
+            continue
         if not entry.is_dir():
             tally.add("passed over, beside the folders of classes", entry.name)
         elif entry.name[0] in hidden:
@@ -57,9 +59,7 @@ def find_files(folder: Path, suffixes: Collection[str], tally: Tally) -> list[Pa
         for name in sorted(folders):
             within = Path(place, name)
             if name.startswith(".") or within.is_symlink():
-                tally.add(
-                    "passed over, a hidden folder or a link to a folder", above / within.relative_to(folder.parent)
-                )
+                tally.add("passed over, a hidden folder or a link", above / within.relative_to(folder.parent))
                 folders.remove(name)
         for name in sorted(files):
             file = Path(place, name)

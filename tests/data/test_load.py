@@ -54,7 +54,7 @@ def test_a_name_that_is_like_no_other_gets_no_advice_but_a_folder_does(tmp_path,
 def test_a_home_that_is_not_known_is_named(name):
     with pytest.raises(ValueError, match="dataset is ~nouser/x, and the home folder of ~nouser is not known"):
         load(name)
-    with pytest.raises(ValueError, match="data_dir is ~nouser/x, .* not known"):
+    with pytest.raises(ValueError, match=r"data_dir is ~nouser/x, .* not known"):
         load("digits", "~nouser/x")
 
 
