@@ -22,7 +22,7 @@ from mixup_jax.data.locations import decoded_dir
 
 log = logging.getLogger(__name__)
 
-FORMAT = 3  # raise it when the decoding or the file's layout changes
+FORMAT = 4  # raise it when the decoding or the file's layout changes
 ARRAYS = ("train_image", "train_label", "test_image", "test_label", "valid_image", "valid_label")
 
 
@@ -64,7 +64,7 @@ def _write(path: Path, signature: str, dataset: Dataset) -> None:
         "signature": signature,
         "checksum": checksum,
         "arrays": [[field, array.dtype.str, array.shape] for field, array in arrays.items()],
-        "fields": {key: getattr(dataset, key) for key in ("name", "mark", "classes", "mean", "std")},
+        "fields": {key: getattr(dataset, key) for key in ("name", "mark", "classes", "mean", "std", "notes")},
     }
     text = json.dumps(header).encode()
     text += b" " * (-(len(text) + 1) % 64) + b"\n"  # the arrays begin aligned
