@@ -14,6 +14,7 @@ from mixup_jax.config import Config
 from mixup_jax.data import Dataset, Streamed, is_speech
 from mixup_jax.errors import CheckpointError
 from mixup_jax.training.launch import Launch
+from mixup_jax.training.options import settled
 from mixup_jax.training.record import finished, flatten, read_config
 from mixup_jax.training.trained import Trained, load_trained
 
@@ -42,7 +43,7 @@ def load_network(folder: Path, data_dir: Path | None, checkpoints: str | None = 
     Raises ValueError for a folder that is no run, and one whose checkpoint is not of the network and data that its
     config.json names; and what `load_data` raises.
     """
-    config, result = read_config(folder), finished(folder)
+    config, result = settled(read_config(folder)), finished(folder)  # older runs hold options that did nothing
     if result is None:
         raise ValueError(f"the run in {folder} has not ended; start its command again.")
     if is_speech(config.data.dataset):

@@ -14,6 +14,7 @@ import numpy as np
 
 from mixup_jax.config import Config
 from mixup_jax.data import Dataset
+from mixup_jax.models import takes
 from mixup_jax.models.convolution import compiler_options
 from mixup_jax.training.mesh import make_mesh, shard
 from mixup_jax.training.recipe import Recipe, make_recipe
@@ -88,7 +89,8 @@ def outline(config: Config) -> Outline:
     if config.data.dataset not in DATASETS:
         raise ValueError(f"dataset must be one of {', '.join(DATASETS)} to plan with, got {config.data.dataset!r}.")
     data = DATASETS[config.data.dataset]
-    size = config.data.image_size
+    size, first = config.data.image_size, config.data.train_examples
+    data = data._replace(train_examples=min(first or data.train_examples, data.train_examples))
     return data._replace(image_shape=(size, size, 3)) if config.data.dataset == "imagenet" else data
 
 
@@ -113,9 +115,10 @@ def compile_step(config: Config, devices: Sequence[Any]) -> Any:
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
         reason = next((line for line in str(error).splitlines() if "hbm" in line.lower()), str(error).splitlines()[0])
+        remat = ", --remat" if "remat" in takes(config.model.model) and not config.model.remat else ""
         raise ValueError(
             f"batch_size {config.batch_size} on {len(devices)} devices needs more memory than a chip has "
-            f"({reason.strip()}): choose a smaller one, --accumulate, --remat, or more chips."
+            f"({reason.strip()}): choose a smaller one, --accumulate{remat}, or more chips."
         ) from None
 
 

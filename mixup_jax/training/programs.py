@@ -20,7 +20,7 @@ from mixup_jax.models.convolution import compiler_options
 from mixup_jax.training.mesh import place, shard
 from mixup_jax.training.recipe import Recipe
 from mixup_jax.training.side_by_side import one_after_the_other
-from mixup_jax.training.state import TrainState, evaluated_params, init_state
+from mixup_jax.training.state import TrainState, evaluated_variables, init_state
 from mixup_jax.training.step import Metrics, train_step
 
 CLEAN_SUBSET = 1000
@@ -158,9 +158,8 @@ def make_programs(recipe: Recipe, mesh: Mesh, image_shape: tuple[int, ...], batc
 
 
 def predict_logits(recipe: Recipe, state: TrainState, image: Array) -> Array:
-    """Return the logits of uint8 images (batch, ...) with running statistics, and with averaged parameters if kept."""
-    variables = {"params": evaluated_params(state), "batch_stats": state.batch_stats}
-    logits = recipe.model.apply(variables, normalize(image, recipe.mean, recipe.std), train=False)
+    """Return the logits of uint8 images (batch, ...) with running statistics, or with the averages of all if kept."""
+    logits = recipe.model.apply(evaluated_variables(state), normalize(image, recipe.mean, recipe.std), train=False)
     assert isinstance(logits, Array)
     return logits
 
