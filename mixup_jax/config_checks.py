@@ -4,7 +4,6 @@ What depends on data or devices is checked where they are known; options that do
 """
 
 from collections.abc import Callable
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from mixup_jax.mixing import PARTNERS
@@ -16,6 +15,8 @@ Range = tuple[Callable[[Any], bool], str]
 
 LARGEST = 1e6
 """Above every number that makes sense, and far below what overflows float32, 32 bits or a lifetime."""
+LEAST_ALPHA = 1e-6
+"""Below, Beta(alpha, alpha) is 0 or 1 as often as at this one."""
 SEEDS = 10_000
 """What the report reads at most."""
 
@@ -29,8 +30,8 @@ FINITE: Range = (lambda value: 0 <= value <= LARGEST, f"a finite number >= 0, at
 SHARE: Range = (lambda value: 0 <= value <= 1, "between 0 and 1")
 BELOW_ONE: Range = (lambda value: 0 <= value < 1, "in [0, 1)")
 ALPHA: Range = (
-    lambda value: value == 0 or (1e-6 <= value <= LARGEST),
-    f"a finite number >= 0: 0 or 1e-6 to {LARGEST:g}",
+    lambda value: value == 0 or (LEAST_ALPHA <= value <= LARGEST),
+    f"a finite number >= 0: 0 or {LEAST_ALPHA:g} to {LARGEST:g}",
 )
 
 RANGES: dict[str, Range] = {
@@ -39,7 +40,10 @@ RANGES: dict[str, Range] = {
         lambda alphas: all(map(ALPHA[0], alphas)) and len(set(alphas)) == len(alphas),
         f"different numbers, each {ALPHA[1]}",
     ),
-    "mixing.cutmix_alpha": (lambda value: 1e-6 <= value <= LARGEST, f"between 1e-6 and {LARGEST:g}"),
+    "mixing.cutmix_alpha": (
+        lambda value: LEAST_ALPHA <= value <= LARGEST,
+        f"between {LEAST_ALPHA:g} and {LARGEST:g}",
+    ),
     "mixing.switch_probability": (lambda value: 0 < value < 1, "in (0, 1); 0 is method mixup, 1 is method cutmix"),
     "mixing.probability": (lambda value: 0 < value <= 1, "in (0, 1]; ERM is alpha 0"),
     "mixing.phase_out": (
@@ -49,6 +53,10 @@ RANGES: dict[str, Range] = {
     "mixing.unmixed_epochs": FINITE,
     "mixing.neighbours": up_to(2**31 - 1),
     "mixing.label_smoothing": BELOW_ONE,
+    "data.train_examples": (
+        lambda count: count is None or 1 <= count < 2**31,
+        "at least 1 and below 2**31, or None for all",
+    ),
     "data.label_noise": SHARE,
     "data.noise": FINITE,
     "data.image_size": up_to(4096),
@@ -75,12 +83,18 @@ RANGES: dict[str, Range] = {
 }
 
 
+def check_ranges(config: Any, parts: tuple[str, ...] = ("data", "model", "mixing", "optimizer", "")) -> None:
+    """Raise ValueError for a field of these parts, the empty one being the configuration itself, out of its range."""
+    for name, (fits, needs) in RANGES.items():
+        part, _, field = name.rpartition(".")
+        value = getattr(getattr(config, part) if part else config, field) if part in parts else None
+        if part in parts and not fits(value):
+            raise ValueError(f"{field} must be {needs}, got {value}.")
+
+
 def check_config(config: "Config") -> None:
     """Raise ValueError, naming the option, what it got and what it needs."""
-    for name, (fits, needs) in RANGES.items():
-        value = attrgetter(name)(config)
-        if not fits(value):
-            raise ValueError(f"{name.split('.')[-1]} must be {needs}, got {value}.")
+    check_ranges(config)
     if not 0 <= config.seed <= 2**32 - config.seeds:
         raise ValueError(f"seed must be between 0 and 2**32 - {config.seeds}, got {config.seed}.")
     if config.optimizer.accumulate < 1 or config.batch_size % config.optimizer.accumulate:

@@ -37,6 +37,8 @@ DATASETS = {
     "fashion_mnist": Outline((28, 28, 1), 10, 60_000),
 }
 
+MOST_CPUS = 512
+"""Virtual devices of this machine; each has a thread of its own."""
 
 WITHOUT_CHIPS = {
     "TPU_SKIP_MDS_QUERY": "1",
@@ -74,8 +76,8 @@ def devices_of(topology: str) -> Sequence[Any]:
 
 
 def _cpu_devices(topology: str, count: str) -> Sequence[Any]:
-    if not count.isdigit() or int(count) < 1:
-        raise ValueError(f"topology of CPUs must be cpu:N with N at least 1, got {topology!r}.")
+    if not (count.isascii() and count.isdigit() and len(count) < 9 and 1 <= int(count) <= MOST_CPUS):
+        raise ValueError(f"topology of CPUs must be cpu:N with N at least 1 and at most {MOST_CPUS}, got {topology!r}.")
     with contextlib.suppress(RuntimeError):  # where JAX runs already, on as many as it was told
         jax.config.update("jax_num_cpu_devices", int(count))
     devices = jax.devices("cpu")

@@ -182,7 +182,10 @@ def place_examples(mesh: Mesh, data: Dataset, mixing: Mixing) -> Examples:
     arrays: list[Any] = [data.train_image, data.train_label]
     if mixing.partner in ("neighbours", "same_class_neighbours"):
         labels = data.train_label if mixing.partner == "same_class_neighbours" else None
-        arrays.append(neighbour_table(data.train_image, mixing.neighbours, labels))
+        try:
+            arrays.append(neighbour_table(data.train_image, mixing.neighbours, labels))
+        except ValueError as error:
+            raise ValueError(f"neighbours is {mixing.neighbours}, too many for {data.name}: {error}") from None
     return Examples(*(place(array, shard(mesh)) for array in arrays))
 
 
