@@ -120,8 +120,8 @@ def make_setting(
     the data.
     """
     alphas, seeds = zip(*config.lanes, strict=True)
-    mesh = make_mesh(len(seeds), config.batch_size, devices)
     recipe = make_recipe(config, data)
+    mesh = make_mesh(len(seeds), config.batch_size, devices)
     by_seed = shard(mesh, "seed")
     train, clean, test = _sources(config, data, mesh, workers)
     return Setting(
@@ -159,10 +159,6 @@ def _sources(
         )
     if config.mixing.partner.endswith("neighbours"):
         raise ValueError(f"partner {config.mixing.partner} needs data in memory; {data.name} is streamed.")
-    if config.batch_size > data.train_count:
-        raise ValueError(
-            f"batch_size is {config.batch_size}; it must be between 1 and the {data.train_count} images of an epoch"
-        )
     return (
         TrainingStream(data, config.seed, size, mesh, workers),
         EvaluationStream(data, "clean", clean, size, mesh),
