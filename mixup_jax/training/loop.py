@@ -19,6 +19,7 @@ from mixup_jax.training.chunk import SMALL_CHUNK, next_chunk
 from mixup_jax.training.distributed import ends_together
 from mixup_jax.training.launch import Launch
 from mixup_jax.training.measurements import (
+    SUMMED,
     memorised,
     on_host,
     raw_metrics,
@@ -58,7 +59,7 @@ def fit(
     with stop_on_signals() as stop, open_checkpoints(folder, launch.keep) as checkpoints, ends_together():
         carry = checkpoints.restore(start) or start
         step = int(on_host(carry["state"].step)[0])
-        records = record.read_metrics(workdir, step) if is_writer() else []
+        records = record.read_metrics(workdir, step, SUMMED) if is_writer() else []
         missing = sum(mark <= step for mark in setting.plan.marks) - len(records)
         if is_writer() and missing > 0:
             warnings.warn(f"{workdir}/metrics.jsonl lacks {missing} evaluations before step {step}", stacklevel=2)
@@ -201,16 +202,20 @@ class _Trainer:
     def result(self, state: TrainState) -> dict[str, Any]:
         """Return the measured part of result.json, on the process that writes it; the others return nothing."""
         evaluate, setting = self.setting.evaluate, self.setting
-        sums = self.test_sums  # of the last step, unless an earlier process took it
+        sums, last = self.test_sums, None  # of the last step, unless an earlier process took it
         if sums is None:
             sums = on_host(evaluate(state, setting.test))
+            last = test_metrics(on_host(evaluate(state, setting.clean)), sums)
         params = on_host(state.params)
         groups = {name: on_host(evaluate(state, batches)) for name, batches in setting.groups().items()}
         validation = setting.validation()
         valid = {} if validation is None else validated(on_host(evaluate(state, validation)))
         if not is_writer():
             return {}
-        if not self.records:
-            raise ValueError(f"{setting.workdir}/metrics.jsonl is gone; the run cannot be summed up.")
+        steps = setting.plan.steps
+        if last is not None and (not self.records or self.records[-1]["step"] < steps):  # the last line was lost
+            line = {"step": steps, "epoch": round(steps / setting.plan.steps_per_epoch, 4), **last}
+            self.records.append(line | {"seconds": round(self._seconds(), 3)})
+            record.append_metrics(setting.workdir, self.records[-1])
         measured = summary(self.records, setting.config.epochs, sums) | memorised(groups) | valid
         return measured | {"first_step_seconds": self.first_step_seconds, "params_digest": record.digest(params)}

@@ -13,6 +13,10 @@ TEST = ("error", "error_raw", "top5_error", "loss", "ece", "oe")
 """What is measured on the test set, in this order; the second where weights are averaged, the third of many classes."""
 
 
+SUMMED = ("epoch", "test_error", "train_subset_error", "seconds")
+"""What `summary` needs of every line of metrics.jsonl."""
+
+
 def on_host(tree: Any) -> Any:
     """Fetch arrays to every process, also where each process holds a part of them."""
     if jax.process_count() > 1:
@@ -56,6 +60,7 @@ def summary(records: list[dict[str, Any]], epochs: float, test_sums: dict[str, A
     errors = np.array([line["test_error"] for line in records])
     late = np.array([line["epoch"] > epochs - 10 for line in records])
     late[-1] = True
+    rates = [line["images_per_second"] for line in records if "images_per_second" in line]
     return {
         "test_error": {
             "best": errors.min(axis=0).tolist(),
@@ -66,5 +71,5 @@ def summary(records: list[dict[str, Any]], epochs: float, test_sums: dict[str, A
         "train_subset_error": last["train_subset_error"],
         "reliability": {name: value.tolist() for name, value in reliability(test_sums).items()},
         "wall_seconds": last["seconds"],
-        "images_per_second": float(np.median([line["images_per_second"] for line in records])),
+        "images_per_second": float(np.median(rates)) if rates else None,
     }

@@ -208,3 +208,16 @@ def test_averages_that_are_mostly_the_first_weights_are_named(tmp_path):
     config = changed(MLP, ema=0.999, epochs=1 / 3)  # one step
     with pytest.warns(UserWarning, match="step 1: the averages of ema are still 10% first weights"):
         fit(config, DATA, Launch(), tmp_path)
+
+
+@pytest.mark.parametrize("left", [0, 4])
+def test_a_finished_training_is_summed_up_whatever_lines_are_lost(whole, tmp_path, left):
+    shutil.copytree(whole[0], tmp_path, dirs_exist_ok=True)
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "metrics.jsonl").write_text("".join(lines[:left]) + '{"step": 15, "test_er')
+    with pytest.warns(UserWarning, match=f"lacks {5 - left} evaluations before step 15"):
+        result = fit(CONFIG, DATA, Launch(), tmp_path)
+    for name in ("params_digest", "test_loss", "train_subset_error", "reliability"):
+        assert result[name] == whole[1][name]
+    assert result["test_error"]["last"] == whole[1]["test_error"]["last"]
+    assert [line["step"] for line in metrics(tmp_path)] == [*[3, 6, 9, 12][:left], 15]
