@@ -1,6 +1,5 @@
 """Play the games of figure 5: all networks of a distribution in one program, resumed where it was interrupted."""
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from jax import Array
 
 from experiments.settings import check_alphas, check_counts, settings
 from mixup_jax.data.gaussians import centres, draw_points
+from mixup_jax.json_files import read_object
 from mixup_jax.models.mlp import MLP
 from mixup_jax.training.checkpoint import open_checkpoints
 from mixup_jax.training.gan import Gan, GanState, Objective, gan_step
@@ -87,7 +87,7 @@ def claim(workdir: Path, job: Game) -> dict[str, Any]:
     Raises ValueError, naming what differs, where a game of other settings was begun.
     """
     path, here = workdir / NAME, {"settings": settings(job), **origin()}
-    first = json.loads(path.read_text()) if path.exists() else {}
+    first = read_object(path, settings=dict) if path.exists() else {}
     if not (workdir / "checkpoints").exists() and "quality" not in first:  # nothing was played yet
         write_json(path, here)
         return here

@@ -14,10 +14,12 @@ import jax
 import numpy as np
 
 from mixup_jax.config import Model, Optimizer
+from mixup_jax.data.npz import read_npz
 from mixup_jax.data.wafer_maps import WaferMaps
 from mixup_jax.data.wafer_source import WaferSplit
 from mixup_jax.evaluation.label_sets import even_weight
 from mixup_jax.evaluation.wafer_scores import choose_rules, measure, probabilities
+from mixup_jax.json_files import read_object
 from mixup_jax.training import record
 from mixup_jax.training.provenance import origin
 from mixup_jax.training.wafer_config import Composing, WaferConfig, WaferData
@@ -88,13 +90,25 @@ def tested_maps(maps: WaferSplit, normal: bool) -> WaferMaps:
 def read_run(workdir: Path) -> tuple[WaferConfig, Content]:
     """Read a run's configuration and the content of its wafer.json; raises ValueError for other folders."""
     try:
-        content = json.loads((workdir / NAME).read_text())
+        content = read_object(workdir / NAME, config=dict, defects=list)
         fields = dict(content["config"])
         for name, part in PARTS.items():
             fields[name] = part(**{key: tuple(v) if isinstance(v, list) else v for key, v in fields[name].items()})
-        return WaferConfig(**fields), content
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        config = WaferConfig(**fields)
+        _check(content, config.seeds)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{workdir} is not the folder of a wafer run: {error}") from None
+    return config, content
+
+
+def read_probabilities(workdir: Path, tested: WaferMaps, seeds: int) -> np.ndarray:
+    """Read the probabilities of the tested maps that a run has left, float32 (seeds, n, defects)."""
+    path = workdir / "probabilities.npz"
+    probability = read_npz(path).get("probability")
+    shape = (seeds, *tested.label.shape)
+    if probability is None or probability.dtype != np.float32 or probability.shape != shape:
+        raise ValueError(f"{path} holds no probabilities of the {len(tested)} tested maps; move the run's folder away.")
+    return probability
 
 
 def maps_digest(maps: WaferSplit) -> str:
@@ -106,6 +120,31 @@ def maps_digest(maps: WaferSplit) -> str:
             sha.update(f"{name} {array.dtype} {array.shape}\n".encode())
             sha.update(np.ascontiguousarray(array).tobytes())
     return sha.hexdigest()
+
+
+def _check(content: Content, seeds: int) -> None:
+    """Raise ValueError unless what was measured, if anything was, is what `evaluate` returns for each seed."""
+    defects = content["defects"]
+    if not defects or not all(isinstance(name, str) for name in defects):
+        raise ValueError("its defects are no names")
+    for name in ("rules", "measured"):
+        if ("measured" in content or name in content) and not _is_list(content.get(name), dict, seeds):
+            raise ValueError(f"its {name} are not those of {seeds} seeds")
+    for rules in content.get("rules", ()):
+        numbers = [rules.get("gap"), rules.get("threshold"), *(rules.get("thresholds") or ())]
+        if not _is_list(numbers, float, 2 + len(defects)) or not isinstance(rules.get("empty"), bool):
+            raise ValueError("its rules are not the numbers that they should be")
+    for measured in content.get("measured", ()):
+        if not all(_is_share(value) for value in record.flatten(measured).values()):
+            raise ValueError("what it says was measured are no shares")
+
+
+def _is_list(value: Any, kind: type, length: int) -> bool:
+    return isinstance(value, list) and len(value) == length and all(isinstance(each, kind) for each in value)
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, float) and 0 <= value <= 1
 
 
 def _claim(config: WaferConfig, maps: WaferSplit, workdir: Path) -> Content:

@@ -14,6 +14,10 @@ import numpy as np
 
 from mixup_jax.config import Config, Data, Mixing, Model, Optimizer
 from mixup_jax.folder_lock import sole_owner
+from mixup_jax.json_files import read_object
+
+MADE_BY = ("command", "commit", "device", "versions")
+"""What a result says of how it was made."""
 
 
 def locked(workdir: Path) -> contextlib.AbstractContextManager[None]:
@@ -22,9 +26,15 @@ def locked(workdir: Path) -> contextlib.AbstractContextManager[None]:
 
 
 def finished(workdir: Path) -> dict[str, Any] | None:
-    """Return the content of result.json where the run has ended."""
+    """Return the content of result.json where the run has ended; raises ValueError for a file that is no result."""
     path = workdir / "result.json"
-    return json.loads(path.read_text()) if path.exists() else None
+    if not path.exists():
+        return None
+    result = read_object(path, seeds=list, test_error=dict, **dict.fromkeys(MADE_BY, object))
+    errors = result["test_error"].values()
+    if not errors or not all(isinstance(each, list) and len(each) == len(result["seeds"]) for each in errors):
+        raise ValueError(f"{path}: test_error has no number for each seed; move it away, and the same command goes on.")
+    return result
 
 
 def claim(workdir: Path, description: dict[str, Any]) -> dict[str, Any]:
@@ -38,7 +48,7 @@ def claim(workdir: Path, description: dict[str, Any]) -> dict[str, Any]:
         write_json(path, description)
         return description
     try:
-        first = json.loads(path.read_text())
+        first = read_object(path, config=dict)
         there = flatten(first["config"])
     except (ValueError, KeyError, TypeError):
         raise ValueError(f"{path} is not the configuration of a run; choose another --workdir.") from None
@@ -83,11 +93,11 @@ def read_config(workdir: Path) -> Config:
     """Read the configuration of a run; raises ValueError for a folder that holds none, or one of another version."""
     path = workdir / "config.json"
     try:
-        fields = json.loads(path.read_text())["config"]
+        fields = read_object(path, config=dict)["config"]
         for name, part in (("data", Data), ("model", Model), ("mixing", Mixing), ("optimizer", Optimizer)):
             fields[name] = part(**{key: _frozen(value) for key, value in fields[name].items()})
         return Config(**fields)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{workdir} is not the folder of a run: {error}") from None
 
 
