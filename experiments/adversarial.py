@@ -76,7 +76,7 @@ def main(
         "epsilon": epsilon,
         "images": count,
         "runs": {network.name: [result["command"] for result in network.results] for network in networks},
-        "mark": networks[0].data.mark,
+        "mark": networks[0].identity.mark,
     }
     write_json(workdir / "adversarial.json", content | {"errors": errors})
     write_table(workdir, table(errors, networks, epsilon, count), behind(networks))
@@ -176,7 +176,7 @@ def table(
         text=f"Error on {images:,} test images, every pixel changed by at most {epsilon:g} of 255. White box: with the "
         "network's own gradients; black box: with those of another ERM network. The paper's networks are ResNet-101 on "
         f"ImageNet{'' if theirs else ': its numbers show the order to look for, no more'}.",
-        mark=erm.data.mark,
+        mark=erm.identity.mark,
         dataset=describe_data(erm.config.data),
         model=erm.config.model.model,
         columns=("top-1 error, %", "top-5 error, %"),

@@ -1,5 +1,6 @@
 """Play the games of figure 5: all networks of a distribution in one program, resumed where it was interrupted."""
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,12 +15,12 @@ from jax import Array
 
 from experiments.settings import check_alphas, check_counts, settings
 from mixup_jax.data.gaussians import centres, draw_points
-from mixup_jax.json_files import read_object
 from mixup_jax.models.mlp import MLP
 from mixup_jax.training.checkpoint import open_checkpoints
+from mixup_jax.training.claim import claimed
 from mixup_jax.training.gan import Gan, GanState, Objective, gan_step
+from mixup_jax.training.identity import jax_settings
 from mixup_jax.training.provenance import origin
-from mixup_jax.training.record import differing, warn_of_changes, write_json
 from mixup_jax.training.side_by_side import side_by_side
 from mixup_jax.training.stopping import stop_on_signals
 
@@ -81,20 +82,13 @@ class Played:
     """Of all networks together, without compiling and saving."""
 
 
-def claim(workdir: Path, job: Game) -> dict[str, Any]:
-    """Make the folder this game's, or check that it is; return the content of its gan.json, as first written.
+def claimed_by(job: Game, workdir: Path) -> contextlib.AbstractContextManager[dict[str, Any]]:
+    """Keep the folder for a game; yield the content of its gan.json, as first written.
 
     Raises ValueError, naming what differs, where a game of other settings was begun.
     """
-    path, here = workdir / NAME, {"settings": settings(job), **origin()}
-    first = read_object(path, settings=dict) if path.exists() else {}
-    if not (workdir / "checkpoints").exists() and "quality" not in first:  # nothing was played yet
-        write_json(path, here)
-        return here
-    if found := differing(first.get("settings", {}), here["settings"]):
-        raise ValueError(f"{workdir} holds a game of other settings: {found}. Choose another --workdir.")
-    warn_of_changes(workdir, first, here)
-    return first
+    here = {"settings": settings(job), "jax": jax_settings(), **origin()}
+    return claimed(workdir / NAME, here, defaults=settings(Game()), done=lambda first: "quality" in first)
 
 
 def play(job: Game, distribution: str, times: list[int], folder: Path, update: Callable[..., Any]) -> Played:

@@ -1,8 +1,11 @@
 """Train the networks of table 4: those of a table, all splits and all alphas, in one program."""
 
+import hashlib
+import json
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +14,7 @@ import tyro
 from jax import Array
 
 from experiments.settings import check_alphas, check_counts
+from mixup_jax.data.identity import digest_arrays
 from mixup_jax.data.locations import default_data_dir
 from mixup_jax.data.splits import Split, make_splits
 from mixup_jax.data.tabular import TabularData, read_csv
@@ -72,6 +76,17 @@ def load_tables(job: Tabular) -> list[TabularData]:
         return [read_csv(job.csv, job.target)]
     data_dir = job.data_dir or default_data_dir()
     return [load_tabular(name, data_dir) for name in job.datasets]
+
+
+def identity(data: TabularData) -> dict[str, Any]:
+    """Return what is stored of a table: its classes, its size, and digests of its columns' names, values and labels."""
+    features = data.features
+    words = {name: features[name].map(str).tolist() for name in data.categorical}
+    arrays = {"numbers": features[data.numeric].to_numpy(np.float64), "label": data.label}
+    texts = {"columns": [*data.numeric, *data.categorical], "words": words}
+    digests = {name: hashlib.sha256(json.dumps(text).encode()).hexdigest() for name, text in texts.items()}
+    size = {"rows": len(features), "columns": len(features.columns)}
+    return {"mark": data.mark, "classes": list(data.classes), **size, "digests": digest_arrays(arrays) | digests}
 
 
 def measure(data: TabularData, job: Tabular) -> Errors:

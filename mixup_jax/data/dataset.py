@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mixup_jax.data.identity import DataIdentity, digest_arrays
+
 MARKS = ("REAL", "LOSSY", "SYNTHETIC")
 DTYPES = (np.uint8, np.int16, np.float16, np.float32)
 
@@ -75,6 +77,20 @@ class Dataset:
     def image_shape(self) -> tuple[int, ...]:
         """Return (height, width, channels)."""
         return self.train_image.shape[1:]
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the images stay on disk: no."""
+        return False
+
+    def identity(self) -> DataIdentity:
+        """Return what is stored of the data in the folder of a run; it reads every byte."""
+        names = ("train_image", "train_label", "test_image", "test_label", "valid_image", "valid_label")
+        counts = self.train_count, self.test_count
+        digests = digest_arrays({name: getattr(self, name) for name in names})
+        return DataIdentity(
+            self.mark, self.classes, self.image_shape, self.mean, self.std, *counts, self.streamed, digests
+        )
 
     @property
     def train_count(self) -> int:

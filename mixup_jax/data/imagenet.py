@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mixup_jax.data import prepared
+from mixup_jax.data.identity import digest_files
 from mixup_jax.data.imagenet_tars import VALIDATION_IMAGE
 from mixup_jax.data.shards import Photograph, Shards
 from mixup_jax.data.streamed import Streamed
@@ -100,7 +101,8 @@ def _from_shards(folder: Path) -> Streamed:
     if manifest["partial"]:
         log.info("%s: only a part of ImageNet, %d + %d photographs", folder, *map(len, parts.values()))
     train, test, part = parts["train"], parts["validation"], manifest["partial"] or bool(manifest["skipped"])
-    return Streamed(NAME, manifest["mark"], class_names(), train, test, MEAN, STD, part=part)
+    digest = digest_files(folder / name for shards in manifest["shards"].values() for name in shards)
+    return Streamed(NAME, manifest["mark"], class_names(), train, test, MEAN, STD, part=part, digest=digest)
 
 
 def _is_name(name: Any) -> bool:
@@ -114,7 +116,8 @@ def _from_tfds(folder: Path) -> Streamed:
     part = (len(train), len(test)) != (TRAIN, VALIDATION)
     if part:
         log.info("%s: only a part of ImageNet, %d + %d photographs", folder, len(train), len(test))
-    return Streamed(NAME, "REAL", class_names(), train, test, MEAN, STD, part=part)
+    digest = digest_files(path for path in prepared.source_files(folder) if ".array_record" in path.name)
+    return Streamed(NAME, "REAL", class_names(), train, test, MEAN, STD, part=part, digest=digest)
 
 
 class Tfds:

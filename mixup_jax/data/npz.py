@@ -83,4 +83,4 @@ def _read(file: BufferedIOBase, size: int) -> np.ndarray:
 
 
 def _reason(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    return " ".join(str(error)[:300].split()) or type(error).__name__

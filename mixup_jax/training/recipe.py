@@ -9,6 +9,7 @@ import optax
 
 from mixup_jax.config import Config, Data, Mixing
 from mixup_jax.data import Dataset, Streamed
+from mixup_jax.data.identity import DataIdentity
 from mixup_jax.methods import phase_out
 from mixup_jax.models import OnSpectrograms, build
 from mixup_jax.optim import Schedule, direction, learning_rate
@@ -35,7 +36,7 @@ class Recipe:
     axis_name: str | None = None
 
 
-def make_recipe(config: Config, data: Dataset | Streamed) -> Recipe:
+def make_recipe(config: Config, data: Dataset | Streamed | DataIdentity) -> Recipe:
     """Return what a step does under this configuration on this data."""
     steps_per_epoch = data.train_count / config.batch_size
     model = build(config.model, len(data.classes))
@@ -47,7 +48,7 @@ def make_recipe(config: Config, data: Dataset | Streamed) -> Recipe:
         mean=data.mean,
         std=data.std,
         # What is streamed was cropped and mirrored while it was decoded.
-        data=replace(config.data, pad_crop=0, flip=False) if isinstance(data, Streamed) else config.data,
+        data=replace(config.data, pad_crop=0, flip=False) if data.streamed else config.data,
         mixing=config.mixing,
         probability=mixing_probability(config.mixing, steps_per_epoch, config.epochs),
         accumulate=config.optimizer.accumulate,

@@ -13,6 +13,8 @@ from mixup_jax.report.rows import settings
 from mixup_jax.report.runs import load_runs
 from mixup_jax.report.tables import find_tables
 from mixup_jax.training import record
+from mixup_jax.training.claim import claimed
+from mixup_jax.training.claim import read_config as read_configuration
 from mixup_jax.training.wafer_config import WaferConfig
 
 from .damage import NESTED, WHOLE
@@ -96,9 +98,11 @@ def put(**files: Any) -> Any:
 
 def read_config(folder: Path) -> None:
     """Read the configuration, and claim the folder for another run."""
-    record.read_config(folder)
+    read_configuration(folder)
+    defaults = config()["config"]
     with warnings.catch_warnings(action="ignore"):
-        record.claim(folder, config())
+        with claimed(folder / "config.json", config(), defaults=defaults, done=lambda first: False):
+            pass
 
 
 def report(folder: Path) -> None:
@@ -121,7 +125,8 @@ def play(folder: Path) -> None:
     """Claim the folder of a game."""
     (folder / "checkpoints").mkdir()
     with warnings.catch_warnings(action="ignore"), mock.patch.object(gan_play, "origin", lambda: dict(MADE)):
-        gan_play.claim(folder, gan_play.Game())  # the commit would be asked of git
+        with gan_play.claimed_by(gan_play.Game(), folder):  # the commit would be asked of git
+            pass
 
 
 def game() -> dict[str, Any]:

@@ -81,8 +81,8 @@ def test_a_hang_and_too_much_memory_are_faults():
                 pass
 
     assert "Hang" in (breaks(spin, seconds=0.2) or "")
-    assert "MemoryError" in (breaks(lambda folder: bytearray(MEMORY)) or "")
-    assert "OSError" in (breaks(lambda folder: mmap.mmap(-1, MEMORY)) or "")
+    assert "MemoryError" in (breaks(lambda folder: bytearray(2 * MEMORY)) or "")
+    assert "OSError" in (breaks(lambda folder: mmap.mmap(-1, 2 * MEMORY)) or "")
 
 
 def test_what_breaks_the_law_is_kept_small_and_the_same_seed_makes_the_same_cases(tmp_path):

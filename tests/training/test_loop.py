@@ -173,7 +173,7 @@ def test_training_errors_are_those_on_real_and_on_corrupted_labels(tmp_path):
     label, mask = corrupt_labels(DATA.train_label, 0.5, len(DATA.classes))
     data, config = replace(DATA, train_label=label, corrupted=mask), changed(CONFIG, seeds=2, batch_size=12)
     result = fit(config, data, Launch(), tmp_path)
-    trained = load_trained(tmp_path / "checkpoints", config, data)
+    trained = load_trained(tmp_path / "checkpoints", config, data.identity())
     for seed in range(2):
         predicted = np.argmax(trained.logits(trained.of_seed(seed), jnp.asarray(data.train_image, jnp.float32)), axis=1)
         wrong = predicted != label
