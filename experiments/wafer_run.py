@@ -103,7 +103,7 @@ def read_probabilities(workdir: Path, tested: WaferMaps, seeds: int) -> np.ndarr
 
 
 def _checked(content: Content, seeds: int, path: Path) -> Content:
-    """Return the content of wafer.json; raises ValueError unless what was measured, if anything was, is as it should be.
+    """Return the content of wafer.json; raises ValueError unless what was measured, if anything, is as it should be.
 
     That is names of defects, and for each seed the rules and shares of what `evaluate` returns.
     """

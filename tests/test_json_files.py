@@ -29,7 +29,7 @@ DAMAGED = {
 def test_what_is_no_object_with_what_is_needed_is_one_line_that_names_the_file(content, tmp_path):
     path = tmp_path / "result.json"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="result.json is damaged") as caught:
+    with pytest.raises(ValueError, match=r"result\.json is damaged") as caught:
         read_object(path, seeds=list)
     assert len(str(caught.value).replace(str(path), "").splitlines()) == 1
     assert len(str(caught.value)) < 400
@@ -37,7 +37,7 @@ def test_what_is_no_object_with_what_is_needed_is_one_line_that_names_the_file(c
 
 def test_a_good_file_is_read_and_one_that_is_not_there_is_said(tmp_path):
     path = tmp_path / "result.json"
-    with pytest.raises(FileNotFoundError, match="result.json does not exist"):
+    with pytest.raises(FileNotFoundError, match=r"result\.json does not exist"):
         read_object(path)
     path.write_text('{"seeds": [0], "deep": ' + "[" * (DEPTH - 1) + "]" * (DEPTH - 1) + "}")
     assert read_object(path, seeds=list)["seeds"] == [0]

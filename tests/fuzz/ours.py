@@ -100,9 +100,9 @@ def read_config(folder: Path) -> None:
     """Read the configuration, and claim the folder for another run."""
     read_configuration(folder)
     defaults = config()["config"]
-    with warnings.catch_warnings(action="ignore"):
-        with claimed(folder / "config.json", config(), defaults=defaults, done=lambda first: False):
-            pass
+    claim = claimed(folder / "config.json", config(), defaults=defaults, done=lambda first: False)
+    with warnings.catch_warnings(action="ignore"), claim:
+        pass
 
 
 def report(folder: Path) -> None:
@@ -124,9 +124,10 @@ def read_wafer(folder: Path) -> None:
 def play(folder: Path) -> None:
     """Claim the folder of a game."""
     (folder / "checkpoints").mkdir()
-    with warnings.catch_warnings(action="ignore"), mock.patch.object(gan_play, "origin", lambda: dict(MADE)):
-        with gan_play.claimed_by(gan_play.Game(), folder):  # the commit would be asked of git
-            pass
+    with mock.patch.object(gan_play, "origin", return_value=dict(MADE)):  # the commit would be asked of git
+        claim = gan_play.claimed_by(gan_play.Game(), folder)
+    with warnings.catch_warnings(action="ignore"), claim:
+        pass
 
 
 def game() -> dict[str, Any]:
