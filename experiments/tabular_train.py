@@ -14,10 +14,11 @@ import tyro
 from jax import Array
 
 from experiments.settings import check_alphas, check_counts
+from mixup_jax.data.csv_file import read_csv
 from mixup_jax.data.identity import digest_arrays
-from mixup_jax.data.locations import default_data_dir
+from mixup_jax.data.locations import data_folder
 from mixup_jax.data.splits import Split, make_splits
-from mixup_jax.data.tabular import TabularData, read_csv
+from mixup_jax.data.tabular import TabularData
 from mixup_jax.data.uci import UCI, load_tabular
 from mixup_jax.models.mlp import MLP
 from mixup_jax.training.short import Short, predict, train_short
@@ -74,7 +75,7 @@ def load_tables(job: Tabular) -> list[TabularData]:
     """Load the tables that were asked for."""
     if job.csv is not None and job.target is not None:
         return [read_csv(job.csv, job.target)]
-    data_dir = job.data_dir or default_data_dir()
+    data_dir = data_folder(job.data_dir)
     return [load_tabular(name, data_dir) for name in job.datasets]
 
 

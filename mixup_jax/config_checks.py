@@ -36,6 +36,7 @@ RANGES: dict[str, Range] = {
     "mixing.unmixed_epochs": FINITE,
     "mixing.neighbours": COUNT,
     "mixing.label_smoothing": BELOW_ONE,
+    "data.train_subset": (lambda part: part is None or 0 <= part[0] < part[1], "INDEX COUNT with 0 <= INDEX < COUNT"),
     "data.label_noise": SHARE,
     "data.noise": FINITE,
     "data.image_size": COUNT,

@@ -82,9 +82,7 @@ def load_cifar(cifar: Cifar, data_dir: Path) -> Dataset:
     folder = prepared.find(cifar.name, data_dir)
     if folder is not None:
         return cached(cifar.name, folder, prepared.source_files(folder), partial(_from_prepared, cifar, folder))
-    downloads = data_dir / "downloads"
-    found = archives.find([cifar.archive], (downloads, downloads / "manual", data_dir))
-    (path,) = found or archives.download(cifar.name, [cifar.archive], downloads)
+    (path,) = archives.fetch(cifar.name, [cifar.archive], data_dir)
     return cached(cifar.name, path, [path], partial(_from_archive, cifar, path))
 
 

@@ -19,6 +19,7 @@ class Dataset:
     spectrograms are float16 or float32, frequency by time, each normalised already; waveforms int16 (n, samples, 1, 1).
     A validation set is there where the data has one: nothing is trained on it.
     `corrupted` marks the training labels that were drawn at random, bool (n,), where some were.
+    `notes` say what of the files was passed over or converted.
     `mean` and `std` hold one number a channel, for pixels in [0, 1]. Arrays may be memory-mapped and read-only.
 
     Raises ValueError for arrays that do not fit together, and for spectrograms that are not finite.
@@ -41,6 +42,7 @@ class Dataset:
     corrupted: np.ndarray | None = None
     valid_image: np.ndarray | None = None
     valid_label: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self):
         if self.mark not in MARKS:

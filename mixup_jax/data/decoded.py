@@ -61,7 +61,7 @@ def _write(path: Path, signature: str, dataset: Dataset) -> None:
     header = {
         "signature": signature,
         "arrays": [[field, array.dtype.str, array.shape] for field, array in arrays.items()],
-        "fields": {key: getattr(dataset, key) for key in ("name", "mark", "classes", "mean", "std")},
+        "fields": {key: getattr(dataset, key) for key in ("name", "mark", "classes", "mean", "std", "notes")},
     }
     checksum = zlib.crc32(json.dumps(header).encode())
     for array in arrays.values():

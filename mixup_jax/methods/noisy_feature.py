@@ -18,6 +18,7 @@ def noisy_feature_mixup(
     y: Any,
     alpha: ArrayLike,
     *,
+    other: tuple[Any, Any] | None = None,
     additive: ArrayLike = 0.4,
     multiplicative: ArrayLike = 0.2,
     per: str = "batch",
@@ -36,7 +37,7 @@ def noisy_feature_mixup(
     True
     """
     rng_mix, rng_noise = jax.random.split(rng)
-    x, y = mixup(rng_mix, x, y, alpha, per=per, partner=partner, block=block)
+    x, y = mixup(rng_mix, x, y, alpha, other=other, per=per, partner=partner, block=block)
     return add_noise(rng_noise, x, additive, multiplicative), y
 
 
