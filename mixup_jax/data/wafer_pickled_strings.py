@@ -116,7 +116,8 @@ ALLOWED: dict[tuple[str, str], Any] = {
     },
     **{(module, "StringDtype"): StringType for module in ("pandas", "pandas.core.arrays.string_")},
     ("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked"): new_strings,
-    ("pandas._libs.missing", "NA"): NoValue(),
+    **{(module, "NA"): NoValue() for module in ("pandas", "pandas._libs.missing")},
+    **{(module, "bytearray"): arrow_buffer for module in ("__builtin__", "builtins")},  # older pickles of buffers
     ("pyarrow.lib", "_restore_array"): arrow_strings,
     ("pyarrow.lib", "type_for_alias"): ArrowType,
     ("pyarrow.lib", "py_buffer"): arrow_buffer,
