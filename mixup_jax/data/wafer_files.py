@@ -1,5 +1,6 @@
 """Wafer maps from files: MixedWM38's archive, archives of one's own, and folders of one map a file."""
 
+import logging
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,9 +9,12 @@ import numpy as np
 from PIL import Image
 
 from mixup_jax.data import npz
+from mixup_jax.data.folders import Tally, class_folders, find_files, name_variants
 from mixup_jax.data.progress import progress
 from mixup_jax.data.wafer_maps import WaferMaps, check_values, resize_map
 from mixup_jax.data.wafer_patterns import DEFECTS
+
+log = logging.getLogger(__name__)
 
 SUFFIXES = (".npy", ".png")
 MODES = ("L", "LA", "P", "PA", "RGB", "RGBA")
@@ -34,6 +38,9 @@ def read_npz(path: Path, defects: Sequence[str] | None = None) -> WaferMaps:
         raise ValueError(f"{path} holds {', '.join(arrays) or 'nothing'}; it needs arr_0 (maps) and arr_1 (labels).")
     if defects is None:
         defects = [str(name) for name in arrays.get("defects", np.array(DEFECTS)).ravel()]
+    _check_defects(path, defects)
+    if len(set(defects)) < len(defects):
+        raise ValueError(f"{path}: the defects {', '.join(defects)} are not all different.")
     label = arrays["arr_1"]
     if label.ndim != 2 or label.shape[1] != len(defects):
         raise ValueError(
@@ -66,20 +73,39 @@ def read_folder(path: Path, size: int) -> WaferMaps:
     """
     if not path.is_dir():
         raise FileNotFoundError(f"{path} is no folder; maps are expected as {path}/<defect>/<name>.npy or .png")
-    folders = sorted(each for each in path.iterdir() if each.is_dir() and not each.name.startswith("."))
+    tally = Tally()
+    folders = class_folders(path, ".", tally)
     sets = {each: () if each.name.lower() in NOTHING else tuple(each.name.split("+")) for each in folders}
+    _check_defects(path, [name for names in sets.values() for name in names])
     defects = tuple(sorted({name for names in sets.values() for name in names}))
     if not defects:
         raise ValueError(f"{path} holds no folders of defects; maps are expected as {path}/<defect>/<name>.npy or .png")
     files, labels = [], []
     for folder, names in sets.items():
-        found = list_maps(folder)
+        found = find_files(folder, SUFFIXES, tally)
         if not found:
             raise ValueError(f"{folder} holds no maps; every class needs a {' or '.join(SUFFIXES)} file.")
         files += found
         labels += [[name in names for name in defects]] * len(found)
-    maps = np.stack([resize_map(read_map(file), size) for file in progress(files, f"reading {path.name}")])
-    return WaferMaps(path.name, "REAL", defects, maps, np.array(labels, np.uint8))
+    maps = []
+    for file in progress(files, f"reading {path.name}"):
+        maps.append(resize_map(one := read_map(file), size))
+        if one.shape != (size, size):
+            tally.add(f"resized to {size} x {size}", f"{file.parent.name}/{file.name}, {one.shape[0]} x {one.shape[1]}")
+    for note in tally.notes("files or folders"):
+        log.warning("%s: %s", path.name, note)
+    return WaferMaps(path.name, "REAL", defects, np.stack(maps), np.array(labels, np.uint8))
+
+
+def _check_defects(path: Path, names: Sequence[str]) -> None:
+    """Refuse names of defects that are empty, that mean no defect, or that differ in capital letters or blanks only."""
+    odd = [name for name in names if not name.strip() or name.strip().lower() in NOTHING]
+    if odd:
+        raise ValueError(
+            f"{path}: {odd[0]!r} is no name of a defect; normal maps are in a folder {' or '.join(NOTHING)}."
+        )
+    if variants := name_variants(names):
+        raise ValueError(f"{path} has {variants[0]} as different defects; write them alike.")
 
 
 def list_maps(folder: Path) -> list[Path]:

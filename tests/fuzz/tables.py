@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mixup_jax.data import cifar, imagenet_tars, uci
 from mixup_jax.data.archives import Archive
-from mixup_jax.data.tabular import read_csv
+from mixup_jax.data.csv_file import read_csv
 
 from .law import Target
 from .pictures import PIXELS, picture
