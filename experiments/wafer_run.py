@@ -5,18 +5,20 @@ The folder of a run: `wafer.json` (configuration, rules, every metric, where it 
 """
 
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
 
 from mixup_jax.data.identity import digest_arrays
+from mixup_jax.data.npz import read_npz
 from mixup_jax.data.wafer_maps import WaferMaps
 from mixup_jax.data.wafer_source import WaferSplit
 from mixup_jax.evaluation.label_sets import even_weight
 from mixup_jax.evaluation.wafer_scores import choose_rules, measure, probabilities
 from mixup_jax.training import record
 from mixup_jax.training.claim import claimed, configuration, read_description
-from mixup_jax.training.identity import Content, jax_settings, plain
+from mixup_jax.training.identity import Content, flatten, jax_settings, plain
 from mixup_jax.training.provenance import origin
 from mixup_jax.training.wafer_config import WaferConfig
 from mixup_jax.training.wafer_fit import WaferNetwork, fit_wafer
@@ -39,7 +41,7 @@ def run_wafer(config: WaferConfig, maps: WaferSplit, workdir: Path, *, title: st
         claimed(path, here, defaults=defaults, done=lambda first: "measured" in first) as content,
     ):
         if "measured" in content:
-            return content
+            return _checked(content, config.seeds, path)
         network = fit_wafer(config, maps.training, workdir, title=title)
         lines = record.read_metrics(workdir, config.steps)  # none where somebody has deleted them
         content |= {"train_loss": lines[-1]["train_loss"]} if lines else {}
@@ -86,7 +88,56 @@ def tested_maps(maps: WaferSplit, normal: bool) -> WaferMaps:
 
 def read_run(workdir: Path) -> tuple[WaferConfig, Content]:
     """Read a run's configuration and the content of its wafer.json; raises ValueError for other folders."""
-    return configuration(workdir / NAME, WaferConfig), read_description(workdir / NAME)
+    config = configuration(workdir / NAME, WaferConfig)
+    return config, _checked(read_description(workdir / NAME), config.seeds, workdir / NAME)
+
+
+def read_probabilities(workdir: Path, tested: WaferMaps, seeds: int) -> np.ndarray:
+    """Read the probabilities of the tested maps that a run has left, float32 (seeds, n, defects)."""
+    path = workdir / "probabilities.npz"
+    probability = read_npz(path).get("probability")
+    shape = (seeds, *tested.label.shape)
+    if probability is None or probability.dtype != np.float32 or probability.shape != shape:
+        raise ValueError(f"{path} holds no probabilities of the {len(tested)} tested maps; move the run's folder away.")
+    return probability
+
+
+def _checked(content: Content, seeds: int, path: Path) -> Content:
+    """Return the content of wafer.json; raises ValueError unless what was measured, if anything, is as it should be.
+
+    That is names of defects, and for each seed the rules and shares of what `evaluate` returns.
+    """
+    defects, rules, measured = (content.get(name) for name in ("defects", "rules", "measured"))
+    ended = rules is not None or measured is not None
+    good = (
+        _is_list(defects, str)
+        and all(isinstance(content.get(name), str) for name in ("source", "mark"))
+        and (not ended or (_is_list(rules, dict, seeds) and all(_is_rules(each, len(defects)) for each in rules)))
+        and (not ended or (_is_list(measured, dict, seeds) and all(map(_is_share, _leaves(measured)))))
+    )
+    if not good:
+        raise ValueError(
+            f"{path} does not hold what a run on wafer maps leaves; move it away, or choose another folder."
+        )
+    return content
+
+
+def _is_list(value: Any, kind: type, length: int | None = None) -> bool:
+    fits = isinstance(value, list) and len(value) == (length or len(value)) > 0
+    return fits and all(isinstance(each, kind) for each in value)
+
+
+def _is_rules(rules: Content, defects: int) -> bool:
+    numbers = all(isinstance(rules.get(name), float) for name in ("gap", "threshold"))
+    return numbers and _is_list(rules.get("thresholds"), float, defects) and isinstance(rules.get("empty"), bool)
+
+
+def _leaves(measured: list[Content]) -> list[Any]:
+    return [value for each in measured for value in flatten(each).values()]
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, float) and 0 <= value <= 1
 
 
 def identity(config: WaferConfig, maps: WaferSplit) -> Content:

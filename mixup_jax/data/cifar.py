@@ -5,6 +5,7 @@ Both sources, the original archive and TFDS's own preparation of it, give the im
 
 import logging
 import tarfile
+import zlib
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -118,7 +119,10 @@ def _archive_order(stored: prepared.Split, split: str) -> np.ndarray:
 
 def _from_archive(cifar: Cifar, path: Path) -> Dataset:
     archives.verify(path, cifar.archive)
-    train, test = (_read_members(cifar, path, part) for part in ("train", "test"))
+    try:
+        train, test = (_read_members(cifar, path, part) for part in ("train", "test"))
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        raise ValueError(f"{path} is damaged ({error}); delete it and run again") from error
     log.info("%s: read %s", cifar.name, path)
     return Dataset(cifar.name, "REAL", cifar.classes, *train, *test, MEAN, STD)
 

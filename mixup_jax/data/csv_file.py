@@ -56,7 +56,10 @@ def read_csv(path: Path, target: str) -> TabularData:
         raise ValueError(f"{path}: the column {copies[0]!r} is a copy of the target {target!r}; leave it out.")
     features = pd.DataFrame({name: column.values for name, column in columns.items()})
     label = classes.values.astype(int) if _whole(classes.values) else classes.values
-    table = make_table(path.stem, "REAL", features, label)
+    try:
+        table = make_table(path.stem, "REAL", features, label)
+    except ValueError as error:  # it knows the table's name, not its file
+        raise ValueError(f"{path}: {error}") from None
     for line in describe(table, {name: column.missing for name, column in columns.items()})[:LISTED]:
         log.info("%s: %s", table.name, line)
     if len(columns) > LISTED:
@@ -75,7 +78,7 @@ def _read_cells(path: Path) -> pd.DataFrame:
     except FileNotFoundError:
         raise FileNotFoundError(f"{path} does not exist.") from None
     except Exception as error:  # pandas', and those of every kind of compression
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error)[:300].split()) or type(error).__name__
         raise ValueError(f"{path} is not a CSV file with a line of names: {reason}") from error
     cells = cells.astype(object)
     stripped = cells.map(str.strip)

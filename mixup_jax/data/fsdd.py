@@ -2,7 +2,6 @@
 
 import logging
 import re
-import zipfile
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.decoded import cached
 from mixup_jax.data.folders import Tally, find_files
+from mixup_jax.data.npz import read_npz
 from mixup_jax.data.speech import Speech, one_second, read_recordings, speech_dataset
 
 log = logging.getLogger(__name__)
@@ -71,14 +71,18 @@ def _decode(name: str, speaker: str, read, speech: Speech) -> Dataset:
 
 def _from_archive(path: Path) -> tuple[Any, ...]:
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
-            if missing := KEYS - set(content):
-                raise ValueError(f"it lacks {', '.join(sorted(missing))}")
-            audio, length = content["audio"], content["length"]
-            rest = content["label"], content["speaker"], content["index"]
-        if audio.dtype != np.int16 or length.sum() != len(audio) or {len(each) for each in rest} != {len(length)}:
-            raise ValueError("its arrays do not fit together")
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        content = read_npz(path)
+        if missing := KEYS - set(content):
+            raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+        audio, length = content["audio"], content["length"]
+        rest = content["label"], content["speaker"], content["index"]
+        kinds = "".join(array.dtype.kind for array in (length, *rest))
+        flat = {array.shape for array in (length, *rest)} == {(length.size,)} and audio.ndim == 1 and length.size > 0
+        if audio.dtype != np.int16 or not re.fullmatch("[iu][iu]U[iu]", kinds) or not flat:
+            raise ValueError("its arrays are not what they should be")
+        if length.min() < 1 or length.max() > len(audio) or length.sum() != len(audio):
+            raise ValueError("its lengths are not those of its recordings")
+    except (OSError, ValueError) as error:
         raise ValueError(f"{path} is not the data set ({error}); replace it") from error
     ends = np.cumsum(length)
     waveform = np.stack([one_second(audio[end - size : end], RATE) for size, end in zip(length, ends, strict=True)])

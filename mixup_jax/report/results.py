@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from mixup_jax.report.fields import Malformed, integers, mapping, number, numbers, text
+from mixup_jax.json_files import Malformed
+from mixup_jax.report.fields import integers, mapping, number, numbers, text
 
 ERRORS = ("best", "last", "median_last_10")
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from mixup_jax.report.fields import MANY, Malformed, mapping, number, numbers, parse_json, read_text, text
+from mixup_jax.json_files import Malformed, parse_json, read_text
+from mixup_jax.report.fields import MANY, mapping, number, numbers, text
 from mixup_jax.report.results import Result, read_result
 from mixup_jax.report.sweeps import take_apart
 from mixup_jax.report.wording import hardware

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import json
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from etils import epath
 
 from mixup_jax.config import Config
 from mixup_jax.data.identity import DataIdentity
+from mixup_jax.json_files import Malformed, read_object
 from mixup_jax.training.identity import CODE, PARTS, Content, changed_parts, differing, flatten
 from mixup_jax.training.record import write_json
 
@@ -102,14 +102,16 @@ def read_description(path: Path) -> Content:
 
 
 def _read(path: Path) -> Content:
-    try:
-        first = json.loads(path.read_text())
-        if first.keys() & {"config", "settings"} and all(
-            isinstance(first[part], dict) for part in PARTS & first.keys()
+    with contextlib.suppress(Malformed):
+        first = read_object(path)
+        continued = first.get("continued", [])
+        if (
+            first.keys() & {"config", "settings"}
+            and all(isinstance(first[part], dict) for part in PARTS & first.keys())
+            and isinstance(continued, list)
+            and all(isinstance(each, dict) for each in continued)
         ):
             return first
-    except (ValueError, AttributeError, RecursionError):
-        pass
     raise ValueError(f"{path} is not the description of a run; choose another --workdir.")
 
 
@@ -139,7 +141,7 @@ def configuration(path: Path, kind: type[C]) -> C:
     """
     try:
         return _built(kind(), read_description(path)["config"])
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{path.parent} is not the folder of a run that can be read here: {error}") from None
 
 

@@ -13,6 +13,10 @@ import jax
 import numpy as np
 
 from mixup_jax.folder_lock import sole_owner
+from mixup_jax.json_files import read_object
+
+MADE_BY = ("command", "commit", "device", "versions")
+"""What a result says of how it was made."""
 
 
 def locked(workdir: Path) -> contextlib.AbstractContextManager[None]:
@@ -21,9 +25,15 @@ def locked(workdir: Path) -> contextlib.AbstractContextManager[None]:
 
 
 def finished(workdir: Path) -> dict[str, Any] | None:
-    """Return the content of result.json where the run has ended."""
+    """Return the content of result.json where the run has ended; raises ValueError for a file that is no result."""
     path = workdir / "result.json"
-    return json.loads(path.read_text()) if path.exists() else None
+    if not path.exists():
+        return None
+    result = read_object(path, seeds=list, test_error=dict, **dict.fromkeys(MADE_BY, object))
+    errors = result["test_error"].values()
+    if not errors or not all(isinstance(each, list) and len(each) == len(result["seeds"]) for each in errors):
+        raise ValueError(f"{path}: test_error has no number for each seed; move it away, and the same command goes on.")
+    return result
 
 
 def read_metrics(workdir: Path, last_step: int, needs: Collection[str] = ()) -> list[dict[str, Any]]:

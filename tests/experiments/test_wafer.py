@@ -79,7 +79,8 @@ def test_a_run_that_was_refused_leaves_its_folder_to_the_corrected_command(tmp_p
     with pytest.raises(ValueError, match="there is no training map of Normal"):
         run_wafer(replace(config, data=replace(config.data, normal=True)), maps, tmp_path)
     monkeypatch.setattr(wafer_run, "fit_wafer", lambda *_, **__: (tmp_path / "checkpoints" / "1").mkdir(parents=True))
-    monkeypatch.setattr(wafer_run, "evaluate", lambda *_: {"measured": [{}]})
+    rules = {"gap": 0.5, "threshold": 0.5, "thresholds": [0.5, 0.5], "empty": False}
+    monkeypatch.setattr(wafer_run, "evaluate", lambda *_: {"rules": [rules], "measured": [{}]})
     made = run_wafer(config, maps, tmp_path)
     assert run_wafer(config, maps, tmp_path) == made == read_run(tmp_path)[1]
     with pytest.raises(ValueError, match=r"another configuration: steps is 1 there and 2 here. Choose another"):
