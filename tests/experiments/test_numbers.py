@@ -81,7 +81,6 @@ def test_a_number_that_no_run_can_be_made_of_is_refused_at_once(experiment, name
     option, needs = f"--{name.replace('_', '-')}", WITH.get(name, []) if experiment in ("cifar", "imagenet") else []
     with pytest.raises((ValueError, SystemExit)) as error:
         parse(experiment, "", presets, next(iter(presets)), [option, *[str(value)] * count, *needs], configs)
-        print(name, value)
     said = capsys.readouterr().err.splitlines() if error.type is SystemExit else str(error.value).splitlines()
     assert len(said) == 1, said
     assert name.rpartition("_")[2].rstrip("s") in said[0], said
