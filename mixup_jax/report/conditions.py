@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from mixup_jax.config import Config
 from mixup_jax.report.runs import Run
 from mixup_jax.report.statistics import Summary, decimal, paired_difference, summarise
 
@@ -130,18 +131,31 @@ def compare(conditions: Sequence[Condition]) -> list[Comparison]:
 
 def _differ_by_alpha_only(erm: Condition, mixed: Condition) -> bool:
     ignored = ("mixing.alpha", *UNUSED_BY_ERM)
-    return erm.setting == mixed.setting and _without(erm.runs[0], ignored) == _without(mixed.runs[0], ignored)
+    same = erm.setting == mixed.setting and _same_data(erm.runs[0], mixed.runs[0])
+    return same and _without(erm.runs[0], ignored) == _without(mixed.runs[0], ignored)
 
 
 def _without(run: Run, names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: value for name, value in flatten(run.config).items() if name not in SEED_FIELDS + names}
+    return {name: value for name, value in _all_fields(run).items() if name not in SEED_FIELDS + names}
+
+
+def _all_fields(run: Run) -> dict[str, Any]:
+    """Return the configuration of a run; a field that did not exist yet when it was made has its default."""
+    defaults = flatten(asdict(Config()))
+    plain = {name: list(value) if isinstance(value, tuple) else value for name, value in defaults.items()}
+    return plain | flatten(run.config)
+
+
+def _same_data(one: Run, other: Run) -> bool:
+    """Whether two runs on data of one name had the same content, as far as it was stored."""
+    return not (one.data and other.data) or one.data == other.data
 
 
 def _networks(run: Run) -> Any:
     """Return what is equal for runs whose networks are equal bit by bit."""
     if run.result is None or not run.result.params_digest:
         return run.path
-    return run.result.params_digest, repr((*_order(run)[:-1], run.config, run.result.test_error))
+    return run.result.params_digest, repr((*_order(run)[:-1], _all_fields(run), run.result.test_error))
 
 
 def _mergeable(members: list[Run], run: Run) -> bool:
@@ -151,6 +165,7 @@ def _mergeable(members: list[Run], run: Run) -> bool:
         all(member.result is not None for member in (*members, run))
         and all(getattr(first, name) == getattr(run, name) for name in names)
         and _without(first, ()) == _without(run, ())
+        and _same_data(first, run)
         and not any(set(member.seeds) & set(run.seeds) for member in members)
     )
 

@@ -1,5 +1,7 @@
 """Laws of the rows: equal runs over different seeds are one row, and ERM meets the mixup that differs by alpha only."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -81,4 +83,30 @@ def test_an_interval_around_zero_is_said_to_decide_nothing(make_run, tmp_path):
 def test_runs_that_differ_in_more_than_alpha_are_not_compared(make_run, tmp_path, change):
     make_run("erm", alpha=0.0, errors=[5.5])
     make_run("mixup", alpha=1.0, errors=[4.2], **change)
+    assert compare(group(load(tmp_path))) == []
+
+
+def rewrite(folder, edit):
+    """Change the content of a folder's config.json."""
+    path = folder / "config.json"
+    content = json.loads(path.read_text())
+    edit(content)
+    path.write_text(json.dumps(content))
+
+
+def test_a_run_made_before_a_field_existed_is_compared_with_one_that_has_its_default(make_run, tmp_path):
+    make_run("erm", alpha=0.0, errors=[5.5, 5.6])
+    mixup = make_run("mixup", alpha=1.0, errors=[4.2, 4.3])
+    rewrite(mixup, lambda content: content["config"]["mixing"].update(layer="input", alphas=[]))
+    rewrite(mixup, lambda content: content["config"].update(optimizer={"ema": 0.0, "decay_epochs": [100, 150]}))
+    assert len(compare(group(load(tmp_path)))) == 1
+    rewrite(mixup, lambda content: content["config"].update(optimizer={"ema": 0.5}))
+    assert compare(group(load(tmp_path))) == []
+
+
+def test_runs_on_different_data_of_one_name_are_not_compared(make_run, tmp_path):
+    erm, mixup = make_run("erm", alpha=0.0, errors=[5.5]), make_run("mixup", alpha=1.0, errors=[4.2])
+    rewrite(erm, lambda content: content.update(data={"digests": {"test_image": "aa"}}))
+    assert len(compare(group(load(tmp_path)))) == 1  # the other does not say
+    rewrite(mixup, lambda content: content.update(data={"digests": {"test_image": "bb"}}))
     assert compare(group(load(tmp_path))) == []
