@@ -6,7 +6,6 @@ import warnings
 from pathlib import Path
 from typing import Any, NoReturn
 
-import jax
 import numpy as np
 
 from mixup_jax.config import Config
@@ -39,8 +38,8 @@ def fit(
     """Train all seeds of a run in `workdir`, from its newest whole checkpoint if there is one, to the end.
 
     The time to the first step counts from `began` (`time.time`), from now if left out. Returns the measured part of
-    result.json. Raises `Stopped` after a signal, `NotFinite`, `CheckpointError`, and ValueError for settings that do not
-    fit together.
+    result.json. Raises `Stopped` after a signal, `NotFinite`, `CheckpointError`, and ValueError for settings that do
+    not fit together.
     """
     began = time.time() if began is None else began
     setting = make_setting(config, data, workdir, workers=launch.workers)
