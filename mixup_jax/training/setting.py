@@ -94,7 +94,7 @@ class Setting:
 
     def zeros(self) -> Totals:
         """Return empty totals, laid out as the training program returns them."""
-        return jax.tree.map(place, Totals.zeros(len(self.config.lanes)), Totals.layout(self.by_seed.mesh))
+        return jax.tree.map(place, Totals.zeros(len(self.config.lanes)), Totals.layout(self.mesh))
 
 
 def make_setting(

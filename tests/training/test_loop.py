@@ -41,14 +41,14 @@ def whole(tmp_path_factory):
 @pytest.mark.parametrize("moment", ["evaluated", "update"])
 def test_a_run_stopped_by_a_signal_and_started_again_is_the_uninterrupted_run(whole, tmp_path, monkeypatch, moment):
     stops = []
-    for each in (signal.SIGTERM, signal.SIGHUP):
+    for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         with monkeypatch.context() as patch:
             patch.setattr(Bar, moment, lambda *_, number=each: os.kill(os.getpid(), number))
             with pytest.raises(Stopped, match=r"at step \d+ of 15; the same command goes on from there") as stopped:
                 fit(CONFIG, DATA, Launch(), tmp_path)
         assert stopped.value.exit_code == 128 + each
         stops.append(int(str(stopped.value).split()[2]))
-    assert 0 < stops[0] < stops[1] < 15
+    assert 0 < stops[0] < stops[1] < stops[2] < 15
     result = fit(CONFIG, DATA, Launch(), tmp_path)
     assert result["params_digest"] == whole[1]["params_digest"]
     assert result["test_error"] == whole[1]["test_error"]

@@ -71,7 +71,11 @@ def run(processes, devices, command, flags=""):
         )
         for process in range(processes)
     ]
-    outputs = [process.communicate(timeout=400) for process in started]
+    try:
+        outputs = [process.communicate(timeout=1200) for process in started]
+    finally:
+        for process in started:
+            process.kill()
     for process, (_, errors) in zip(started, outputs, strict=True):
         assert process.returncode == 0, errors
     return [out for out, _ in outputs]
