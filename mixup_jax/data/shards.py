@@ -64,15 +64,40 @@ def write(path: Path, photographs: Iterable[Photograph]) -> int:
 
 
 class Shards:
-    """The photographs of several files, by number; it can be sent to other processes."""
+    """The photographs of several files, by number; it can be sent to other processes.
+
+    Raises ValueError, which names the file, for one that is damaged or was cut short.
+    """
 
     def __init__(self, paths: Sequence[Path]):
         import grain  # here: it takes half a second
 
-        self._source: Any = grain.sources.ArrayRecordDataSource([str(path) for path in paths])
+        open_source: Any = grain.sources.ArrayRecordDataSource
+        self._paths = tuple(paths)
+        try:
+            self._source: Any = open_source([str(path) for path in paths])
+        except RuntimeError:  # which does not say in which file
+            for path in paths:
+                try:
+                    open_source([str(path)])
+                except RuntimeError as error:
+                    raise _damaged(path, error) from error
+            raise
 
     def __len__(self) -> int:
         return len(self._source)
 
     def __getitem__(self, index: int) -> Photograph:
-        return unpack(self._source[index])
+        try:
+            return unpack(self._source[index])
+        except (RuntimeError, ValueError) as error:
+            before = 0
+            for path in self._paths:
+                before += len(type(self._source)([str(path)]))
+                if index < before:
+                    raise _damaged(path, error) from error
+            raise
+
+
+def _damaged(path: Path, error: Exception) -> ValueError:
+    return ValueError(f"{path} is damaged or was cut short ({error}); the command that prepared it repairs it")
