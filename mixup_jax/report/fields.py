@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +36,45 @@ def parse_json(content: str) -> dict[str, Any]:
     return value
 
 
+def read_bytes(path: Path, largest: int = 256 * 1024**2) -> bytes:
+    """Read an ordinary file of at most `largest` bytes; anything else, such as a pipe or a device, is malformed."""
+    try:
+        if not path.is_file():
+            raise Malformed("no ordinary file" if path.exists() else "not readable: No such file or directory")
+        with path.open("rb") as file:
+            content = file.read(largest + 1)
+    except OSError as error:
+        raise Malformed(f"not readable: {error.strerror}") from None
+    if len(content) > largest:
+        raise Malformed(f"larger than {largest // 1024**2} MiB")
+    return content
+
+
 def read_text(path: Path) -> str:
     """Read a UTF-8 file; an unreadable one is malformed, like any other."""
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise Malformed(f"not readable: {getattr(error, 'strerror', None) or 'not UTF-8'}") from None
+        return read_bytes(path).decode()
+    except UnicodeDecodeError:
+        raise Malformed("not readable: not UTF-8") from None
+
+
+def folders_below(path: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Yield each folder at or below `path` once with the names of its files, in order; links are followed.
+
+    A link to a folder that contains `path` is not: it leads out of what was asked for. Nothing is looked for inside a
+    run, a folder that holds a config.json.
+    """
+    seen, start = set(), path.resolve()
+    for folder, subfolders, files in os.walk(path, followlinks=True):
+        real = Path(folder).resolve()
+        if real in seen or (start != real and start.is_relative_to(real)):
+            subfolders.clear()
+            continue
+        seen.add(real)
+        yield Path(folder), files
+        if "config.json" in files:
+            subfolders.clear()
+        subfolders.sort()
 
 
 def text(value: Any) -> str:
