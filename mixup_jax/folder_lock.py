@@ -4,11 +4,22 @@ import contextlib
 import errno
 import fcntl
 import os
+import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
+
+
+def has_locks(folder: Path) -> bool:
+    """Whether files of a folder, which must be there, can be locked."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            return error.errno not in WITHOUT_LOCKS
+    return True
 
 
 @contextlib.contextmanager
