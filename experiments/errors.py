@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import io
+import logging
 import os
 import re
 import signal
@@ -55,6 +56,23 @@ def call(main: Callable[..., None], *, prog: str) -> None:
 
 
 @contextlib.contextmanager
+def data_told() -> Iterator[None]:
+    """Print on stderr what is understood of data, passed over and converted; one process of several does."""
+    log, handler = logging.getLogger("mixup_jax.data"), logging.StreamHandler()
+    mesh = sys.modules.get("mixup_jax.training.mesh")  # what trains has it
+    handler.addFilter(lambda record: mesh is None or mesh.is_writer())
+    before = log.level, log.propagate
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False  # libraries configure the root logger
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.level, log.propagate = before
+
+
+@contextlib.contextmanager
 def one_line_errors() -> Iterator[None]:
     """Turn errors that the person at the keyboard can mend into one line on stderr.
 
@@ -63,10 +81,12 @@ def one_line_errors() -> Iterator[None]:
     """
     warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
     if os.environ.get("MIXUP_JAX_TRACEBACK"):
-        yield
+        with data_told():
+            yield
         return
     try:
-        yield
+        with data_told():
+            yield
     except Stopped as stop:
         fail(str(stop), code=stop.exit_code, label="stopped")
     except RunEnded as error:

@@ -59,9 +59,9 @@ def main(
     import soundfile  # here, for only speech needs it
 
     known = variants()
-    if not 1 <= voices <= len(known) or utterances < 1:
+    if not 1 <= voices <= len(known) or not 1 <= utterances <= 1000:
         raise ValueError(
-            f"voices must be between 1 and {len(known)}, utterances at least 1; got {voices}, {utterances}."
+            f"voices must be between 1 and {len(known)}, utterances between 1 and 1000; got {voices}, {utterances}."
         )
     if path.exists():
         raise ValueError(f"{path} is there already; choose another folder.")

@@ -1,9 +1,11 @@
 """Losses against mixed labels from the labels themselves: no soft target is ever made.
 
-Both losses are linear in the target, so that ``loss(target_a * lam + target_b * (1 - lam))`` is
-``lam * loss(target_a) + (1 - lam) * loss(target_b)`` (the released code's two-label form).
+Losses that are linear in the target are, as in the released code, ``lam * loss(target_a) + (1 - lam) * loss(target_b)``
+where the target is ``lam * target_a + (1 - lam) * target_b``. `mixed_loss` takes this form as the definition for any
+other loss (CTC, sequences, boxes). An example whose weight is exactly 0 has no part in a loss, whatever it holds.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -11,70 +13,165 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from mixup_jax.mixing import Mix, describe, mix, take_partner
+from mixup_jax.mixing import Mix, blend, checked, describe, on_any_mesh, take_partner, widened
 
 
-def mixed_cross_entropy(logits: ArrayLike, labels: ArrayLike, plan: Mix, other: ArrayLike | None = None) -> Array:
+def mixed_cross_entropy(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    plan: Mix,
+    other: ArrayLike | None = None,
+    *,
+    where: ArrayLike | None = None,
+) -> Array:
     """Softmax cross-entropy against mixed labels, from integer class ids: (batch,) float.
 
     ``lam * CE(logits, labels) + (1 - lam) * CE(logits, labels[partner])``, which equals the cross-entropy with the soft
     target ``mix(plan, one_hot(labels))``. `logits` is float (batch, classes), `labels` integer (batch,), `other` the
     labels of the partners where they come from another batch. Half-precision logits are summed up in float32.
 
-    Raises TypeError when `labels` are not integers, ValueError when the lengths differ.
+    An id that is no class, such as -1, adds nothing, as its one-hot row of zeros would not. `where`, bool (batch,), is
+    False for the labels to ignore, in their own loss and in those of their partners.
+
+    Raises TypeError when `labels` are not integers or `where` is not bool, ValueError when the lengths differ.
 
     >>> plan = Mix(lam=jnp.array([1.0, 0.5]), partner=jnp.array([1, 0]))
     >>> loss = mixed_cross_entropy(jnp.zeros((2, 10)), jnp.array([3, 7]), plan)
     >>> bool(jnp.allclose(loss, jnp.log(10)))
     True
     """
-    logits, own, partner = _check(logits, labels, plan, other)
+    logits, both, plan = _check(logits, labels, plan, other, where)
+
     logits -= jax.lax.stop_gradient(jnp.max(logits, axis=1, keepdims=True))  # the sum of large logits would round
-    return jax.nn.logsumexp(logits, axis=1) - _mean_logit(logits, own, partner, plan)
+    total = jax.nn.logsumexp(logits, axis=1)
+
+    def loss(ids: Array, counted: Array) -> Array:
+        logit, known = _logit(logits, ids)
+        return jnp.where(known & counted, total - logit, 0)
+
+    return _blend(plan, [loss(*labels) for labels in both])
 
 
 def mixed_sigmoid_cross_entropy(
-    logits: ArrayLike, labels: ArrayLike, plan: Mix, other: ArrayLike | None = None
+    logits: ArrayLike,
+    labels: ArrayLike,
+    plan: Mix,
+    other: ArrayLike | None = None,
+    *,
+    where: ArrayLike | None = None,
 ) -> Array:
     """Sum over classes of the sigmoid cross-entropy against mixed labels: (batch,) float.
 
     `labels` are integer class ids (batch,) or, for several labels an example, float multi-hot (batch, classes), mixed
-    linearly; for their union see `mixup_jax.methods.union`. Otherwise as `mixed_cross_entropy`.
+    linearly; for their union see `mixup_jax.methods.union`. An id that is no class means none of the classes, as a
+    row of zeros does; `where` leaves an example's labels out altogether. Otherwise as `mixed_cross_entropy`.
 
     >>> plan = Mix(lam=jnp.array([1.0, 0.5]), partner=jnp.array([1, 0]))
     >>> loss = mixed_sigmoid_cross_entropy(jnp.zeros((2, 10)), jnp.array([3, 7]), plan)
     >>> bool(jnp.allclose(loss, 10 * jnp.log(2)))
     True
     """
-    if jnp.ndim(labels) == 2:
-        target = mix(plan, labels, other)
-        logits = jnp.asarray(logits).astype(jnp.promote_types(jnp.asarray(logits).dtype, jnp.float32))
-        if logits.shape != target.shape:
-            raise ValueError(f"logits and labels must have the same shape, got {logits.shape} and {target.shape}.")
-        return jnp.sum(jax.nn.softplus(logits) - target * logits, axis=1)
-    logits, own, partner = _check(logits, labels, plan, other)
-    return jnp.sum(jax.nn.softplus(logits), axis=1) - _mean_logit(logits, own, partner, plan)
+    logits, both, plan = _check(logits, labels, plan, other, where, multi_hot=True)
+    total = jnp.sum(jax.nn.softplus(logits), axis=1)
+
+    def loss(labels: Array, counted: Array) -> Array:
+        if labels.ndim == 2:
+            logit = jnp.sum(labels.astype(logits.dtype) * logits, axis=1)
+        else:
+            logit, known = _logit(logits, labels)
+            logit = jnp.where(known, logit, 0)
+        return jnp.where(counted, total - logit, 0)
+
+    return _blend(plan, [loss(*labels) for labels in both])
 
 
-def _mean_logit(logits: Array, own: Array, partner: Array, plan: Mix) -> Array:
-    both = jnp.take_along_axis(logits, jnp.stack([own, partner], axis=1), axis=1)
-    own_part = jnp.where(plan.lam > 0, plan.lam * both[:, 0], 0.0)  # 0 * -inf of a class that is masked out
-    return own_part + jnp.where(plan.lam < 1, (1 - plan.lam) * both[:, 1], 0.0)
+def mixed_loss(loss: Callable[[Any], Array], labels: Any, plan: Mix, other: Any = None) -> Array:
+    """Return ``lam * loss(labels) + (1 - lam) * loss(labels[partner])`` for any loss, one number an example: (batch,).
+
+    `loss` takes labels and returns float (batch,) or (batch, ...), and knows the results of the network for the mixed
+    batch. `labels` is an array (batch, ...) of any dtype or a tree of such, token ids with their padding for one;
+    `other`, a tree like it, is where the partners' labels are, as in `mix`.
+
+    Where a parent has exactly no weight, the labels of the other one are given in its place, so that a loss which is
+    infinite for it (a transcript longer than its audio) spoils neither the sum nor the gradient; there the derivative
+    by lambda is 0.
+
+    Raises TypeError for a loss that is no function, ValueError for labels or losses that do not fit the plan.
+
+    >>> plan = Mix(lam=jnp.array([1.0, 0.75]), partner=jnp.array([1, 0]))
+    >>> mixed_loss(lambda label: (jnp.array([1.0, 2.0]) - label) ** 2, jnp.array([1.0, 4.0]), plan).tolist()
+    [0.0, 3.25]
+    """
+    if not callable(loss):
+        raise TypeError(f"loss must be a function of the labels, got {describe(loss)}: mixed_loss(loss, labels, plan).")
+    plan = checked(plan)
+
+    def parents(leaf: Any, others: Any) -> tuple[Array, Array]:
+        leaf, others = jnp.asarray(leaf), jnp.asarray(others)
+        if leaf.shape[:1] != plan.lam.shape:
+            raise ValueError(f"labels are {describe(leaf)}; the plan mixes a batch of {plan.lam.shape[0]}.")
+        if others.shape[1:] != leaf.shape[1:] or others.dtype != leaf.dtype:
+            raise ValueError(f"labels are {describe(leaf)}, but those of the partners are {describe(others)}.")
+
+        def choose(plan: Mix, own: Array, others: Array) -> tuple[Array, Array]:
+            partner, lam = take_partner(plan, others), plan.lam.reshape(-1, *[1] * (own.ndim - 1))
+            return jnp.where(lam > 0, own, partner), jnp.where(lam < 1, partner, own)
+
+        return on_any_mesh(choose, leaf)(plan, leaf, others)
+
+    pairs = jax.tree.map(parents, labels, labels if other is None else other)
+    losses = [loss(labels) for labels in jax.tree.transpose(jax.tree.structure(labels), None, pairs)]
+    for each in losses:
+        if each.shape[:1] != plan.lam.shape:
+            raise ValueError(f"loss must return one number an example, (batch,), got {describe(each)}.")
+    return _blend(plan, losses)
 
 
-def _check(logits: Any, labels: Any, plan: Mix, other: Any) -> tuple[Array, Array, Array]:
-    """Return logits of at least 32 bits, and the class ids of both parents."""
+def _blend(plan: Mix, losses: list[Array]) -> Array:
+    own, partner = losses
+    lam = plan.lam.astype(own.dtype).reshape(-1, *[1] * (own.ndim - 1))
+    return blend(lam, own, partner)
+
+
+def _logit(logits: Array, ids: Array) -> tuple[Array, Array]:
+    """Return the logit of each example's class, and whether there is one: 0 and False for an id that is no class."""
+    ids = ids if ids.dtype.itemsize >= 4 else ids.astype(jnp.int32)
+    known = (ids >= 0) & (ids < logits.shape[1])
+    # a sum rather than a gather: XLA fuses it, and divides it among devices without a word from us
+    chosen = jnp.arange(logits.shape[1], dtype=jnp.int32)[None] == ids.astype(jnp.int32)[:, None]
+    return jnp.sum(jnp.where(chosen, logits, 0), axis=1), known
+
+
+def _check(
+    logits: Any, labels: Any, plan: Mix, other: Any, where: Any, multi_hot: bool = False
+) -> tuple[Array, list[tuple[Array, Array]], Mix]:
+    """Return logits of at least 32 bits; labels and whether they count, of both parents; and the plan."""
+    plan = checked(plan)
     logits, labels = jnp.asarray(logits), jnp.asarray(labels)
     others = labels if other is None else jnp.asarray(other)
+    multi_hot = multi_hot and labels.ndim == 2
     for name, ids in (("labels", labels), ("other", others)):
-        if not jnp.issubdtype(ids.dtype, jnp.integer):
+        if multi_hot and not jnp.issubdtype(ids.dtype, jnp.floating):
+            raise TypeError(f"{name} must be float, got {describe(ids)}; multi-hot labels: labels.astype(jnp.float32).")
+        if not multi_hot and not jnp.issubdtype(ids.dtype, jnp.integer):
             raise TypeError(
                 f"{name} must be integer class ids, got {describe(ids)}; for soft labels mix them yourself."
             )
-    if labels.shape != plan.lam.shape or logits.ndim != 2 or logits.shape[:1] != labels.shape or others.ndim != 1:
+    expected = logits.shape if multi_hot else logits.shape[:1]
+    if logits.ndim != 2 or labels.shape != expected or labels.shape[:1] != plan.lam.shape:
         raise ValueError(
-            f"logits (batch, classes), labels (batch,) and the plan must agree, "
+            f"logits (batch, classes), labels (batch,){' or like the logits' * multi_hot} and the plan must agree, "
             f"got {logits.shape}, {labels.shape} and a plan for {plan.lam.shape[0]}."
         )
-    logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
-    return logits, labels, take_partner(plan, others)
+    if others.shape[1:] != labels.shape[1:] or others.ndim != labels.ndim:
+        raise ValueError(f"other must be labels like {describe(labels)} of any length, got {describe(others)}.")
+    counted = jnp.ones(len(labels), bool) if where is None else jnp.asarray(where)
+    if counted.dtype != bool:
+        raise TypeError(f"where must be bool (batch,), False for labels to ignore, got {describe(counted)}.")
+    if counted.shape != plan.lam.shape:
+        raise ValueError(f"where must be bool {plan.lam.shape}, got {describe(counted)}.")
+    if where is not None and other is not None:
+        raise ValueError("where says which labels count, not which of other: give those to ignore an id of -1.")
+    floating = logits.dtype if jnp.issubdtype(logits.dtype, jnp.inexact) else jnp.float32
+    both = [(labels, counted), (take_partner(plan, others), take_partner(plan, counted) if other is None else counted)]
+    return logits.astype(widened(floating)), both, plan

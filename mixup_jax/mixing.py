@@ -7,6 +7,8 @@ logged, replayed and tested; `draw` makes one, `mix` applies it to any pytree of
 that came after mixup (`mixup_jax.methods`) draw plans of the same type.
 """
 
+import operator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,23 +17,27 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.core import Tracer
-from jax.typing import ArrayLike
+from jax.custom_derivatives import SymbolicZero
+from jax.sharding import PartitionSpec as P
+from jax.typing import ArrayLike, DTypeLike
 
 PER = ("batch", "example")
 PARTNERS = ("permutation", "derangement", "roll", "flip")
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=("lam", "partner", "mask"), meta_fields=("block", "resized"))
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mix:
-    """A mixing plan for a batch.
+    """A mixing plan for a batch. Two plans are equal where all that they hold is; a plan has no hash.
 
-    `lam`: float32 (batch,), in [0, 1], the weight that each example keeps of itself.
+    `lam`: float32 (batch,), in [0, 1], the weight that each example keeps of itself. Beyond these an error where it can
+    be seen; where it is traced, it counts as 0 or 1.
     `partner`: int32 (batch,), the index in the batch of the example that each is mixed with.
     `block`: partners stay within runs of this many consecutive examples; None is the whole batch. A plan made by hand
     must keep that promise: `mix` looks for partners in the run only.
-    `mask`: (batch, height, width) or other positions, what each position keeps of itself: bool (pasting, as in CutMix)
-    or float32. Leaves with these positions (batch, height, width, ...) follow the mask, all others `lam`, its mean.
+    `mask`: (batch, height, width) or other positions, one axis or more: what each position keeps of itself, bool
+    (pasting, as in CutMix) or float32. Leaves with these positions (batch, height, width, ...) follow the mask, all
+    others `lam`, its mean.
     `resized`: the mask stands for the whole partner, shrunk; only `mixup_jax.methods.paste_resized` can carry that out.
     """
 
@@ -40,6 +46,14 @@ class Mix:
     block: int | None = None
     mask: Array | None = None
     resized: bool = False
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mix):
+            return NotImplemented
+        (own, structure), (others, other_structure) = jax.tree.flatten(self), jax.tree.flatten(other)
+        return structure == other_structure and all(map(jnp.array_equal, own, others))
+
+    __hash__ = None  # pyright: ignore[reportAssignmentType]
 
 
 def draw(
@@ -60,14 +74,15 @@ def draw(
     (batch,). `block` restricts partners to runs of `block` consecutive examples, so that no example crosses a device
     that holds whole runs; partners given as integers must keep to them.
 
-    Raises ValueError for an empty batch, a negative, infinite or NaN alpha, an unknown `per` or `partner`, a `block`
-    that does not divide `size`, or a derangement of one example.
+    Raises TypeError for a size that is no integer or an alpha that is no number, ValueError for an empty batch, a
+    negative, infinite or NaN alpha, an unknown `per` or `partner`, a `block` that does not divide `size`, or a
+    derangement of one example.
 
     >>> plan = draw(jax.random.key(0), 6, alpha=1.0, partner="roll", block=3)
     >>> plan.partner.tolist()
     [2, 0, 1, 5, 3, 4]
     """
-    block_size = _check_plan(size, alpha, per, partner, block)
+    size, block_size = _check_options(size, alpha, per, partner, block)
     rng_lam, rng_partner = jax.random.split(rng)
     lam = _draw_lam(rng_lam, alpha, () if per == "batch" else (size,))
     if not isinstance(partner, str):
@@ -93,17 +108,23 @@ def mix(plan: Mix, tree: Any, other: Any = None) -> Any:
     like `tree`, is where the partners are: a second batch, or a whole data set; its leaves may have another length (an
     index beyond it means its last example, as everywhere in JAX).
 
+    The derivatives are those of eq. 1, by lambda too: ``a - a[partner]``.
+
     Raises TypeError for integer or boolean leaves (one-hot class ids, or use `mixed_cross_entropy`; convert images),
-    ValueError for a leaf whose first axis is not the plan's, or that does not fit its partners, and for images with a
-    plan of ResizeMix.
+    ValueError for a leaf whose first axis is not the plan's, or that does not fit its partners, for a list of as many
+    arrays as there are examples, for a leaf (batch, n) with a mask (batch, n), whose n may be positions or classes, and
+    for images with a plan of ResizeMix.
 
     >>> plan = Mix(lam=jnp.array([1.0, 0.75]), partner=jnp.array([1, 0]))
     >>> mix(plan, {"x": jnp.array([[8.0], [4.0]])})
     {'x': Array([[8.], [5.]], dtype=float32)}
     """
+    plan = checked(plan)
+    refuse_lists(tree, plan.lam.shape[0])
 
     def mix_leaf(path: Any, leaf: Any, others: Any) -> Array:
-        return _mix_leaf(plan, jnp.asarray(leaf), jnp.asarray(others), jax.tree_util.keystr(path))
+        leaf, others = jnp.asarray(leaf), jnp.asarray(others)
+        return on_any_mesh(partial(_mix_leaf, jax.tree_util.keystr(path)), leaf)(plan, leaf, others)
 
     return jax.tree_util.tree_map_with_path(mix_leaf, tree, tree if other is None else other)
 
@@ -114,6 +135,7 @@ def mixup(
     y: Any,
     alpha: ArrayLike,
     *,
+    other: tuple[Any, Any] | None = None,
     per: str = "batch",
     partner: str | ArrayLike = "permutation",
     block: int | None = None,
@@ -121,17 +143,16 @@ def mixup(
     """Mix a batch with itself: ``mix(draw(rng, len(x), alpha), (x, y))`` (paper, figure 1a).
 
     `x` and `y` are floating-point arrays (batch, ...) or pytrees of them, `y` soft labels such as one-hot (batch,
-    classes). Options and errors are those of `draw` and `mix`; also ValueError for x and y of different length.
+    classes). `other` is another (x, y) where the partners are: a second batch of the same length or, with `partner`
+    integers, a data set. Options and errors are those of `draw` and `mix`; also ValueError for x and y, or a batch and
+    the other, of different length.
 
     >>> x, y = mixup(jax.random.key(0), jnp.eye(4), jnp.eye(4), alpha=1.0)
     >>> bool(jnp.allclose(y.sum(axis=1), 1.0))
     True
     """
-    size = _length("x", x)
-    if _length("y", y) != size:
-        raise ValueError(f"x and y must have the same length, got {size} and {_length('y', y)}.")
-    _refuse_class_ids(y)
-    return mix(draw(rng, size, alpha, per=per, partner=partner, block=block), (x, y))
+    size = check_batch(x, y, other, partner)
+    return mix(draw(rng, size, alpha, per=per, partner=partner, block=block), (x, y), other)
 
 
 def _draw_lam(rng: Array, alpha: ArrayLike, shape: tuple[int, ...]) -> Array:
@@ -145,27 +166,60 @@ def _draw_lam(rng: Array, alpha: ArrayLike, shape: tuple[int, ...]) -> Array:
 def take_partner(plan: Mix, leaf: Array) -> Array:
     """Return ``leaf[partner]``; with a block, as reshape and vmap, which the compiler keeps on each device."""
     if plan.block is None:
-        return leaf[plan.partner]
-    if leaf.shape[0] != plan.lam.shape[0]:
-        raise ValueError(
-            f"partners are {describe(leaf)}; with a block there must be {plan.lam.shape[0]}, as in the plan."
-        )
-    runs = leaf.reshape(-1, plan.block, *leaf.shape[1:])
-    partner = (plan.partner % plan.block).reshape(-1, plan.block)
-    return jax.vmap(lambda run, index: run[index])(runs, partner).reshape(leaf.shape)
+        return on_any_mesh(lambda leaf, partner: leaf[partner], leaf)(leaf, plan.partner)
+    size, block = plan.lam.shape[0], plan.block
+    if leaf.shape[0] != size:
+        raise ValueError(f"partners are {describe(leaf)}; with a block there must be {size}, as in the plan.")
+
+    def take(leaf: Array, partner: Array) -> Array:
+        runs = leaf.reshape(-1, block, *leaf.shape[1:])
+        return jax.vmap(lambda run, index: run[index])(runs, (partner % block).reshape(-1, block)).reshape(leaf.shape)
+
+    return on_any_mesh(take, leaf)(leaf, plan.partner)
 
 
-def _mix_leaf(plan: Mix, leaf: Array, others: Array, name: str) -> Array:
-    share = plan.lam
-    if plan.mask is not None and leaf.shape[1 : plan.mask.ndim] == plan.mask.shape[1:]:
-        share = plan.mask
-        if plan.resized:
-            raise ValueError(f"plan is one of draw_resizemix: use paste_resized for leaf{name}, {describe(leaf)}.")
-    elif plan.mask is not None and leaf.shape[2 : plan.mask.ndim + 1] == plan.mask.shape[1:]:
-        raise ValueError(
-            f"leaf{name} is {describe(leaf)}, but the plan's mask is {plan.mask.shape}: its positions must follow the "
-            "batch axis; move channels last, jnp.moveaxis(x, 1, -1)."
-        )
+def on_any_mesh(function: Callable[..., Any], like: Array, ndim: int | None = None) -> Callable[..., Any]:
+    """Let a function gather on Explicit axes too; its result is divided as the first `ndim` axes of `like` are."""
+    sharding = jax.typeof(like).sharding
+    if not sharding.mesh.explicit_axes:
+        return function
+    return jax.sharding.auto_axes(function, out_sharding=sharding.update(spec=P(*sharding.spec[:ndim])))
+
+
+@jax.custom_jvp
+def blend(share: Array, own: Array, partner: Array) -> Array:
+    """Return ``share * own + (1 - share) * partner`` with one product.
+
+    Of two, compilers fuse now the one and now the other with the sum, and the last bit would depend on the program
+    around, on the number of devices for one. What has no share has no part in it, not even as 0 * inf.
+    """
+    near, far = jnp.where(share >= 0.5, own, partner), jnp.where(share >= 0.5, partner, own)
+    share = jnp.minimum(share, 1 - share)
+    base = jnp.where(jnp.isfinite(near), near, 0)  # inf - inf: an infinite parent stays as it is
+    scale = jnp.where(jnp.isfinite(far - base), 1.0, 0.5)  # 3e38 and -3e38 are further apart than a number can be
+    change = jnp.where(share > 0, scale * far - scale * base, 0)
+    return near + (share / scale).astype(far.dtype) * change
+
+
+@partial(blend.defjvp, symbolic_zeros=True)
+def _derivative_of_blend(primals: Any, tangents: Any) -> tuple[Array, Array]:
+    """Differentiate the equation rather than the code: at 0, 1/2 and 1 the code turns from one parent to the other."""
+    share, own, partner = primals
+    difference = jnp.where(jnp.isfinite(own) & jnp.isfinite(partner), own - partner, 0)  # inf stays inf
+    derivative = jnp.zeros_like(own)
+    for tangent, factor in zip(tangents, (difference, share, 1 - share), strict=True):
+        if not isinstance(tangent, SymbolicZero):
+            derivative += factor.astype(own.dtype) * tangent.astype(own.dtype)
+    return blend(share, own, partner), derivative
+
+
+def widened(dtype: DTypeLike) -> DTypeLike:
+    """Return the dtype to compute in: at least 32 bits."""
+    return dtype if jnp.dtype(dtype).itemsize >= 4 else jnp.float32
+
+
+def _mix_leaf(name: str, plan: Mix, leaf: Array, others: Array) -> Array:
+    share = _share(plan, leaf, name)
     pasted = share.dtype == bool
     if not pasted and not jnp.issubdtype(leaf.dtype, jnp.inexact):
         raise TypeError(
@@ -180,18 +234,85 @@ def _mix_leaf(plan: Mix, leaf: Array, others: Array, name: str) -> Array:
     partner = take_partner(plan, others)
     if pasted:
         return jnp.where(share, leaf, partner)
-    # lam * own + (1 - lam) * partner, with one product: of two, compilers fuse now the one and now the other with the
-    # sum, and the last bit would depend on the program around, on the number of devices for one.
-    dtype = jnp.promote_types(leaf.dtype, jnp.float32)
-    own, partner = leaf.astype(dtype), partner.astype(dtype)
-    near, far = jnp.where(share >= 0.5, own, partner), jnp.where(share >= 0.5, partner, own)
-    share = jnp.minimum(share, 1 - share).astype(dtype)
-    change = jnp.where(share > 0, far - near, 0.0)  # of what is not taken, inf and NaN must not get in as 0 * inf
-    return (near + share * change).astype(leaf.dtype)
+    own, partner = leaf.astype(widened(leaf.dtype)), partner.astype(widened(leaf.dtype))
+    share = share.astype(jnp.finfo(own.dtype).dtype)
+    return blend(share, own, partner).astype(leaf.dtype)
 
 
-def _check_plan(size: int, alpha: ArrayLike, per: str, partner: str | ArrayLike, block: int | None) -> int:
-    """Raise what can be seen at trace time; return the number of examples a block holds."""
+def _share(plan: Mix, leaf: Array, name: str) -> Array:
+    """Return what a leaf follows, the mask or lambda."""
+    mask = plan.mask
+    if mask is None:
+        return plan.lam
+    if leaf.shape[1 : mask.ndim] == mask.shape[1:]:
+        if plan.resized:
+            raise ValueError(f"plan is one of draw_resizemix: use paste_resized for leaf{name}, {describe(leaf)}.")
+        if mask.ndim == leaf.ndim == 2:
+            raise ValueError(
+                f"leaf{name} is {describe(leaf)}, as the plan's mask is: are these positions or classes? Give "
+                "positions a last axis, x[..., None]; mix labels with dataclasses.replace(plan, mask=None)."
+            )
+        return mask
+    if leaf.shape[2 : mask.ndim + 1] == mask.shape[1:]:
+        raise ValueError(
+            f"leaf{name} is {describe(leaf)}, but the plan's mask is {mask.shape}: its positions must follow the "
+            "batch axis; move channels last, jnp.moveaxis(x, 1, -1)."
+        )
+    return plan.lam
+
+
+def checked(plan: Mix) -> Mix:
+    """Return the plan with arrays for what it holds; raise what is wrong with one made by hand."""
+    if not isinstance(plan, Mix):
+        raise TypeError(
+            f"plan must be a Mix, got {describe(plan)}; the order is mix(plan, tree), union(plan, y), "
+            "mixed_cross_entropy(logits, labels, plan)."
+        )
+    with jax.ensure_compile_time_eval():
+        plan = jax.tree.map(jnp.asarray, plan, is_leaf=lambda node: isinstance(node, list))
+    size = plan.lam.shape
+    if len(size) != 1 or plan.partner.shape != size or not jnp.issubdtype(plan.partner.dtype, jnp.integer):
+        raise ValueError(
+            f"plan must hold lam (batch,) and integer partner (batch,), got {describe(plan.lam)} and "
+            f"{describe(plan.partner)}; one lambda for all is jnp.full(batch, 0.5)."
+        )
+    if plan.mask is not None and plan.mask.shape[:1] != size:
+        raise ValueError(f"plan's mask must be (batch, ...) for a batch of {size[0]}, got {describe(plan.mask)}.")
+    for name, share in (("lam", plan.lam), ("mask", plan.mask)):
+        if isinstance(share, Array) and not isinstance(share, Tracer) and share.is_fully_addressable and share.size:
+            least, most = (float(limit) for limit in (jax.device_get(share).min(), jax.device_get(share).max()))
+            if not 0 <= least <= most <= 1:
+                raise ValueError(f"plan's {name} must be in [0, 1], got values from {least} to {most}.")
+    return plan
+
+
+def check_batch(x: Any, y: Any, other: tuple[Any, Any] | None, partner: str | ArrayLike) -> int:
+    """Return the length of x, which y must have and, unless partners are given by number, the other batch."""
+    size = _length("x", x)
+    for name, tree in (("y", y), ("other", other if isinstance(partner, str) else None)):
+        if (name == "y" or tree is not None) and _length(name, tree) != size:
+            raise ValueError(f"x and {name} must have the same length, got {size} and {_length(name, tree)}.")
+    return size
+
+
+def refuse_lists(tree: Any, size: int) -> None:
+    """Raise ValueError for a list of arrays that may be the examples of a batch of `size`, rather than its leaves."""
+    for node in jax.tree.leaves(tree, is_leaf=lambda node: isinstance(node, list)):
+        if isinstance(node, list) and len(node) == size and len({jnp.shape(each) for each in node}) == 1:
+            raise ValueError(
+                f"a list of {size} arrays of one shape, {jnp.shape(node[0])}, may be a batch of {size}: jnp.stack it; "
+                "if each of them is a batch, make it a tuple."
+            )
+
+
+def _check_options(
+    size: int, alpha: ArrayLike, per: str, partner: str | ArrayLike, block: int | None
+) -> tuple[int, int]:
+    """Raise what can be seen at trace time; return the number of examples in the batch and in a block."""
+    for name, count in (("size", size), ("block", size if block is None else block)):
+        if getattr(count, "shape", ()) != () or not hasattr(count, "__index__"):
+            raise TypeError(f"{name} must be a number of examples, got {describe(count)}: draw(rng, len(x), alpha).")
+    size = operator.index(size)
     if size < 1:
         raise ValueError(f"size must be at least 1, got {size}: an empty batch cannot be mixed.")
     if per not in PER:
@@ -202,11 +323,15 @@ def _check_plan(size: int, alpha: ArrayLike, per: str, partner: str | ArrayLike,
             raise ValueError(f"partner must be integers of shape ({size},), got {describe(partner)}.")
         if block and size % block == 0 and not isinstance(given, Tracer):
             with jax.ensure_compile_time_eval():
-                leaving = bool(jnp.any(jnp.asarray(given) // block != jnp.arange(size) // block))
+                run = jnp.asarray(given).astype(jnp.int32) // block
+                leaving = bool(jnp.any(run != jnp.arange(size, dtype=jnp.int32) // block))
             if leaving:
                 raise ValueError(f"partner must keep to the runs of {block} examples that block asks for.")
     elif partner not in PARTNERS:
         raise ValueError(f"partner must be one of {', '.join(PARTNERS)}, got {partner!r}.")
+    kind = getattr(alpha, "dtype", type(alpha))
+    if kind not in (int, float) and not (jnp.issubdtype(kind, jnp.integer) or jnp.issubdtype(kind, jnp.floating)):
+        raise TypeError(f"alpha must be a number, got {alpha!r}.")
     if jnp.ndim(alpha) != 0:
         raise ValueError(f"alpha must be a scalar, got shape {jnp.shape(alpha)}; vmap over several values.")
     if not isinstance(alpha, Tracer) and not 0 <= float(alpha) < float("inf"):  # pyright: ignore[reportArgumentType]
@@ -216,30 +341,18 @@ def _check_plan(size: int, alpha: ArrayLike, per: str, partner: str | ArrayLike,
         raise ValueError(f"block must divide the batch, got block {block} and a batch of {size}.")
     if isinstance(partner, str) and partner == "derangement" and block_size < 2:
         raise ValueError(f"partner 'derangement' needs at least 2 examples to choose from, got {block_size}.")
-    return block_size
+    return size, block_size
 
 
 def _length(name: str, tree: Any) -> int:
-    leaves = [jnp.shape(leaf) for leaf in jax.tree.leaves(tree)]
-    if not leaves or any(shape == () for shape in leaves):
-        raise ValueError(f"{name} must hold arrays with a batch axis, got {jax.tree.map(jnp.shape, tree)}.")
-    if leaves[0][0] == 0:
-        raise ValueError(f"{name} is an empty batch, got shape {leaves[0]}.")
-    return leaves[0][0]
+    shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(tree)]
+    if not shapes or () in shapes or 0 in shapes[0][:1]:
+        raise ValueError(f"{name} must hold arrays with a batch axis, which is not empty, got shapes {shapes}.")
+    return shapes[0][0]
 
 
-def _refuse_class_ids(y: Any) -> None:
-    for leaf in map(jnp.asarray, jax.tree.leaves(y)):
-        if jnp.issubdtype(leaf.dtype, jnp.integer):
-            if leaf.ndim > 1:
-                raise TypeError(
-                    f"y holds integers ({describe(leaf)}); convert multi-hot labels: y.astype(jnp.float32)."
-                )
-            raise TypeError(
-                f"y holds integer class ids ({describe(leaf)}); mixup needs soft labels of shape ({leaf.shape[0]}, "
-                "classes): jax.nn.one_hot(y, classes), or keep ids and use mixed_cross_entropy."
-            )
-
-
-def describe(leaf: Array) -> str:
-    return f"{leaf.dtype}[{','.join(map(str, leaf.shape))}]"
+def describe(value: Any) -> str:
+    """Say what an argument is, in an error: ``float32[8,10]``, or its type."""
+    if not hasattr(value, "shape") or not hasattr(value, "dtype"):
+        return type(value).__name__
+    return f"{value.dtype}[{','.join(map(str, value.shape))}]"

@@ -140,7 +140,7 @@ def test_a_discriminator_sees_real_mixed_with_generated_and_lambda_is_its_label(
 def test_lambda_is_the_share_that_an_example_keeps_of_itself(plan, pasted):
     @jax.jit
     def carry_out(plan, tree):
-        plan = paste(plan, box_at(jnp.array([2]), jnp.array([1]), plan.lam, (6, 5))) if pasted else plan
+        plan = paste(plan, box_at((jnp.array([2]), jnp.array([1])), plan.lam, (6, 5))) if pasted else plan
         return plan.lam, mix(plan, tree)
 
     white = np.zeros((4, 6, 5), np.float32)

@@ -13,6 +13,7 @@ from mixup_jax.data.imagenet import CLASSES, MANIFEST, TRAIN, VALIDATION, class_
 from mixup_jax.data.imagenet_tars import Span
 from mixup_jax.data.imagenet_workers import each_done, sole_owner
 from mixup_jax.data.shards import Photograph
+from mixup_jax.json_files import read_object
 
 SOURCE = "source.json"
 CLASSES_A_FILE, IMAGES_A_FILE = 10, 1000
@@ -82,7 +83,7 @@ def prepare(
 
 def _summary(parts: list[Part], partial: bool, mark: str) -> dict[str, Any]:
     """Return what imagenet.json says of files that are all there."""
-    reports = [json.loads(part.report.read_text()) for part in parts]
+    reports = [read_object(part.report, images=int, skipped=list) for part in parts]
     return {
         "images": {split: _total(parts, reports, split) for split in ("train", "validation")},
         "bytes": {part.path.name: report["bytes"] for part, report in zip(parts, reports, strict=True)},
@@ -120,7 +121,7 @@ def _claim(out: Path, mark: str, paths: tuple[Path, Path]) -> None:
     record = out / SOURCE
     if not record.exists():
         _write_json(record, source)
-    elif {name: json.loads(record.read_text()).get(name) for name in source} != source:
+    elif {name: read_object(record).get(name) for name in source} != source:
         raise ValueError(f"{out} holds files made from other archives; choose another --out")
 
 

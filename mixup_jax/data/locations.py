@@ -4,10 +4,46 @@ import os
 from pathlib import Path
 
 
+def expand(path: str | Path, argument: str) -> Path:
+    """Return a path with the home folder in place of ``~``.
+
+    Raises ValueError, which names the argument, where there is no such home.
+
+    >>> expand("~nouser/images", "data_dir")
+    Traceback (most recent call last):
+        ...
+    ValueError: data_dir is ~nouser/images, and the home folder of ~nouser is not known; write the whole path.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        home = Path(path).parts[0]
+        raise ValueError(
+            f"{argument} is {path}, and the home folder of {home} is not known; write the whole path."
+        ) from None
+
+
+def data_folder(data_dir: str | Path | None) -> Path:
+    """Return the folder of data sets: `data_dir`, or the default if it is None.
+
+    Raises ValueError where a folder that was named, as `data_dir` or $MIXUP_JAX_DATA, is not there: it may be mistyped.
+    The folder in the cache is made when something is downloaded.
+    """
+    configured = os.environ.get("MIXUP_JAX_DATA")
+    folder = default_data_dir() if data_dir is None else expand(data_dir, "data_dir")
+    if (data_dir is not None or configured) and not folder.is_dir():
+        argument = "MIXUP_JAX_DATA" if data_dir is None else "data_dir"
+        what = "is no folder" if folder.exists() else "does not exist"
+        raise ValueError(
+            f"{argument} is {folder}, which {what}; if data sets are to be downloaded there, make it first (mkdir -p)."
+        )
+    return folder
+
+
 def default_data_dir() -> Path:
     """Return the folder of data sets: $MIXUP_JAX_DATA, or ``mixup_jax/data`` in the user's cache folder."""
     configured = os.environ.get("MIXUP_JAX_DATA")
-    return Path(configured).expanduser() if configured else cache_home() / "mixup_jax" / "data"
+    return expand(configured, "MIXUP_JAX_DATA") if configured else cache_home() / "mixup_jax" / "data"
 
 
 def decoded_dir() -> Path:
@@ -17,5 +53,4 @@ def decoded_dir() -> Path:
 
 def cache_home() -> Path:
     """Return the user's cache folder: $XDG_CACHE_HOME, or ``~/.cache``."""
-    configured = os.environ.get("XDG_CACHE_HOME")
-    return Path(configured) if configured else Path("~/.cache").expanduser()
+    return expand(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "XDG_CACHE_HOME")

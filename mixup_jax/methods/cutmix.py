@@ -10,21 +10,24 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from mixup_jax.methods.regions import boxes, boxes_inside, check_size, image_size, paste
-from mixup_jax.mixing import Mix, draw, mix
+from mixup_jax.methods.regions import boxes, boxes_inside, check_size, paste, positions
+from mixup_jax.mixing import Mix, check_batch, draw, mix
 
 
 def draw_cutmix(
     rng: Array,
-    size: tuple[int, int, int],
+    size: tuple[int, ...],
     alpha: ArrayLike,
     *,
+    dims: int = 2,
     minmax: tuple[float, float] | None = None,
     per: str = "batch",
     partner: str | ArrayLike = "permutation",
     block: int | None = None,
 ) -> Mix:
-    """Draw a plan that pastes a box; `size` is (batch, height, width), the rest are the options of `mixup_jax.draw`.
+    """Draw a plan that pastes a box; `size` is (batch, height, width), the rest options of `mixup_jax.draw`.
+
+    `dims` is 2 for images, 1 for sequences with `size` (batch, length), 3 for volumes (batch, depth, height, width).
 
     The box has a share ``1 - lam`` of the area, ``lam ~ Beta(alpha, alpha)``, and is clipped at the border; the plan's
     lambda is counted from the pixels that are left. ``per="batch"`` pastes the same box into all images, as the paper's
@@ -41,19 +44,19 @@ def draw_cutmix(
     True
     """
     rng_plan, rng_box = jax.random.split(rng)
-    plan = draw(rng_plan, check_size(size)[0], alpha, per=per, partner=partner, block=block)
+    plan = draw(rng_plan, check_size(size, dims)[0], alpha, per=per, partner=partner, block=block)
     lam = plan.lam[:1] if per == "batch" else plan.lam
     if minmax is None:
         return paste(plan, boxes(rng_box, lam, size[1:]))
     if not 0 <= minmax[0] <= minmax[1] <= 1:
         raise ValueError(f"minmax must satisfy 0 <= minmax[0] <= minmax[1] <= 1, got {minmax}.")
-    rng_row, rng_column, *rng_sides = jax.random.split(rng_box, 4)
+    keys = jax.random.split(rng_box, 2 * dims)
     sides = []
-    for key, length in zip(rng_sides, size[1:], strict=True):
+    for key, length in zip(keys[dims:], size[1:], strict=True):
         least, most = (int(share * length) for share in minmax)
-        side = jax.random.randint(key, lam.shape, least, max(most, least + 1))
+        side = jax.random.randint(key, lam.shape, least, max(most, least + 1), jnp.int32)
         sides.append(jnp.where(jnp.asarray(alpha) > 0, side, 0))
-    return paste(plan, boxes_inside([rng_row, rng_column], sides, size[1:]))
+    return paste(plan, boxes_inside(list(keys[:dims]), sides, size[1:]))
 
 
 def cutmix(
@@ -62,6 +65,8 @@ def cutmix(
     y: Any,
     alpha: ArrayLike,
     *,
+    other: tuple[Any, Any] | None = None,
+    dims: int = 2,
     minmax: tuple[float, float] | None = None,
     per: str = "batch",
     partner: str | ArrayLike = "permutation",
@@ -69,12 +74,14 @@ def cutmix(
 ) -> tuple[Any, Any]:
     """Paste boxes between the images of a batch and mix the labels by area: ``mix(draw_cutmix(...), (x, y))``.
 
-    `x` is images (batch, height, width, ...) of any dtype or a tree of them (a segmentation map is cut along), `y`
-    floating-point soft labels (batch, classes). Options as in `draw_cutmix`.
+    `x` is images (batch, height, width), also with channels last, of any dtype, or a tree of them (a segmentation map
+    is cut along), `y` floating-point soft labels (batch, classes). `other` is as in `mixup`, the rest as in
+    `draw_cutmix`.
 
     >>> x, y = cutmix(jax.random.key(0), jnp.zeros((4, 8, 8, 3), jnp.uint8), jnp.eye(4), alpha=1.0)
     >>> x.dtype, y.shape
     (dtype('uint8'), (4, 4))
     """
-    plan = draw_cutmix(rng, image_size(x), alpha, minmax=minmax, per=per, partner=partner, block=block)
-    return mix(plan, (x, y))
+    check_batch(x, y, other, partner)
+    plan = draw_cutmix(rng, positions(x, dims), alpha, dims=dims, minmax=minmax, per=per, partner=partner, block=block)
+    return mix(plan, (x, y), other)

@@ -51,7 +51,9 @@ def draw_dirichlet(
     alpha = jnp.asarray(alpha, jnp.float32)
     shape = () if per == "batch" else (size,)
     positive = jnp.where(alpha > 0, alpha, 1.0)
-    log_gamma = jax.random.loggamma(rng_weight, positive, (*shape, examples))  # in logs: no 0 / 0 at small alpha
+    log_gamma = jax.random.loggamma(
+        rng_weight, positive, (*shape, examples), jnp.float32
+    )  # in logs: no 0 / 0 at small alpha
     so_far = jax.lax.cumlogsumexp(log_gamma, axis=len(shape))
     share = jnp.exp(so_far[..., :-1] - so_far[..., 1:])
     share = jnp.where(alpha > 0, share, jnp.where(alpha == 0, 1.0, jnp.nan))

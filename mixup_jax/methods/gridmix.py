@@ -13,25 +13,28 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from mixup_jax.methods.regions import check_size, image_size, largest, paste
-from mixup_jax.mixing import Mix, draw, mix
+from mixup_jax.methods.regions import check_size, largest, paste, positions
+from mixup_jax.mixing import Mix, check_batch, draw, mix
 
 
 def draw_gridmix(
     rng: Array,
-    size: tuple[int, int, int],
+    size: tuple[int, ...],
     alpha: ArrayLike,
     *,
+    dims: int = 2,
     cells: int = 4,
     period: int | None = None,
     per: str = "batch",
     partner: str | ArrayLike = "permutation",
     block: int | None = None,
 ) -> Mix:
-    """Draw a plan that pastes cells; `size` is (batch, height, width), the rest are the options of `mixup_jax.draw`.
+    """Draw a plan that pastes cells; `size` is (batch, height, width), the rest options of `mixup_jax.draw`.
+
+    `dims` is 2 for images, 1 for sequences with `size` (batch, length), 3 for volumes (batch, depth, height, width).
 
     The image is cut into `cells` rows and columns, whose sizes differ by at most a pixel. It keeps exactly
-    ``round(lam * cells**2)`` cells, ``lam ~ Beta(alpha, alpha)``: with each cell kept by a coin of its own, label
+    ``round(lam * cells**dims)`` cells, ``lam ~ Beta(alpha, alpha)``: with each cell kept by a coin of its own, label
     weights would scatter around lambda (by an eighth in a grid of 4 x 4), and alpha = 1 would no longer make them
     uniform. The plan's lambda is counted in pixels. ``per="batch"`` draws one grid for all images.
 
@@ -46,7 +49,7 @@ def draw_gridmix(
     True
     """
     name, value = ("cells", cells) if period is None else ("period", period)
-    size = check_size(size)
+    size = check_size(size, dims)
     if not 1 <= value <= min(size[1:]):
         raise ValueError(f"{name} must be from 1 to {min(size[1:])}, the shorter side of the images, got {value}.")
     rng_plan, rng_mask = jax.random.split(rng)
@@ -62,6 +65,8 @@ def gridmix(
     y: Any,
     alpha: ArrayLike,
     *,
+    other: tuple[Any, Any] | None = None,
+    dims: int = 2,
     cells: int = 4,
     period: int | None = None,
     per: str = "batch",
@@ -70,30 +75,37 @@ def gridmix(
 ) -> tuple[Any, Any]:
     """Paste cells between the images of a batch and mix the labels by area: ``mix(draw_gridmix(...), (x, y))``.
 
-    `x` is images (batch, height, width, ...) of any dtype or a tree of them, `y` floating-point soft labels (batch,
-    classes). Options as in `draw_gridmix`.
+    `x` is images (batch, height, width), also with channels last, of any dtype, or a tree of them, `y` floating-point
+    soft labels (batch, classes). `other` is as in `mixup`, the rest as in `draw_gridmix`.
 
     >>> x, y = gridmix(jax.random.key(0), jnp.zeros((4, 8, 8, 3)), jnp.eye(4), alpha=1.0, period=4)
     >>> bool(jnp.allclose(y.sum(axis=1), 1.0))
     True
     """
-    plan = draw_gridmix(rng, image_size(x), alpha, cells=cells, period=period, per=per, partner=partner, block=block)
-    return mix(plan, (x, y))
-
-
-def _grid(rng: Array, lam: Array, size: tuple[int, int], cells: int) -> Array:
-    """Return masks that keep ``round(lam * cells**2)`` random cells: bool (batch, height, width)."""
-    noise = jax.random.uniform(rng, (len(lam) * cells**2,)).reshape(len(lam), -1)
-    kept = largest(noise, jnp.round(lam * cells**2).astype(jnp.int32)).reshape(-1, cells, cells)
-    row, column = (jnp.arange(length) * cells // length for length in size)
-    return kept[:, row][:, :, column]
-
-
-def _lattice(rng: Array, lam: Array, size: tuple[int, int], period: int) -> Array:
-    """Return masks that are False in one square a tile: bool (batch, height, width)."""
-    side = jnp.round(jnp.sqrt(1 - lam) * period).astype(jnp.int32)[:, None]
-    starts = jax.random.randint(rng, (2 * len(lam),), 0, period).reshape(2, -1, 1)
-    row, column = (
-        (jnp.arange(length)[None] + start) % period < side for length, start in zip(size, starts, strict=True)
+    check_batch(x, y, other, partner)
+    plan = draw_gridmix(
+        rng, positions(x, dims), alpha, dims=dims, cells=cells, period=period, per=per, partner=partner, block=block
     )
-    return ~(row[:, :, None] & column[:, None, :])
+    return mix(plan, (x, y), other)
+
+
+def _grid(rng: Array, lam: Array, size: tuple[int, ...], cells: int) -> Array:
+    """Return masks that keep ``round(lam * cells**dims)`` random cells: bool (batch, *size)."""
+    count = cells ** len(size)
+    noise = jax.random.uniform(rng, (len(lam) * count,), jnp.float32).reshape(len(lam), -1)
+    kept = largest(noise, jnp.round(lam * count).astype(jnp.int32)).reshape(-1, *[cells] * len(size))
+    for axis, length in enumerate(size, start=1):
+        kept = jnp.take(kept, jnp.arange(length, dtype=jnp.int32) * cells // length, axis=axis)
+    return kept
+
+
+def _lattice(rng: Array, lam: Array, size: tuple[int, ...], period: int) -> Array:
+    """Return masks that are False in one cube a tile: bool (batch, *size)."""
+    root = {1: lambda share: share, 2: jnp.sqrt, 3: jnp.cbrt}[len(size)]
+    side = jnp.round(root(1 - lam) * period).astype(jnp.int32)[:, None]
+    starts = jax.random.randint(rng, (len(size) * len(lam),), 0, period, jnp.int32).reshape(len(size), -1, 1)
+    pasted = jnp.ones((1, *[1] * len(size)), bool)
+    for axis, (length, start) in enumerate(zip(size, starts, strict=True)):
+        along = (jnp.arange(length, dtype=jnp.int32)[None] + start) % period < side
+        pasted &= along.reshape(-1, *[length if each == axis else 1 for each in range(len(size))])
+    return ~pasted

@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
+from jax.sharding import PartitionSpec as P
 from jax.typing import ArrayLike
 
-from mixup_jax.mixing import describe
+from mixup_jax.mixing import describe, on_any_mesh
 
 
 def optimal_partners(rng: Array, x: ArrayLike, k: int, other: ArrayLike | None = None) -> Array:
@@ -40,13 +41,17 @@ def optimal_partners(rng: Array, x: ArrayLike, k: int, other: ArrayLike | None =
     _check(own, others, k, alone=other is None)
     size = own.shape[0]
     rng_own, rng_other = jax.random.split(rng)
-    groups = jax.random.permutation(rng_own, size).reshape(-1, k)
+    groups = jax.random.permutation(rng_own, size).astype(jnp.int32).reshape(-1, k)
     if other is None:  # the groups are random, so that the next one is a random one
         their_groups = jnp.roll(groups, 1, axis=0)
     else:
-        their_groups = jax.random.permutation(rng_other, size).reshape(-1, k)
-    matched = jax.vmap(lambda mine, theirs: theirs[_match(own[mine], others[theirs])])(groups, their_groups)
-    return jnp.zeros(size, jnp.int32).at[groups.reshape(size)].set(matched.reshape(size).astype(jnp.int32))
+        their_groups = jax.random.permutation(rng_other, size).astype(jnp.int32).reshape(-1, k)
+
+    def match(own: Array, others: Array) -> Array:
+        matched = jax.vmap(lambda mine, theirs: theirs[_match(own[mine], others[theirs])])(groups, their_groups)
+        return jnp.zeros(size, jnp.int32).at[groups.reshape(size)].set(matched.reshape(size))
+
+    return on_any_mesh(match, own, 1)(own, others)
 
 
 def _match(x: Array, others: Array) -> Array:
@@ -56,8 +61,20 @@ def _match(x: Array, others: Array) -> Array:
     x, others = x - centre, others - centre
     squares = [jnp.sum(each**2, axis=1) for each in (x, others)]
     cost = squares[0][:, None] + squares[1][None] - 2 * jnp.dot(x, others.T, precision="highest")
-    row, column = optax.assignment.hungarian_algorithm(cost)
+    row, column = _hungarian(cost)
     return jnp.zeros_like(column).at[row].set(column)
+
+
+def _hungarian(cost: Array) -> tuple[Array, Array]:
+    """Call Optax, whose loops know neither 64 bits, nor strict promotion, nor the manual axes of a `shard_map`."""
+
+    def match(cost: Array) -> tuple[Array, Array]:
+        with jax.enable_x64(False), jax.numpy_dtype_promotion("standard"):
+            return optax.assignment.hungarian_algorithm(cost)
+
+    if jax.sharding.get_abstract_mesh().manual_axes:
+        match = jax.shard_map(match, in_specs=P(), out_specs=P(), axis_names=set(), check_vma=False)
+    return match(cost)
 
 
 def _check(own: Array, others: Array, k: int, alone: bool) -> None:

@@ -7,17 +7,19 @@ table 5 are "stage1", ..., "stage4" and "head" of `mixup_jax.models.PreActResNet
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.core import Tracer
 
 from mixup_jax.mixing import Mix, mix
 
 INPUT = "input"
+_compiled_apart = jax.make_user_context(None)
 
 
 @contextmanager
@@ -28,9 +30,12 @@ def mix_at(plan: Mix, layer: str) -> Iterator[None]:
     model. What is mixed is its first positional argument, floating-point (batch, ...) or a tree of such, as by `mix`; a
     layer that is called several times is mixed at each call. Mix the labels with the same plan. Works under `jit`,
     `grad` and `vmap`; put the context *inside* of the function that is jitted, for what was compiled without it stays
-    without it.
+    without it. Under `jit` the layer may also be inside of a submodule with `nn.jit` or `nn.remat`. The model may be
+    applied by another method than `__call__`: its input is that method's. An NNX model has no such names: there, call
+    `mix` between the layers.
 
-    Raises ValueError when the context is left without the layer having been called, and lists those that were;
+    Raises ValueError when the context is left without the layer having been called, and lists those that were, and for
+    a layer that is compiled in a context which is not;
     TypeError for a layer called without positional arguments. Errors of `mix` come from the layer.
 
     >>> class Model(nn.Module):
@@ -45,19 +50,32 @@ def mix_at(plan: Mix, layer: str) -> Iterator[None]:
     """
     target = () if layer == INPUT else tuple(layer.split("/"))
     seen: dict[tuple[str, ...], None] = {}  # a set that keeps the order
+    staged, model_runs = _is_staged(), False
 
     def interceptor(next_fun, args, kwargs, context):
-        if context.method_name != "__call__":
+        nonlocal model_runs
+        path, name = context.module.path, context.method_name
+        enters = path == () and name != "setup" and not model_runs  # by any method: model.apply(..., method="encode")
+        if not enters and (name != "__call__" or path == ()):
             return next_fun(*args, **kwargs)
-        path = context.module.path
         seen[path] = None
-        if path != target:
+        if path == target:
+            if not args:
+                raise TypeError(f"layer {layer!r} must be called with its input as first positional argument.")
+            if _is_staged() and not staged:
+                raise ValueError(
+                    f"layer {layer!r} is being compiled (jax.jit, nn.jit, a scan) inside of the context and would "
+                    "stay mixed: put the context into a function of yours, and jit that."
+                )
+            args = (mix(plan, args[0]), *args[1:])
+        model_runs |= enters
+        try:
             return next_fun(*args, **kwargs)
-        if not args:
-            raise TypeError(f"layer {layer!r} must be called with its input as first positional argument.")
-        return next_fun(mix(plan, args[0]), *args[1:], **kwargs)
+        finally:
+            model_runs &= not enters
 
-    with nn.intercept_methods(interceptor):
+    # Submodules under nn.jit are compiled anew in each context, and for those outside of it.
+    with nn.intercept_methods(interceptor), _compiled_apart(object()) if staged else nullcontext():
         yield
     if target not in seen:
         raise ValueError(_unknown(layer, target, list(seen)))
@@ -95,13 +113,20 @@ def _only_if(condition: Array, plan: Mix) -> Mix:
     return replace(plan, lam=jnp.where(condition, plan.lam, 1.0), mask=mask)
 
 
+def _is_staged() -> bool:
+    """Return whether what is done now goes into a program, rather than being done."""
+    return isinstance(jnp.zeros(()), Tracer)
+
+
 def _unknown(layer: str, target: tuple[str, ...], seen: list[tuple[str, ...]]) -> str:
     if not seen:
         return (
-            f"layer {layer!r} was not mixed, as no module was called in the context: apply the model inside of it, and "
-            "if the model is jitted, put the context into the jitted function."
+            f"layer {layer!r} was not mixed, as no Linen module was called in the context: apply the model inside of "
+            "it, and if the model is jitted, put the context into the jitted function. In an NNX model call mix "
+            "itself, between the layers."
         )
     depth = len(target)
     near = [path for path in seen if len(path) <= depth or path[-depth:] == target]
     names = ", ".join("/".join(path) or INPUT for path in near)
-    return f"layer must be one that the model calls ({names}, or deeper, by path), got {layer!r}."
+    hidden = "" if _is_staged() else " What was compiled before (nn.jit) is not seen: jit all, with the context inside."
+    return f"layer must be one that the model calls ({names}, or deeper, by path), got {layer!r}.{hidden}"

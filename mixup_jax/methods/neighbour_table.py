@@ -12,7 +12,7 @@ from jax import Array
 from jax.core import Tracer
 from jax.typing import ArrayLike
 
-from mixup_jax.mixing import describe
+from mixup_jax.mixing import describe, on_any_mesh
 
 EXACT_FEATURES = 2**15 - 1
 """Above this many bytes an example a squared distance may not fit 31 bits."""
@@ -41,11 +41,12 @@ def neighbour_table(features: ArrayLike, k: int, labels: ArrayLike | None = None
     features = jnp.asarray(features)
     labels = None if labels is None else jnp.asarray(labels)
     _check(features, k, labels, block)
-    return _table(features.reshape(features.shape[0], -1), k, labels, min(block, features.shape[0]))
+    table = partial(_table, k=k, block=min(block, features.shape[0]))
+    return on_any_mesh(table, features, 1)(features.reshape(features.shape[0], -1), labels=labels)
 
 
 @partial(jax.jit, static_argnames=("k", "block"))
-def _table(features: Array, k: int, labels: Array | None, block: int) -> Array:
+def _table(features: Array, *, k: int, labels: Array | None, block: int) -> Array:
     size = features.shape[0]
     exact = features.dtype == jnp.uint8 and features.shape[1] <= EXACT_FEATURES
     features = features.astype(jnp.float32)

@@ -18,7 +18,7 @@ from jax import Array
 from jax.core import Tracer
 from jax.typing import ArrayLike
 
-from mixup_jax.mixing import describe
+from mixup_jax.mixing import describe, on_any_mesh
 
 
 def same_class(rng: Array, labels: ArrayLike) -> Array:
@@ -33,10 +33,14 @@ def same_class(rng: Array, labels: ArrayLike) -> Array:
     True
     """
     labels = _class_ids(labels)
-    order = jnp.argsort(labels)  # stable: the same examples class by class, once in order and once shuffled
-    shuffled = jax.random.permutation(rng, labels.shape[0])
-    shuffled = shuffled[jnp.argsort(labels[shuffled])]
-    return jnp.zeros_like(order, jnp.int32).at[order].set(shuffled.astype(jnp.int32))
+
+    def shuffle(rng: Array, labels: Array) -> Array:
+        order = jnp.argsort(labels)  # stable: the same examples class by class, once in order and once shuffled
+        shuffled = jax.random.permutation(rng, labels.shape[0])
+        shuffled = shuffled[jnp.argsort(labels[shuffled])]
+        return jnp.zeros_like(order, jnp.int32).at[order].set(shuffled.astype(jnp.int32))
+
+    return on_any_mesh(shuffle, labels)(rng, labels)
 
 
 def different_class(rng: Array, labels: ArrayLike) -> Array:
@@ -52,13 +56,17 @@ def different_class(rng: Array, labels: ArrayLike) -> Array:
     """
     labels = _class_ids(labels)
     size = labels.shape[0]
-    order = jnp.argsort(labels)
-    start, end = (jnp.searchsorted(labels[order], labels, side=side) for side in ("left", "right"))
-    others = size - (end - start)
-    # the examples of the other classes, counted from the end of one's own class and around the batch
-    steps = jax.random.randint(rng, (size,), 0, jnp.maximum(others, 1))
-    partner = order[(end + steps) % size]
-    return jnp.where(others > 0, partner, jnp.arange(size)).astype(jnp.int32)
+
+    def pick(rng: Array, labels: Array) -> Array:
+        order = jnp.argsort(labels).astype(jnp.int32)
+        start, end = (jnp.searchsorted(labels[order], labels, side=side) for side in ("left", "right"))
+        start, end = start.astype(jnp.int32), end.astype(jnp.int32)
+        others = size - (end - start)
+        # the examples of the other classes, counted from the end of one's own class and around the batch
+        steps = jax.random.randint(rng, (size,), 0, jnp.maximum(others, 1), jnp.int32)
+        return jnp.where(others > 0, order[(end + steps) % size], jnp.arange(size, dtype=jnp.int32))
+
+    return on_any_mesh(pick, labels)(rng, labels)
 
 
 def neighbours(rng: Array, table: ArrayLike, index: ArrayLike) -> Array:
@@ -76,8 +84,12 @@ def neighbours(rng: Array, table: ArrayLike, index: ArrayLike) -> Array:
     table, index = _integers("table", table, "(dataset, k)", 2), _integers("index", index, "(batch,)", 1)
     if 0 in table.shape:
         raise ValueError(f"table must have at least one row and one neighbour, got {describe(table)}.")
-    choice = jax.random.randint(rng, index.shape, 0, table.shape[1])
-    return table.at[index, choice].get(mode="clip").astype(jnp.int32)
+    choice = jax.random.randint(rng, index.shape, 0, table.shape[1], jnp.int32)
+
+    def look_up(table: Array, index: Array, choice: Array) -> Array:
+        return table.at[index.astype(jnp.int32), choice].get(mode="clip").astype(jnp.int32)
+
+    return on_any_mesh(look_up, index)(table, index, choice)
 
 
 def by_label_distance(rng: Array, y: ArrayLike, bandwidth: ArrayLike, other: ArrayLike | None = None) -> Array:
@@ -87,6 +99,9 @@ def by_label_distance(rng: Array, y: ArrayLike, bandwidth: ArrayLike, other: Arr
     in the paper. `y` is float (batch,) or (batch, d), `bandwidth` > 0 in units of `y` and may be traced: infinity is
     uniform. `other`, the labels of the whole training set for one, (n,) or (n, d), is where the partners come from (as
     in the paper); then mix with ``other=`` its inputs.
+
+    Memory: some four times batch x n float32 numbers. 65,536 rows at once, without `other`, ask for 64 GiB: draw the
+    partners of a batch at a time, with `other` the labels of all.
 
     Raises TypeError for labels that are not floating-point, ValueError for other shapes, a bandwidth that is not a
     scalar or, where it can be seen, not positive.
@@ -104,10 +119,13 @@ def by_label_distance(rng: Array, y: ArrayLike, bandwidth: ArrayLike, other: Arr
         raise ValueError(f"bandwidth must be a scalar, got shape {jnp.shape(bandwidth)}; vmap over several values.")
     if not isinstance(bandwidth, Tracer) and not float(bandwidth) > 0:  # pyright: ignore[reportArgumentType]
         raise ValueError(f"bandwidth must be > 0, got {bandwidth}.")
-    bandwidth = jnp.asarray(bandwidth, jnp.float32)
-    own, others = (each.astype(jnp.float32).reshape(each.shape[0], 1, -1) for each in (own, others))
-    distance = jnp.sum(((own - others.swapaxes(0, 1)) / bandwidth) ** 2, axis=-1)
-    return jax.random.categorical(rng, -distance / 2, axis=1).astype(jnp.int32)
+
+    def pick(rng: Array, own: Array, others: Array, bandwidth: Array) -> Array:
+        own, others = (each.astype(jnp.float32).reshape(each.shape[0], 1, -1) for each in (own, others))
+        distance = jnp.sum(((own - others.swapaxes(0, 1)) / bandwidth) ** 2, axis=-1)
+        return jax.random.categorical(rng, -distance / 2, axis=1).astype(jnp.int32)
+
+    return on_any_mesh(pick, own, 1)(rng, own, others, jnp.asarray(bandwidth, jnp.float32))
 
 
 def _class_ids(labels: ArrayLike) -> Array:

@@ -7,13 +7,13 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from mixup_jax.mixing import Mix
+from mixup_jax.mixing import Mix, describe, refuse_lists
 
 
 def paste(plan: Mix, mask: Array) -> Mix:
     """Return the plan with a mask, and the lambda that the mask really gives.
 
-    `plan` is from `draw`; `mask` bool or float32 (batch or 1, height, width), what each pixel keeps of itself. Lambda
+    `plan` is from `draw`; `mask` bool or float32 (batch or 1, *positions), what each position keeps of itself. Lambda
     is counted from the mask, not taken from the plan: a box that was clipped or rounded changes the label too. Where
     the plan's lambda is NaN (a traced alpha that makes no sense) it stays NaN.
     """
@@ -22,51 +22,52 @@ def paste(plan: Mix, mask: Array) -> Mix:
     return Mix(jnp.where(jnp.isnan(plan.lam), jnp.nan, lam), plan.partner, plan.block, mask)
 
 
-def rectangle(top: Array, left: Array, bottom: Array, right: Array, size: tuple[int, int]) -> Array:
-    """Return masks (batch, height, width), bool: False in the rectangle, which is clipped at the border.
+def box(starts: Sequence[Array], ends: Sequence[Array], size: Sequence[int]) -> Array:
+    """Return masks (batch, *size), bool: False in the box, which is clipped at the border.
 
-    The bounds are integers (batch,), top and left inside, bottom and right outside; `size` is (height, width).
+    The bounds are integers (batch,) for each axis of positions, starts inside and ends outside.
     """
-    row, column = jnp.arange(size[0])[None, :, None], jnp.arange(size[1])[None, None, :]
-    top, left, bottom, right = (each[:, None, None] for each in (top, left, bottom, right))
-    return ~((row >= top) & (row < bottom) & (column >= left) & (column < right))
+    inside = jnp.ones((1, *[1] * len(size)), bool)
+    for axis, (start, end, length) in enumerate(zip(starts, ends, size, strict=True)):
+        position = jnp.arange(length, dtype=jnp.int32)[None]
+        along = (position >= start[:, None]) & (position < end[:, None])
+        inside &= along.reshape(-1, *[length if each == axis else 1 for each in range(len(size))])
+    return ~inside
 
 
-def boxes(rng: Array, lam: Array, size: tuple[int, int]) -> Array:
+def boxes(rng: Array, lam: Array, size: Sequence[int]) -> Array:
     """Draw CutMix's boxes (DOI 10.1109/ICCV.2019.00612, eq. 2): masks as `box_at` makes them.
 
     The centre of a box is anywhere in the image. `lam` is (batch,); one lambda and one box for all if it has length 1.
     """
-    rng_row, rng_column = jax.random.split(rng)
-    row = jax.random.randint(rng_row, lam.shape, 0, size[0])
-    column = jax.random.randint(rng_column, lam.shape, 0, size[1])
-    return box_at(row, column, lam, size)
+    keys = jax.random.split(rng, len(size))
+    center = [jax.random.randint(key, lam.shape, 0, length, jnp.int32) for key, length in zip(keys, size, strict=True)]
+    return box_at(center, lam, size)
 
 
-def box_at(row: Array, column: Array, lam: Array, size: tuple[int, int]) -> Array:
-    """Return masks (batch, height, width), bool: False in a box around a pixel, clipped at the border.
+def box_at(center: Sequence[Array], lam: Array, size: Sequence[int]) -> Array:
+    """Return masks (batch, *size), bool: False in a box around a position, clipped at the border.
 
-    `row`, `column` (integers) and `lam` are (batch,). A box has ``sqrt(1 - lam)`` of the height and of the width,
-    rounded down.
+    `center`, integers for each axis, and `lam` are (batch,). A box has a share ``1 - lam`` of the positions, its sides
+    that power of each axis (the square root in an image), rounded down.
     """
-    side = jnp.sqrt(1 - lam)
-    height, width = ((side * length).astype(jnp.int32) for length in size)
-    top, left = row - height // 2, column - width // 2
-    return rectangle(top, left, top + height, left + width, size)
+    root = {1: lambda share: share, 2: jnp.sqrt, 3: jnp.cbrt}[len(size)]
+    sides = [(root(1 - lam) * length).astype(jnp.int32) for length in size]
+    starts = [middle - side // 2 for middle, side in zip(center, sides, strict=True)]
+    return box(starts, [start + side for start, side in zip(starts, sides, strict=True)], size)
 
 
-def boxes_inside(keys: Sequence[Array], sides: Sequence[Array], size: tuple[int, int]) -> Array:
-    """Draw where boxes are that lie wholly inside of the image: masks (batch, height, width), bool, False in the box.
+def boxes_inside(keys: Sequence[Array], sides: Sequence[Array], size: Sequence[int]) -> Array:
+    """Draw where boxes are that lie wholly inside of the image: masks (batch, *size), bool, False in the box.
 
-    `keys` are one for the rows and one for the columns, `sides` the heights and the widths of the boxes, integers
-    (batch,) from 0 to those of the image, `size`.
+    `keys` are one for each axis of positions, `sides` the lengths of the boxes along them, integers (batch,) from 0 to
+    those of the image, `size`.
     """
-    bounds = []
-    for key, side, length in zip(keys, sides, size, strict=True):
-        start = jax.random.randint(key, side.shape, 0, length - side + 1)
-        bounds.append((start, start + side))
-    (top, bottom), (left, right) = bounds
-    return rectangle(top, left, bottom, right, size)
+    starts = [
+        jax.random.randint(key, side.shape, 0, length - side + 1, jnp.int32)
+        for key, side, length in zip(keys, sides, size, strict=True)
+    ]
+    return box(starts, [start + side for start, side in zip(starts, sides, strict=True)], size)
 
 
 @jax.jit  # outside of jit the loop would be compiled anew at each call
@@ -77,38 +78,71 @@ def largest(values: Array, count: Array) -> Array:
     taken, and -0.0 is less than 0.0. The threshold is found bit by bit, which takes 32 counts: for 128 rows of 1024 on
     a CPU 2 ms, where a sort takes 33.
     """
-    bits = jax.lax.bitcast_convert_type(values, jnp.uint32)
+    count, bits = count.astype(jnp.int32), jax.lax.bitcast_convert_type(values, jnp.uint32)
     bits = jnp.where(bits >> 31 == 1, ~bits, bits | jnp.uint32(1 << 31))  # in the order of the numbers
 
     def add_bit(index: Array, least: Array) -> Array:
         higher = least | (jnp.uint32(1 << 31) >> index.astype(jnp.uint32))
-        return jnp.where(jnp.sum(bits >= higher[:, None], axis=1) >= count, higher, least)
+        return jnp.where(jnp.sum(bits >= higher[:, None], axis=1, dtype=jnp.int32) >= count, higher, least)
 
-    least = jax.lax.fori_loop(0, 32, add_bit, jnp.zeros(len(values), jnp.uint32))[:, None]
+    start = jnp.zeros_like(bits[:, 0]) + jnp.zeros_like(count).astype(jnp.uint32)  # where both are, in a shard_map too
+    least = jax.lax.fori_loop(0, 32, add_bit, start)[:, None]
     above, equal = bits > least, bits == least
-    room = count - jnp.sum(above, axis=1)
-    return above | (equal & (jnp.cumsum(equal, axis=1) <= room[:, None]))
+    room = count - jnp.sum(above, axis=1, dtype=jnp.int32)
+    return above | (equal & (jnp.cumsum(equal, axis=1, dtype=jnp.int32) <= room[:, None]))
 
 
-def image_size(x: Any) -> tuple[int, int, int]:
-    """Return (batch, height, width) of images (batch, height, width, ...), or of a tree of them.
+FEW = 4
+"""An axis of no more, beside longer ones, may be channels."""
+AXES = {1: "(batch, length)", 2: "(batch, height, width)", 3: "(batch, depth, height, width)"}
+"""What the first axes of an array are, by the number of `dims`."""
 
-    Raises ValueError for arrays that are no images, images of different sizes, and images with the channels first.
+
+def positions(x: Any, dims: int = 2) -> tuple[int, ...]:
+    """Return (batch, *positions) of arrays (batch, *positions) or (batch, *positions, channels), or of a tree of them.
+
+    `dims` says how many axes of positions there are: 1 for audio and other sequences, 2 for images, 3 for video and
+    volumes. Raises ValueError for arrays with fewer or more axes, of different sizes, and where the first or the last
+    of the axes taken looks like channels (at most 4 beside longer ones).
     """
+    axes = _axes(dims)
     shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(x)]
-    if any(len(shape) < 3 for shape in shapes):
-        raise ValueError(f"x must be images (batch, height, width, ...), got shape {min(shapes, key=len)}.")
-    sizes = sorted({(shape[0], shape[1], shape[2]) for shape in shapes})
-    if len(sizes) != 1:
-        raise ValueError(f"x must be images of one size, got (batch, height, width) of {', '.join(map(str, sizes))}.")
     for shape in shapes:
-        if len(shape) == 4 and shape[1] in (1, 3) and shape[3] > 4 and shape[2] > 4:
-            raise ValueError(f"x looks like (batch, channels, height, width), {shape}: jnp.moveaxis(x, 1, -1) first.")
+        if len(shape) not in (dims + 1, dims + 2):
+            raise ValueError(
+                f"x must be {axes} or the same with channels last, as dims is {dims}, got shape {shape}. dims: 1 cuts "
+                "sequences, 2 images, 3 video and volumes; cut video frame by frame as x.reshape(-1, *x.shape[2:])."
+            )
+        few = [side <= FEW for side in shape[1:]]
+        if len(shape) == dims + 2 and few == [True, *[False] * dims]:
+            raise ValueError(
+                f"x looks like (batch, channels, ...), shape {shape}, but {axes} would be cut: move channels last, "
+                "jnp.moveaxis(x, 1, -1). If it is right, draw the plan for x.shape[:-1] and mix."
+            )
+        if len(shape) == dims + 1 and few == [*[False] * (dims - 1), True] and dims > 1:
+            raise ValueError(
+                f"x looks like it has channels last, shape {shape}, but {axes} would be cut: give dims={dims - 1}. "
+                "If it is right, draw the plan for x.shape and mix."
+            )
+    sizes = sorted({shape[: dims + 1] for shape in shapes})
+    if len(sizes) != 1:
+        raise ValueError(f"x must be of one size, got {axes} of {', '.join(map(str, sizes))}.")
+    refuse_lists(x, sizes[0][0])
     return sizes[0]
 
 
-def check_size(size: Any) -> tuple[int, int, int]:
-    """Return `size` if it is (batch, height, width), three integers; raises ValueError if it is not."""
-    if not isinstance(size, tuple) or len(size) != 3:
-        raise ValueError(f"size must be (batch, height, width), got {size}.")
+def check_size(size: Any, dims: int = 2) -> tuple[int, ...]:
+    """Return `size` if it is (batch, *positions), integers; raises ValueError if it is not."""
+    axes = _axes(dims)
+    if not isinstance(size, tuple) or len(size) != dims + 1 or not all(hasattr(each, "__index__") for each in size):
+        got = size if isinstance(size, tuple) else describe(size)
+        raise ValueError(
+            f"size must be {axes}, as dims is {dims}, got {got}; of an array x that is x.shape[:{dims + 1}]."
+        )
     return size
+
+
+def _axes(dims: int) -> str:
+    if dims not in AXES:
+        raise ValueError(f"dims must be one of {', '.join(map(str, AXES))}, the axes of positions, got {dims!r}.")
+    return AXES[dims]

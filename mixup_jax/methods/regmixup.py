@@ -19,6 +19,7 @@ def regmixup(
     y: Any,
     alpha: ArrayLike = 20.0,
     *,
+    other: tuple[Any, Any] | None = None,
     eta: ArrayLike = 1.0,
     per: str = "batch",
     partner: str | ArrayLike = "permutation",
@@ -35,7 +36,7 @@ def regmixup(
     >>> x.shape, weight.tolist()
     ((8, 4), [2.0, 2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0])
     """
-    clean, mixed = (x, y), mixup(rng, x, y, alpha, per=per, partner=partner, block=block)
+    clean, mixed = (x, y), mixup(rng, x, y, alpha, other=other, per=per, partner=partner, block=block)
     x, y = jax.tree.map(lambda *pair: jnp.concatenate([jnp.asarray(leaf) for leaf in pair]), clean, mixed)
     size = len(jax.tree.leaves(y)[0]) // 2
     return x, y, jnp.repeat(jnp.stack([2.0, 2.0 * jnp.asarray(eta, jnp.float32)]), size)

@@ -12,13 +12,13 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from mixup_jax.methods.regions import boxes_inside, check_size, image_size, paste
-from mixup_jax.mixing import Mix, draw, mix, take_partner
+from mixup_jax.methods.regions import boxes_inside, check_size, paste, positions
+from mixup_jax.mixing import Mix, check_batch, checked, draw, mix, on_any_mesh, take_partner, widened
 
 
 def draw_resizemix(
     rng: Array,
-    size: tuple[int, int, int],
+    size: tuple[int, ...],
     alpha: ArrayLike = 1.0,
     *,
     low: float = 0.1,
@@ -66,13 +66,14 @@ def paste_resized(plan: Mix, tree: Any, other: Any = None) -> Any:
     >>> bool(jnp.allclose(image, 1.0)), label.shape
     (True, (2, 2))
     """
+    plan = checked(plan)
     mask = plan.mask
     if mask is None or mask.ndim != 3 or mask.dtype != bool:
         raise ValueError("plan must have a bool mask (batch, height, width): make it with draw_resizemix.")
 
     def place(leaf: Any) -> Array:
         partner = take_partner(plan, jnp.asarray(leaf))
-        return _shrink(mask, partner) if partner.shape[1:3] == mask.shape[1:] else partner
+        return on_any_mesh(_shrink, partner)(mask, partner) if partner.shape[1:3] == mask.shape[1:] else partner
 
     partners = jax.tree.map(place, tree if other is None else other)
     return mix(replace(plan, partner=jnp.arange(len(mask), dtype=jnp.int32), resized=False), tree, partners)
@@ -84,6 +85,7 @@ def resizemix(
     y: Any,
     alpha: ArrayLike = 1.0,
     *,
+    other: tuple[Any, Any] | None = None,
     low: float = 0.1,
     high: float = 0.8,
     per: str = "batch",
@@ -96,9 +98,10 @@ def resizemix(
     >>> x.dtype, bool((y.max(axis=1) >= 0.36).all())  # high = 0.8: never more than 64 per cent
     (dtype('uint8'), True)
     """
-    size = image_size(x)
+    size = positions(x)
+    check_batch(x, y, other, partner)
     plan = draw_resizemix(rng, size, alpha, low=low, high=high, per=per, partner=partner, block=block)
-    return paste_resized(plan, (x, y))
+    return paste_resized(plan, (x, y), other)
 
 
 @jax.jit
@@ -110,7 +113,7 @@ def _shrink(mask: Array, image: Array) -> Array:
     """
     smooth = jnp.issubdtype(image.dtype, jnp.inexact)
     parts = 4 if smooth else 1
-    shrunk = image.astype(jnp.promote_types(image.dtype, jnp.float32)) if smooth else image
+    shrunk = image.astype(widened(image.dtype)) if smooth else image
     for axis in (1, 2):
         inside = ~jnp.all(mask, axis=3 - axis)
         samples = [_sample(shrunk, inside, axis, part, parts) for part in range(parts)]

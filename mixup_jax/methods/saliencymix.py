@@ -12,8 +12,8 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from mixup_jax.methods.regions import box_at, image_size, paste
-from mixup_jax.mixing import PER, Mix, draw, mix, take_partner
+from mixup_jax.methods.regions import box_at, paste, positions
+from mixup_jax.mixing import PER, Mix, check_batch, draw, mix, take_partner
 
 
 def draw_saliencymix(
@@ -46,10 +46,10 @@ def draw_saliencymix(
         raise ValueError(f"peak must be one of {', '.join(PER)}, got {peak!r}.")
     plan = draw(rng, len(saliency), alpha, per=per, partner=partner, block=block)
     height, width = saliency.shape[1:]
-    position = take_partner(plan, jnp.argmax(saliency.reshape(len(saliency), -1), axis=1))
+    position = take_partner(plan, jnp.argmax(saliency.reshape(len(saliency), -1), axis=1).astype(jnp.int32))
     if peak == "batch":
         position = jnp.broadcast_to(position[:1], position.shape)
-    return paste(plan, box_at(position // width, position % width, plan.lam, (height, width)))
+    return paste(plan, box_at((position // width, position % width), plan.lam, (height, width)))
 
 
 def saliencymix(
@@ -58,6 +58,7 @@ def saliencymix(
     y: Any,
     alpha: ArrayLike,
     *,
+    other: tuple[Any, Any] | None = None,
     saliency: ArrayLike | None = None,
     peak: str = "example",
     per: str = "batch",
@@ -68,19 +69,21 @@ def saliencymix(
 
     `x` is images (batch, height, width, ...) of any dtype or a tree of them, `y` floating-point soft labels (batch,
     classes). `saliency` is (batch, height, width), such as the size of the loss's gradient by the image; if None, the
-    `static_saliency` of `x`, or of the first leaf of the tree. Options as in `draw_saliencymix`.
+    `static_saliency` of `x`, or of the first leaf of the tree. `other` is as in `mixup`; the saliency is then that of
+    the other images. The rest is as in `draw_saliencymix`.
 
     >>> x, y = saliencymix(jax.random.key(0), jnp.zeros((4, 8, 8, 3)), jnp.eye(4), alpha=1.0)
     >>> bool(jnp.allclose(y.sum(axis=1), 1.0))
     True
     """
-    size = image_size(x)
+    check_batch(x, y, other, partner)
+    size = positions(x)
     if saliency is None:
-        saliency = static_saliency(jax.tree.leaves(x)[0])
+        saliency = static_saliency(jax.tree.leaves(x if other is None else other[0])[0])
     if jnp.shape(saliency) != size:
         raise ValueError(f"saliency must be {size} like the images, got shape {jnp.shape(saliency)}.")
     plan = draw_saliencymix(rng, saliency, alpha, peak=peak, per=per, partner=partner, block=block)
-    return mix(plan, (x, y))
+    return mix(plan, (x, y), other)
 
 
 def static_saliency(image: ArrayLike, scales: Sequence[int] = (12, 24, 28, 48, 56, 112)) -> Array:

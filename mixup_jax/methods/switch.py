@@ -11,7 +11,7 @@ from jax import Array
 from jax.core import Tracer
 from jax.typing import ArrayLike
 
-from mixup_jax.mixing import PER, Mix
+from mixup_jax.mixing import PER, Mix, checked
 
 
 def choose(rng: Array, plans: Sequence[Mix], probabilities: ArrayLike | Sequence[Any], *, per: str = "batch") -> Mix:
@@ -33,13 +33,13 @@ def choose(rng: Array, plans: Sequence[Mix], probabilities: ArrayLike | Sequence
     """
     probabilities = _check(plans, probabilities, per)
     size = plans[0].lam.shape[0]
-    uniform = jax.random.uniform(rng, () if per == "batch" else (size,))
+    uniform = jax.random.uniform(rng, () if per == "batch" else (size,), jnp.float32)
     edges = jnp.cumsum(probabilities)
     index = jnp.searchsorted(edges, uniform, side="right", method="compare_all")  # len(plans): leave it alone
     index = jnp.broadcast_to(index, (size,))
     cases = [index == k for k in range(len(plans))]
     lam = jnp.select(cases, [plan.lam for plan in plans], 1.0)
-    partner = jnp.select(cases, [plan.partner for plan in plans], jnp.arange(size))
+    partner = jnp.select(cases, [plan.partner for plan in plans], jnp.arange(size, dtype=jnp.int32))
     return replace(plans[0], lam=lam, partner=partner, mask=_choose_mask(cases, plans))
 
 
@@ -61,6 +61,7 @@ def _choose_mask(cases: list[Array], plans: Sequence[Mix]) -> Array | None:
 def _check(plans: Sequence[Mix], probabilities: Any, per: str) -> Array:
     if not plans:
         raise ValueError("plans is empty; give at least one.")
+    plans = [checked(plan) for plan in plans]
     if per not in PER:
         raise ValueError(f"per must be one of {', '.join(PER)}, got {per!r}.")
     for name, values in (

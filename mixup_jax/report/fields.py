@@ -1,61 +1,14 @@
 """Take typed fields out of JSON that somebody else wrote: every failure is one `Malformed` with a short reason."""
 
-import json
 import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mixup_jax.json_files import Malformed
+
 MANY = 10_000  # more seeds than this is a mistake or an attack, not an experiment
-DEPTH = 32  # levels of nesting; more would exhaust the stack of whoever walks the value
-
-
-class Malformed(ValueError):
-    """A file of a run folder does not hold what docs/design.md says."""
-
-
-def parse_json(content: str) -> dict[str, Any]:
-    """Parse one JSON object.
-
-    >>> parse_json('{"step": 3}')
-    {'step': 3}
-    """
-    try:
-        value = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise Malformed(f"not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise Malformed("not a JSON object")
-    level: list[Any] = [value]
-    for _ in range(DEPTH):
-        containers = [item for item in level if isinstance(item, dict | list)]
-        level = [item for box in containers for item in (box.values() if isinstance(box, dict) else box)]
-    if level:
-        raise Malformed(f"nested more than {DEPTH} levels deep")
-    return value
-
-
-def read_bytes(path: Path, largest: int = 256 * 1024**2) -> bytes:
-    """Read an ordinary file of at most `largest` bytes; anything else, such as a pipe or a device, is malformed."""
-    try:
-        if not path.is_file():
-            raise Malformed("no ordinary file" if path.exists() else "not readable: No such file or directory")
-        with path.open("rb") as file:
-            content = file.read(largest + 1)
-    except OSError as error:
-        raise Malformed(f"not readable: {error.strerror}") from None
-    if len(content) > largest:
-        raise Malformed(f"larger than {largest // 1024**2} MiB")
-    return content
-
-
-def read_text(path: Path) -> str:
-    """Read a UTF-8 file; an unreadable one is malformed, like any other."""
-    try:
-        return read_bytes(path).decode()
-    except UnicodeDecodeError:
-        raise Malformed("not readable: not UTF-8") from None
 
 
 def folders_below(path: Path) -> Iterator[tuple[Path, list[str]]]:

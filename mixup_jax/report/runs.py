@@ -11,18 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from mixup_jax.report.fields import (
-    MANY,
-    Malformed,
-    folders_below,
-    mapping,
-    number,
-    numbers,
-    parse_json,
-    read_bytes,
-    read_text,
-    text,
-)
+from mixup_jax.json_files import LARGEST, Malformed, parse_json, read_bytes, read_text
+from mixup_jax.report.fields import MANY, folders_below, mapping, number, numbers, text
 from mixup_jax.report.results import Result, read_result
 from mixup_jax.report.sweeps import take_apart
 from mixup_jax.report.wording import hardware
@@ -131,7 +121,7 @@ def _read_lines(path: Path, warnings: list[str]) -> list[dict[str, Any]]:
         return []
     try:
         # Bytes that are not UTF-8 spoil their line only: a run killed while it writes may leave half a character.
-        lines = read_bytes(path).decode("utf-8", errors="replace").split("\n")
+        lines = read_bytes(path, LARGEST).decode("utf-8", errors="replace").split("\n")
     except Malformed as error:
         warnings.append(f"{text(path)}: {text(error)}")
         return []

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mixup_jax.report.fields import folders_below, integers, items, number, numbers, parse_json, read_text, text
+from mixup_jax.json_files import parse_json, read_text
+from mixup_jax.report.fields import folders_below, integers, items, number, numbers, text
 from mixup_jax.report.wording import hardware
 
 NAME = "table.json"

@@ -1,6 +1,7 @@
 """The loop: steps, evaluations, checkpoints and records of one run, for all its seeds at once."""
 
 import contextlib
+import dataclasses
 import time
 import warnings
 from pathlib import Path
@@ -21,6 +22,7 @@ from mixup_jax.training.measurements import (
     SUMMED,
     memorised,
     on_host,
+    raw_metrics,
     summary,
     test_metrics,
     training_metrics,
@@ -30,7 +32,7 @@ from mixup_jax.training.mesh import is_writer
 from mixup_jax.training.programs import NEVER, Totals
 from mixup_jax.training.progress import Bar, progress_bar
 from mixup_jax.training.setting import Setting, make_setting
-from mixup_jax.training.state import TrainState
+from mixup_jax.training.state import TrainState, share_of_start
 from mixup_jax.training.stopping import StopFlag, stop_on_signals
 from mixup_jax.training.tensorboard import Board, open_board
 
@@ -174,6 +176,7 @@ class _Trainer:
             "lr": float(setting.recipe.schedule(mark - 1)),
             **training_metrics(on_host(totals)),
             **test_metrics(clean_sums, self.test_sums),
+            **self._evaluate_raw(state, mark),
             "seconds": round(self._seconds(), 3),
         }
         self.records.append(line)
@@ -183,6 +186,18 @@ class _Trainer:
         test_error = float(np.mean(line["test_error"]))
         self.bar.evaluated(line["epoch"], float(np.mean(line["train_loss"])), test_error)
         return test_error
+
+    def _evaluate_raw(self, state: TrainState, mark: int) -> dict[str, list[float]]:
+        """Evaluate the network itself where averages of it are evaluated; warn where they are mostly its start."""
+        if state.average is None:
+            return {}
+        share = share_of_start(self.setting.recipe.ema, mark)
+        if is_writer() and share > 0.05:
+            warnings.warn(
+                f"step {mark}: the averages of ema are still {share:.0%} first weights, drawn at random", stacklevel=2
+            )
+        raw = dataclasses.replace(state, average=None)
+        return raw_metrics(on_host(self.setting.evaluate(raw, self.setting.test)))
 
     def result(self, state: TrainState) -> dict[str, Any]:
         """Return the measured part of result.json, on the process that writes it; the others return nothing."""

@@ -9,8 +9,8 @@ from jax.experimental import multihost_utils
 from mixup_jax.evaluation.classification import reliability, summarize
 from mixup_jax.training.programs import Totals
 
-TEST = ("error", "top5_error", "loss", "ece", "oe")
-"""What is measured on the test set, in this order; the second of many classes only."""
+TEST = ("error", "error_raw", "top5_error", "loss", "ece", "oe")
+"""What is measured on the test set, in this order; the second where weights are averaged, the third of many classes."""
 
 
 SUMMED = ("epoch", "test_error", "train_subset_error", "seconds")
@@ -37,6 +37,11 @@ def test_metrics(clean_sums: dict[str, Any], test_sums: dict[str, Any]) -> dict[
     clean, test = summarize(clean_sums), summarize(test_sums)
     measured = {f"test_{name}": test[name].tolist() for name in TEST if name in test}
     return {"train_subset_error": clean["error"].tolist()} | measured
+
+
+def raw_metrics(test_sums: dict[str, Any]) -> dict[str, list[float]]:
+    """Return the test error of the network itself, where the other numbers are those of its averages."""
+    return {"test_error_raw": summarize(test_sums)["error"].tolist()}
 
 
 def memorised(sums: dict[str, dict[str, Any]]) -> dict[str, list[float]]:

@@ -25,6 +25,8 @@ def plan_steps(train_examples: int, test_examples: int, config: Config) -> Plan:
     rarely = math.ceil(2 * test_examples / train_examples)
     eval_every = rarely if config.eval_every is None else config.eval_every
     per_epoch = train_examples / config.batch_size
+    if eval_every * per_epoch < 1:
+        raise ValueError(f"eval_every must be at least a step, {1 / per_epoch:.3g} epochs, got {eval_every:g}.")
     steps = max(1, round(config.epochs * per_epoch))
     if (steps + 1) * config.batch_size >= 2**31:
         raise ValueError(f"epochs {config.epochs:g} make {steps} steps: more positions than 32 bits can count.")

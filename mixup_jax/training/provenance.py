@@ -1,8 +1,6 @@
 """Where a result comes from: configuration, versions, commit, device and command."""
 
-import dataclasses
 import importlib.metadata
-import json
 import os
 import platform
 import shlex
@@ -15,14 +13,22 @@ from typing import Any
 import jax
 
 from mixup_jax.config import Config
+from mixup_jax.data.identity import DataIdentity
+from mixup_jax.training.identity import jax_settings, plain
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
-def describe(config: Config, experiment: str, preset: str) -> dict[str, Any]:
-    """Return the content of config.json: the configuration, and where and with what it runs."""
-    content = json.loads(json.dumps(dataclasses.asdict(config)))
-    return {"experiment": experiment, "preset": preset, "config": content, **origin()}
+def describe(config: Config, experiment: str, preset: str, data: DataIdentity) -> dict[str, Any]:
+    """Return the content of config.json: configuration, data, settings of JAX, and where and with what it runs."""
+    return {
+        "experiment": experiment,
+        "preset": preset,
+        "config": plain(config),
+        "data": plain(data),
+        "jax": jax_settings(),
+        **origin(),
+    }
 
 
 def origin() -> dict[str, Any]:

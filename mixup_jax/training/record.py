@@ -12,8 +12,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from mixup_jax.config import Config, Data, Mixing, Model, Optimizer
 from mixup_jax.folder_lock import sole_owner
+from mixup_jax.json_files import read_object
+
+MADE_BY = ("command", "commit", "device", "versions")
+"""What a result says of how it was made."""
 
 
 def locked(workdir: Path) -> contextlib.AbstractContextManager[None]:
@@ -22,77 +25,15 @@ def locked(workdir: Path) -> contextlib.AbstractContextManager[None]:
 
 
 def finished(workdir: Path) -> dict[str, Any] | None:
-    """Return the content of result.json where the run has ended."""
+    """Return the content of result.json where the run has ended; raises ValueError for a file that is no result."""
     path = workdir / "result.json"
-    return json.loads(path.read_text()) if path.exists() else None
-
-
-def claim(workdir: Path, description: dict[str, Any]) -> dict[str, Any]:
-    """Make the folder that of this run, or check that it already is; return its description, that of the first start.
-
-    Raises ValueError, naming the fields that differ, when another configuration was run there; where nothing was
-    trained yet, because that one was refused or died at once, the new configuration takes its place.
-    """
-    path = workdir / "config.json"
     if not path.exists():
-        write_json(path, description)
-        return description
-    try:
-        first = json.loads(path.read_text())
-        there = flatten(first["config"])
-    except (ValueError, KeyError, TypeError):
-        raise ValueError(f"{path} is not the configuration of a run; choose another --workdir.") from None
-    here = flatten(description["config"])
-    found = differing(there, here)
-    if found and there.keys() == here.keys() and not _begun(workdir):
-        write_json(path, description)
-        return description
-    if found:
-        raise ValueError(f"{workdir} holds a run of another configuration: {found}. Choose another --workdir.")
-    warn_of_changes(workdir, first, description)
-    return first
-
-
-def differing(there: dict[str, Any], here: dict[str, Any]) -> str:
-    """Say in which fields what a folder holds differs from what is asked for; nothing where they are equal.
-
-    >>> differing({"seed": 0, "width": 8}, {"seed": 1, "width": 8})
-    'seed is 0 there and 1 here'
-    """
-    return "; ".join(
-        f"{name} is {there.get(name, 'absent')} there and {here.get(name, 'absent')} here"
-        for name in sorted(there.keys() | here.keys())
-        if there.get(name, "absent") != here.get(name, "absent")
-    )
-
-
-def warn_of_changes(workdir: Path, first: dict[str, Any], now: dict[str, Any]) -> None:
-    """Warn where a run goes on with another commit or other versions than it was begun with."""
-    for name in ("commit", "versions"):
-        if (begun := first.get(name)) != now[name]:
-            warnings.warn(f"{workdir}: begun with {name} {begun}, going on with {now[name]}", stacklevel=3)
-
-
-def _begun(workdir: Path) -> bool:
-    """Whether something was trained here; checkpoints may be elsewhere."""
-    metrics = workdir / "metrics.jsonl"
-    return (workdir / "checkpoints").exists() or (metrics.exists() and metrics.stat().st_size > 0)
-
-
-def read_config(workdir: Path) -> Config:
-    """Read the configuration of a run; raises ValueError for a folder that holds none, or one of another version."""
-    path = workdir / "config.json"
-    try:
-        fields = json.loads(path.read_text())["config"]
-        for name, part in (("data", Data), ("model", Model), ("mixing", Mixing), ("optimizer", Optimizer)):
-            fields[name] = part(**{key: _frozen(value) for key, value in fields[name].items()})
-        return Config(**fields)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{workdir} is not the folder of a run: {error}") from None
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+        return None
+    result = read_object(path, seeds=list, test_error=dict, **dict.fromkeys(MADE_BY, object))
+    errors = result["test_error"].values()
+    if not errors or not all(isinstance(each, list) and len(each) == len(result["seeds"]) for each in errors):
+        raise ValueError(f"{path}: test_error has no number for each seed; move it away, and the same command goes on.")
+    return result
 
 
 def read_metrics(workdir: Path, last_step: int, needs: Collection[str] = ()) -> list[dict[str, Any]]:
@@ -176,14 +117,3 @@ def _named(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OSError(f"{path} could not be written: {error.strerror or error}") from error
-
-
-def flatten(tree: Any, name: str = "") -> dict[str, Any]:
-    """Return the values of nested dictionaries by their dotted names.
-
-    >>> flatten({"model": {"width": 24}, "seed": 0})
-    {'model.width': 24, 'seed': 0}
-    """
-    if not isinstance(tree, dict):
-        return {name: tree}
-    return {key: value for part in tree for key, value in flatten(tree[part], f"{name}.{part}".strip(".")).items()}

@@ -47,7 +47,7 @@ def test_a_file_that_was_cut_short_is_named(tmp_path, cut):
     write(paths[0], PHOTOGRAPHS[:7])
     write(paths[1], [photograph._replace(encoded=bytes(20_000)) for photograph in PHOTOGRAPHS[7:]])
     paths[1].write_bytes(paths[1].read_bytes()[:cut])
-    with pytest.raises(ValueError, match=r"b\.array_record is damaged or was cut short"):
+    with pytest.raises(ValueError, match=r"b\.array_record is damaged"):
         Shards(paths)
 
 
@@ -59,6 +59,6 @@ def test_a_flipped_bit_is_found_when_it_is_read_and_its_file_named(tmp_path):
     content[100_000] ^= 1
     paths[1].write_bytes(content)
     shards = Shards(paths)
-    with pytest.raises(ValueError, match=r"b\.array_record is damaged or was cut short"):
+    with pytest.raises(ValueError, match=r"b\.array_record is damaged"):
         [shards[i] for i in range(len(shards))]
     assert shards[3] == PHOTOGRAPHS[3]

@@ -106,5 +106,5 @@ def test_what_an_attack_makes_of_nan_is_no_right_answer():
         def logits(self, state, pixels):
             return jnp.full((2, 10), jnp.nan)
 
-    network = pairs.Network("", Config(), load("digits"), Broken(), (0,), ())
+    network = pairs.Network("", Config(), load("digits").identity(), Broken(), (0,), (), lambda: load("digits"))
     assert adversarial.wrong(network, None, jnp.zeros(2), jnp.array([0, 1])).tolist() == [2, 2]

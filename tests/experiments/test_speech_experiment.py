@@ -108,7 +108,7 @@ def test_a_smoke_run_listens_to_speech():
 
 def test_experiments_on_images_refuse_a_run_of_speech(tmp_path):
     config = Config(Data("chirps", pad_crop=0, flip=False))
-    write_json(tmp_path / "config.json", describe(config, "speech", "small"))
+    write_json(tmp_path / "config.json", describe(config, "speech", "small", load("digits").identity()))
     write_json(tmp_path / "result.json", {})
     with pytest.raises(ValueError, match="was trained on chirps, speech; this experiment looks at images"):
         load_network(tmp_path, None)

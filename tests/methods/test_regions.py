@@ -9,7 +9,7 @@ import pytest
 
 from mixup_jax import Mix, mix
 from mixup_jax.methods import cutmix, draw_cutmix, draw_fmix, draw_gridmix, draw_resizemix
-from mixup_jax.methods.regions import box_at, boxes, image_size, largest, paste, rectangle
+from mixup_jax.methods.regions import box, box_at, boxes, largest, paste, positions
 
 BOUNDS = [
     (0, 0, 7, 5),
@@ -22,7 +22,7 @@ BOUNDS = [
 
 
 def test_a_rectangle_is_false_inside_and_clipped_at_the_border():
-    masks = jax.jit(lambda bounds: rectangle(*bounds, (7, 5)))(np.array(BOUNDS).T)
+    masks = jax.jit(lambda bounds: box(bounds[:2], bounds[2:], (7, 5)))(np.array(BOUNDS).T)
     for mask, (top, left, bottom, right) in zip(masks, BOUNDS, strict=True):
         expected = np.ones((7, 5), bool)
         expected[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = False
@@ -31,7 +31,7 @@ def test_a_rectangle_is_false_inside_and_clipped_at_the_border():
 
 def test_a_box_has_the_share_of_each_side_rounded_down_around_its_center_and_is_clipped():
     lam, row, column = (each.ravel() for each in np.meshgrid(np.linspace(0, 1, 21), np.arange(7), np.arange(5)))
-    masks = jax.jit(lambda *box: box_at(*box, (7, 5)))(row, column, lam.astype(np.float32))
+    masks = jax.jit(lambda *center, lam: box_at(center, lam, (7, 5)))(row, column, lam=lam.astype(np.float32))
     for mask, share, i, j in zip(np.asarray(masks), lam, row, column, strict=True):
         height, width = (int(np.sqrt(np.float32(1) - np.float32(share)) * length) for length in (7, 5))
         top, left = i - height // 2, j - width // 2
@@ -84,17 +84,20 @@ def test_a_lambda_that_is_nan_stays_nan():
 
 
 def test_the_size_of_images_is_that_of_the_first_leaf():
-    assert image_size({"a": np.zeros((2, 7, 5, 3)), "b": np.zeros((2, 7, 5))}) == (2, 7, 5)
-    with pytest.raises(ValueError, match=r"images \(batch, height, width, ...\), got shape \(2, 7\)"):
-        image_size(np.zeros((2, 7)))
+    assert positions({"a": np.zeros((2, 7, 5, 3)), "b": np.zeros((2, 7, 5))}) == (2, 7, 5)
+    assert positions({"a": np.zeros((2, 9, 3)), "b": np.zeros((2, 9))}, dims=1) == (2, 9)
+    assert positions({"a": np.zeros((2, 6, 7, 5, 3)), "b": np.zeros((2, 6, 7, 5))}, dims=3) == (2, 6, 7, 5)
 
 
 @pytest.mark.parametrize(
     ("x", "message"),
     [
-        (jnp.zeros((8, 3, 32, 32)), r"looks like \(batch, channels, height, width\)"),
-        ({"a": jnp.zeros((4, 8, 8, 3)), "b": jnp.zeros((4, 4, 4))}, "images of one size, got"),
-        (jnp.zeros((4, 8)), r"must be images .* got shape \(4, 8\)"),
+        *[(jnp.zeros((8, channels, 32, 32)), r"channels.*moveaxis") for channels in (1, 2, 3, 4)],
+        ({"a": jnp.zeros((4, 8, 8, 3)), "b": jnp.zeros((4, 4, 4))}, "of one size, got"),
+        (jnp.zeros((4, 8)), r"\(batch, height, width\).* got shape \(4, 8\).*1 cuts sequences"),
+        (jnp.zeros((4, 8, 6, 6, 3)), r"dims is 2, got shape \(4, 8, 6, 6, 3\).*3 video"),
+        (jnp.zeros((4, 16, 2)), r"channels last, shape \(4, 16, 2\).*dims=1"),
+        ([jnp.zeros((8, 8, 3))] * 8, r"list of 8 arrays.*jnp.stack"),
     ],
 )
 def test_what_is_no_batch_of_images_of_one_size_is_refused(rng, x, message):
@@ -105,8 +108,12 @@ def test_what_is_no_batch_of_images_of_one_size_is_refused(rng, x, message):
 def test_a_size_that_is_not_batch_height_width_is_refused(rng):
     for draw_method in (draw_cutmix, draw_fmix, draw_gridmix, draw_resizemix):
         unchecked = inspect.unwrap(draw_method)  # the type checker of the tests would be first
-        with pytest.raises(ValueError, match=r"size must be \(batch, height, width\), got \(4, 8, 8, 3\)"):
+        with pytest.raises(
+            ValueError, match=r"\(batch, height, width\), as dims is 2, got \(4, 8, 8, 3\).*x.shape\[:3\]"
+        ):
             unchecked(rng, (4, 8, 8, 3), 1.0)
+        with pytest.raises(ValueError, match=r"got float32\[4,8,8,3\].*x.shape\[:3\]"):
+            unchecked(rng, jnp.zeros((4, 8, 8, 3)), 1.0)
 
 
 def test_a_mask_for_the_channels_last_is_not_laid_on_channels_first(rng):

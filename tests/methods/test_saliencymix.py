@@ -22,7 +22,7 @@ def test_the_box_is_around_the_peak_of_the_partner(rng, fix_lambdas, size, peak)
     plan = jax.jit(lambda saliency: draw_saliencymix(rng, saliency, 1.0, peak=peak))(saliency)
     source = PARTNER if peak == "example" else np.full(21, PARTNER[0])
     row, column = np.unravel_index(saliency.reshape(21, -1).argmax(axis=1)[source], size)
-    boxes = jax.jit(lambda *box: box_at(*box, size))(row, column, LAM)
+    boxes = jax.jit(lambda center, lam: box_at(center, lam, size))((row, column), LAM)
     np.testing.assert_array_equal(plan.mask, boxes)
     np.testing.assert_allclose(plan.lam, np.asarray(boxes).mean(axis=(1, 2)), rtol=2e-7)
 

@@ -11,7 +11,8 @@ import pytest
 
 from mixup_jax import Mix, draw, mix, mixed_cross_entropy
 from mixup_jax.methods import draw_cutmix
-from mixup_jax.methods.regions import box_at, paste, rectangle
+from mixup_jax.methods.regions import box as box_mask
+from mixup_jax.methods.regions import box_at, paste
 
 BATCH, CLASSES, SIZE = 8, 5, (9, 7)
 LAMBDAS = (0.0, 0.2, 0.5, 0.83, 1.0)
@@ -142,7 +143,7 @@ CENTERS = [(4, 3), (0, 0), (8, 6), (0, 6), (2, 5)]
 def test_the_box_of_timm_for_a_center_and_a_lambda(batch, center, lam):
     x, ids, _ = batch
     expected, corrected = formulas.cutmix(x, x[::-1], formulas.timm_box(*center, lam, SIZE))
-    mask = box_at(jnp.array([center[0]]), jnp.array([center[1]]), jnp.array([lam]), SIZE)
+    mask = box_at((jnp.array([center[0]]), jnp.array([center[1]])), jnp.array([lam]), SIZE)
     plan = paste(Mix(jnp.full(BATCH, lam), jnp.arange(BATCH)[::-1]), mask)
     close(ours(plan, x), expected)
     close(plan.lam, np.full(BATCH, corrected))
@@ -157,7 +158,8 @@ def test_boxes_of_even_sides_paste_and_weigh_as_a_given_box_does(batch, box_of, 
     box = box_of(*center, lam, SIZE)
     expected, corrected = formulas.cutmix(x, np.roll(x, 1, axis=0), box)
     plan = draw(jax.random.key(0), BATCH, 1.0, partner="roll")
-    plan = paste(plan, rectangle(*(jnp.array([bound]) for bound in box), SIZE))
+    bounds = [jnp.array([bound]) for bound in box]
+    plan = paste(plan, box_mask(bounds[:2], bounds[2:], SIZE))
     close(ours(plan, x), expected)
     close(plan.lam, np.full(BATCH, corrected))
     close(ours(plan, one_hot(ids)), formulas.torchvision_mixup(one_hot(ids), corrected))

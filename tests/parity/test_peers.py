@@ -16,8 +16,8 @@ import optax
 import pytest
 
 from mixup_jax import Mix, draw, mix, mixed_cross_entropy
-from mixup_jax.methods import draw_cutmix
-from mixup_jax.methods.regions import paste, rectangle
+from mixup_jax.methods import draw_cutmix, regions
+from mixup_jax.methods.regions import paste
 
 BATCH, CLASSES, SIZE = 8, 5, (10, 12)
 LAM = 0.3
@@ -162,7 +162,8 @@ def test_torchvision_cutmix(batch, monkeypatch, center, lam):
 
 
 def box(*bounds):
-    return rectangle(*(jnp.array([bound]) for bound in bounds), SIZE)
+    bounds = [jnp.array([bound]) for bound in bounds]
+    return regions.box(bounds[:2], bounds[2:], SIZE)
 
 
 def test_composer_mixup(batch, rng):

@@ -163,11 +163,11 @@ def test_what_is_no_ordinary_file_is_named_and_never_waited_for(make_run, tmp_pa
         path.symlink_to("/dev/zero")
     runs, (warning,) = load_runs([tmp_path])
     assert [run.path.name for run in runs] == ["good", "odd"][: 2 - (name == "config.json")]
-    assert warning.startswith(f"{path}: no ordinary file")
+    assert warning.startswith(f"{path}: not readable: no ordinary file")
 
 
 def test_a_file_without_end_is_refused(tmp_path):
     with (tmp_path / "config.json").open("wb") as file:
         file.truncate(2**40)  # takes no room
     (warning,) = load_runs([tmp_path])[1]
-    assert "larger than 256 MiB" in warning
+    assert "larger than 64 MiB" in warning

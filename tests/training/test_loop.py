@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 from tiny_runs import DATA, MLP, changed
 
+from experiments.cifar import ERM, SMALL
+from mixup_jax.config import Model
+from mixup_jax.data import load
 from mixup_jax.data.label_noise import corrupt_labels
 from mixup_jax.errors import NotFinite
 from mixup_jax.training.launch import Launch
@@ -173,13 +176,38 @@ def test_training_errors_are_those_on_real_and_on_corrupted_labels(tmp_path):
     label, mask = corrupt_labels(DATA.train_label, 0.5, len(DATA.classes))
     data, config = replace(DATA, train_label=label, corrupted=mask), changed(CONFIG, seeds=2, batch_size=12)
     result = fit(config, data, Launch(), tmp_path)
-    trained = load_trained(tmp_path / "checkpoints", config, data)
+    trained = load_trained(tmp_path / "checkpoints", config, data.identity())
     for seed in range(2):
         predicted = np.argmax(trained.logits(trained.of_seed(seed), jnp.asarray(data.train_image, jnp.float32)), axis=1)
         wrong = predicted != label
         assert result["train_error_real"][seed] == pytest.approx(100 * wrong[~mask].mean())
         assert result["train_error_corrupted"][seed] == pytest.approx(100 * wrong[mask].mean())
     assert result["train_error_real"] != result["train_error_corrupted"]
+
+
+@pytest.mark.parametrize("ema", [0.98, 0.9999])
+def test_averages_of_a_short_run_are_as_good_as_the_network_itself(tmp_path, ema):
+    data = load("digits")
+    data = replace(data, train_image=data.train_image[:1000], train_label=data.train_label[:1000])
+    config = replace(
+        SMALL,
+        model=Model("preact_resnet", width=8, blocks=(1, 1, 1), stem_stride=2),  # BatchNorm, unlike tiny_runs' MLP
+        mixing=ERM,
+        optimizer=replace(SMALL.optimizer, ema=ema),
+        epochs=20.0,
+        eval_every=20.0,
+        seeds=1,
+    )
+    result = fit(config, data, Launch(), tmp_path)
+    assert result["test_error_raw"][0] < 10  # percent: it has learned
+    assert abs(result["test_error"]["last"][0] - result["test_error_raw"][0]) <= 1
+    assert metrics(tmp_path)[-1]["test_error_raw"] == result["test_error_raw"]
+
+
+def test_averages_that_are_mostly_the_first_weights_are_named(tmp_path):
+    config = changed(MLP, ema=0.999, epochs=1 / 3)  # one step
+    with pytest.warns(UserWarning, match="step 1: the averages of ema are still 10% first weights"):
+        fit(config, DATA, Launch(), tmp_path)
 
 
 @pytest.mark.parametrize("left", [0, 4])

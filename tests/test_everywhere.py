@@ -1,0 +1,201 @@
+"""Every public function under every transformation, mesh and setting of JAX: the same bits, or rounding where it says.
+
+One table of calls: a name that is public and missing here fails. Each call is a pure function of arrays, the first axis
+the batch, which gives arrays.
+"""
+
+from functools import partial
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import AxisType, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+import mixup_jax
+from mixup_jax import Mix, draw, mix, mixed_cross_entropy, mixed_loss, mixed_sigmoid_cross_entropy, mixup
+from mixup_jax import methods as m
+
+SIZE, CLASSES = 8, 3
+RANDOM = np.random.default_rng(0)
+X = RANDOM.normal(size=(SIZE, 6, 5, 1)).astype(np.float32)
+Y = RANDOM.dirichlet(np.ones(CLASSES), SIZE).astype(np.float32)
+IDS = np.array([0, 1, 2, 0, 1, 2, 0, 1], np.int32)
+LAM = np.float32([0, 0.25, 0.5, 0.7, 0.9, 1, 0.3, 0.6])
+PARTNER = np.array([1, 0, 3, 2, 5, 4, 7, 6], np.int32)
+PER = {"per": "example", "block": 2}
+
+
+class Model(nn.Module):
+    """A layer that has a name."""
+
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dropout(0.0, deterministic=True, name="layer")(x)
+
+
+def plan(lam=LAM, mask=None, block=2):
+    return Mix(jnp.asarray(lam), jnp.asarray(PARTNER), block, mask)
+
+
+def boxes(lam=LAM):
+    return plan(lam, jnp.asarray(np.arange(6)[None, :, None] >= np.zeros((SIZE, 6, 5), int) + 2))
+
+
+def at_random(rng, x):
+    with m.mix_at_random(rng, plan(), ["input", "layer"]) as chosen:
+        return Model().apply({}, x), chosen
+
+
+def mixed_inside(rng, x):
+    with m.mix_at(plan(), "layer"):
+        return Model().apply({}, x)
+
+
+def by_rule(rng, x, y, ids):
+    return m.mix_by_rule(plan(), (x, y, ids), ("mix", "union", "partner"))
+
+
+def squared(label):
+    return jnp.sum(label.astype(jnp.float32) ** 2, axis=1)
+
+
+def resized(rng, x, y):
+    return m.paste_resized(m.draw_resizemix(rng, (len(x), *x.shape[1:3]), **PER), (x, y))
+
+
+CALLS = {  # name: (call, its arguments)
+    "Mix": (lambda x: mix(jax.jit(lambda plan: plan)(boxes()), x), "x"),
+    "draw": (lambda rng: draw(rng, SIZE, 0.7, **PER), "rng"),
+    "mix": (lambda x, y: mix(plan(), (x, y)), "x y"),
+    "mixup": (lambda rng, x, y: mixup(rng, x, y, 0.7), "rng x y"),
+    "mixed_cross_entropy": (lambda y, ids: mixed_cross_entropy(y, ids, plan()), "y ids"),
+    "mixed_sigmoid_cross_entropy": (lambda y, ids: mixed_sigmoid_cross_entropy(y, ids, plan()), "y ids"),
+    "mixed_loss": (lambda y: mixed_loss(squared, y, plan()), "y"),
+    "by_label_distance": (lambda rng, y: m.by_label_distance(rng, y, 0.5), "rng y"),
+    "choose": (lambda rng: m.choose(rng, [plan(), boxes()], [0.4, 0.4], per="example"), "rng"),
+    "cutmix": (lambda rng, x, y: m.cutmix(rng, x, y, 0.7), "rng x y"),
+    "different_class": (m.different_class, "rng ids"),
+    "draw_cutmix": (lambda rng: m.draw_cutmix(rng, (SIZE, 6, 5), 0.7, minmax=(0.2, 0.9), **PER), "rng"),
+    "draw_dirichlet": (lambda rng: m.draw_dirichlet(rng, SIZE, 0.7, **PER), "rng"),
+    "draw_fmix": (lambda rng: m.draw_fmix(rng, (SIZE, 6, 5), 0.7, **PER), "rng"),
+    "draw_gridmix": (lambda rng: m.draw_gridmix(rng, (SIZE, 6, 5), 0.7, period=3, **PER), "rng"),
+    "draw_resizemix": (lambda rng: m.draw_resizemix(rng, (SIZE, 6, 5), **PER), "rng"),
+    "draw_saliencymix": (lambda rng, x: m.draw_saliencymix(rng, x[..., 0], 0.7, **PER), "rng x"),
+    "fmix": (lambda rng, x, y: m.fmix(rng, x, y, 0.7), "rng x y"),
+    "gridmix": (lambda rng, x, y: m.gridmix(rng, x, y, 0.7, **PER), "rng x y"),
+    "larger": (lambda y, ids: (m.larger(plan(), y), m.larger(plan(), ids)), "y ids"),
+    "leave_padding": (lambda ids: m.leave_padding(boxes(), ids > 0), "ids"),
+    "mix_all": (lambda x: m.mix_all([plan(), plan(LAM[::-1].copy())], x), "x"),
+    "mix_at": (mixed_inside, "rng x"),
+    "mix_at_random": (at_random, "rng x"),
+    "mix_by_rule": (by_rule, "rng x y ids"),
+    "neighbour_table": (lambda x: m.neighbour_table(x, 2), "x"),
+    "neighbours": (lambda rng, ids: m.neighbours(rng, np.arange(6).reshape(3, 2), ids), "rng ids"),
+    "noisy_feature_mixup": (lambda rng, x, y: m.noisy_feature_mixup(rng, x, y, 0.7), "rng x y"),
+    "optimal_partners": (lambda rng, x: m.optimal_partners(rng, x, 2), "rng x"),
+    "paste_resized": (resized, "rng x y"),
+    "phase_out": (lambda ids: m.phase_out(jnp.max(ids), 3), "ids"),
+    "regmixup": (lambda rng, x, y: m.regmixup(rng, x, y), "rng x y"),
+    "resizemix": (lambda rng, x, y: m.resizemix(rng, x, y), "rng x y"),
+    "saliencymix": (lambda rng, x, y: m.saliencymix(rng, x, y, 0.7), "rng x y"),
+    "same_class": (m.same_class, "rng ids"),
+    "static_saliency": (lambda x: m.static_saliency(x), "x"),
+    "threshold": (lambda y: m.threshold(plan(), y, 0.3), "y"),
+    "union": (lambda y: m.union(plan(), y), "y"),
+}
+ARRAYS = {"x": X, "y": Y, "ids": IDS}
+
+
+VALUES = {"rng": jax.random.key(3), **{name: jnp.asarray(each) for name, each in (("x", X), ("y", Y), ("ids", IDS))}}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_lambdas():
+    """Draw lambda from a logistic distribution in place of Beta, whose compilation is most of a method's."""
+
+    def sample(rng, a, b, shape, dtype):
+        return jax.nn.sigmoid(jax.scipy.special.logit(jax.random.uniform(rng, shape, dtype)) / a)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jax.random, "beta", sample)
+        yield
+
+
+def every(values):
+    """Call all functions of the table: one program, and so one compilation."""
+    results = {}
+    for name, (call, names) in CALLS.items():
+        try:
+            results[name] = call(*(values[each] for each in names.split()))
+        except Exception as error:
+            error.add_note(f"in the call of {name}")
+            raise
+    return results
+
+
+@pytest.fixture(scope="module")
+def expected():
+    """What a plain jit gives."""
+    return jax.jit(every)(VALUES)
+
+
+def same(results, expected, exact=True):
+    """Compare dtypes and bits of each call, or numbers to rounding."""
+    for name in CALLS:
+        for a, b in zip(jax.tree.leaves(results[name]), jax.tree.leaves(expected[name]), strict=True):
+            assert a.dtype == b.dtype, name
+            atol = 0 if exact or not jnp.issubdtype(a.dtype, jnp.floating) else 3e-6
+            np.testing.assert_allclose(a, b, rtol=0, atol=atol, err_msg=name)
+
+
+def test_every_public_function_is_in_the_table():
+    assert set(CALLS) == {*mixup_jax.__all__, *m.__all__}
+
+
+@pytest.mark.parametrize("transformation", ["eager", "vmap", "scan", "pmap", "a key of the old kind"])
+def test_the_same_under_every_transformation(expected, transformation):
+    twice = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), VALUES)
+    if transformation == "eager":
+        results = every(VALUES)
+    elif transformation == "vmap":
+        results = jax.jit(jax.vmap(every))(twice)
+    elif transformation == "scan":
+        results = jax.jit(partial(jax.lax.scan, lambda _, each: (None, every(each)), None))(twice)[1]
+    elif transformation == "pmap":
+        results = jax.pmap(every, devices=jax.devices()[:2])(twice)
+    else:
+        results = jax.jit(every)({**VALUES, "rng": jax.random.PRNGKey(3)})
+    if transformation in ("vmap", "scan", "pmap"):
+        results = jax.tree.map(lambda leaf: leaf[1], results)
+    same(results, expected, exact=False)
+
+
+@pytest.mark.parametrize(
+    ("axis_type", "devices"),
+    [(AxisType.Explicit, 1), (AxisType.Explicit, 4), (AxisType.Explicit, 8), (AxisType.Auto, 8)],
+)
+def test_the_same_bits_on_every_mesh(expected, axis_type, devices):
+    mesh = jax.make_mesh((devices,), ("data",), axis_types=(axis_type,), devices=jax.devices()[:devices])
+    sharding = NamedSharding(mesh, P("data"))
+    values = {name: each if name == "rng" else jax.device_put(each, sharding) for name, each in VALUES.items()}
+    same(jax.jit(every)(values), expected)
+
+
+@pytest.mark.parametrize("axis_type", [AxisType.Auto, AxisType.Explicit])
+def test_a_shard_map_gives_each_device_what_it_has_alone(expected, axis_type):
+    mesh = jax.make_mesh((2,), ("data",), axis_types=(axis_type,), devices=jax.devices()[:2])
+    twice = jax.tree.map(lambda leaf: jax.device_put(jnp.stack([leaf, leaf]), NamedSharding(mesh, P("data"))), VALUES)
+
+    def one(shards):
+        return jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], every(jax.tree.map(lambda leaf: leaf[0], shards)))
+
+    mapped = jax.jit(jax.shard_map(one, mesh=mesh, in_specs=P("data"), out_specs=P("data")))(twice)
+    same(jax.tree.map(lambda leaf: leaf[1], mapped), expected, exact=False)
+
+
+def test_the_same_bits_with_64_bits_and_nan_checks_on(expected):
+    with jax.enable_x64(True), jax.debug_nans(True):
+        same(jax.jit(every)(VALUES), expected)
