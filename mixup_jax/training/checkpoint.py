@@ -22,8 +22,10 @@ from etils import epath
 from jax import Array
 from jax.experimental import multihost_utils
 from orbax.checkpoint import v1 as ocp
+from orbax.checkpoint._src.serialization import tensorstore_utils
 
 from mixup_jax.errors import CheckpointError
+from mixup_jax.folder_lock import has_locks
 
 # Orbax logs every phase of every save and, page by page, in each of its threads the error that it raises in the end.
 logging.getLogger("absl").setLevel(logging.CRITICAL)
@@ -209,6 +211,7 @@ def open_checkpoints(folder: epath.Path | Path, keep: int) -> Iterator[Checkpoin
     if jax.process_index() == 0:
         _set_notes_aside(folder)
     multihost_utils.sync_global_devices(f"notes of {folder} read")
+    _lock_no_files_without_locks(folder)
     policies = ocp.training.preservation_policies
     best = policies.BestN(
         get_metric_fn=lambda metrics: metrics["test_error"], reverse=True, n=1, keep_checkpoints_without_metrics=False
@@ -230,6 +233,17 @@ def open_checkpoints(folder: epath.Path | Path, keep: int) -> Iterator[Checkpoin
     finally:
         with contextlib.suppress(Exception):  # an error of the last save was raised by `wait`, or another is on its way
             checkpointer.close()
+
+
+def _lock_no_files_without_locks(folder: epath.Path) -> None:
+    """Let TensorStore lock no files where the file system has no locks: each file of a checkpoint has one writer."""
+    if "://" in str(folder):
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    if os.access(folder, os.W_OK) and not has_locks(Path(folder)):
+        # Orbax (0.12) has no option for it; without these names its own error says that it cannot lock.
+        for name in ("_BASE_TS_CONTEXT", "_DEFAULT_OCDBT_TS_CONTEXT"):
+            getattr(tensorstore_utils, name, {})["file_io_locking"] = {"mode": "none"}
 
 
 @contextlib.contextmanager
