@@ -1,9 +1,11 @@
 """What columns of a table were taken for, and what looks wrong in them, in words."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.util import hash_pandas_object
 
 from mixup_jax.data.folders import name_variants
 from mixup_jax.data.tabular import TabularData
@@ -20,7 +22,7 @@ def describe(table: TabularData, missing: Mapping[str, Mapping[str, int]]) -> li
     """
     lines = []
     for name in table.features.columns:
-        column = table.features[name].dropna()
+        column: Any = table.features[name].dropna()
         alike = column.nunique() < 2 and len(column) == len(table.label)
         what = "left out, all rows agree" if alike else _kind(table, name, column)
         found = missing.get(name, {})
@@ -29,7 +31,7 @@ def describe(table: TabularData, missing: Mapping[str, Mapping[str, int]]) -> li
     return lines
 
 
-def _kind(table: TabularData, name: str, column: pd.Series) -> str:
+def _kind(table: TabularData, name: str, column: Any) -> str:
     if name in table.numeric:
         return f"number, {column.min():g} to {column.max():g}"
     values = sorted(column.unique())
@@ -49,9 +51,10 @@ def suspicious(table: TabularData) -> list[str]:
 
 
 def _columns(table: TabularData) -> list[str]:
-    lines, label = [], pd.Series(table.label)
+    label: Any = pd.Series(table.label)
+    lines = []
     for name in table.features.columns:
-        column = table.features[name].reset_index(drop=True)
+        column: Any = table.features[name].reset_index(drop=True)
         count = column.nunique()
         if name in table.numeric and count == len(column) and _consecutive(column.to_numpy(float)):
             lines.append(f"{name} counts the rows; leave it out, unless the order of the rows means something")
@@ -73,7 +76,7 @@ def _pairs(table: TabularData) -> list[str]:
     first: dict[int, str] = {}
     lines = []
     for name in table.features.columns:
-        key = int(pd.util.hash_pandas_object(table.features[name], index=False).sum())
+        key = int(hash_pandas_object(table.features[name], index=False).sum())
         if key in first and table.features[name].equals(table.features[first[key]]):
             lines.append(f"{name} holds the same as {first[key]}")
         first.setdefault(key, name)
@@ -81,7 +84,7 @@ def _pairs(table: TabularData) -> list[str]:
 
 
 def _rows(table: TabularData) -> list[str]:
-    rows = table.features.assign(**{"": table.label})
+    rows: Any = table.features.assign(**{"": table.label})
     copies, alike = int(rows.duplicated().sum()), int(table.features.duplicated().sum())
     lines = [f"{copies:,} of {len(rows):,} rows are copies of others: trained and tested on"] * (copies > 0)
     if alike > copies:

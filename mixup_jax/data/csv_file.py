@@ -34,7 +34,7 @@ QUANTITIES = 10
 class Column(NamedTuple):
     """What a column was taken for: numbers (float64) or words, NaN where missing, and the markers that stood there."""
 
-    values: pd.Series
+    values: Any
     missing: dict[str, int]
 
 
@@ -54,7 +54,7 @@ def read_csv(path: Path, target: str) -> TabularData:
     copies = [name for name in columns if cells[name].equals(cells[target])]
     if copies:
         raise ValueError(f"{path}: the column {copies[0]!r} is a copy of the target {target!r}; leave it out.")
-    features = pd.DataFrame({name: column.values for name, column in columns.items()})
+    features: Any = pd.DataFrame({name: column.values for name, column in columns.items()})
     label = classes.values.astype(int) if _whole(classes.values) else classes.values
     try:
         table = make_table(path.stem, "REAL", features, label)
@@ -69,7 +69,7 @@ def read_csv(path: Path, target: str) -> TabularData:
     return table
 
 
-def _read_cells(path: Path) -> pd.DataFrame:
+def _read_cells(path: Path) -> Any:
     """Read all cells as they are written, without the blanks around them; a row that ends early has empty cells."""
     try:
         cells: Any = pd.read_csv(
@@ -112,12 +112,12 @@ def _check_names(path: Path, names: list[str], target: str) -> None:
         raise ValueError(f"{path} has no column beside the target.")
 
 
-def _column(path: Path, name: str, cells: pd.Series) -> Column:
+def _column(path: Path, name: str, cells: Any) -> Column:
     """Take a column for numbers, where all cells are, or for words, where most are not even almost numbers."""
     missing = cells.isin(MISSING)
     there = cells[~missing]
     markers = {str(marker) or "empty": int(count) for marker, count in cells[missing].value_counts().items()}
-    number = pd.to_numeric(there, errors="coerce").notna()
+    number: Any = pd.notna(pd.to_numeric(there, errors="coerce"))
     almost = number | there.map(lambda cell: ALMOST.fullmatch(cell) is not None).astype(bool)
     if not number.all() and almost.sum() * 2 > len(there):
         row, count = number.index[~number][0], int((~number).sum())
@@ -161,6 +161,6 @@ def _check_target(path: Path, name: str, column: Column) -> None:
         )
 
 
-def _whole(values: pd.Series) -> bool:
+def _whole(values: Any) -> bool:
     """Return whether all values are whole numbers."""
     return values.dtype == float and bool((np.isfinite(values) & (values == np.floor(values))).all())
