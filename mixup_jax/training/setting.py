@@ -94,7 +94,6 @@ class Setting:
 
     def zeros(self) -> Totals:
         """Return empty totals, laid out as the training program returns them."""
-<<<<<<< HEAD
         return empty_totals(self.mesh, len(self.config.lanes))
 
 
@@ -105,10 +104,7 @@ def carry(mesh: Mesh, state: TrainState, totals: Totals, seconds: float) -> dict
 
 def empty_totals(mesh: Mesh, networks: int) -> Totals:
     """Return empty totals of so many networks, laid out as the training program returns them."""
-    return Totals(*(place(leaf, shard(mesh, "seed")) for leaf in Totals.zeros(networks)))
-=======
-        return jax.tree.map(place, Totals.zeros(len(self.config.lanes)), Totals.layout(self.mesh))
->>>>>>> processes
+    return jax.tree.map(place, Totals.zeros(networks), Totals.layout(mesh))
 
 
 def make_setting(
