@@ -62,10 +62,6 @@ def make_recipe(config: Config, data: Dataset | Streamed) -> Recipe:
 
 
 def _check_against_data(config: Config, data: Dataset | Streamed) -> None:
-    if config.batch_size > data.train_count:
-        raise ValueError(
-            f"batch_size is {config.batch_size}; it must be between 1 and the {data.train_count} images of an epoch"
-        )
     height, width, _ = data.image_shape
     if not isinstance(data, Streamed) and config.data.pad_crop >= min(height, width):
         raise ValueError(f"pad_crop must be less than the sides of {height} x {width}, got {config.data.pad_crop}.")
