@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any, NoReturn
@@ -75,6 +76,32 @@ def data_told() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Turn Ctrl-C and SIGTERM into one line, outside of the loop, which saves first; a second one ends at once."""
+    asked: list[int] = []
+
+    def ask(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        asked.append(number)
+        raise KeyboardInterrupt
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, ask)
+    try:
+        yield
+    except BaseException:  # libraries turn it into other errors
+        if not asked:
+            raise
+        fail("nothing more was saved; start the same command again.", code=128 + asked[0], label="stopped", alone=True)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
 def one_line_errors() -> Iterator[None]:
     """Turn errors that the person at the keyboard can mend into one line on stderr.
 
@@ -88,7 +115,7 @@ def one_line_errors() -> Iterator[None]:
             yield
         return
     try:
-        with data_told():
+        with _interruptible(), data_told():
             yield
     except Stopped as stop:
         fail(str(stop), code=stop.exit_code, label="stopped")
@@ -133,11 +160,12 @@ def quiet_without_tpu(environment: MutableMapping[str, str], devices: str = "/de
             environment.setdefault(name, value)
 
 
-def fail(message: str, *, code: int = 2, label: str = "error") -> NoReturn:
-    """Print one line and leave; a process that fails alone does not wait for those that wait for it."""
+def fail(message: str, *, code: int = 2, label: str = "error", alone: bool | None = None) -> NoReturn:
+    """Print one line and leave; a process that ends `alone`, as after an error, waits for no other."""
     line = f"{label}: {' '.join(message.split())}"
     distributed = sys.modules.get("mixup_jax.training.distributed")  # what trains has it; the report needs no JAX
-    if distributed is not None and label == "error" and distributed.several():
+    alone = label == "error" if alone is None else alone
+    if distributed is not None and alone and distributed.several():
         distributed.end_process(line, code)
     print(line, file=sys.stderr)
     sys.exit(code)

@@ -45,7 +45,7 @@ def stop_on_signals() -> Iterator[StopFlag]:
 
     def note(number: int, _: object) -> None:
         flag.signal = number
-        signal.signal(number, before[number])
+        signal.signal(number, signal.SIG_DFL)
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
