@@ -13,15 +13,27 @@ import jax
 import pytest
 from jaxtyping import install_import_hook
 
+TESTS = Path(__file__).parent
 install_import_hook("mixup_jax", "typechecker.check")
 jax.config.update("jax_numpy_rank_promotion", "raise")
-jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 
 def pytest_configure(config):
     """Compile the fast suite without LLVM's optimisations: compiling is most of its time. Slow tests are real runs."""
     if "not slow" in (config.option.markexpr or ""):
         os.environ["XLA_FLAGS"] += " --xla_backend_optimization_level=0"
+
+
+STRICT = ("methods", "parity", "test_everywhere.py", "test_losses.py", "test_mixing.py", "test_pitfalls.py")
+"""Where dtypes are strict: the functions. What trains still relies on promotion."""
+
+
+@pytest.fixture(autouse=True)
+def strict_promotion(request):
+    """Let JAX refuse to promote dtypes by itself."""
+    strict = request.path.is_relative_to(TESTS) and request.path.relative_to(TESTS).parts[0] in STRICT
+    with jax.numpy_dtype_promotion("strict" if strict else "standard"):
+        yield
 
 
 @pytest.fixture

@@ -108,6 +108,7 @@ def positions(x: Any, dims: int = 2) -> tuple[int, ...]:
     axes = _axes(dims)
     shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(x)]
     for shape in shapes:
+        refuse_lists(x, shape[0] if shape else 0)
         if len(shape) not in (dims + 1, dims + 2):
             raise ValueError(
                 f"x must be {axes} or the same with channels last, as dims is {dims}, got shape {shape}. dims: 1 cuts "
@@ -127,7 +128,6 @@ def positions(x: Any, dims: int = 2) -> tuple[int, ...]:
     sizes = sorted({shape[: dims + 1] for shape in shapes})
     if len(sizes) != 1:
         raise ValueError(f"x must be of one size, got {axes} of {', '.join(map(str, sizes))}.")
-    refuse_lists(x, sizes[0][0])
     return sizes[0]
 
 

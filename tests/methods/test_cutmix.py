@@ -122,9 +122,9 @@ def test_minmax_pastes_one_box_a_batch_and_nothing_at_alpha_zero(rng):
 X = np.zeros((4, 8, 8), np.float32)
 BAD_CALLS = [
     (lambda rng: cutmix(rng, X, Y[:4], -1.0), ValueError, "alpha"),
-    (lambda rng: cutmix(rng, X[0], Y[:4], 1.0), ValueError, "x must be images"),
+    (lambda rng: cutmix(rng, X[:, 0], Y[:4], 1.0), ValueError, r"x must be \(batch, height, width\)"),
     (lambda rng: cutmix(rng, X, np.arange(4), 1.0), TypeError, r"int.*\[4\].*one_hot"),
-    (lambda rng: cutmix(rng, X, Y[:3], 1.0), ValueError, "plan mixes a batch of 4"),
+    (lambda rng: cutmix(rng, X, Y[:3], 1.0), ValueError, "same length, got 4 and 3"),
     (lambda rng: draw_cutmix(rng, (4, 8, 8), 1.0, block=3), ValueError, "block"),
     (lambda rng: draw_cutmix(rng, (4, 8, 8), jnp.ones(2)), ValueError, "alpha must be a scalar"),
     (lambda rng: draw_cutmix(rng, (4, 8, 8), 1.0, minmax=(0.8, 0.2)), ValueError, r"minmax .* got \(0\.8, 0\.2\)"),

@@ -33,7 +33,7 @@ BOUNDS = [
 
 
 def test_a_rectangle_is_false_inside_and_clipped_at_the_border():
-    masks = jax.jit(lambda bounds: box(bounds[:2], bounds[2:], (7, 5)))(np.array(BOUNDS).T)
+    masks = jax.jit(lambda bounds: box(list(bounds[:2]), list(bounds[2:]), (7, 5)))(np.array(BOUNDS).T)
     for mask, (top, left, bottom, right) in zip(masks, BOUNDS, strict=True):
         expected = np.ones((7, 5), bool)
         expected[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = False

@@ -145,7 +145,7 @@ def test_without_padding_the_plan_stays_as_it_is(rng):
 @pytest.mark.parametrize("pasted", [True, False])
 def test_a_mask_is_taken_off_with_lambda(rng, pasted):
     plan = pasting_plan(rng)
-    mask = plan.mask if pasted else plan.mask * jnp.float32(0.5)
+    mask = plan.mask if pasted else plan.mask.astype(jnp.float32) * 0.5
     left = leave_padding(Mix(mask.mean(axis=(1, 2)), plan.partner, None, mask), VALID)
     assert left.mask.dtype == mask.dtype
     np.testing.assert_allclose(left.lam, left.mask.mean(axis=(1, 2)), rtol=1e-6)
