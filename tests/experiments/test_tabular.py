@@ -70,8 +70,8 @@ def test_the_picture_tells_the_differences():
         ({"datasets": ("iris", "wine")}, "datasets must be among .*, got wine"),
         ({"alphas": (0.0,)}, "alphas must be different positive numbers"),
         ({"alphas": (0.2, 0.2)}, "alphas must be different positive numbers"),
-        ({"seeds": 0}, "seeds must be at least 1, got 0"),
-        ({"epochs": float("nan")}, "epochs must be positive, got nan"),
+        ({"seeds": 0}, "seeds must be at least 1 .*, got 0"),
+        ({"epochs": float("nan")}, "epochs must be positive.*, got nan"),
     ],
 )
 def test_what_is_refused(options, message):
