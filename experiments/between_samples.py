@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 from jax import Array
+from rich.markup import escape
 from rich.progress import track
 
 from experiments.errors import call, one_line_errors
@@ -81,7 +82,7 @@ def measure(network: Network, pairs: int, scalar: Scalar) -> dict[str, np.ndarra
     if not different.any():
         raise ValueError(f"none of the {pairs} pairs is of two classes; take more --pairs.")
     point, rows = jax.jit(partial(at_points, network, scalar), compiler_options=compiler_options()), []
-    for seed in track(range(len(network.seeds)), description=network.name, transient=True):
+    for seed in track(range(len(network.seeds)), description=escape(network.name), transient=True):
         state, each = network.trained.of_seed(seed), []
         for start in range(0, pairs, BATCH):
             i, j = first[start : start + BATCH], second[start : start + BATCH]

@@ -107,7 +107,7 @@ def show_runs(folders: list[Path], *, title: str) -> None:
     from mixup_jax.report.terminal import results_table
 
     runs, _ = load_runs(folders)
-    console = Console()
+    console = Console(markup=False)
     console.print(results_table(settings(group(runs)), title=title))
     for folder in folders:
         console.print(f"\n{folder}: config.json, metrics.jsonl, result.json, checkpoints/, figures/", soft_wrap=True)

@@ -106,9 +106,12 @@ def one_line_errors() -> Iterator[None]:
     """Turn errors that the person at the keyboard can mend into one line on stderr.
 
     Exit status: 2 for bad input, 1 for a run that failed, 128 + signal for one that was asked to stop.
-    MIXUP_JAX_TRACEBACK=1 shows the traceback instead.
+    MIXUP_JAX_TRACEBACK=1 shows the traceback instead. What the encoding of the output lacks is written as its number.
     """
     quiet_without_tpu(os.environ)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # not where a test or a notebook has put something else
+            stream.reconfigure(errors="backslashreplace")
     warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
     if os.environ.get("MIXUP_JAX_TRACEBACK"):
         with data_told():

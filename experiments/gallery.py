@@ -122,7 +122,7 @@ def main(
         figure.set_label(f"{figure.get_label()} Images: {images.source}; {batch.source}.")
         save_png(figure, workdir / f"{name}.png")
     source = f"{images.source}; batches: {batch.source}"
-    Console().print(f"{len(pictures)} pictures ({source}): {workdir}", highlight=False, soft_wrap=True)
+    Console(markup=False).print(f"{len(pictures)} pictures ({source}): {workdir}", highlight=False, soft_wrap=True)
 
 
 def rows_of_methods(rng: Array, images: Images, smoke: bool) -> dict[str, Callable[[], Any]]:

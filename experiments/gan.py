@@ -63,7 +63,7 @@ def run(job: Game, workdir: Path) -> Table:
         job = replace(job, distributions=job.distributions[:1], seeds=2, iterations=20, batch_size=16, width=8)
     times = [time for time in SNAPSHOTS if time < job.iterations] + [job.iterations]
     with locked(workdir), claimed_by(job, workdir) as first:
-        with Progress(console=Console(stderr=True), transient=True) as progress:
+        with Progress(console=Console(stderr=True, markup=False), transient=True) as progress:
             bars = {name: progress.add_task(name, total=job.iterations) for name in job.distributions}
             played = {
                 name: play(job, name, times, workdir / "checkpoints" / name, partial(progress.update, bar))

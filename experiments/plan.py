@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> None:
     for name in sorted(given_options(arguments[1:]) & WITHOUT):
         raise ValueError(f"{name} does nothing here: it changes nothing in the step of one network; leave it out.")
     jax.config.update("jax_platforms", "cpu")  # libtpu would look for chips
-    show(plan, f"{arguments[0]} {preset}", Console())
+    show(plan, f"{arguments[0]} {preset}", Console(markup=False))
 
 
 def show(plan: Plan, title: str, console: Console) -> None:

@@ -53,7 +53,7 @@ def main(
 
 def show(manifest: dict[str, Any], out: Path) -> None:
     """Say what there is now, and what was left out."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     images = manifest["images"]
     console.print(f"{out}: {images['train']:,} training and {images['validation']:,} validation images", soft_wrap=True)
     for each in manifest["skipped"]:

@@ -68,7 +68,7 @@ def show(results: dict[str, dict[str, Any]], workdir: Path) -> None:
     from mixup_jax.report.terminal import summary_table
 
     errors = {PRESETS[name][0]: result["test_error"]["last"] for name, result in results.items()}
-    console = Console()
+    console = Console(markup=False)
     console.print()
     console.print(summary_table(errors, title="scikit-learn's 8x8 digits (REAL)"))
     runs, warnings = load_runs([workdir / name for name in results])

@@ -88,7 +88,7 @@ def run(job: Tabular, workdir: Path) -> Table:
 def measure_all(tables: list[TabularData], job: Tabular) -> dict[str, Errors]:
     """Train on each table, saying how large it is; return the errors by its name."""
     errors = {}
-    for data in track(tables, description="tables", transient=True, console=Console(stderr=True)):
+    for data in track(tables, description="tables", transient=True, console=Console(stderr=True, markup=False)):
         missing = f", {data.missing} missing values" if data.missing else ""
         rows, columns = data.features.shape
         print(f"{data.name}: {rows} rows, {columns} columns, {len(data.classes)} classes{missing}")

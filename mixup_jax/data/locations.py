@@ -1,7 +1,14 @@
 """The folders where data sets are looked for and decoded images are kept."""
 
+import atexit
+import functools
+import logging
 import os
+import shutil
+import tempfile
 from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 
 def expand(path: str | Path, argument: str) -> Path:
@@ -52,5 +59,21 @@ def decoded_dir() -> Path:
 
 
 def cache_home() -> Path:
-    """Return the user's cache folder: $XDG_CACHE_HOME, or ``~/.cache``."""
-    return expand(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "XDG_CACHE_HOME")
+    """Return the user's cache folder: $XDG_CACHE_HOME, or ``~/.cache``.
+
+    Where there is no home folder, as for a user whom a container does not know, it is one that ends with the process.
+    """
+    if configured := os.environ.get("XDG_CACHE_HOME"):
+        return expand(configured, "XDG_CACHE_HOME")
+    try:
+        return Path.home() / ".cache"
+    except RuntimeError:
+        return _passing_cache()
+
+
+@functools.cache
+def _passing_cache() -> Path:
+    folder = tempfile.mkdtemp(prefix="mixup_jax-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    log.warning("there is no home folder: nothing is kept between runs; XDG_CACHE_HOME names a folder to keep it in")
+    return Path(folder)
