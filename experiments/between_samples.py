@@ -23,6 +23,7 @@ from experiments.naming import dataset as describe_data
 from experiments.pair_presets import Pair, find_pair
 from experiments.pairs import Network
 from experiments.paper_table import behind, write_table
+from experiments.settings import check_counts
 from mixup_jax import Mix, mix
 from mixup_jax.data import Streamed
 from mixup_jax.evaluation.between import Scalar, gradient_norms, misses
@@ -46,8 +47,7 @@ def main(pair: tyro.conf.OmitArgPrefixes[Pair], *, pairs: int | None = None, sca
             10000.
         scalar: What is differentiated: the largest logit, the loss with the mixed label, or all logits (jacobian).
     """
-    if pairs is not None and pairs < 1:
-        raise ValueError(f"pairs must be at least 1, got {pairs}.")
+    check_counts({"pairs": (pairs, 10**7)})
     if pair.preset == "resnet101":
         raise ValueError("resnet101 does not go here: this experiment needs the training images in memory.")
     workdir = pair.folder("between_samples")

@@ -104,6 +104,10 @@ def main(
     from experiments.gallery_figures import FIGURES  # matplotlib takes a second to import
     from mixup_jax.report.drawing import save_png
 
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"seed must be between 0 and 2**32 - 1, got {seed}.")
+    if dataset == PHOTOGRAPHS and classes:
+        raise ValueError(f"classes are for --dataset: the photographs have none, got {', '.join(classes)}.")
     cache_compilations()
     workdir = workdir or Path("runs") / ("gallery-smoke" if smoke else "gallery")
     images = photographs(32 if smoke else 128) if dataset == PHOTOGRAPHS else one_of_each(dataset, data_dir, classes)

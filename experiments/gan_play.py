@@ -14,8 +14,9 @@ import tyro
 from jax import Array
 
 from experiments.settings import check_alphas, check_counts, settings
+from mixup_jax.config_checks import SEEDS
 from mixup_jax.data.gaussians import centres, draw_points
-from mixup_jax.models.mlp import MLP
+from mixup_jax.models import MLP, WIDEST
 from mixup_jax.training.checkpoint import open_checkpoints
 from mixup_jax.training.claim import claimed
 from mixup_jax.training.gan import Gan, GanState, Objective, gan_step
@@ -66,7 +67,8 @@ class Game:
         check_alphas(self.alphas)
         if self.objective == "demo" and any(alpha > 1 for alpha in self.alphas):
             raise ValueError(f"alphas of the demo's objective are shares, at most 1, got {self.alphas}.")
-        check_counts(self, ("seeds", "iterations", "discriminator_steps", "batch_size", "width", "latent"))
+        most = {"iterations": 10**8, "discriminator_steps": 1000, "batch_size": 10**6, "width": WIDEST, "latent": 1000}
+        check_counts({name: (getattr(self, name), most) for name, most in ({"seeds": SEEDS} | most).items()})
         if not self.distributions:
             raise ValueError("distributions must name ring, grid or both, got none.")
 

@@ -19,6 +19,7 @@ from mixup_jax.errors import CheckpointError
 from mixup_jax.training.claim import read_config, read_identity
 from mixup_jax.training.identity import differing, flatten, plain
 from mixup_jax.training.launch import Launch
+from mixup_jax.training.options import settled
 from mixup_jax.training.record import finished
 from mixup_jax.training.trained import Trained, load_trained
 
@@ -58,7 +59,7 @@ def load_network(folder: Path, data_dir: Path | None, checkpoints: str | None = 
     Raises ValueError for a folder that is no run, and one whose checkpoint is not of the network and data that its
     config.json names; for a run that did not store what it was trained on, what `load_data` raises.
     """
-    config, result = read_config(folder), finished(folder)
+    config, result = settled(read_config(folder)), finished(folder)  # older runs hold options that did nothing
     if result is None:
         raise ValueError(f"the run in {folder} has not ended; start its command again.")
     if is_speech(config.data.dataset):

@@ -20,13 +20,14 @@ from mixup_jax.data import Dataset, Speech, Streamed, check_name, is_speech, ope
 from mixup_jax.data.dataset import as_pictures
 from mixup_jax.data.label_noise import corrupt_labels
 from mixup_jax.data.locations import cache_home
-from mixup_jax.models import NAMED
+from mixup_jax.models import NAMED, build, takes
 from mixup_jax.training import record
 from mixup_jax.training.claim import claimed
 from mixup_jax.training.identity import agree, plain
 from mixup_jax.training.launch import Launch
 from mixup_jax.training.loop import fit
 from mixup_jax.training.mesh import is_writer
+from mixup_jax.training.options import check_options, settled
 from mixup_jax.training.provenance import describe
 from mixup_jax.training.waiting import from_writer
 
@@ -66,12 +67,19 @@ def run(
     began = time.time() if began is None else began
     check_name(job.config.data.dataset)  # a smoke run looks at other data
     config = job.effective()
+    check_options(config)
     cache_compilations()
     workdir = job.launch.workdir or default_folder(experiment, preset, job)
     data, wrong = load_data(config, job.launch.data_dir), 0.0
+    if (
+        config.optimizer.schedule == "step"
+        and min(config.optimizer.decay_epochs, default=config.epochs) >= config.epochs
+    ):
+        say(f"no decay_epochs within the {config.epochs:g} epochs: the learning rate stays at {config.optimizer.lr:g}")
     if isinstance(data, Streamed):
         data = prepare_stream(data, config.data)
     else:
+        config = fit_to(config, data)
         data, wrong = prepare(data, config.data)
     names = {
         "method": method(config),
@@ -171,6 +179,21 @@ def load_data(config: Config, data_dir: Path | None) -> Dataset | Streamed:
     return open_data(config.data.dataset, data_dir, Speech(waveform, nyquist))
 
 
+def fit_to(config: Config, data: Dataset) -> Config:
+    """Let a run that asks for more images than there are take all, and say so."""
+    asked, there = config.data.train_examples, data.train_count
+    if asked is None or asked <= there:
+        return config
+    say(f"{data.name} has {there:,} training images, fewer than --train-examples {asked:,}: all are taken")
+    return replace(config, data=replace(config.data, train_examples=None))
+
+
+def say(line: str) -> None:
+    """Print a line, once for all processes."""
+    if is_writer():
+        print(line)
+
+
 def prepare(data: Dataset, config: Data) -> tuple[Dataset, float]:
     """Keep a subset or the first of the training examples and corrupt labels, as the configuration says.
 
@@ -217,13 +240,13 @@ def shrink(config: Config) -> Config:
     layer = config.mixing.layer.removeprefix("stage")
     speech = is_speech(config.data.dataset)  # its spectrograms have 250 times the pixels of digits
     dataset, examples, width = ("chirps", 64, 4) if speech else ("digits", 512, 16)
-    stages = min(max(2, int(layer) if layer.isdigit() else 0), len(config.model.blocks))
-    return replace(
+    stages = min(max(2, int(layer) if layer.isdigit() else 0), len(getattr(build(config.model, 2), "blocks", ())))
+    size: dict[str, Any] = {"width": width} if config.model.model in NAMED else {"width": 8}
+    size |= {"blocks": (1,) * stages} if "blocks" in takes(config.model.model) else {}
+    shrunk = replace(
         config,
         data=replace(config.data, dataset=dataset, train_examples=examples, pad_crop=min(config.data.pad_crop, 1)),
-        model=replace(
-            config.model, **({"width": width} if config.model.model in NAMED else {"width": 8, "blocks": (1,) * stages})
-        ),
+        model=replace(config.model, **size),
         optimizer=replace(config.optimizer, decay_epochs=(1.0,), accumulate=math.gcd(config.optimizer.accumulate, 64)),
         mixing=replace(
             config.mixing,
@@ -235,6 +258,7 @@ def shrink(config: Config) -> Config:
         epochs=2.0,
         eval_every=1.0,
     )
+    return settled(shrunk)
 
 
 def cache_compilations() -> None:

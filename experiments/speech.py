@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from experiments.grid import Results, leave_to_the_table, run_grid
-from experiments.naming import dataset
 from experiments.running import Job
 from mixup_jax.config import Config, Data, Mixing, Model, Optimizer
 from mixup_jax.report.tables import Row, Table
@@ -109,7 +108,7 @@ def table(job: FigureFour, results: Results) -> Table:
         "validation set there is a test error only. The paper's numbers are for all of Google commands and its full "
         "networks; elsewhere their signs can be compared, not their size.",
         mark=first["mark"],
-        dataset=dataset(job.effective().data),
+        dataset=first["dataset"],
         model=", ".join(NAMES[name] for name in job.networks),
         columns=COLUMNS,
         rows=tuple(row(config, results) for config in results),

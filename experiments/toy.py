@@ -19,6 +19,8 @@ from jax import Array
 from experiments.errors import call, one_line_errors
 from experiments.paper_table import write_table
 from experiments.running import cache_compilations, folder_of
+from experiments.settings import check_alphas, check_counts
+from mixup_jax.config_checks import SEEDS
 from mixup_jax.data.identity import digest_arrays
 from mixup_jax.models.mlp import MLP
 from mixup_jax.report.tables import Row, Table, to_json
@@ -54,10 +56,8 @@ def main(
         workdir: Folder of the results; if left out, one in runs/toy with the numbers above in its name.
         smoke: 100 steps, two seeds: does everything work here?
     """
-    if not 0 < alpha < float("inf"):
-        raise ValueError(f"alpha must be a positive number (ERM is always there), got {alpha}.")
-    if seeds < 1:
-        raise ValueError(f"seeds must be at least 1, got {seeds}.")
+    check_alphas((alpha,))
+    check_counts({"seeds": (seeds, SEEDS), "steps": (steps, 10**6)})
     cache_compilations()
     words = [f"alpha-{alpha:g}", f"seeds-{seeds}", f"steps-{steps}"]
     workdir = workdir or folder_of("toy", words, smoke=smoke)

@@ -5,7 +5,7 @@ The folder of a run: `wafer.json` (configuration, rules, every metric, where it 
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import jax
 import numpy as np
@@ -121,7 +121,7 @@ def _checked(content: Content, seeds: int, path: Path) -> Content:
     return content
 
 
-def _is_list(value: Any, kind: type, length: int | None = None) -> bool:
+def _is_list(value: Any, kind: type, length: int | None = None) -> TypeGuard[list[Any]]:
     """Whether this is a list of `length` values, or of any, but not empty, all of the kind."""
     fits = isinstance(value, list) and len(value) == (length or len(value)) > 0
     return fits and all(isinstance(each, kind) for each in value)

@@ -41,17 +41,23 @@ def parse_json(content: str) -> dict[str, Any]:
 def read_text(path: Path) -> str:
     """Read a UTF-8 file of at most 64 MiB; a pipe, a device or an unreadable one is malformed, like any other."""
     try:
+        return read_bytes(path, LARGEST).decode()
+    except UnicodeDecodeError:
+        raise Malformed("not readable: not UTF-8") from None
+
+
+def read_bytes(path: Path, largest: int) -> bytes:
+    """Read an ordinary file of at most `largest` bytes; what cannot be read, or is none, is malformed."""
+    try:
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # a pipe would wait for its writer
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise Malformed("not readable: no ordinary file")
-            content = file.read(LARGEST + 1)
-        if len(content) > LARGEST:
-            raise Malformed(f"not readable: larger than {LARGEST // 2**20} MiB")
-        return content.decode()
+            content = file.read(largest + 1)
     except OSError as error:
         raise Malformed(f"not readable: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise Malformed("not readable: not UTF-8") from None
+    if len(content) > largest:
+        raise Malformed(f"not readable: larger than {largest // 2**20} MiB")
+    return content
 
 
 def read_object(path: Path, **needed: type | tuple[type, ...]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from jaxtyping import install_import_hook
 
 install_import_hook("mixup_jax", "typechecker.check")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 
 def pytest_configure(config):

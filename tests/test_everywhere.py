@@ -66,7 +66,6 @@ def resized(rng, x, y):
     return m.paste_resized(m.draw_resizemix(rng, (len(x), *x.shape[1:3]), **PER), (x, y))
 
 
-FIXED, RANDOM_PLAN, PARTNERS = "x y ids", "rng", "rng ids"
 CALLS = {  # name: (call, its arguments)
     "Mix": (lambda x: mix(jax.jit(lambda plan: plan)(boxes()), x), "x"),
     "draw": (lambda rng: draw(rng, SIZE, 0.7, **PER), "rng"),
@@ -98,7 +97,7 @@ CALLS = {  # name: (call, its arguments)
     "noisy_feature_mixup": (lambda rng, x, y: m.noisy_feature_mixup(rng, x, y, 0.7), "rng x y"),
     "optimal_partners": (lambda rng, x: m.optimal_partners(rng, x, 2), "rng x"),
     "paste_resized": (resized, "rng x y"),
-    "phase_out": (lambda ids: m.phase_out(ids[0], 3), "ids"),
+    "phase_out": (lambda ids: m.phase_out(jnp.max(ids), 3), "ids"),
     "regmixup": (lambda rng, x, y: m.regmixup(rng, x, y), "rng x y"),
     "resizemix": (lambda rng, x, y: m.resizemix(rng, x, y), "rng x y"),
     "saliencymix": (lambda rng, x, y: m.saliencymix(rng, x, y, 0.7), "rng x y"),
@@ -110,85 +109,118 @@ CALLS = {  # name: (call, its arguments)
 ARRAYS = {"x": X, "y": Y, "ids": IDS}
 
 
-def arguments(name, rng=None):
-    """Return the arrays that a call takes."""
-    rng = jax.random.key(3) if rng is None else rng
-    return [rng if each == "rng" else jnp.asarray(ARRAYS[each]) for each in CALLS[name][1].split()]
+VALUES = {"rng": jax.random.key(3), **{name: jnp.asarray(each) for name, each in (("x", X), ("y", Y), ("ids", IDS))}}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_lambdas():
+    """Draw lambda from a logistic distribution in place of Beta, whose compilation is most of a method's."""
+
+    def sample(rng, a, b, shape, dtype):
+        return jax.nn.sigmoid(jax.scipy.special.logit(jax.random.uniform(rng, shape, dtype)) / a)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jax.random, "beta", sample)
+        yield
+
+
+def every(values):
+    """Call all functions of the table: one program, and so one compilation."""
+    results = {}
+    for name, (call, names) in CALLS.items():
+        try:
+            results[name] = call(*(values[each] for each in names.split()))
+        except Exception as error:
+            error.add_note(f"in the call of {name}")
+            raise
+    return results
 
 
 def same(results, expected, exact=True):
-    """Compare leaf by leaf: bits and dtypes, or to rounding."""
-    for a, b in zip(jax.tree.leaves(results), jax.tree.leaves(expected), strict=True):
-        assert a.dtype == b.dtype
-        if exact or not jnp.issubdtype(a.dtype, jnp.floating):
-            np.testing.assert_array_equal(a, b)
-        else:
-            np.testing.assert_allclose(a.astype(np.float32), b.astype(np.float32), atol=3e-6)
+    """Compare dtypes and bits of each call, or numbers to rounding."""
+    for name in CALLS:
+        for a, b in zip(jax.tree.leaves(results[name]), jax.tree.leaves(expected[name]), strict=True):
+            assert a.dtype == b.dtype, name
+            atol = 0 if exact or not jnp.issubdtype(a.dtype, jnp.floating) else 3e-6
+            np.testing.assert_allclose(a, b, rtol=0, atol=atol, err_msg=name)
 
 
 def test_every_public_function_is_in_the_table():
     assert set(CALLS) == {*mixup_jax.__all__, *m.__all__}
 
 
-@pytest.mark.parametrize("name", CALLS)
-def test_the_same_under_jit_vmap_scan_pmap_and_old_keys(name):
-    call, values = CALLS[name][0], arguments(name)
-    expected = jax.jit(call)(*values)
-    same(call(*values), expected, exact=False)
-    twice = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), values)
-    lanes = jax.jit(jax.vmap(call))(*twice)
-    _, steps = jax.jit(partial(jax.lax.scan, lambda _, each: (None, call(*each)), None))(twice)
-    pmapped = jax.pmap(call, devices=jax.devices()[:2])(*twice)
-    for several in (lanes, steps, pmapped):
-        same(jax.tree.map(lambda leaf: leaf[1], several), expected, exact=False)
-    same(jax.jit(call)(*arguments(name, jax.random.PRNGKey(3))), expected)
+def one_lane(tree):
+    return jax.tree.map(lambda leaf: leaf[1], tree)
 
 
-def sharded(values, mesh):
-    return [
-        each
-        if jnp.issubdtype(each.dtype, jax.dtypes.prng_key)
-        else jax.device_put(each, NamedSharding(mesh, P("data")))
-        for each in values
-    ]
+def twice(tree):
+    return jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), tree)
 
 
-@pytest.mark.parametrize("name", CALLS)
-def test_the_same_bits_on_auto_and_explicit_meshes(name):
-    call, values = CALLS[name][0], arguments(name)
-    expected = jax.jit(call)(*values)
-    for axis_type, devices in (
-        (AxisType.Explicit, 1),
-        (AxisType.Explicit, 4),
-        (AxisType.Auto, 8),
-        (AxisType.Explicit, 8),
-    ):
-        mesh = jax.make_mesh((devices,), ("data",), axis_types=(axis_type,), devices=jax.devices()[:devices])
-        with jax.set_mesh(mesh):
-            same(jax.jit(call)(*sharded(values, mesh)), expected)
+def spread(values, axis_type, devices):
+    """Return arrays divided along their first axis, and the mesh."""
+    mesh = jax.make_mesh((devices,), ("data",), axis_types=(axis_type,), devices=jax.devices()[:devices])
+    place = partial(jax.device_put, device=NamedSharding(mesh, P("data")))
+    return {name: place(each) if jnp.ndim(each) else each for name, each in values.items()}, mesh
 
 
-@pytest.mark.parametrize("name", CALLS)
-def test_inside_of_a_shard_map_each_device_has_its_own(name):
-    """On two devices with the whole batch each, which the axis type of the mesh must not matter for."""
-    call, values = CALLS[name][0], arguments(name)
-    expected = jax.jit(call)(*values)
-    values = [jnp.stack([each, each]) for each in values]
-    for axis_type in (AxisType.Auto, AxisType.Explicit):
-        mesh = jax.make_mesh((2,), ("data",), axis_types=(axis_type,), devices=jax.devices()[:2])
-        spread = [jax.device_put(each, NamedSharding(mesh, P("data"))) for each in values]
+def in_a_shard_map(axis_type):
+    """Give each of two devices a batch of its own."""
+    values, mesh = spread(twice(VALUES), axis_type, 2)
 
-        def one(*shards):
-            return jax.tree.map(lambda leaf: leaf[None], call(*(each[0] for each in shards)))
+    def one(shards):
+        return jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], every(jax.tree.map(lambda leaf: leaf[0], shards)))
 
-        with jax.set_mesh(mesh):
-            mapped = jax.jit(jax.shard_map(one, in_specs=P("data"), out_specs=P("data")))(*spread)
-        same(jax.tree.map(lambda leaf: leaf[1], mapped), expected, exact=False)
+    return jax.shard_map(one, mesh=mesh, in_specs=P("data"), out_specs=P("data")), values, one_lane
 
 
-@pytest.mark.parametrize("name", CALLS)
-def test_the_same_bits_with_64_bits_switched_on_strict_promotion_and_nan_checks(name):
-    call, values = CALLS[name][0], arguments(name)
-    expected = jax.jit(call)(*values)
-    with jax.enable_x64(True), jax.numpy_dtype_promotion("strict"), jax.debug_nans(True):
-        same(jax.jit(call)(*values), expected)
+def on_a_mesh(axis_type, devices):
+    return every, spread(VALUES, axis_type, devices)[0], None
+
+
+def scan(values):
+    return jax.lax.scan(lambda _, each: (None, every(each)), None, values)[1]
+
+
+WHERE = {  # a function of values, the values, and what makes one batch's results of its results (None: the same bits)
+    "old keys": lambda: (every, {**VALUES, "rng": jax.random.PRNGKey(3)}, None),
+    "vmap": lambda: (jax.vmap(every), twice(VALUES), one_lane),
+    "scan": lambda: (scan, twice(VALUES), one_lane),
+    "pmap": lambda: (jax.pmap(every, devices=jax.devices()[:2]), twice(VALUES), one_lane),
+    "shard_map": lambda: in_a_shard_map(AxisType.Auto),
+    "shard_map, Explicit": lambda: in_a_shard_map(AxisType.Explicit),
+    "1 device, Explicit": lambda: on_a_mesh(AxisType.Explicit, 1),
+    "4 devices, Explicit": lambda: on_a_mesh(AxisType.Explicit, 4),
+    "8 devices, Explicit": lambda: on_a_mesh(AxisType.Explicit, 8),
+    "8 devices, Auto": lambda: on_a_mesh(AxisType.Auto, 8),
+    "64 bits": lambda: (every, VALUES, None),
+}
+
+
+def settings_of(where):
+    return jax.enable_x64(where == "64 bits")
+
+
+@pytest.mark.parametrize("where", WHERE)
+def test_every_function_is_traced_everywhere_to_the_same_shapes_and_dtypes(where):
+    expected = jax.tree.leaves(jax.eval_shape(every, VALUES))
+    function, values, lane = WHERE[where]()
+    with settings_of(where):
+        results = jax.tree.leaves(jax.eval_shape(jax.jit(function), values))
+    shapes = [(leaf.shape[lane is not None :], leaf.dtype) for leaf in results]
+    assert shapes == [(leaf.shape, leaf.dtype) for leaf in expected]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", WHERE)
+def test_every_function_gives_the_same_everywhere(where):
+    expected = jax.jit(every)(VALUES)
+    function, values, lane = WHERE[where]()
+    with settings_of(where), jax.debug_nans(True):
+        results = jax.jit(function)(values)
+    same(lane(results) if lane else results, expected, exact=lane is None)
+
+
+@pytest.mark.slow
+def test_every_function_gives_the_same_without_jit():
+    same(every(VALUES), jax.jit(every)(VALUES), exact=False)

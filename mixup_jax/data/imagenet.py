@@ -92,6 +92,10 @@ def _from_shards(folder: Path) -> Streamed:
         missing = [name for name in shards if not (folder / name).is_file()]
         if missing:
             raise ValueError(f"{folder}: {missing[0]} is missing; prepare the data again")
+        for name in shards:
+            found, written = (folder / name).stat().st_size, manifest.get("bytes", {}).get(name)
+            if written not in (None, found):  # older preparations did not remember it
+                raise ValueError(f"{folder / name} has {found:,} bytes instead of {written:,}; prepare the data again")
         parts[split] = Shards([folder / name for name in shards])
         if len(parts[split]) != manifest["images"].get(split):
             raise ValueError(

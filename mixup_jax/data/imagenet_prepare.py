@@ -1,5 +1,6 @@
 """From ImageNet's two archives to array_record files: streaming, parallel, to be killed and started again at will."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -49,8 +50,9 @@ def prepare(
 ) -> dict[str, Any]:
     """Write the files of both archives and, last of all, ``imagenet.json``; return its content.
 
-    Files that are whole are kept, so that the same command goes on where it was killed. Labels come from the names of
-    the files: the synset, or the number of the validation image.
+    Files that are whole are kept, so that the same command goes on where it was killed: those with the size and SHA-256
+    that they were written with. The others, and those of which neither is known, are written again. Labels come from
+    the names of the files: the synset, or the number of the validation image.
 
     Raises ValueError for archives that are swapped, damaged, incomplete without `partial`, or hold anything foreign,
     for an image that cannot be read without `skip_bad`, and for a folder with other archives in it, or that another
@@ -66,7 +68,7 @@ def prepare(
             *_training_parts(train_tar, out, classes, skip_bad),
             *_validation_parts(val_tar, out, numbers, skip_bad),
         ]
-        each_done(write_part, [part for part in parts if not part.path.exists()], workers, "writing ImageNet")
+        each_done(write_part, parts, workers, "writing ImageNet")
         manifest = _summary(parts, partial, mark)
         if manifest["skipped"] and not skip_bad:
             raise ValueError(f"{out} was begun with --skip-bad, and photographs were left out; say it again")
@@ -84,6 +86,7 @@ def _summary(parts: list[Part], partial: bool, mark: str) -> dict[str, Any]:
     reports = [read_object(part.report, images=int, skipped=list) for part in parts]
     return {
         "images": {split: _total(parts, reports, split) for split in ("train", "validation")},
+        "bytes": {part.path.name: report["bytes"] for part, report in zip(parts, reports, strict=True)},
         "shards": {split: [p.path.name for p in parts if p.split == split] for split in ("train", "validation")},
         "skipped": [each for report in reports for each in report["skipped"]],
         "partial": partial,
@@ -143,12 +146,28 @@ def _validation_parts(tar: Path, out: Path, numbers: dict[int, Span], skip_bad: 
 
 
 def write_part(part: Part) -> None:
-    """Write one file, and before it what was left out of it."""
+    """Write one file, and before it what was left out of it, unless the file is there and whole."""
+    if _is_whole(part):
+        return
     skipped: list[dict[str, str]] = []
     written = part.path.with_suffix(".whole")
     count = shards.write(written, _readable(part, skipped))
-    _write_json(part.report, {"images": count, "skipped": skipped})
+    _write_json(part.report, {"images": count, "skipped": skipped, **_content(written)})
     written.replace(part.path)
+
+
+def _content(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def _is_whole(part: Part) -> bool:
+    """Whether the file has the content that its report remembers; a damaged report remembers nothing."""
+    try:
+        report = json.loads(part.report.read_text())
+        return part.path.stat().st_size == report["bytes"] and _content(part.path)["sha256"] == report["sha256"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _readable(part: Part, skipped: list[dict[str, str]]) -> Iterator[Photograph]:

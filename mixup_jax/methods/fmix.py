@@ -86,5 +86,6 @@ def low_frequency_images(rng: Array, size: tuple[int, ...], decay: ArrayLike) ->
     # drawn flat: many dimensions compile slowly on a CPU
     noise = jax.random.normal(rng, (2 * batch * frequency.size,), jnp.float32)
     real, imaginary = noise.reshape(2, batch, *frequency.shape)
-    spectrum = jax.lax.complex(real, imaginary) / (frequency ** jnp.asarray(decay, jnp.float32))[None]
+    damping = frequency ** jnp.asarray(decay, jnp.float32)
+    spectrum = jax.lax.complex(real, imaginary) / damping.astype(jnp.complex64)[None]
     return jnp.fft.irfftn(spectrum, s=sides, axes=range(1, 1 + len(sides)))

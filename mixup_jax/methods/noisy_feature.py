@@ -6,10 +6,11 @@ x~ = (1 + sigma_mult * xi_mult) * (lam x_i + (1 - lam) x_j) + sigma_add * xi_add
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from mixup_jax.mixing import mixup
+from mixup_jax.mixing import mixup, widened
 
 
 def noisy_feature_mixup(
@@ -44,9 +45,11 @@ def noisy_feature_mixup(
 def add_noise(rng: Array, tree: Any, additive: ArrayLike, multiplicative: ArrayLike) -> Any:
     """Return ``(1 + multiplicative * normal) * leaf + additive * normal`` for each leaf, in its dtype."""
     leaves, structure = jax.tree.flatten(tree)
+    deviations = jnp.stack([jnp.asarray(each, jnp.float32) for each in (additive, multiplicative)])[:, None]
     noisy = []
     for index, leaf in enumerate(leaves):
         # drawn flat: many dimensions compile slowly on a CPU
-        add, multiply = jax.random.normal(jax.random.fold_in(rng, index), (2 * leaf.size,)).reshape(2, *leaf.shape)
-        noisy.append(((1 + multiplicative * multiply) * leaf + additive * add).astype(leaf.dtype))
+        noise = jax.random.normal(jax.random.fold_in(rng, index), (2 * leaf.size,), jnp.float32)
+        add, multiply = (deviations * noise.reshape(2, -1)).astype(widened(leaf.dtype)).reshape(2, *leaf.shape)
+        noisy.append(((1 + multiply) * leaf.astype(add.dtype) + add).astype(leaf.dtype))
     return jax.tree.unflatten(structure, noisy)

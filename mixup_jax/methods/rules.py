@@ -74,10 +74,10 @@ def leave_padding(plan: Mix, valid: ArrayLike, other_valid: ArrayLike | None = N
     >>> leave_padding(plan, jnp.array([True, True, False])).lam.tolist()
     [0.5, 0.5, 1.0]
     """
-    plan, valid = checked(plan), jnp.asarray(valid) != 0
+    plan, valid = checked(plan), jnp.asarray(valid).astype(bool)
     if valid.shape != plan.lam.shape:
         raise ValueError(f"valid must be {plan.lam.shape}, got shape {valid.shape}.")
-    others = valid if other_valid is None else jnp.asarray(other_valid) != 0
+    others = valid if other_valid is None else jnp.asarray(other_valid).astype(bool)
     if others.ndim != 1:
         raise ValueError(f"other_valid must be (n,), got shape {others.shape}.")
     mixed = valid & take_partner(plan, others)

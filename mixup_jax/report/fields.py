@@ -1,11 +1,33 @@
 """Take typed fields out of JSON that somebody else wrote: every failure is one `Malformed` with a short reason."""
 
 import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from mixup_jax.json_files import Malformed
 
 MANY = 10_000  # more seeds than this is a mistake or an attack, not an experiment
+
+
+def folders_below(path: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Yield each folder at or below `path` once with the names of its files, in order; links are followed.
+
+    A link to a folder that contains `path` is not: it leads out of what was asked for. Nothing is looked for inside a
+    run, a folder that holds a config.json.
+    """
+    seen, start = set(), path.resolve()
+    for folder, subfolders, files in os.walk(path, followlinks=True):
+        real = Path(folder).resolve()
+        if real in seen or (start != real and start.is_relative_to(real)):
+            subfolders.clear()
+            continue
+        seen.add(real)
+        yield Path(folder), files
+        if "config.json" in files:
+            subfolders.clear()
+        subfolders.sort()
 
 
 def text(value: Any) -> str:

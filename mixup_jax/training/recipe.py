@@ -13,6 +13,7 @@ from mixup_jax.data.identity import DataIdentity
 from mixup_jax.methods import phase_out
 from mixup_jax.models import OnSpectrograms, build
 from mixup_jax.optim import Schedule, direction, learning_rate
+from mixup_jax.training.options import check_options
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,12 @@ class Recipe:
 
 
 def make_recipe(config: Config, data: Dataset | Streamed | DataIdentity) -> Recipe:
-    """Return what a step does under this configuration on this data."""
+    """Return what a step does under this configuration on this data.
+
+    Raises ValueError for options that do nothing, and for what does not go with this data.
+    """
+    check_options(config)
+    _check_against_data(config, data)
     steps_per_epoch = data.train_count / config.batch_size
     model = build(config.model, len(data.classes))
     return Recipe(
@@ -54,6 +60,18 @@ def make_recipe(config: Config, data: Dataset | Streamed | DataIdentity) -> Reci
         accumulate=config.optimizer.accumulate,
         ema=config.optimizer.ema,
     )
+
+
+def _check_against_data(config: Config, data: Dataset | Streamed | DataIdentity) -> None:
+    height, width, _ = data.image_shape
+    if not data.streamed and config.data.pad_crop >= min(height, width):
+        raise ValueError(f"pad_crop must be less than the sides of {height} x {width}, got {config.data.pad_crop}.")
+    if width == 1 and config.data.flip:
+        raise ValueError(f"flip does nothing to examples of {height} x {width}: leave it out, --no-flip.")
+    step = config.batch_size / data.train_count
+    for name, part in (("warmup_epochs", config.optimizer), ("unmixed_epochs", config.mixing)):
+        if 0 < getattr(part, name) < step:
+            raise ValueError(f"{name} must be 0 or at least a step, {step:.3g} epochs, got {getattr(part, name):g}.")
 
 
 def mixing_probability(mixing: Mixing, steps_per_epoch: float, epochs: float) -> Schedule | None:

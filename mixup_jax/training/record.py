@@ -4,7 +4,8 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+import warnings
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,20 +36,43 @@ def finished(workdir: Path) -> dict[str, Any] | None:
     return result
 
 
-def read_metrics(workdir: Path, last_step: int) -> list[dict[str, Any]]:
-    """Read metrics.jsonl up to `last_step` and cut off the rest, which a resumed run will write again."""
+def read_metrics(workdir: Path, last_step: int, needs: Collection[str] = ()) -> list[dict[str, Any]]:
+    """Read metrics.jsonl up to `last_step`, from which a run goes on, and leave these lines alone in it.
+
+    No line is deleted: the others are moved to metrics.jsonl.removed. They are those after `last_step`, which the run
+    will write again, what a process that died had begun to write, and lines that are damaged or lack one of the fields
+    in `needs`; of these a warning gives the numbers.
+    """
     path = workdir / "metrics.jsonl"
-    records = []
-    for line in path.read_text().splitlines() if path.exists() else []:
-        try:
-            record = json.loads(line)
-        except ValueError:  # the process died while it wrote this line
-            break
-        if record["step"] > last_step:
-            break
-        records.append(record)
-    _replace(path, "".join(json.dumps(record) + "\n" for record in records))
+    lines = path.read_bytes().split(b"\n") if path.exists() else []
+    records, kept, removed, damaged = [], b"", b"", []
+    for number, line in enumerate(lines, start=1):
+        record = _parse_line(line, needs)
+        if record is not None and record["step"] <= last_step:
+            records.append(record)
+            kept += line + b"\n"
+        elif line.strip():
+            removed += line + b"\n"
+            damaged += [number] if record is None and number < len(lines) else []  # the last line is not ended yet
+    if damaged:
+        warnings.warn(
+            f"{path}: damaged lines are passed over and moved to {path.name}.removed: {damaged}", stacklevel=2
+        )
+    if removed:
+        with _named(path), path.with_name(f"{path.name}.removed").open("ab") as file:
+            file.write(removed)
+        _replace(path, kept.decode())
     return records
+
+
+def _parse_line(line: bytes, needs: Collection[str]) -> dict[str, Any] | None:
+    """Return a line of metrics.jsonl; None where it is damaged."""
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    whole = isinstance(record, dict) and isinstance(record.get("step"), int) and all(name in record for name in needs)
+    return record if whole else None
 
 
 def append_metrics(workdir: Path, record: dict[str, Any]) -> None:

@@ -69,7 +69,7 @@ BAD_INPUT = {
     "model": ([*TINY, "--model", "vgg"], "model is 'vgg'; it must be one of preact_resnet, .*mlp"),
     "devices": ([*TINY, "--batch-size", "12"], "batch_size 12 cannot be split over 8 of the 8 devices"),
     "large batch": ([*TINY, "--batch-size", "256"], "batch_size is 256; it must be between 1 and the 128 images"),
-    "examples": ([*TINY, "--train-examples", "0"], "train_examples must be between 1 and 1442, got 0"),
+    "examples": ([*TINY, "--train-examples", "0"], "train_examples must be at least 1 .*None for all, got 0"),
     "eval_every": ([*TINY, "--eval-every", "0"], "eval_every must be positive, got 0"),
     "no folder": (["--dataset", "folder:nowhere"], "nowhere.train is no folder"),
     "no classes": (["--dataset", "folder:empty"], "empty.train holds no class folders"),
@@ -131,7 +131,8 @@ def test_the_smoke_run_writes_the_files_of_a_run(tmp_path):
 
 @pytest.mark.slow
 def test_a_run_that_is_told_to_stop_says_so_and_the_same_command_ends_it(tmp_path, cli):
-    command = ["preact18-erm", *TINY, "--epochs", "40", "--eval-every", "1", "--workdir", tmp_path / "run"]
+    training = ["--epochs", "40", "--decay-epochs", "20", "--eval-every", "1"]
+    command = ["preact18-erm", *TINY, *training, "--workdir", tmp_path / "run"]
     process = start(*command)
     deadline = time.monotonic() + 200
     while not (tmp_path / "run" / "metrics.jsonl").exists() and time.monotonic() < deadline:
@@ -206,7 +207,7 @@ def test_the_list_takes_no_argument():
     listed = [sys.executable, "-m", "experiments", "nosuch"]
     done = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "error: Unrecognized options: nosuch; --help lists the options\n"
+    assert done.stderr == "error: python -m experiments takes no word, got 'nosuch'; it lists them\n"
 
 
 def test_a_reader_that_has_gone_is_no_bad_input():
@@ -216,3 +217,10 @@ def test_a_reader_that_has_gone_is_no_bad_input():
     done = subprocess.run(helped, cwd=ROOT, stdout=write, stderr=subprocess.PIPE, text=True, timeout=100, check=False)
     os.close(write)
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
+
+
+def test_the_list_suggests_the_command_that_was_meant():
+    with pytest.raises(ValueError, match=r"did you mean python -m experiments.cifar small-erm\?"):
+        listing.check_words(["cifar", "small-erm"])
+    with pytest.raises(ValueError, match=r"did you mean python -m experiments.cifar\?"):
+        listing.check_words(["cifer"])

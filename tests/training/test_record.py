@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import warnings
 
 import jax.numpy as jnp
 import numpy as np
@@ -32,6 +33,39 @@ def test_lines_after_the_checkpoint_are_cut_and_those_before_keep_every_digit(tm
     kept = record.read_metrics(tmp_path, 20)
     assert kept == [{"step": 10, "loss": [10 / 3]}, {"step": 20, "loss": [20 / 3]}]
     assert record.read_metrics(tmp_path, 1000) == kept
+
+
+BAD = {
+    "blank": b"",
+    "half": b'{"step": 20, "lo',
+    "not UTF-8": b'{"step": 20, "loss": "\xff"}',
+    "another field": b'{"step": 20, "lgss": [6.7]}',
+    "no object": b"[20]",
+    "no number": b'{"step": "20", "loss": [6.7]}',
+    "deep": b"[" * 100_000,
+    "NUL": b"\x00\x00",
+}
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD.keys())
+def test_a_damaged_line_takes_no_other_with_it_and_is_kept_beside(tmp_path, bad, at):
+    write_steps(tmp_path, 10, 30, 40, 50)
+    path = tmp_path / "metrics.jsonl"
+    lines = path.read_bytes().splitlines()
+    path.write_bytes(b"\n".join([*lines[:at], bad, *lines[at:]]) + b"\n")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        kept = record.read_metrics(tmp_path, 40, needs=["loss"])
+    assert [line["step"] for line in kept] == [10, 30, 40]
+    assert path.read_bytes().splitlines() == lines[:3]
+    beside = (tmp_path / "metrics.jsonl.removed").read_bytes().splitlines()
+    assert beside == ([bad] if bad else []) + lines[3:]
+    assert [f"{path}" in str(each.message) and f"[{at + 1}]" in str(each.message) for each in caught] == [True] * bool(
+        bad
+    )
+    assert record.read_metrics(tmp_path, 40) == kept
+    assert (tmp_path / "metrics.jsonl.removed").read_bytes().splitlines() == beside
 
 
 def test_no_metrics_are_no_error(tmp_path):
