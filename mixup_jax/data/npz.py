@@ -9,7 +9,7 @@ import sys
 import warnings
 import zipfile
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -61,7 +61,7 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
         return _read(file, member.file_size)
 
 
-def _read(file: IO[bytes], size: int) -> np.ndarray:
+def _read(file: Any, size: int) -> np.ndarray:
     """Read an array that takes `size` bytes, its header among them."""
     version = np.lib.format.read_magic(file)
     headers: dict[tuple[int, int], Any] = {
