@@ -5,10 +5,11 @@ with the file before anything of their size is made. Nothing is unpickled.
 """
 
 import math
+import sys
 import warnings
 import zipfile
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -60,7 +61,7 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
         return _read(file, member.file_size)
 
 
-def _read(file: IO[bytes], size: int) -> np.ndarray:
+def _read(file: Any, size: int) -> np.ndarray:
     """Read an array that takes `size` bytes, its header among them."""
     version = np.lib.format.read_magic(file)
     headers: dict[tuple[int, int], Any] = {
@@ -78,7 +79,16 @@ def _read(file: IO[bytes], size: int) -> np.ndarray:
     if math.prod(shape) * dtype.itemsize != left:
         raise ValueError(f"its header says {dtype} {shape}, which are not the {left} bytes behind it")
     file.seek(0)
-    return np.lib.format.read_array(file, allow_pickle=False)
+    return checked_text(np.lib.format.read_array(file, allow_pickle=False))
+
+
+def checked_text(array: np.ndarray) -> np.ndarray:
+    """Return an array; raises ValueError for strings of bytes that are no characters, which str() cannot take."""
+    if array.dtype.kind == "U" and array.size:
+        codes = np.frombuffer(array.tobytes(), array.dtype.byteorder.replace("|", "=") + "u4")
+        if codes.max() > sys.maxunicode:
+            raise ValueError("it holds strings of bytes that are no characters")
+    return array
 
 
 def _reason(error: Exception) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from mixup_jax.data.npz import checked_text
+
 CODE = re.compile(r"[<>|=]?[biufSUO]\d*")
 
 
@@ -49,6 +51,7 @@ class Array(np.ndarray):
                 raise ValueError("it holds an array of more or fewer bytes than its shape says")
         inner: Any = (1, shape, kind.dtype, bool(fortran), content)
         super().__setstate__(inner)
+        checked_text(self)
 
 
 def reconstruct(kind: Any, *_: Any) -> Array:
@@ -69,7 +72,7 @@ def scalar(kind: Any, content: Any) -> Any:
     """Return a number or a string, as NumPy's `scalar` does; there are none of objects."""
     if type(kind) is not Dtype or kind.dtype.hasobject:
         raise ValueError("it holds a scalar that is no number or string")
-    return np.frombuffer(_bytes(content), kind.dtype, count=1)[0]
+    return checked_text(np.frombuffer(_bytes(content), kind.dtype, count=1))[0]
 
 
 def _bytes(content: Any) -> bytes:

@@ -65,6 +65,8 @@ LYING = {
     "objects": npy(np.array([{}], object), allow_pickle=True),
     "records": npy(np.zeros(2, [("a", int)])),
     "dates": npy(np.zeros(2, "M8[s]")),
+    "strings of no characters": header((1,), "<U1") + b"\xff\xff\xff\xff",
+    "strings of no characters, the other way round": header((1,), ">U1") + b"\0\x11\0\0",
     "nested deep": header((1,)).replace(b"{", b"(" * 60, 1) + bytes(1),
     "a later version": b"\x93NUMPY\x09\x00" + header((1,))[8:] + b"\0",
     "no header": b"\x93NUMPY",

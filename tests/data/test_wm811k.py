@@ -25,6 +25,16 @@ def columns(maps=MAPS, labels=LABELS):
     return {"waferMap": objects(maps), "dieSize": np.arange(len(maps), dtype=float), "failureType": objects(labels)}
 
 
+def test_strings_of_bytes_that_are_no_characters_are_refused(tmp_path):
+    path = tmp_path / "LSWMD.pkl"
+    good = pickle.dumps(np.array([["Center"]]), 4)
+    for content in (good, pickle.dumps(np.str_("Center"), 4)):
+        path.write_bytes(content.replace("Center".encode("utf-32-le"), b"\xff" * 24))
+        with pytest.raises(ValueError, match="strings of bytes that are no characters") as caught:
+            read_frame(path)
+        assert str(path) in str(caught.value)
+
+
 class Named:
     """Pickles as an object of a class of another library: its name, arguments and state, and nothing else."""
 

@@ -17,7 +17,7 @@ from mixup_jax.config import Config, Data, Mixing, Optimizer
 from mixup_jax.data import load
 from mixup_jax.data.speech_commands import which_set
 from mixup_jax.training.provenance import describe
-from mixup_jax.training.record import write_json
+from mixup_jax.training.record import MADE_BY, write_json
 
 FIGURE4 = speech.PRESETS["figure4"][1]
 
@@ -114,7 +114,7 @@ def test_a_smoke_run_listens_to_speech():
 def test_experiments_on_images_refuse_a_run_of_speech(tmp_path):
     config = Config(Data("chirps", pad_crop=0, flip=False))
     write_json(tmp_path / "config.json", describe(config, "speech", "small", load("digits").identity()))
-    write_json(tmp_path / "result.json", {})
+    write_json(tmp_path / "result.json", dict.fromkeys(MADE_BY, "") | {"seeds": [0], "test_error": {"last": [5.0]}})
     with pytest.raises(ValueError, match="was trained on chirps, speech; this experiment looks at images"):
         load_network(tmp_path, None)
 

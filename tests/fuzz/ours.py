@@ -105,6 +105,15 @@ def read_config(folder: Path) -> None:
         pass
 
 
+def go_on(folder: Path) -> None:
+    """Read the lines that a run goes on from; no line may be lost, damaged or not."""
+    there = (folder / "metrics.jsonl").read_bytes().split(b"\n")
+    with warnings.catch_warnings(action="ignore"):
+        record.read_metrics(folder, 20, ("train_loss",))
+    left = b"".join(path.read_bytes() + b"\n" for path in folder.glob("metrics.jsonl*")).split(b"\n")
+    assert {line for line in there if line.strip()} <= set(left), "a line is lost"
+
+
 def report(folder: Path) -> None:
     """Load runs and tables for the report, which skips what it cannot use and says so; put the runs in rows."""
     runs, said = load_runs([folder])
@@ -152,6 +161,7 @@ TARGETS = [
     Target("config_json_report", "config.json", lambda: text(config()), report, put(result__json=result())),
     Target("result_json", "result.json", lambda: text(result()), record.finished),
     Target("result_json_report", "result.json", lambda: text(result()), report, put(config__json=config())),
+    Target("metrics_jsonl", "metrics.jsonl", lambda: [metrics(), *WHOLE], go_on),
     Target("metrics_jsonl_report", "metrics.jsonl", lambda: [metrics(), *WHOLE], report, put(config__json=config())),
     Target("table_json", "table.json", lambda: text(table()), report),
     Target("gan_json", "gan.json", lambda: text(game()), play),

@@ -17,6 +17,7 @@ from mixup_jax.training.identity import plain
 from mixup_jax.training.provenance import describe
 
 HERE = describe(MLP, "cifar", "small", DATA.identity())
+RESULT = {name: HERE[name] for name in record.MADE_BY} | {"seeds": [0], "test_error": {"last": [5.0]}}
 
 
 def take(folder, here=HERE, defaults=None):
@@ -79,7 +80,7 @@ DIFFERENT = {
 def test_other_data_are_refused_with_what_differs_for_a_run_begun_or_finished(tmp_path, name, finished):
     fields, message = DIFFERENT[name]
     take(tmp_path)
-    record.write_json(tmp_path / "result.json", {}) if finished else begin(tmp_path)
+    record.write_json(tmp_path / "result.json", RESULT) if finished else begin(tmp_path)
     other = describe(MLP, "cifar", "small", replace(DATA, **fields).identity())
     with pytest.raises(ValueError, match=f"holds a run on other data: .*{message}"):
         take(tmp_path, other)
@@ -139,7 +140,7 @@ def test_fields_that_an_older_run_did_not_have_are_their_defaults(tmp_path):
         del config[part][name]
     del config["eval_every"]
     rewrite(tmp_path, config=config)
-    record.write_json(tmp_path / "result.json", {})
+    record.write_json(tmp_path / "result.json", RESULT)
     take(tmp_path)
     assert read_config(tmp_path) == MLP
     with pytest.raises(ValueError, match=r"another configuration: optimizer.ema is 0.0 there and 0.5 here\. "):
@@ -212,7 +213,7 @@ def test_a_checkpoint_elsewhere_is_a_run_begun(tmp_path):
 
 
 def test_a_result_without_a_description_is_nobodys(tmp_path):
-    record.write_json(tmp_path / "result.json", {})
+    record.write_json(tmp_path / "result.json", RESULT)
     with pytest.raises(ValueError, match=r"holds a result without config\.json"):
         take(tmp_path)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import warnings
 
 import jax.numpy as jnp
@@ -117,3 +118,18 @@ def test_two_processes_do_not_train_in_one_folder(tmp_path):
         pass
     with record.locked(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("lacks", ["seeds", "test_error", *record.MADE_BY])
+def test_a_run_is_finished_by_a_result_and_by_nothing_else_that_is_called_so(tmp_path, lacks):
+    path, made = tmp_path / "result.json", dict.fromkeys(record.MADE_BY, "x")
+    assert record.finished(tmp_path) is None
+    good = made | {"seeds": [0, 1], "test_error": {"last": [5.0, 6.0]}}
+    record.write_json(path, good)
+    assert record.finished(tmp_path) == good
+    less = {name: value for name, value in good.items() if name != lacks}
+    misfits = good | {"seeds": [0]}, good | {"test_error": {}}, good | {"test_error": {"last": 5.0}}
+    for bad in ({}, [], None, less, *misfits):
+        path.write_text(json.dumps(bad))
+        with pytest.raises(ValueError, match=re.escape(str(path))):
+            record.finished(tmp_path)
