@@ -118,7 +118,7 @@ def test_a_network_is_loaded_when_its_data_are_gone(trained):
 
 def test_an_interrupted_run_does_not_go_on_with_other_data(images, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(StopFlag, "requested", lambda self: True)
+        patch.setattr(StopFlag, "agreed", lambda self, steps: (True, steps))
         patch.setattr(StopFlag, "stopped", lambda self, message: Stopped(message, 15))
         with pytest.raises(Stopped, match="the same command goes on"):
             train(images, tmp_path / "run")
@@ -152,7 +152,7 @@ def test_networks_trained_on_different_data_of_one_name_are_not_compared(trained
 REFUSED = {
     "more than there are": ({"batch_size": 64}, "batch_size is 64"),
     "not to be shared": ({"batch_size": 12}, "batch_size 12 cannot be split"),
-    "not finite": ({"optimizer": Optimizer(lr=1e38, weight_decay=1e38)}, "not finite at step . of seed 0; there is no"),
+    "not finite": ({"optimizer": Optimizer(lr=1e6, weight_decay=1e6)}, "not finite at step . of seed 0; there is no"),
 }
 
 
