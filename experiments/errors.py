@@ -2,6 +2,8 @@
 
 import contextlib
 import functools
+import glob
+import importlib.util
 import io
 import logging
 import os
@@ -10,7 +12,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any, NoReturn
 
 import tyro
@@ -109,6 +111,7 @@ def one_line_errors() -> Iterator[None]:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # not where a test or a notebook has put something else
             stream.reconfigure(errors="backslashreplace")
+    quiet_without_tpu(os.environ)
     warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
     if os.environ.get("MIXUP_JAX_TRACEBACK"):
         with data_told():
@@ -126,6 +129,38 @@ def one_line_errors() -> Iterator[None]:
         sys.exit(128 + signal.SIGPIPE)
     except (ValueError, TypeError, OSError) as error:
         fail(str(error))
+    except (RuntimeError, AssertionError):
+        if not devices_are_missing():
+            raise
+        print(f"error: {NO_DEVICES.format(os.environ.get('JAX_PLATFORMS', ''))}", file=sys.stderr, flush=True)
+        os._exit(2)  # whoever leaves in good order asks JAX for its devices again
+
+
+NO_DEVICES = "JAX_PLATFORMS is {!r}, and JAX finds no such devices here: leave it out, or set it to cpu"
+WITHOUT_CHIPS = {
+    "TPU_ACCELERATOR_TYPE": "v5litepod-16",
+    "TPU_WORKER_HOSTNAMES": "localhost",
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
+}
+
+
+def devices_are_missing() -> bool:
+    """Whether JAX has been loaded, was told which devices to use, and finds none."""
+    if "jax" not in sys.modules or not os.environ.get("JAX_PLATFORMS"):
+        return False
+    try:
+        sys.modules["jax"].devices()
+    except (RuntimeError, AssertionError):  # the latter where it knows the kind, and sees that there is none
+        return True
+    return False
+
+
+def quiet_without_tpu(environment: MutableMapping[str, str], devices: str = "/dev") -> None:
+    """Tell libtpu what it would ask for and complain about where it is installed, for `plan`, beside no TPU."""
+    chips = glob.glob(f"{devices}/accel[0-9]*") + glob.glob(f"{devices}/vfio/[0-9]*")
+    if not chips and importlib.util.find_spec("libtpu"):
+        for name, value in WITHOUT_CHIPS.items():
+            environment.setdefault(name, value)
 
 
 def fail(message: str, *, code: int = 2, label: str = "error", alone: bool | None = None) -> NoReturn:

@@ -106,7 +106,7 @@ def speak(utterance: Utterance) -> np.ndarray:
     if len(sound) <= HEADER:
         raise ValueError(f"{ENGINE} {' '.join(options)} says nothing for {utterance.word!r}.")
     samples = np.frombuffer(sound[HEADER:], "<i2").astype(np.float64) / 32768
-    return convert(samples, ENGINE_RATE, RATE)
+    return convert(samples, ENGINE_RATE, RATE)[0]
 
 
 def variants() -> list[str]:

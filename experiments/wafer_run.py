@@ -5,7 +5,7 @@ The folder of a run: `wafer.json` (configuration, rules, every metric, where it 
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import jax
 import numpy as np
@@ -107,22 +107,22 @@ def _checked(content: Content, seeds: int, path: Path) -> Content:
 
     That is names of defects, and for each seed the rules and shares of what `evaluate` returns.
     """
-    defects, rules, measured = (content.get(name) for name in ("defects", "rules", "measured"))
-    ended = rules is not None or measured is not None
-    good = (
-        _is_list(defects, str)
-        and all(isinstance(content.get(name), str) for name in ("source", "mark"))
-        and (not ended or (_is_list(rules, dict, seeds) and all(_is_rules(each, len(defects)) for each in rules)))
-        and (not ended or (_is_list(measured, dict, seeds) and all(map(_is_share, _leaves(measured)))))
+    good = _is_list(content.get("defects"), str) and all(
+        isinstance(content.get(each), str) for each in ("source", "mark")
     )
+    if good and ("rules" in content or "measured" in content):
+        rules: Any = content.get("rules")
+        measured: Any = content.get("measured")
+        good = _is_list(rules, dict, seeds) and all(_is_rules(each, len(content["defects"])) for each in rules)
+        good = good and _is_list(measured, dict, seeds)
+        good = good and all(_is_share(value) for each in measured for value in flatten(each).values())
     if not good:
-        raise ValueError(
-            f"{path} does not hold what a run on wafer maps leaves; move it away, or choose another folder."
-        )
+        raise ValueError(f"{path} does not hold what a run on wafer maps leaves; move it away, or take another folder.")
     return content
 
 
-def _is_list(value: Any, kind: type, length: int | None = None) -> bool:
+def _is_list(value: Any, kind: type, length: int | None = None) -> TypeGuard[list[Any]]:
+    """Whether this is a list of `length` values, or of any, but not empty, all of the kind."""
     fits = isinstance(value, list) and len(value) == (length or len(value)) > 0
     return fits and all(isinstance(each, kind) for each in value)
 
@@ -130,10 +130,6 @@ def _is_list(value: Any, kind: type, length: int | None = None) -> bool:
 def _is_rules(rules: Content, defects: int) -> bool:
     numbers = all(isinstance(rules.get(name), float) for name in ("gap", "threshold"))
     return numbers and _is_list(rules.get("thresholds"), float, defects) and isinstance(rules.get("empty"), bool)
-
-
-def _leaves(measured: list[Content]) -> list[Any]:
-    return [value for each in measured for value in flatten(each).values()]
 
 
 def _is_share(value: Any) -> bool:

@@ -41,10 +41,10 @@ class Mix:
     `resized`: the mask stands for the whole partner, shrunk; only `mixup_jax.methods.paste_resized` can carry that out.
     """
 
-    lam: Array
-    partner: Array
+    lam: Any  # arrays, or what stands for them while JAX takes a plan apart: shapes, shardings, axes
+    partner: Any
     block: int | None = None
-    mask: Array | None = None
+    mask: Any = None
     resized: bool = False
 
     def __eq__(self, other: object) -> bool:

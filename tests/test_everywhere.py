@@ -136,12 +136,6 @@ def every(values):
     return results
 
 
-@pytest.fixture(scope="module")
-def expected():
-    """What a plain jit gives."""
-    return jax.jit(every)(VALUES)
-
-
 def same(results, expected, exact=True):
     """Compare dtypes and bits of each call, or numbers to rounding."""
     for name in CALLS:
@@ -155,47 +149,78 @@ def test_every_public_function_is_in_the_table():
     assert set(CALLS) == {*mixup_jax.__all__, *m.__all__}
 
 
-@pytest.mark.parametrize("transformation", ["eager", "vmap", "scan", "pmap", "a key of the old kind"])
-def test_the_same_under_every_transformation(expected, transformation):
-    twice = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), VALUES)
-    if transformation == "eager":
-        results = every(VALUES)
-    elif transformation == "vmap":
-        results = jax.jit(jax.vmap(every))(twice)
-    elif transformation == "scan":
-        results = jax.jit(partial(jax.lax.scan, lambda _, each: (None, every(each)), None))(twice)[1]
-    elif transformation == "pmap":
-        results = jax.pmap(every, devices=jax.devices()[:2])(twice)
-    else:
-        results = jax.jit(every)({**VALUES, "rng": jax.random.PRNGKey(3)})
-    if transformation in ("vmap", "scan", "pmap"):
-        results = jax.tree.map(lambda leaf: leaf[1], results)
-    same(results, expected, exact=False)
+def one_lane(tree):
+    return jax.tree.map(lambda leaf: leaf[1], tree)
 
 
-@pytest.mark.parametrize(
-    ("axis_type", "devices"),
-    [(AxisType.Explicit, 1), (AxisType.Explicit, 4), (AxisType.Explicit, 8), (AxisType.Auto, 8)],
-)
-def test_the_same_bits_on_every_mesh(expected, axis_type, devices):
+def twice(tree):
+    return jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), tree)
+
+
+def spread(values, axis_type, devices):
+    """Return arrays divided along their first axis, and the mesh."""
     mesh = jax.make_mesh((devices,), ("data",), axis_types=(axis_type,), devices=jax.devices()[:devices])
-    sharding = NamedSharding(mesh, P("data"))
-    values = {name: each if name == "rng" else jax.device_put(each, sharding) for name, each in VALUES.items()}
-    same(jax.jit(every)(values), expected)
+    place = partial(jax.device_put, device=NamedSharding(mesh, P("data")))
+    return {name: place(each) if jnp.ndim(each) else each for name, each in values.items()}, mesh
 
 
-@pytest.mark.parametrize("axis_type", [AxisType.Auto, AxisType.Explicit])
-def test_a_shard_map_gives_each_device_what_it_has_alone(expected, axis_type):
-    mesh = jax.make_mesh((2,), ("data",), axis_types=(axis_type,), devices=jax.devices()[:2])
-    twice = jax.tree.map(lambda leaf: jax.device_put(jnp.stack([leaf, leaf]), NamedSharding(mesh, P("data"))), VALUES)
+def in_a_shard_map(axis_type):
+    """Give each of two devices a batch of its own."""
+    values, mesh = spread(twice(VALUES), axis_type, 2)
 
     def one(shards):
         return jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], every(jax.tree.map(lambda leaf: leaf[0], shards)))
 
-    mapped = jax.jit(jax.shard_map(one, mesh=mesh, in_specs=P("data"), out_specs=P("data")))(twice)
-    same(jax.tree.map(lambda leaf: leaf[1], mapped), expected, exact=False)
+    return jax.shard_map(one, mesh=mesh, in_specs=P("data"), out_specs=P("data")), values, one_lane
 
 
-def test_the_same_bits_with_64_bits_and_nan_checks_on(expected):
-    with jax.enable_x64(True), jax.debug_nans(True):
-        same(jax.jit(every)(VALUES), expected)
+def on_a_mesh(axis_type, devices):
+    return every, spread(VALUES, axis_type, devices)[0], None
+
+
+def scan(values):
+    return jax.lax.scan(lambda _, each: (None, every(each)), None, values)[1]
+
+
+WHERE = {  # a function of values, the values, and what makes one batch's results of its results (None: the same bits)
+    "old keys": lambda: (every, {**VALUES, "rng": jax.random.PRNGKey(3)}, None),
+    "vmap": lambda: (jax.vmap(every), twice(VALUES), one_lane),
+    "scan": lambda: (scan, twice(VALUES), one_lane),
+    "pmap": lambda: (jax.pmap(every, devices=jax.devices()[:2]), twice(VALUES), one_lane),
+    "shard_map": lambda: in_a_shard_map(AxisType.Auto),
+    "shard_map, Explicit": lambda: in_a_shard_map(AxisType.Explicit),
+    "1 device, Explicit": lambda: on_a_mesh(AxisType.Explicit, 1),
+    "4 devices, Explicit": lambda: on_a_mesh(AxisType.Explicit, 4),
+    "8 devices, Explicit": lambda: on_a_mesh(AxisType.Explicit, 8),
+    "8 devices, Auto": lambda: on_a_mesh(AxisType.Auto, 8),
+    "64 bits": lambda: (every, VALUES, None),
+}
+
+
+def settings_of(where):
+    return jax.enable_x64(where == "64 bits")
+
+
+@pytest.mark.parametrize("where", WHERE)
+def test_every_function_is_traced_everywhere_to_the_same_shapes_and_dtypes(where):
+    expected = jax.tree.leaves(jax.eval_shape(every, VALUES))
+    function, values, lane = WHERE[where]()
+    with settings_of(where):
+        results = jax.tree.leaves(jax.eval_shape(jax.jit(function), values))
+    shapes = [(leaf.shape[lane is not None :], leaf.dtype) for leaf in results]
+    assert shapes == [(leaf.shape, leaf.dtype) for leaf in expected]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", WHERE)
+def test_every_function_gives_the_same_everywhere(where):
+    expected = jax.jit(every)(VALUES)
+    function, values, lane = WHERE[where]()
+    with settings_of(where), jax.debug_nans(True):
+        results = jax.jit(function)(values)
+    same(lane(results) if lane else results, expected, exact=lane is None)
+
+
+@pytest.mark.slow
+def test_every_function_gives_the_same_without_jit():
+    same(every(VALUES), jax.jit(every)(VALUES), exact=False)

@@ -3,6 +3,7 @@
 from functools import partial
 
 import jax
+import jax.export
 import jax.numpy as jnp
 import jaxtyping
 import numpy as np
@@ -194,18 +195,146 @@ def test_gradients_flow_to_both_parents(rng, batch):
     np.testing.assert_allclose(gradient, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("devices", [2, 4, 8])
+LAMBDAS = np.float32([0.0, 0.3, 0.5, 0.8, 1.0])
+FIRST, SECOND = np.float32([2, -1, 4, 0, 3]), np.float32([5, 2, 4, -7, 1])
+
+
+def mixtures(lam, a, b):
+    """Mix each of five numbers with another."""
+    return mix(Mix(lam, jnp.arange(5, dtype=jnp.int32)), a, b)
+
+
+@pytest.mark.parametrize(
+    "how", [jax.grad, lambda f, n: jax.jit(jax.jacfwd(f, n)), jax.jacrev], ids=["grad", "fwd", "rev"]
+)
+def test_the_derivatives_are_those_of_the_equation_at_0_a_half_and_1_too(how):
+    def total(*inputs):
+        return jnp.sum(jnp.arange(1.0, 6.0) * mixtures(*inputs))
+
+    weight = np.arange(1, 6)
+    by_lam, by_a, by_b = how(total, (0, 1, 2))(LAMBDAS, FIRST, SECOND)
+    np.testing.assert_allclose(by_lam, weight * (FIRST - SECOND), rtol=1e-6)
+    np.testing.assert_allclose(by_a, weight * LAMBDAS, rtol=1e-6)
+    np.testing.assert_allclose(by_b, weight * (1 - LAMBDAS), rtol=1e-6)
+    lanes = jax.vmap(jax.grad(total), (0, None, None))(jnp.stack([LAMBDAS, LAMBDAS]), FIRST, SECOND)
+    np.testing.assert_allclose(lanes[1], by_lam)
+
+
+def test_the_second_derivatives_are_those_of_the_equation():
+    twice = jax.jacfwd(jax.grad(lambda *inputs: jnp.sum(mixtures(*inputs)), 0), (0, 1, 2))(LAMBDAS, FIRST, SECOND)
+    for derivative, expected in zip(twice, (0, 1, -1), strict=True):
+        np.testing.assert_array_equal(derivative, expected * np.eye(5))
+
+
+def test_a_learnable_lambda_that_starts_in_the_middle_moves():
+    gradient = jax.grad(lambda theta: jnp.sum(mixtures(jnp.full(5, jax.nn.sigmoid(theta)), FIRST, SECOND)))(0.0)
+    np.testing.assert_allclose(gradient, 0.25 * (FIRST - SECOND).sum(), rtol=1e-6)
+
+
+INF, HUGE = np.inf, 3e38
+
+
+@pytest.mark.parametrize(
+    ("lam", "own", "partner", "expected"),
+    [
+        (0.5, HUGE, -HUGE, 0),
+        (0.25, HUGE, -HUGE, -1.5e38),
+        (0.5, -INF, -INF, -INF),
+        (0.7, -INF, 1, -INF),
+        (0.3, -INF, 1, -INF),
+        (0.7, 1, INF, INF),
+        (1, 1, -INF, 1),
+        (0, INF, 1, 1),
+        (1, -INF, np.nan, -INF),
+        (0.5, INF, -INF, np.nan),
+    ],
+)
+@pytest.mark.parametrize("compiled", [True, False])
+def test_the_largest_numbers_and_infinities_mix_as_in_exact_arithmetic(lam, own, partner, expected, compiled):
+    plan = Mix(jnp.array([lam], jnp.float32), jnp.zeros(1, jnp.int32))
+    apply = jax.jit(mix) if compiled else mix
+    parents = (jnp.array([each], jnp.float32) for each in (own, partner))
+    np.testing.assert_allclose(apply(plan, *parents), [expected], rtol=1e-6)
+
+
+@pytest.mark.parametrize("held", [np.inf, -np.inf, np.nan])
+def test_what_is_not_taken_stays_out_of_the_derivatives(held):
+    def total(lam, x):
+        return jnp.sum(mix(Mix(lam, jnp.array([1, 0])), x)[:1])
+
+    by_lam, by_x = jax.grad(total, (0, 1))(jnp.array([1.0, 1.0]), jnp.array([2.0, held]))
+    np.testing.assert_array_equal(by_lam, [0, 0])
+    np.testing.assert_array_equal(by_x, [1, 0])
+
+
+def test_a_traced_lambda_beyond_0_and_1_counts_as_these_in_the_mixture_and_in_the_loss():
+    plan = Mix(jnp.array([1.2, -0.5]), jnp.array([1, 0]))
+    ends = Mix(jnp.array([1.0, 0.0]), jnp.array([1, 0]))
+    x, labels = jnp.array([[1.0, 2.0], [3.0, 5.0]]), jnp.array([0, 1])
+    np.testing.assert_array_equal(jax.jit(mix)(plan, x), mix(ends, x))
+    loss = jax.jit(mixed_cross_entropy)(x, labels, plan)
+    np.testing.assert_allclose(loss, mixed_cross_entropy(x, labels, ends), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float8_e4m3fn", "float8_e5m2", "float16", "bfloat16", "float32", "complex64"])
+def test_every_floating_dtype_mixes_and_comes_back(dtype):
+    plan = Mix(jnp.array([0.25, 1.0]), jnp.array([1, 0]))
+    mixed = jax.jit(mix)(plan, jnp.array([[4.0], [8.0]]).astype(dtype))
+    assert mixed.dtype == dtype
+    np.testing.assert_array_equal(mixed.astype(jnp.float32 if dtype != "complex64" else dtype), [[7], [8]])
+
+
+def test_partners_of_another_batch_are_those_of_mix(rng, batch):
+    other = jax.tree.map(lambda leaf: leaf[::-1], batch)
+    expected = mix(draw(rng, 16, 0.4), batch, other)
+    for a, b in zip(mixup(rng, *batch, 0.4, other=other), expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+    longer = jax.tree.map(lambda leaf: jnp.concatenate([leaf, leaf]), other)  # a data set: partners by number
+    for a, b in zip(
+        mixup(rng, *batch, 0.4, other=longer, partner=jnp.arange(16, 32)),
+        mixup(rng, *batch, 0.4, other=other, partner=jnp.arange(16)),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_plans_compare_and_have_no_hash(rng):
+    plan = draw(rng, 4, 1.0)
+    assert plan == draw(rng, 4, 1.0)
+    assert (plan == Mix(plan.lam, plan.partner)) is True
+    masked = Mix(plan.lam, plan.partner, mask=jnp.ones((4, 2), bool))
+    for another in (draw(rng, 4, 0.3), Mix(plan.lam, plan.partner, block=2), masked, draw(rng, 3, 1.0), None, 1.0):
+        assert (plan == another) is False
+    with pytest.raises(TypeError, match="unhashable type: 'Mix'"):
+        hash(plan)
+
+
+def test_a_program_of_plans_can_be_exported_and_saved(rng, batch):
+    plan = draw(rng, 16, 1.0, block=4)
+    exported = jax.export.export(jax.jit(lambda plan, x: (plan, mix(plan, x))))(plan, batch[0])
+    np.testing.assert_array_equal(exported.call(plan, batch[0])[1], mix(plan, batch[0]))
+    pytest.importorskip("flatbuffers", reason="jax.export saves with it")
+    again, mixed = jax.export.deserialize(exported.serialize()).call(plan, batch[0])
+    assert again == plan
+    np.testing.assert_array_equal(mixed, mix(plan, batch[0]))
+
+
+@pytest.mark.parametrize(
+    ("devices", "axis_type"),
+    [(2, AxisType.Auto), (4, AxisType.Auto), (8, AxisType.Auto), (1, AxisType.Explicit), (8, AxisType.Explicit)],
+)
 @pytest.mark.parametrize("block", [None, 2])
-def test_a_sharded_batch_is_mixed_bit_for_bit_as_on_one_device(rng, batch, devices, block):
-    mesh = jax.make_mesh((devices,), ("data",), axis_types=(AxisType.Auto,), devices=jax.devices()[:devices])
+def test_a_sharded_batch_is_mixed_bit_for_bit_as_on_one_device(rng, batch, devices, axis_type, block):
+    mesh = jax.make_mesh((devices,), ("data",), axis_types=(axis_type,), devices=jax.devices()[:devices])
     sharded = jax.device_put(batch, NamedSharding(mesh, P("data")))
     step = jax.jit(lambda x, y: mixup(rng, x, y, 0.4, block=block))
     for a, b in zip(step(*sharded), step(*batch), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
-def test_blocks_keep_images_on_their_device(rng, batch):
-    mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
+@pytest.mark.parametrize("axis_type", [AxisType.Auto, AxisType.Explicit])
+def test_blocks_keep_images_on_their_device(rng, batch, axis_type):
+    mesh = jax.make_mesh((8,), ("data",), axis_types=(axis_type,))
     sharding = NamedSharding(mesh, P("data"))
     x = jax.device_put(batch[0], sharding)
 

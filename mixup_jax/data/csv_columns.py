@@ -76,7 +76,7 @@ def _pairs(table: TabularData) -> list[str]:
     first: dict[int, str] = {}
     lines = []
     for name in table.features.columns:
-        key = int(hash_pandas_object(table.features[name], index=False).sum())
+        key = int(hash_pandas_object(table.features[name], index=False).sum())  # pyright: ignore[reportCallIssue]
         if key in first and table.features[name].equals(table.features[first[key]]):
             lines.append(f"{name} holds the same as {first[key]}")
         first.setdefault(key, name)

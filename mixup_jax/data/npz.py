@@ -7,9 +7,8 @@ with the file before anything of their size is made. Nothing is unpickled.
 import math
 import warnings
 import zipfile
-from io import BufferedIOBase
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -61,7 +60,7 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
         return _read(file, member.file_size)
 
 
-def _read(file: BufferedIOBase, size: int) -> np.ndarray:
+def _read(file: IO[bytes], size: int) -> np.ndarray:
     """Read an array that takes `size` bytes, its header among them."""
     version = np.lib.format.read_magic(file)
     headers: dict[tuple[int, int], Any] = {

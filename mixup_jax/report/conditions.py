@@ -140,7 +140,8 @@ def _mixed(run: Run) -> bool:
 
 
 def _differ_by_mixing_only(erm: Condition, mixed: Condition) -> bool:
-    return erm.setting == mixed.setting and _beside_mixing(erm.runs[0]) == _beside_mixing(mixed.runs[0])
+    same = erm.setting == mixed.setting and _same_data(erm.runs[0], mixed.runs[0])
+    return same and _beside_mixing(erm.runs[0]) == _beside_mixing(mixed.runs[0])
 
 
 def _beside_mixing(run: Run) -> dict[str, Any]:
@@ -157,11 +158,16 @@ def _config(run: Run) -> dict[str, Any]:
     return DEFAULTS | flatten(run.config) if "mixing" in run.config else flatten(run.config)
 
 
+def _same_data(one: Run, other: Run) -> bool:
+    """Whether two runs on data of one name had the same content, as far as it was stored."""
+    return not (one.data and other.data) or one.data == other.data
+
+
 def _networks(run: Run) -> Any:
     """Return what is equal for runs whose networks are equal bit by bit."""
     if run.result is None or not run.result.params_digest:
         return run.path
-    return run.result.params_digest, repr((*_order(run)[:-1], run.config, run.result.test_error))
+    return run.result.params_digest, repr((*_order(run)[:-1], _config(run), run.result.test_error))
 
 
 def _mergeable(members: list[Run], run: Run) -> bool:
@@ -171,6 +177,7 @@ def _mergeable(members: list[Run], run: Run) -> bool:
         all(member.result is not None for member in (*members, run))
         and all(getattr(first, name) == getattr(run, name) for name in names)
         and _without_seeds(first) == _without_seeds(run)
+        and _same_data(first, run)
         and not any(set(member.seeds) & set(run.seeds) for member in members)
     )
 

@@ -37,6 +37,8 @@ class Run:
     mark: str
     seeds: tuple[int, ...]
     config: dict[str, Any]
+    data: dict[str, Any]
+    """Digests of what was trained and tested on, by their names; empty where a run did not store them."""
     alpha: float
     planned_epochs: float
     command: str
@@ -107,6 +109,7 @@ def _make_run(
         versions=text(both.get("versions")),
         seeds=seeds,
         config=config,
+        data=mapping(mapping(start, "data"), "digests"),
         alpha=number(mapping(config, "mixing").get("alpha"), "config.mixing.alpha"),
         planned_epochs=number(config.get("epochs"), "config.epochs"),
         epochs=epochs,

@@ -83,8 +83,9 @@ def _claim(path: Path, here: Content, defaults: Content, begun: bool, done: Call
 
 def _other_code(workdir: Path, first: Content, here: Content) -> bool:
     """Warn where this is other code than that which began a run; return whether it is other than that of last time."""
+    names = [name for name in CODE if name in first]
     last = [first, *first.get("continued", [])][-1]
-    begun, before, now = ({name: each.get(name) for name in CODE} for each in (first, last, here))
+    begun, before, now = ({name: each.get(name) for name in names} for each in (first, last, here))
     if found := differing(flatten(begun), flatten(now), ("at its start", "now")):
         warnings.warn(f"{workdir}: the run goes on with other code: {found}", stacklevel=5)
     return before != now

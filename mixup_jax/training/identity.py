@@ -22,7 +22,7 @@ PARTS = {
     "jax": "under other settings of JAX",
 }
 """Parts of an identity in which no run may change, and how it is said where one has."""
-CODE = ("commit", "versions")
+CODE = ("commit", "code", "versions")
 """Parts in which a run may change when it goes on, after a warning."""
 
 OPTIONS = (

@@ -42,8 +42,8 @@ class Launch:
             raise ValueError(f"keep must be at least 1, got {self.keep}.")
         if self.workers < 0:
             raise ValueError(f"workers must be at least 0, got {self.workers}.")
-        if self.join_timeout < 1:
-            raise ValueError(f"join_timeout must be at least 1, got {self.join_timeout}.")
+        if not 1 <= self.join_timeout <= 86_400:
+            raise ValueError(f"join_timeout must be from 1 to 86400 seconds, a day, got {self.join_timeout}.")
 
     def checkpoint_folder(self, workdir: Path, config: Config) -> epath.Path:
         """Return where a run's checkpoints are: below `checkpoints` after the fields that are not the defaults.

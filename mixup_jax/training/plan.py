@@ -16,11 +16,15 @@ class Plan:
 
 
 def plan_steps(train_examples: int, test_examples: int, config: Config) -> Plan:
-    """Return the steps of a run.
+    """Return the steps of a run; raises ValueError where batches or times between evaluations do not fit to the data.
 
     >>> plan_steps(1000, 100, Config(batch_size=128, epochs=2))
     Plan(steps=16, steps_per_epoch=7.8125, marks=(8, 16))
     """
+    if config.batch_size > train_examples:
+        raise ValueError(
+            f"batch_size is {config.batch_size}; it must be between 1 and the {train_examples} images of an epoch"
+        )
     # An evaluation costs as much as training on a third of the images: let it follow at least twice as many.
     rarely = math.ceil(2 * test_examples / train_examples)
     eval_every = rarely if config.eval_every is None else config.eval_every

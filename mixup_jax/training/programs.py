@@ -73,6 +73,12 @@ class Totals(NamedTuple):
     bad_step: Array
 
     @classmethod
+    def layout(cls, mesh: Mesh) -> "Totals":
+        """Return how they lie: each process has all of `bad_step`, to look at it without asking the others."""
+        by_seed = shard(mesh, "seed")
+        return cls(by_seed, by_seed, by_seed, shard(mesh))  # pyright: ignore[reportArgumentType]
+
+    @classmethod
     def zeros(cls, seeds: int) -> "Totals":
         """Start to count."""
         zero = jnp.zeros(seeds)
@@ -152,7 +158,9 @@ def make_programs(recipe: Recipe, mesh: Mesh, image_shape: tuple[int, ...], batc
     compiled = partial(jax.jit, compiler_options=compiler_options(platform))
     return Programs(
         init=compiled(over_seeds(init, (0,)), out_shardings=by_seed),
-        train=compiled(over_seeds(train, (0, 0, 0, None, None)), out_shardings=(by_seed, by_seed), donate_argnums=0),
+        train=compiled(
+            over_seeds(train, (0, 0, 0, None, None)), out_shardings=(by_seed, Totals.layout(mesh)), donate_argnums=0
+        ),
         evaluate=compiled(over_seeds(evaluate, (0, None)), out_shardings=replicated),
     )
 

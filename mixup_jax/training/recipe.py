@@ -63,10 +63,6 @@ def make_recipe(config: Config, data: Dataset | Streamed | DataIdentity) -> Reci
 
 
 def _check_against_data(config: Config, data: Dataset | Streamed | DataIdentity) -> None:
-    if config.batch_size > data.train_count:
-        raise ValueError(
-            f"batch_size is {config.batch_size}; it must be between 1 and the {data.train_count} images of an epoch"
-        )
     height, width, _ = data.image_shape
     if not data.streamed and config.data.pad_crop >= min(height, width):
         raise ValueError(f"pad_crop must be less than the sides of {height} x {width}, got {config.data.pad_crop}.")

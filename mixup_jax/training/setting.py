@@ -104,7 +104,7 @@ def carry(mesh: Mesh, state: TrainState, totals: Totals, seconds: float) -> dict
 
 def empty_totals(mesh: Mesh, networks: int) -> Totals:
     """Return empty totals of so many networks, laid out as the training program returns them."""
-    return Totals(*(place(leaf, shard(mesh, "seed")) for leaf in Totals.zeros(networks)))
+    return jax.tree.map(place, Totals.zeros(networks), Totals.layout(mesh))
 
 
 def make_setting(
@@ -120,6 +120,7 @@ def make_setting(
     the data.
     """
     alphas, seeds = zip(*config.lanes, strict=True)
+    plan = plan_steps(data.train_count, data.test_count, config)
     recipe = make_recipe(config, data)
     mesh = make_mesh(len(seeds), config.batch_size, devices)
     by_seed = shard(mesh, "seed")
@@ -131,7 +132,7 @@ def make_setting(
         mesh=mesh,
         by_seed=by_seed,
         replicated=shard(mesh),
-        plan=plan_steps(data.train_count, data.test_count, config),
+        plan=plan,
         recipe=recipe,
         programs=make_programs(recipe, mesh, data.image_shape, config.batch_size),
         alpha=place(np.array(alphas, np.float32), by_seed),

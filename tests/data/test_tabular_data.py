@@ -122,7 +122,8 @@ def test_an_absent_or_damaged_file_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(uci.archives, "download", lambda name, files, folder: pytest.fail(f"{files[0]} into {folder}"))
     with pytest.raises(pytest.fail.Exception, match=r"abalone.data \(187 KiB, sha256 de37.* into .*downloads"):
         load_tabular("abalone", tmp_path)
-    write(tmp_path / "abalone.data", "M,1,2\n")
+    (tmp_path / "uci").mkdir()
+    write(tmp_path / "uci" / "abalone.data", "M,1,2\n")
     with pytest.raises(ValueError, match=r"abalone.data has 6 bytes instead of 191873"):
         load_tabular("abalone", tmp_path)
     with pytest.raises(ValueError, match="must be one of abalone, arcene"):

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 from mixup_jax import Mix, draw, mix, mixed_cross_entropy
 from mixup_jax.methods import draw_cutmix, mix_at, mix_at_random
@@ -275,3 +276,73 @@ def test_other_errors_name_what_is_wrong(mlp, rng):
     for layers in ([], ["head", "head"], "head"):
         with pytest.raises(ValueError, match="layers must be a list"), mix_at_random(rng, PLAN, layers):
             pass
+
+
+class Encoder(nn.Module):
+    """A network with a submodule under nn.jit, one under nn.remat, and a method beside __call__."""
+
+    def setup(self):
+        self.first, self.second = nn.jit(nn.Dense)(3), nn.remat(nn.Dense)(2)
+
+    def encode(self, x):
+        return self.first(x)
+
+    def __call__(self, x):
+        return self.second(self.encode(x))
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    """The encoder, its variables, its inputs, and a plan that takes the partner."""
+    x = jax.random.normal(jax.random.key(0), (4, 5))
+    return Encoder(), Encoder().init(jax.random.key(1), x), x, Mix(jnp.zeros(4), jnp.array([1, 2, 3, 0]))
+
+
+@pytest.mark.parametrize("layer", ["first", "second", "input"])
+def test_a_submodule_that_is_compiled_by_itself_is_mixed_in_the_context_and_nowhere_else(encoder, layer):
+    model, variables, x, plan = encoder
+    clean = model.apply(variables, x)
+
+    @jax.jit
+    def mixed(plan, x):
+        with mix_at(plan, layer):
+            return model.apply(variables, x)
+
+    for lam in (0.0, 1.0, 0.0):
+        expected = clean[plan.partner] if lam == 0 else clean
+        np.testing.assert_allclose(mixed(Mix(jnp.full(4, lam), plan.partner), x), expected, rtol=1e-5)
+        np.testing.assert_array_equal(model.apply(variables, x), clean)
+        np.testing.assert_allclose(jax.jit(model.apply)(variables, x), clean, rtol=1e-5)
+
+
+@pytest.mark.parametrize("layer", ["first", "second"])
+def test_what_would_stay_mixed_is_refused_outside_of_jit(encoder, layer):
+    model, variables, x, plan = encoder
+    jax.clear_caches()
+    with pytest.raises(ValueError, match=rf"'{layer}' .*nn.jit.*stay mixed: put the context into a function"):  # noqa: SIM117
+        with mix_at(plan, layer):
+            model.apply(variables, x)
+    clean = model.apply(variables, x)
+    with pytest.raises(ValueError, match="put the context into a function"), mix_at(plan, "input"):
+        jax.jit(model.apply)(variables, x)
+    np.testing.assert_allclose(jax.jit(model.apply)(variables, x), clean, rtol=1e-5)
+
+
+def test_the_input_of_another_method_is_mixed_and_its_layers_are_named(encoder):
+    model, variables, x, plan = encoder
+
+    @jax.jit
+    def mixed(x):
+        with mix_at(plan, "input"):
+            return model.apply(variables, x, method="encode")
+
+    clean = model.apply(variables, x, method="encode")
+    np.testing.assert_allclose(mixed(x), clean[plan.partner], rtol=1e-5)
+    with pytest.raises(ValueError, match=r"\(input, first, or deeper"), mix_at(plan, "nothing"):
+        jax.jit(lambda: model.apply(variables, x, method="encode"))()
+
+
+def test_an_nnx_model_is_told_to_call_mix(plan):
+    model = nnx.Linear(5, 2, rngs=nnx.Rngs(0))
+    with pytest.raises(ValueError, match=r"no Linen module .* NNX model call mix"), mix_at(plan, "head"):
+        model(jnp.ones((6, 5)))

@@ -1,6 +1,7 @@
 """Laws of masks: rectangles, boxes, the largest values, and the label weight counted from a mask."""
 
 import inspect
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +9,17 @@ import numpy as np
 import pytest
 
 from mixup_jax import Mix, mix
-from mixup_jax.methods import cutmix, draw_cutmix, draw_fmix, draw_gridmix, draw_resizemix
+from mixup_jax.methods import (
+    cutmix,
+    draw_cutmix,
+    draw_fmix,
+    draw_gridmix,
+    draw_resizemix,
+    fmix,
+    gridmix,
+    resizemix,
+    saliencymix,
+)
 from mixup_jax.methods.regions import box, box_at, boxes, largest, paste, positions
 
 BOUNDS = [
@@ -120,3 +131,55 @@ def test_a_mask_for_the_channels_last_is_not_laid_on_channels_first(rng):
     plan = draw_cutmix(rng, (4, 8, 8), 1.0)
     with pytest.raises(ValueError, match="positions must follow the batch axis"):
         mix(plan, jnp.zeros((4, 3, 8, 8)))
+
+
+SIZES = {1: (9,), 2: (7, 5), 3: (4, 6, 5)}
+ONE_CALL = {cutmix: draw_cutmix, fmix: draw_fmix, gridmix: draw_gridmix}
+
+
+@pytest.mark.parametrize("dims", SIZES)
+@pytest.mark.parametrize("method", ONE_CALL)
+def test_sequences_images_and_volumes_are_cut_along_their_own_axes(rng, fix_lambdas, method, dims):
+    lam = np.linspace(0, 1, 11, dtype=np.float32)
+    fix_lambdas(method.__name__, lam)
+    draw_plan = ONE_CALL[method]
+    plan = jax.jit(lambda rng: draw_plan(rng, (11, *SIZES[dims]), 1.0, dims=dims, per="example"))(rng)
+    assert plan.mask.shape == (11, *SIZES[dims])
+    np.testing.assert_allclose(plan.lam, np.asarray(plan.mask).reshape(11, -1).mean(axis=1), rtol=2e-7)
+    assert (plan.lam[0], plan.lam[-1]) == (0, 1) or method is cutmix  # a box may reach beyond the border
+    if method is fmix:
+        np.testing.assert_allclose(plan.lam, lam, atol=0.51 / np.prod(SIZES[dims]))
+    x = np.arange(11, dtype=np.float32).reshape(-1, *[1] * dims, 1) * np.ones((*SIZES[dims], 2), np.float32)
+    mixed, y = jax.jit(lambda rng, x, y: method(rng, x, y, 1.0, dims=dims, per="example"))(rng, x, np.eye(11))
+    expected = np.where(np.asarray(plan.mask)[..., None], x, x[np.asarray(plan.partner)])
+    np.testing.assert_array_equal(mixed, expected)
+    np.testing.assert_allclose(np.diagonal(y), plan.lam, rtol=1e-6)
+
+
+def test_a_box_in_a_volume_has_the_cube_root_of_its_share_of_each_side():
+    center, lam = [jnp.array([4])] * 3, jnp.array([1 - 0.125])
+    assert int((~box_at(center, lam, (8, 8, 8))).sum()) == 4**3
+    assert int((~box_at(center[:1], lam, (8,))).sum()) == 1
+
+
+@pytest.mark.parametrize("method", [cutmix, fmix, gridmix, resizemix, saliencymix])
+def test_what_is_pasted_comes_from_the_other_batch(rng, fix_lambdas, method):
+    fix_lambdas(method.__name__, [0.5] * 4)
+    x, y = np.zeros((4, 6, 6), np.float32), np.zeros((4, 2), np.float32)
+    mixed, label = jax.jit(lambda rng: method(rng, x, y, 1.0, other=(x + 1, y + 1)))(rng)
+    np.testing.assert_allclose(label[:, 0], np.asarray(mixed).mean(axis=(1, 2)), rtol=1e-6)
+    assert 0 < float(label[0, 0]) < 1
+    with pytest.raises(ValueError, match="x and other must have the same length, got 4 and 3"):
+        method(rng, x, y, 1.0, other=(x[:3], y[:3]))
+
+
+@pytest.mark.parametrize("classes", [9, 5])
+def test_labels_are_not_cut_by_a_mask_of_as_many_positions(classes):
+    mask = jnp.asarray(np.arange(9)[None] < np.full((4, 1), 6))
+    plan = Mix(jnp.full(4, 6 / 9), jnp.array([1, 0, 3, 2]), mask=mask)
+    labels = np.eye(4, classes, dtype=np.float32)
+    if classes == 9:
+        with pytest.raises(ValueError, match=r"positions or classes.*mask=None"):
+            mix(plan, labels)
+        plan = replace(plan, mask=None)
+    np.testing.assert_allclose(np.diagonal(mix(plan, labels)), 6 / 9, rtol=1e-6)

@@ -140,3 +140,29 @@ def test_the_error_without_averaging_is_beside_the_error(make_run, tmp_path):
     assert settings(group(load(tmp_path)))[0].rows[0].raw == ""
     (folder / "result.json").write_text(json.dumps(final | {"test_error_raw": [7.25]}))
     assert settings(group(load(tmp_path)))[0].rows[0].raw == "7.25"
+
+
+def rewrite(folder, edit):
+    """Change the content of a folder's config.json."""
+    path = folder / "config.json"
+    content = json.loads(path.read_text())
+    edit(content)
+    path.write_text(json.dumps(content))
+
+
+def test_a_run_made_before_a_field_existed_is_compared_with_one_that_has_its_default(make_run, tmp_path):
+    make_run("erm", alpha=0.0, errors=[5.5, 5.6])
+    mixup = make_run("mixup", alpha=1.0, errors=[4.2, 4.3])
+    rewrite(mixup, lambda content: content["config"]["mixing"].update(layer="input", alphas=[]))
+    rewrite(mixup, lambda content: content["config"].update(optimizer={"ema": 0.0, "decay_epochs": [100, 150]}))
+    assert len(compare(group(load(tmp_path)))) == 1
+    rewrite(mixup, lambda content: content["config"].update(optimizer={"ema": 0.5}))
+    assert compare(group(load(tmp_path))) == []
+
+
+def test_runs_on_different_data_of_one_name_are_not_compared(make_run, tmp_path):
+    erm, mixup = make_run("erm", alpha=0.0, errors=[5.5]), make_run("mixup", alpha=1.0, errors=[4.2])
+    rewrite(erm, lambda content: content.update(data={"digests": {"test_image": "aa"}}))
+    assert len(compare(group(load(tmp_path)))) == 1  # the other does not say
+    rewrite(mixup, lambda content: content.update(data={"digests": {"test_image": "bb"}}))
+    assert compare(group(load(tmp_path))) == []

@@ -44,14 +44,14 @@ def whole(tmp_path_factory):
 @pytest.mark.parametrize("moment", ["evaluated", "update"])
 def test_a_run_stopped_by_a_signal_and_started_again_is_the_uninterrupted_run(whole, tmp_path, monkeypatch, moment):
     stops = []
-    for each in (signal.SIGTERM, signal.SIGINT):
+    for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         with monkeypatch.context() as patch:
             patch.setattr(Bar, moment, lambda *_, number=each: os.kill(os.getpid(), number))
             with pytest.raises(Stopped, match=r"at step \d+ of 15; the same command goes on from there") as stopped:
                 fit(CONFIG, DATA, Launch(), tmp_path)
         assert stopped.value.exit_code == 128 + each
         stops.append(int(str(stopped.value).split()[2]))
-    assert 0 < stops[0] < stops[1] < 15
+    assert 0 < stops[0] < stops[1] < stops[2] < 15
     result = fit(CONFIG, DATA, Launch(), tmp_path)
     assert result["params_digest"] == whole[1]["params_digest"]
     assert result["test_error"] == whole[1]["test_error"]
@@ -161,14 +161,26 @@ def test_a_large_test_set_is_evaluated_on_less_often():
 
 
 def test_signals_mean_what_they_meant_before_once_a_run_is_over():
-    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    numbers = signal.SIGTERM, signal.SIGINT, signal.SIGHUP
+    before = [signal.getsignal(number) for number in numbers]
     with stop_on_signals() as flag:
         assert not flag.requested()
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(0.01)
         assert flag.requested()
         assert flag.stopped("x").exit_code == 143
-    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+    assert [signal.getsignal(number) for number in numbers] == before
+
+
+def test_a_run_under_nohup_outlives_its_terminal():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stop_on_signals() as flag:
+            os.kill(os.getpid(), signal.SIGHUP)
+            time.sleep(0.01)
+            assert not flag.requested()
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tiny_runs import DATA, MLP, PREACT, changed
+from tiny_runs import DATA, MLP, PREACT, Run, changed
 
 from experiments.given import names_of
 from experiments.running import fit_to, prepare
@@ -191,7 +191,6 @@ def test_more_images_than_there_are_are_all_of_them_and_it_is_said(capsys):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"batch_size": 64}, "batch_size is 64; it must be between 1 and the 48 images"),
         ({"pad_crop": 6}, "pad_crop must be less than the sides of 6 x 6, got 6"),
         ({"warmup_epochs": 1e-300}, r"warmup_epochs must be 0 or at least a step, 0.333 epochs, got 1e-300"),
         ({"unmixed_epochs": 0.1}, r"unmixed_epochs must be 0 or at least a step, 0.333 epochs, got 0.1"),
@@ -201,3 +200,16 @@ def test_more_images_than_there_are_are_all_of_them_and_it_is_said(capsys):
 def test_what_does_not_go_with_the_data_is_refused(change, message):
     with pytest.raises(ValueError, match=message):
         make_recipe(changed(MLP, **change), DATA)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"batch_size": 64}, "batch_size is 64; it must be between 1 and the 48 images"),
+        ({"batch_size": 10**9}, "batch_size is 1000000000; it must be between 1 and the 48 images"),
+        ({"eval_every": 1e-300}, "eval_every must be at least a step, 0.333 epochs, got 1e-300"),
+    ],
+)
+def test_steps_that_do_not_fit_to_the_data_are_refused_before_anything_is_made(change, message):
+    with pytest.raises(ValueError, match=message):
+        Run(changed(MLP, **change))

@@ -1,17 +1,29 @@
 """Laws of several processes: they see the batches of one, and learn what one learns."""
 
+import itertools
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
+import jax
 import numpy as np
 import pytest
-from tiny_runs import PREACT, Run
+from jax.experimental import multihost_utils
+from tiny_runs import DATA, MLP, PREACT, Run, changed
 from trained_networks import NETWORKS
+
+from mixup_jax.training import loop
+from mixup_jax.training.launch import Launch
+from mixup_jax.training.loop import _Trainer, fit
+from mixup_jax.training.progress import Bar
+from mixup_jax.training.stopping import StopFlag
 
 ROOT = Path(__file__).parents[2]
 TRAIN = [
@@ -59,7 +71,11 @@ def run(processes, devices, command, flags=""):
         )
         for process in range(processes)
     ]
-    outputs = [process.communicate(timeout=400) for process in started]
+    try:
+        outputs = [process.communicate(timeout=1200) for process in started]
+    finally:
+        for process in started:
+            process.kill()
     for process, (_, errors) in zip(started, outputs, strict=True):
         assert process.returncode == 0, errors
     return [out for out, _ in outputs]
@@ -88,6 +104,60 @@ def test_all_that_devices_say_to_each_other_is_in_the_loop_over_steps_itself():
     names = {each.lstrip().removeprefix("ENTRY ").split(" ")[0] for each in holding}
     assert names
     assert names <= set(re.findall(r" while\(.*body=(%\S+?)[,\s]", text))
+
+
+def test_processes_take_the_steps_that_process_0_says_whatever_their_own_clocks_say(tmp_path, monkeypatch):
+    taken = {}
+    for name, tick in (("fast", 1e-6), ("slow", 1e3)):
+        ticks, steps, wishes = itertools.count(), [], []
+        clock = SimpleNamespace(time=time.time, perf_counter=lambda ticks=ticks, tick=tick: next(ticks) * tick)
+
+        def agreed(_, wish, wishes=wishes):
+            wishes.append(wish)
+            return False, 3  # what process 0 says
+
+        with monkeypatch.context() as patch:
+            patch.setattr(loop, "time", clock)
+            patch.setattr(StopFlag, "agreed", agreed)
+            patch.setattr(Bar, "update", lambda _, step, speed, steps=steps: steps.append(step))
+            fit(changed(MLP, epochs=8.0, eval_every=4.0), DATA, Launch(), tmp_path / name)
+        taken[name] = steps, len(wishes)
+        assert max(wishes) == (6 if name == "fast" else 1)
+    assert taken["fast"] == taken["slow"] == ([1, 4, 7, 10, 12, 15, 18, 21, 24], 9)
+
+
+def test_between_two_questions_no_process_asks_another(tmp_path, monkeypatch):
+    asked, between = [], []
+    with monkeypatch.context() as patch:
+        patch.setattr(StopFlag, "agreed", lambda _, wish: (asked.append(wish) or False, wish))
+        patch.setattr(multihost_utils, "process_allgather", lambda *_, **__: between.append(len(asked)))
+        advance = _Trainer._advance
+
+        def counted(*each):
+            patch.setattr(jax, "process_count", lambda: 2)
+            try:
+                return advance(*each)
+            finally:
+                patch.setattr(jax, "process_count", lambda: 1)
+
+        patch.setattr(_Trainer, "_advance", counted)
+        fit(changed(MLP, seeds=2, epochs=8.0, eval_every=4.0), DATA, Launch(), tmp_path)
+    assert len(asked) > 2
+    assert between == []
+
+
+def test_all_processes_hear_of_a_signal_that_one_has_got_and_the_steps_of_process_0(monkeypatch):
+    monkeypatch.setattr(jax, "process_count", lambda: 3)
+    monkeypatch.setattr(
+        multihost_utils, "process_allgather", lambda mine: np.stack([[0, 40], mine, [other, 9]]).astype(np.int32)
+    )
+    flag, other = StopFlag(), 0
+    assert flag.agreed(7) == (False, 40)
+    other = 1
+    assert flag.agreed(7) == (True, 40)
+    other, flag.signal = 0, signal.SIGHUP
+    assert flag.agreed(7) == (True, 40)
+    assert flag.stopped("x").exit_code == 129
 
 
 @pytest.mark.slow
