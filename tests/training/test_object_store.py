@@ -39,20 +39,9 @@ def bucket():
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     start = "import sys; from gcp_storage_emulator.__main__ import main; sys.exit(main())"
-    options = [
-        "start",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--quiet",
-        "--in-memory",
-        "--default-bucket",
-        "bucket",
-    ]
-    server = subprocess.Popen(
-        [sys.executable, "-c", start, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    options = f"start --host 127.0.0.1 --port {port} --quiet --in-memory --default-bucket bucket".split()
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    server = subprocess.Popen([sys.executable, "-c", start, *options], **quiet)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
