@@ -57,6 +57,9 @@ def dataset(config: Data) -> str:
     'cifar10, first 5,000 images, 40 % of the labels corrupted'
     """
     words = [config.dataset]
+    if config.train_subset is not None:
+        index, count = config.train_subset
+        words.append(f"part {index + 1} of {count}")
     if config.train_examples is not None:
         what = "recordings" if is_speech(config.dataset) else "images"
         words.append(f"first {config.train_examples:,} {what}")

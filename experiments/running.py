@@ -159,9 +159,12 @@ def load_data(config: Config, data_dir: Path | None) -> Dataset | Streamed:
 def fit_to(config: Config, data: Dataset) -> Config:
     """Let a run that asks for more images than there are take all, and say so."""
     asked, there = config.data.train_examples, data.train_count
+    if config.data.train_subset is not None:
+        index, count = config.data.train_subset
+        there = (index + 1) * there // count - index * there // count
     if asked is None or asked <= there:
         return config
-    say(f"{data.name} has {there:,} training images, fewer than --train-examples {asked:,}: all are taken")
+    say(f"{data.name}: {there:,} training images, fewer than --train-examples {asked:,}: all are taken")
     return replace(config, data=replace(config.data, train_examples=None))
 
 
@@ -172,14 +175,21 @@ def say(line: str) -> None:
 
 
 def prepare(data: Dataset, config: Data) -> tuple[Dataset, float]:
-    """Keep the first training examples and corrupt labels, as the configuration says.
+    """Keep a subset or the first of the training examples and corrupt labels, as the configuration says.
 
-    Returns also the share of the labels that are wrong now: less than was drawn at random, as a draw may be the truth.
+    Subsets are consecutive runs of the training set. Returns also the share of the labels that are wrong now: less than
+    was drawn at random, as a draw may be the truth.
     Raises ValueError for options that do not go with data of this kind.
     """
     if config.image_size != Data.image_size:
         raise ValueError(f"image_size is imagenet's; the images of {data.name} have their own.")
     image, label = data.train_image, np.asarray(data.train_label)
+    if config.train_subset is not None:
+        index, count = config.train_subset
+        if count > len(label):
+            raise ValueError(f"train_subset asks for {count} parts; {data.name} has {len(label)} training images.")
+        part = slice(index * len(label) // count, (index + 1) * len(label) // count)
+        image, label = image[part], label[part]
     if config.train_examples is not None:
         if not 1 <= config.train_examples <= len(label):
             raise ValueError(
@@ -198,6 +208,8 @@ def prepare_stream(data: Streamed, config: Data) -> Streamed:
         raise ValueError(f"pad_crop does not go with {data.name}, which is cropped from its photographs: --pad-crop 0.")
     if config.label_noise:
         raise ValueError(f"label_noise needs data in memory; {data.name} is streamed.")
+    if config.train_subset is not None:
+        raise ValueError(f"train_subset needs data in memory; {data.name} is streamed.")
     if config.train_examples is not None and config.train_examples < 1:
         raise ValueError(f"train_examples must be at least 1, got {config.train_examples}.")
     return replace(data, size=config.image_size, flip=config.flip, train_count=config.train_examples or 0)

@@ -17,7 +17,9 @@ class Data:
     """digits, fashion_mnist, cifar10, cifar100, imagenet or folder:PATH (PATH/train/<class>/*.png, PATH/test/...); of
     speech speech_commands, fsdd, fsdd:SPEAKER (held out), chirps or speech:PATH (PATH/<word>/*.wav)."""
     train_examples: int | None = None
-    """Train on the first N images only (default: all)."""
+    """Train on the first N images only (default: all), of the subset if there is one."""
+    train_subset: tuple[int, int] | None = None
+    """INDEX COUNT: train on one of COUNT disjoint parts of the training images, INDEX counted from 0."""
     label_noise: float = 0.0
     """Share of the training labels replaced by a class drawn uniformly, the true one included."""
     pad_crop: int = 4

@@ -53,6 +53,7 @@ RANGES: dict[str, Range] = {
     "mixing.unmixed_epochs": FINITE,
     "mixing.neighbours": up_to(2**31 - 1),
     "mixing.label_smoothing": BELOW_ONE,
+    "data.train_subset": (lambda part: part is None or 0 <= part[0] < part[1], "INDEX COUNT with 0 <= INDEX < COUNT"),
     "data.train_examples": (
         lambda count: count is None or 1 <= count < 2**31,
         "at least 1 and below 2**31, or None for all",

@@ -144,7 +144,7 @@ def test_each_preset_and_data_set_has_a_folder_of_its_own():
 def test_folders_that_are_no_runs_are_refused(tmp_path):
     with pytest.raises(ValueError, match="is not the folder of a run"):
         between_samples.main(Pair(erm=(tmp_path,), mixup=(tmp_path,)))
-    with pytest.raises(ValueError, match="pairs must be at least 1 .*, got 0"):
+    with pytest.raises(ValueError, match=r"pairs must be at least 1 .*, got 0"):
         between_samples.main(Pair(), pairs=0)
     with pytest.raises(ValueError, match="needs the training images in memory"):
         between_samples.main(Pair("resnet101"))

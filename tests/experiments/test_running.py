@@ -1,11 +1,16 @@
 """What every experiment does before it trains."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import jax
+import numpy as np
+import pytest
 
-from experiments.running import cache_compilations
+from experiments.running import cache_compilations, prepare
+from mixup_jax.config import Config, Data
+from mixup_jax.data import load
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 
@@ -30,3 +35,26 @@ def test_every_command_that_computes_keeps_its_programs():
     commands = [path for path in EXPERIMENTS.glob("*.py") if '__name__ == "__main__"' in path.read_text()]
     without = {path.stem for path in commands if not re.search(doors, path.read_text())}
     assert without == {"__main__", "report", "prepare", "plan"}  # plan compiles for other machines
+
+
+@pytest.mark.parametrize("count", [2, 5, 7])
+def test_the_subsets_are_disjoint_and_together_the_training_set(count):
+    digits = load("digits")
+    numbers = np.arange(1442, dtype=np.uint16).view(np.uint8).reshape(1442, 1, 2, 1)
+    numbered = replace(digits, train_image=numbers, test_image=numbers[: digits.test_count])
+    parts = [prepare(numbered, Data("digits", train_subset=(index, count)))[0] for index in range(count)]
+    together = [part.train_image for part in parts], [part.train_label for part in parts]
+    np.testing.assert_array_equal(np.concatenate(together[0]), numbered.train_image)
+    np.testing.assert_array_equal(np.concatenate(together[1]), digits.train_label)
+
+
+def test_the_first_examples_are_those_of_the_subset():
+    digits = load("digits")
+    part, _ = prepare(digits, Data("digits", train_subset=(1, 2), train_examples=10))
+    np.testing.assert_array_equal(part.train_image, digits.train_image[721:731])
+
+
+@pytest.mark.parametrize("part", [(-1, 2), (2, 2), (0, 0), (0, 1443)])
+def test_a_subset_that_is_none_is_refused(part):
+    with pytest.raises(ValueError, match="train_subset"):
+        prepare(load("digits"), Config(data=Data("digits", train_subset=part)).data)
