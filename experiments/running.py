@@ -182,9 +182,12 @@ def load_data(config: Config, data_dir: Path | None) -> Dataset | Streamed:
 def fit_to(config: Config, data: Dataset) -> Config:
     """Let a run that asks for more images than there are take all, and say so."""
     asked, there = config.data.train_examples, data.train_count
+    if config.data.train_subset is not None:
+        index, count = config.data.train_subset
+        there = (index + 1) * there // count - index * there // count
     if asked is None or asked <= there:
         return config
-    say(f"{data.name} has {there:,} training images, fewer than --train-examples {asked:,}: all are taken")
+    say(f"{data.name}: {there:,} training images, fewer than --train-examples {asked:,}: all are taken")
     return replace(config, data=replace(config.data, train_examples=None))
 
 

@@ -38,6 +38,7 @@ BASES = {
 }
 VALUES = {  # another value of each field, where its type does not say one
     "data.dataset": "fashion_mnist",
+    "data.train_subset": (1, 2),
     "data.train_examples": 40,
     "data.label_noise": 0.5,
     "data.noise": 0.25,
@@ -183,6 +184,8 @@ def test_more_images_than_there_are_are_all_of_them_and_it_is_said(capsys):
     config = changed(MLP, train_examples=4000)
     assert fit_to(config, DATA) == MLP
     assert "48 training images, fewer than --train-examples 4,000" in capsys.readouterr().out
+    assert fit_to(replace(config, data=replace(config.data, train_subset=(0, 3))), DATA).data.train_examples is None
+    assert "16 training images" in capsys.readouterr().out
     for count in (None, 48, 20):
         assert fit_to(changed(MLP, train_examples=count), DATA).data.train_examples == count
     assert not capsys.readouterr().out
