@@ -148,7 +148,9 @@ def test_every_option_changes_what_is_trained_or_is_refused(name, most):
                 assert digest != digest_of(base), (base, value)
             else:
                 assert "\n" not in reason
-                assert re.search(rf"{name.rpartition('.')[2]}|warmup_epochs|block|layer|neighbours", reason), reason
+                assert re.search(rf"{name.rpartition('.')[2]}|warmup_epochs|momentum|block|layer|neighbours", reason), (
+                    reason
+                )
             accepted += reason is None
     elsewhere = ("data.image_size", "data.nyquist", "mixing.mix")  # photographs and speech
     assert (accepted > 0) == (name not in elsewhere)

@@ -172,7 +172,7 @@ def test_several_processes_mix_the_batches_of_one():
     assert all(digests == printed[0] for digests in printed)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive  # a quarter of an hour
 def test_several_processes_train_the_network_of_every_preset():
     learned = {}
     for name in (ALONE, SHARDS, TOGETHER):
