@@ -77,7 +77,7 @@ def data_told() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[None]:
-    """Turn Ctrl-C and SIGTERM into one line, outside of the loop, which saves first; a second one ends at once."""
+    """Turn Ctrl-C, SIGTERM, SIGHUP into one line outside of the loop, which saves first; a second one ends at once."""
     asked: list[int] = []
 
     def ask(number: int, _: object) -> None:
@@ -87,7 +87,7 @@ def _interruptible() -> Iterator[None]:
 
     before = {}
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 before[number] = signal.signal(number, ask)
     try:

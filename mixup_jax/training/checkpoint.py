@@ -26,6 +26,7 @@ from orbax.checkpoint._src.serialization import tensorstore_utils
 
 from mixup_jax.errors import CheckpointError
 from mixup_jax.folder_lock import has_locks
+from mixup_jax.training.waiting import wait_for_all
 
 # Orbax logs every phase of every save and, page by page, in each of its threads the error that it raises in the end.
 logging.getLogger("absl").setLevel(logging.CRITICAL)
@@ -110,7 +111,7 @@ class Checkpoints:
         folder = self._checkpointer.directory
         if jax.process_index() == 0:
             _move_beside(folder, str(step))
-        multihost_utils.sync_global_devices(f"checkpoint {step} moved")
+        wait_for_all(f"checkpoint {step} moved")
         self._checkpointer.reload()
 
     def wait(self) -> None:
@@ -210,7 +211,7 @@ def open_checkpoints(folder: epath.Path | Path, keep: int) -> Iterator[Checkpoin
     folder = epath.Path(folder)
     if jax.process_index() == 0:
         _set_notes_aside(folder)
-    multihost_utils.sync_global_devices(f"notes of {folder} read")
+    wait_for_all(f"notes of {folder} read")
     _lock_no_files_without_locks(folder)
     policies = ocp.training.preservation_policies
     best = policies.BestN(
