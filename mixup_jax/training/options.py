@@ -43,7 +43,9 @@ APPLIES: dict[str, tuple[Rule, ...]] = {
         (lambda config: config.mixing.method != "cutmix", "is mixup's; method cutmix takes cutmix_alpha"),
         (lambda config: not config.mixing.alphas, "is one alpha, and alphas are given"),
     ),
-    "mixing.alphas": ((lambda config: config.mixing.method != "cutmix", "are mixup's; method cutmix takes another"),),
+    "mixing.alphas": (
+        (lambda config: config.mixing.method != "cutmix", "is mixup's; method cutmix takes cutmix_alpha"),
+    ),
     "mixing.cutmix_alpha": ((lambda config: config.mixing.method != "mixup", "is for the methods cutmix and switch"),),
     "mixing.switch_probability": ((lambda config: config.mixing.method == "switch", "is for the method switch"),),
     "mixing.mix": (SPEECH,),

@@ -20,6 +20,7 @@ from tiny_runs import DATA, MLP, PREACT, Run, changed
 from trained_networks import NETWORKS
 
 from mixup_jax.training import loop
+from mixup_jax.training.checkpoint import Checkpoints
 from mixup_jax.training.launch import Launch
 from mixup_jax.training.loop import _Trainer, fit
 from mixup_jax.training.progress import Bar
@@ -141,6 +142,7 @@ def test_between_two_questions_no_process_asks_another(tmp_path, monkeypatch):
                 patch.setattr(jax, "process_count", lambda: 1)
 
         patch.setattr(_Trainer, "_advance", counted)
+        patch.setattr(Checkpoints, "save", lambda *_: None)  # one that ends later would count two processes, too
         fit(changed(MLP, seeds=2, epochs=8.0, eval_every=4.0), DATA, Launch(), tmp_path)
     assert len(asked) > 2
     assert between == []

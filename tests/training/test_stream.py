@@ -21,8 +21,8 @@ from mixup_jax.training.setting import make_setting
 from mixup_jax.training.stream import EvaluationStream, TrainingStream, rows_of_process
 
 CONFIG = Config(
-    data=Data("some", pad_crop=0, image_size=8),
-    model=Model("mlp", width=4, blocks=(1,)),
+    data=Data("imagenet", pad_crop=0, image_size=8),
+    model=Model("mlp", width=4),
     mixing=Mixing(alpha=0.2, block=4),
     optimizer=Optimizer(lr=0.02),
     batch_size=16,
