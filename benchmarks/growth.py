@@ -26,7 +26,7 @@ BASE = Config(
 QUICK_BASE = replace(CLEAN, model=replace(CLEAN.model, width=4), seeds=1)
 GROWTH: dict[str, Callable[[Config, int], Config]] = {
     "batch": lambda base, n: replace(base, batch_size=n * base.batch_size),
-    "width": lambda base, n: replace(base, model=replace(base.model, width=n * base.model.width)),
+    "width": lambda base, n: replace(base, model=replace(base.model, width=n * (base.model.width or 1))),
     "seeds": lambda base, n: replace(base, seeds=n),
 }
 FACTORS, DEVICES = (1, 2, 4), (1, 2, 4, 8)

@@ -52,6 +52,7 @@ def measure(effort: Effort) -> list[Table]:
 def loading(effort: Effort) -> Table:
     """Time first and later loads."""
     folder, rows = default_data_dir(), []
+    folder.mkdir(parents=True, exist_ok=True)  # it is named below, and a named folder must be there
     with tempfile.TemporaryDirectory() as pictures:
         for name in [small_folder(Path(pictures))] if effort == QUICK else DATA:
             rows.append(first_and_later(name, folder, effort))

@@ -9,6 +9,7 @@ from torch.nn import functional
 from benchmarks import torch_preact_resnet
 from mixup_jax.config import Config
 from mixup_jax.data import Dataset
+from mixup_jax.models import build
 
 
 class TorchTraining:
@@ -69,9 +70,9 @@ class TorchTraining:
 
 def network(config: Config, data: Dataset) -> torch.nn.Module:
     """Build the network of a configuration: a PreAct ResNet or a perceptron."""
-    model, classes = config.model, len(data.classes)
-    channels = data.image_shape[-1]
-    if model.model == "preact_resnet":
+    classes, channels = len(data.classes), data.image_shape[-1]
+    model: Any = build(config.model, classes)
+    if config.model.model == "preact_resnet":
         return torch_preact_resnet.PreActResNet(
             classes, model.width, model.blocks, model.variant, channels=channels, stem_stride=model.stem_stride
         )

@@ -1,7 +1,10 @@
 """List the experiments: which table or figure of the paper each one makes, and the command."""
 
+import difflib
 import importlib
 import inspect
+import shlex
+import sys
 
 from rich.console import Console
 
@@ -40,6 +43,18 @@ def main() -> None:
     console.print("\nEvery command takes --help, and every experiment that trains or draws --smoke: a minute or two.")
 
 
+def check_words(words: list[str]) -> None:
+    """Raise ValueError for a word, and say which command it may mean: this one takes none.
+
+    >>> check_words(["--help"])
+    """
+    if words and not words[0].startswith("-"):
+        name = next(iter(difflib.get_close_matches(words[0], EXPERIMENTS, n=1)), None)
+        hint = f"did you mean python -m {shlex.join([f'experiments.{name}', *words[1:]])}?" if name else "it lists them"
+        raise ValueError(f"python -m experiments takes no word, got {words[0]!r}; {hint}")
+
+
 if __name__ == "__main__":
     with one_line_errors():
+        check_words(sys.argv[1:])
         call(main, prog="python -m experiments")

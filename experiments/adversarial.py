@@ -26,6 +26,7 @@ from experiments.naming import dataset as describe_data
 from experiments.pair_presets import Pair, find_pair
 from experiments.pairs import Network
 from experiments.paper_table import behind, write_table
+from experiments.settings import check_counts
 from mixup_jax.data import Dataset, Streamed
 from mixup_jax.evaluation.attacks import fgsm, iterated_fgsm, pgd
 from mixup_jax.models.convolution import compiler_options
@@ -64,9 +65,7 @@ def main(
     """
     if not 0 <= epsilon <= 255:
         raise ValueError(f"epsilon must be between 0 and 255, in units of a pixel, got {epsilon}.")
-    for name, value in (("images", images), ("batch_size", batch_size)):
-        if value is not None and value < 1:
-            raise ValueError(f"{name} must be at least 1, got {value}.")
+    check_counts({"images": (images, 10**9), "batch_size": (batch_size, 10**9)})
     workdir = pair.folder("adversarial")
     networks = find_pair("adversarial", pair)
     everything = networks[0].data.test_count
@@ -76,7 +75,7 @@ def main(
         "epsilon": epsilon,
         "images": count,
         "runs": {network.name: [result["command"] for result in network.results] for network in networks},
-        "mark": networks[0].data.mark,
+        "mark": networks[0].identity.mark,
     }
     write_json(workdir / "adversarial.json", content | {"errors": errors})
     write_table(workdir, table(errors, networks, epsilon, count), behind(networks))
@@ -176,7 +175,7 @@ def table(
         text=f"Error on {images:,} test images, every pixel changed by at most {epsilon:g} of 255. White box: with the "
         "network's own gradients; black box: with those of another ERM network. The paper's networks are ResNet-101 on "
         f"ImageNet{'' if theirs else ': its numbers show the order to look for, no more'}.",
-        mark=erm.data.mark,
+        mark=erm.identity.mark,
         dataset=describe_data(erm.config.data),
         model=erm.config.model.model,
         columns=("top-1 error, %", "top-5 error, %"),

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 from jax import Array
+from rich.markup import escape
 from rich.progress import track
 
 from experiments.errors import call, one_line_errors
@@ -23,6 +24,7 @@ from experiments.naming import dataset as describe_data
 from experiments.pair_presets import Pair, find_pair
 from experiments.pairs import Network
 from experiments.paper_table import behind, write_table
+from experiments.settings import check_counts
 from mixup_jax import Mix, mix
 from mixup_jax.data import Streamed
 from mixup_jax.evaluation.between import Scalar, gradient_norms, misses
@@ -46,8 +48,7 @@ def main(pair: tyro.conf.OmitArgPrefixes[Pair], *, pairs: int | None = None, sca
             10000.
         scalar: What is differentiated: the largest logit, the loss with the mixed label, or all logits (jacobian).
     """
-    if pairs is not None and pairs < 1:
-        raise ValueError(f"pairs must be at least 1, got {pairs}.")
+    check_counts({"pairs": (pairs, 10**7)})
     if pair.preset == "resnet101":
         raise ValueError("resnet101 does not go here: this experiment needs the training images in memory.")
     workdir = pair.folder("between_samples")
@@ -81,7 +82,7 @@ def measure(network: Network, pairs: int, scalar: Scalar) -> dict[str, np.ndarra
     if not different.any():
         raise ValueError(f"none of the {pairs} pairs is of two classes; take more --pairs.")
     point, rows = jax.jit(partial(at_points, network, scalar), compiler_options=compiler_options()), []
-    for seed in track(range(len(network.seeds)), description=network.name, transient=True):
+    for seed in track(range(len(network.seeds)), description=escape(network.name), transient=True):
         state, each = network.trained.of_seed(seed), []
         for start in range(0, pairs, BATCH):
             i, j = first[start : start + BATCH], second[start : start + BATCH]
@@ -104,7 +105,7 @@ def at_points(
 
     Norms are for inputs in [0, 1], before the normalisation: the paper does not say, and the order is the same.
     """
-    size, classes = len(first[1]), len(network.data.classes)
+    size, classes = len(first[1]), len(network.identity.classes)
     plan = Mix(jnp.full(size, lam), jnp.arange(size))
     own, other = ((x.astype(jnp.float32), jax.nn.one_hot(y, classes)) for x, y in (first, second))
     x, target = mix(plan, own, other)
@@ -136,14 +137,14 @@ def table(curves: dict[str, dict[str, np.ndarray]], networks: tuple[Network, Net
         name: (each["miss"].mean(axis=1), each["miss"][:, len(LAMBDAS) // 2], each["gradient_norm"].mean(axis=1))
         for name, each in curves.items()
     }
-    config, data = networks[0].config, networks[0].data
+    config = networks[0].config
     return Table(
         experiment="between_samples",
         title="Figure 2: in between training examples",
         text=f"At lambda x_i + (1 - lambda) x_j, for {pairs:,} pairs of different training images: how often the "
         "prediction is neither of the two labels (a miss), and how large the gradient with respect to the input is. "
         "The paper states the order only, for CIFAR-10: mixup misses less often, and its gradients are smaller.",
-        mark=data.mark,
+        mark=networks[0].identity.mark,
         dataset=describe_data(config.data),
         model=config.model.model,
         columns=("miss rate, mean over lambda, %", "miss rate at lambda = 0.5, %", "gradient norm, mean over lambda"),

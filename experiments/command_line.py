@@ -2,19 +2,22 @@
 
 import difflib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psutil
 import tyro
 from rich.console import Console
 
 from experiments.errors import command, one_line_errors
+from experiments.given import adopt, given_options, refuse_idle
 from experiments.running import Job, Paper, run
 from mixup_jax.config import Config
 from mixup_jax.training.distributed import join
 from mixup_jax.training.mesh import is_writer
+from mixup_jax.training.options import check_options, settled
 
 J = TypeVar("J", bound=Job)
 P = TypeVar("P")
@@ -37,18 +40,33 @@ def run_presets(
             show_runs([Path(result["workdir"])], title=f"{experiment} {preset}")
 
 
-def begin(experiment: str, description: str, presets: Mapping[str, tuple[str, J]], default: str) -> tuple[str, J]:
+def begin(
+    experiment: str,
+    description: str,
+    presets: Mapping[str, tuple[str, J]],
+    default: str,
+    configs: Callable[[J], Iterable[Config]] | None = None,
+) -> tuple[str, J]:
     """Read the command line and meet the other processes of the job."""
-    preset, job = parse(experiment, description, presets, default, sys.argv[1:])
+    preset, job = parse(experiment, description, presets, default, sys.argv[1:], configs)
     launch = job.launch
     join(launch.coordinator, launch.processes, launch.process_id, launch.join_timeout)
     return preset, job
 
 
 def parse(
-    experiment: str, description: str, presets: Mapping[str, tuple[str, P]], default: str, arguments: list[str]
+    experiment: str,
+    description: str,
+    presets: Mapping[str, tuple[str, P]],
+    default: str,
+    arguments: list[str],
+    configs: Callable[[P], Iterable[Any]] | None = None,
 ) -> tuple[str, P]:
-    """Read the arguments: the preset's name, and the job, a dataclass, that its options make of it."""
+    """Read the arguments: the preset's name, and the job, a dataclass, that its options make of it.
+
+    A job with a `config` keeps nothing of the preset that does nothing any more; of several runs, `configs` makes their
+    configurations. Raises ValueError for options that were given and do nothing.
+    """
     hint = ""
     if not arguments or arguments[0].startswith("-"):
         late = [each for each in arguments if each in presets]
@@ -63,7 +81,22 @@ def parse(
     program = f"python -m experiments.{experiment} [PRESET]"
     preset = presets[arguments[0]][1]
     job = command(tyro.cli, type(preset), default=preset, prog=program, description=text, args=arguments[1:], hint=hint)
-    return arguments[0], job
+    return arguments[0], fitted(job, preset, given_options(arguments[1:]), configs)
+
+
+def fitted(job: P, preset: P, given: set[str], configs: Callable[[P], Iterable[Any]] | None) -> P:
+    """Check what was given, and take back what the preset says of choices that were replaced."""
+    before, config = getattr(preset, "config", None), getattr(job, "config", None)
+    if before is None or config is None:
+        return job
+    config = adopt(config, before, given)
+    job = replace(job, config=config)  # type: ignore[type-var]
+    refuse_idle(config, configs(job) if configs else [config], given)
+    if configs:
+        return job
+    config = settled(config)
+    check_options(config)
+    return replace(job, config=config)  # type: ignore[type-var]
 
 
 def show_runs(folders: list[Path], *, title: str) -> None:
@@ -74,7 +107,7 @@ def show_runs(folders: list[Path], *, title: str) -> None:
     from mixup_jax.report.terminal import results_table
 
     runs, _ = load_runs(folders)
-    console = Console()
+    console = Console(markup=False)
     console.print(results_table(settings(group(runs)), title=title))
     for folder in folders:
         console.print(f"\n{folder}: config.json, metrics.jsonl, result.json, checkpoints/, figures/", soft_wrap=True)

@@ -16,7 +16,7 @@ from experiments.cifar import PAPER, SMALL
 from experiments.grid import Result, Results, leave_to_the_table, run_grid
 from experiments.naming import dataset
 from experiments.running import Job
-from mixup_jax.config import Config
+from mixup_jax.config import Config, Data
 from mixup_jax.report.tables import Row, Table
 
 COLUMNS = ("best, %", "last, %", "train, real, %", "train, corrupted, %")
@@ -107,7 +107,7 @@ def configs(job: TableTwo) -> dict[str, Config]:
 
 def table(job: TableTwo, results: Results) -> Table:
     """Make table 2 of the results, the whole grid."""
-    first = next(iter(results.values()))
+    config, first = next(iter(results.items()))
     return Table(
         experiment="corrupted_labels",
         title="Table 2: training on corrupted labels",
@@ -115,7 +115,7 @@ def table(job: TableTwo, results: Results) -> Table:
         "left alone and those drawn at random. The paper's numbers are for PreAct ResNet-18 on all of CIFAR-10; a "
         "smaller net or other data shows their order, not their size.",
         mark=first["mark"],
-        dataset=dataset(job.effective().data),
+        dataset=first["dataset"].removesuffix(dataset(Data("", label_noise=config.data.label_noise))),
         model=first["model"],
         columns=COLUMNS,
         rows=tuple(row(config, result) for config, result in results.items()),

@@ -2,13 +2,17 @@
 
 import contextlib
 import functools
+import glob
+import importlib.util
 import io
+import logging
 import os
 import re
 import signal
 import sys
+import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any, NoReturn
 
 import tyro
@@ -55,18 +59,67 @@ def call(main: Callable[..., None], *, prog: str) -> None:
 
 
 @contextlib.contextmanager
+def data_told() -> Iterator[None]:
+    """Print on stderr what is understood of data, passed over and converted; one process of several does."""
+    log, handler = logging.getLogger("mixup_jax.data"), logging.StreamHandler()
+    mesh = sys.modules.get("mixup_jax.training.mesh")  # what trains has it
+    handler.addFilter(lambda record: mesh is None or mesh.is_writer())
+    before = log.level, log.propagate
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False  # libraries configure the root logger
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.level, log.propagate = before
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Turn Ctrl-C, SIGTERM, SIGHUP into one line outside of the loop, which saves first; a second one ends at once."""
+    asked: list[int] = []
+
+    def ask(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        asked.append(number)
+        raise KeyboardInterrupt
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, ask)
+    try:
+        yield
+    except BaseException:  # libraries turn it into other errors
+        if not asked:
+            raise
+        fail("nothing more was saved; start the same command again.", code=128 + asked[0], label="stopped", alone=True)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
 def one_line_errors() -> Iterator[None]:
     """Turn errors that the person at the keyboard can mend into one line on stderr.
 
     Exit status: 2 for bad input, 1 for a run that failed, 128 + signal for one that was asked to stop.
-    MIXUP_JAX_TRACEBACK=1 shows the traceback instead.
+    MIXUP_JAX_TRACEBACK=1 shows the traceback instead. What the encoding of the output lacks is written as its number.
     """
+    quiet_without_tpu(os.environ)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # not where a test or a notebook has put something else
+            stream.reconfigure(errors="backslashreplace")
     warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
     if os.environ.get("MIXUP_JAX_TRACEBACK"):
-        yield
+        with data_told():
+            yield
         return
     try:
-        yield
+        with _interruptible(), data_told():
+            yield
     except Stopped as stop:
         fail(str(stop), code=stop.exit_code, label="stopped")
     except RunEnded as error:
@@ -76,13 +129,46 @@ def one_line_errors() -> Iterator[None]:
         sys.exit(128 + signal.SIGPIPE)
     except (ValueError, TypeError, OSError) as error:
         fail(str(error))
+    except (RuntimeError, AssertionError):
+        if not devices_are_missing():
+            raise
+        print(f"error: {NO_DEVICES.format(os.environ.get('JAX_PLATFORMS', ''))}", file=sys.stderr, flush=True)
+        os._exit(2)  # whoever leaves in good order asks JAX for its devices again
 
 
-def fail(message: str, *, code: int = 2, label: str = "error") -> NoReturn:
-    """Print one line and leave; a process that fails alone does not wait for those that wait for it."""
+NO_DEVICES = "JAX_PLATFORMS is {!r}, and JAX finds no such devices here: leave it out, or set it to cpu"
+WITHOUT_CHIPS = {
+    "TPU_ACCELERATOR_TYPE": "v5litepod-16",
+    "TPU_WORKER_HOSTNAMES": "localhost",
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
+}
+
+
+def devices_are_missing() -> bool:
+    """Whether JAX has been loaded, was told which devices to use, and finds none."""
+    if "jax" not in sys.modules or not os.environ.get("JAX_PLATFORMS"):
+        return False
+    try:
+        sys.modules["jax"].devices()
+    except (RuntimeError, AssertionError):  # the latter where it knows the kind, and sees that there is none
+        return True
+    return False
+
+
+def quiet_without_tpu(environment: MutableMapping[str, str], devices: str = "/dev") -> None:
+    """Tell libtpu what it would ask for and complain about where it is installed, for `plan`, beside no TPU."""
+    chips = glob.glob(f"{devices}/accel[0-9]*") + glob.glob(f"{devices}/vfio/[0-9]*")
+    if not chips and importlib.util.find_spec("libtpu"):
+        for name, value in WITHOUT_CHIPS.items():
+            environment.setdefault(name, value)
+
+
+def fail(message: str, *, code: int = 2, label: str = "error", alone: bool | None = None) -> NoReturn:
+    """Print one line and leave; a process that ends `alone`, as after an error, waits for no other."""
     line = f"{label}: {' '.join(message.split())}"
     distributed = sys.modules.get("mixup_jax.training.distributed")  # what trains has it; the report needs no JAX
-    if distributed is not None and label == "error" and distributed.several():
+    alone = label == "error" if alone is None else alone
+    if distributed is not None and alone and distributed.several():
         distributed.end_process(line, code)
     print(line, file=sys.stderr)
     sys.exit(code)

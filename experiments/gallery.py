@@ -104,6 +104,10 @@ def main(
     from experiments.gallery_figures import FIGURES  # matplotlib takes a second to import
     from mixup_jax.report.drawing import save_png
 
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"seed must be between 0 and 2**32 - 1, got {seed}.")
+    if dataset == PHOTOGRAPHS and classes:
+        raise ValueError(f"classes are for --dataset: the photographs have none, got {', '.join(classes)}.")
     cache_compilations()
     workdir = workdir or Path("runs") / ("gallery-smoke" if smoke else "gallery")
     images = photographs(32 if smoke else 128) if dataset == PHOTOGRAPHS else one_of_each(dataset, data_dir, classes)
@@ -118,7 +122,7 @@ def main(
         figure.set_label(f"{figure.get_label()} Images: {images.source}; {batch.source}.")
         save_png(figure, workdir / f"{name}.png")
     source = f"{images.source}; batches: {batch.source}"
-    Console().print(f"{len(pictures)} pictures ({source}): {workdir}", highlight=False, soft_wrap=True)
+    Console(markup=False).print(f"{len(pictures)} pictures ({source}): {workdir}", highlight=False, soft_wrap=True)
 
 
 def rows_of_methods(rng: Array, images: Images, smoke: bool) -> dict[str, Callable[[], Any]]:

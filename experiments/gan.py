@@ -25,7 +25,7 @@ from rich.progress import Progress
 
 from experiments.command_line import parse
 from experiments.errors import one_line_errors
-from experiments.gan_play import NAME, POINTS, Game, Played, claim, play
+from experiments.gan_play import NAME, POINTS, Game, Played, claimed_by, play
 from experiments.paper_table import write_table
 from experiments.running import cache_compilations
 from experiments.settings import settings_folder
@@ -62,9 +62,8 @@ def run(job: Game, workdir: Path) -> Table:
     if job.smoke:
         job = replace(job, distributions=job.distributions[:1], seeds=2, iterations=20, batch_size=16, width=8)
     times = [time for time in SNAPSHOTS if time < job.iterations] + [job.iterations]
-    with locked(workdir):
-        first = claim(workdir, job)
-        with Progress(console=Console(stderr=True), transient=True) as progress:
+    with locked(workdir), claimed_by(job, workdir) as first:
+        with Progress(console=Console(stderr=True, markup=False), transient=True) as progress:
             bars = {name: progress.add_task(name, total=job.iterations) for name in job.distributions}
             played = {
                 name: play(job, name, times, workdir / "checkpoints" / name, partial(progress.update, bar))

@@ -1,6 +1,6 @@
 """Play the games of figure 5: all networks of a distribution in one program, resumed where it was interrupted."""
 
-import json
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,12 +14,14 @@ import tyro
 from jax import Array
 
 from experiments.settings import check_alphas, check_counts, settings
+from mixup_jax.config_checks import SEEDS
 from mixup_jax.data.gaussians import centres, draw_points
-from mixup_jax.models.mlp import MLP
+from mixup_jax.models import MLP, WIDEST
 from mixup_jax.training.checkpoint import open_checkpoints
+from mixup_jax.training.claim import claimed
 from mixup_jax.training.gan import Gan, GanState, Objective, gan_step
+from mixup_jax.training.identity import jax_settings
 from mixup_jax.training.provenance import origin
-from mixup_jax.training.record import differing, warn_of_changes, write_json
 from mixup_jax.training.side_by_side import side_by_side
 from mixup_jax.training.stopping import stop_on_signals
 
@@ -65,7 +67,8 @@ class Game:
         check_alphas(self.alphas)
         if self.objective == "demo" and any(alpha > 1 for alpha in self.alphas):
             raise ValueError(f"alphas of the demo's objective are shares, at most 1, got {self.alphas}.")
-        check_counts(self, ("seeds", "iterations", "discriminator_steps", "batch_size", "width", "latent"))
+        most = {"iterations": 10**8, "discriminator_steps": 1000, "batch_size": 10**6, "width": WIDEST, "latent": 1000}
+        check_counts({name: (getattr(self, name), most) for name, most in ({"seeds": SEEDS} | most).items()})
         if not self.distributions:
             raise ValueError("distributions must name ring, grid or both, got none.")
 
@@ -81,20 +84,13 @@ class Played:
     """Of all networks together, without compiling and saving."""
 
 
-def claim(workdir: Path, job: Game) -> dict[str, Any]:
-    """Make the folder this game's, or check that it is; return the content of its gan.json, as first written.
+def claimed_by(job: Game, workdir: Path) -> contextlib.AbstractContextManager[dict[str, Any]]:
+    """Keep the folder for a game; yield the content of its gan.json, as first written.
 
     Raises ValueError, naming what differs, where a game of other settings was begun.
     """
-    path, here = workdir / NAME, {"settings": settings(job), **origin()}
-    first = json.loads(path.read_text()) if path.exists() else {}
-    if not (workdir / "checkpoints").exists() and "quality" not in first:  # nothing was played yet
-        write_json(path, here)
-        return here
-    if found := differing(first.get("settings", {}), here["settings"]):
-        raise ValueError(f"{workdir} holds a game of other settings: {found}. Choose another --workdir.")
-    warn_of_changes(workdir, first, here)
-    return first
+    here = {"settings": settings(job), "jax": jax_settings(), **origin()}
+    return claimed(workdir / NAME, here, defaults=settings(Game()), done=lambda first: "quality" in first)
 
 
 def play(job: Game, distribution: str, times: list[int], folder: Path, update: Callable[..., Any]) -> Played:

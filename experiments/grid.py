@@ -14,6 +14,7 @@ from mixup_jax.errors import NotFinite
 from mixup_jax.report.sweeps import take_apart
 from mixup_jax.report.tables import Table
 from mixup_jax.training.mesh import is_writer
+from mixup_jax.training.options import settled
 
 Result = dict[str, Any]
 Results = Mapping[Config, Result]
@@ -35,7 +36,7 @@ def run_grid(
     whose loss is not finite is left out; then the exit status is that of such a run, once the others are done.
     """
     with one_line_errors():
-        preset, job = begin(experiment, description, presets, default)
+        preset, job = begin(experiment, description, presets, default, lambda job: configs(job).values())
         if job.smoke:
             job = replace(job, config=replace(job.config, seeds=1))
         folder = job.launch.workdir or default_folder(experiment, preset, job)
@@ -44,7 +45,7 @@ def run_grid(
         for name, config in configs(job).items():
             launch = replace(job.launch, workdir=folder / name)
             try:
-                results |= each_alpha(config, run(experiment, name, Job(config, launch, job.smoke)))
+                results |= each_alpha(config, run(experiment, name, Job(settled(config), launch, job.smoke)))
             except NotFinite as error:
                 failures.append(NotFinite(f"{folder / name}: {error}"))
         if results:

@@ -21,9 +21,10 @@ from experiments.errors import one_line_errors
 from experiments.imagenet_archives import build_archives
 from experiments.imagenet_presets import PRESETS, TABLE_1, recipe
 from experiments.running import Job, Paper, default_folder, run
-from mixup_jax.config import Config
+from mixup_jax.config import Config, Model
 from mixup_jax.data.imagenet_prepare import prepare
 from mixup_jax.training.mesh import is_writer
+from mixup_jax.training.options import settled
 from mixup_jax.training.waiting import wait_for_all
 
 DEFAULT = "resnet50-mixup"
@@ -40,16 +41,20 @@ class ImageNet(Job):
 
 def shrink(config: Config) -> Config:
     """Shrink a run to seconds, keeping its method and its path through the program."""
-    return replace(
+    tiny = Model("preact_resnet", 4, (1, 1), compute_dtype=config.model.compute_dtype, stem_stride=2)
+    shrunk = replace(
         config,
         data=replace(config.data, image_size=32, train_examples=None),
-        model=replace(config.model, model="preact_resnet", width=4, blocks=(1, 1), stem_stride=2),
+        model=tiny,
         optimizer=replace(config.optimizer, lr=0.05, decay_epochs=(2.0,), warmup_epochs=1.0, warmup_start=0.01),
-        mixing=replace(config.mixing, block=config.mixing.block and 4),
+        mixing=replace(
+            config.mixing, block=config.mixing.block and 4, unmixed_epochs=min(config.mixing.unmixed_epochs, 1.0)
+        ),
         batch_size=16,
         epochs=3.0,
         eval_every=1.0,
     )
+    return settled(shrunk)
 
 
 def main() -> None:

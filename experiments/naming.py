@@ -43,6 +43,8 @@ def method(config: Config) -> str:
         words.append(f"noise {config.data.noise:g}")
     if config.model.dropout:
         words.append(f"dropout {config.model.dropout:g}")
+    if config.optimizer.ema:
+        words.append(f"averaged weights ({config.optimizer.ema:g})")
     if config.mixing.label_smoothing:
         words.append(f"label smoothing {config.mixing.label_smoothing:g}")
     return " + ".join(words)

@@ -30,7 +30,7 @@ def write_table(folder: Path, table: Table, results: Iterable[Mapping[str, Any]]
     table = replace(table, command=text(here["command"]), device=device, **words)
     if is_writer():
         record.write_json(folder / NAME, to_json(table))
-        Console().print(paper_table(table))
+        Console(markup=False).print(paper_table(table))
     return table
 
 

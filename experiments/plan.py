@@ -19,6 +19,7 @@ from rich.console import Console
 from experiments import cifar, imagenet_presets
 from experiments.command_line import parse
 from experiments.errors import one_line_errors
+from experiments.given import given_options
 from experiments.plan_table import collectives_table, cost_table
 from mixup_jax.config import Config
 from mixup_jax.training.ahead import abstract_state, compile_step, devices_of, outline
@@ -26,6 +27,9 @@ from mixup_jax.training.chips import CHIPS
 from mixup_jax.training.compiled import cost_of
 
 PRESETS = {"imagenet": (imagenet_presets.PRESETS, "resnet50-mixup"), "cifar": (cifar.PRESETS, "preact18-mixup")}
+
+WITHOUT = {"alpha", "alphas", "seed", "seeds", "eval_every", "label_noise"}
+"""Options of a run that are no part of what is planned."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,10 @@ def main(arguments: list[str]) -> None:
     presets, default = PRESETS[arguments[0]]
     plans = {name: (text, Plan(config)) for name, (text, config) in presets.items()}
     preset, plan = parse(f"plan {arguments[0]}", __doc__ or "", plans, default, arguments[1:])
+    for name in sorted(given_options(arguments[1:]) & WITHOUT):
+        raise ValueError(f"{name} does nothing here: it changes nothing in the step of one network; leave it out.")
     jax.config.update("jax_platforms", "cpu")  # libtpu would look for chips
-    show(plan, f"{arguments[0]} {preset}", Console())
+    show(plan, f"{arguments[0]} {preset}", Console(markup=False))
 
 
 def show(plan: Plan, title: str, console: Console) -> None:

@@ -14,6 +14,7 @@ import tyro
 from rich.console import Console
 
 from experiments.errors import call, one_line_errors
+from experiments.settings import check_counts
 from mixup_jax.data.imagenet_prepare import prepare
 from mixup_jax.data.streamed import cores
 
@@ -38,8 +39,7 @@ def main(
         partial: Take archives that hold only a part of the classes or images.
         skip_bad: Leave images out that cannot be read, and list them.
     """
-    if workers is not None and workers < 1:
-        raise ValueError(f"workers must be at least 1, got {workers}.")
+    check_counts({"workers": (workers, 1024)})
     manifest = prepare(
         train_tar.expanduser(),
         val_tar.expanduser(),
@@ -53,7 +53,7 @@ def main(
 
 def show(manifest: dict[str, Any], out: Path) -> None:
     """Say what there is now, and what was left out."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     images = manifest["images"]
     console.print(f"{out}: {images['train']:,} training and {images['validation']:,} validation images", soft_wrap=True)
     for each in manifest["skipped"]:

@@ -59,9 +59,9 @@ def main(
     import soundfile  # here, for only speech needs it
 
     known = variants()
-    if not 1 <= voices <= len(known) or utterances < 1:
+    if not 1 <= voices <= len(known) or not 1 <= utterances <= 1000:
         raise ValueError(
-            f"voices must be between 1 and {len(known)}, utterances at least 1; got {voices}, {utterances}."
+            f"voices must be between 1 and {len(known)}, utterances between 1 and 1000; got {voices}, {utterances}."
         )
     if path.exists():
         raise ValueError(f"{path} is there already; choose another folder.")
@@ -106,7 +106,7 @@ def speak(utterance: Utterance) -> np.ndarray:
     if len(sound) <= HEADER:
         raise ValueError(f"{ENGINE} {' '.join(options)} says nothing for {utterance.word!r}.")
     samples = np.frombuffer(sound[HEADER:], "<i2").astype(np.float64) / 32768
-    return convert(samples, ENGINE_RATE, RATE)
+    return convert(samples, ENGINE_RATE, RATE)[0]
 
 
 def variants() -> list[str]:

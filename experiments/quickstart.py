@@ -16,7 +16,9 @@ from rich.console import Console
 
 from experiments.errors import call, one_line_errors
 from experiments.running import Job, run
+from experiments.settings import check_counts
 from mixup_jax.config import Config, Data, Mixing, Model, Optimizer
+from mixup_jax.config_checks import SEEDS
 from mixup_jax.training.launch import Launch
 
 CLEAN = Config(
@@ -49,8 +51,7 @@ def main(
         seeds: Seeds a row, trained at once.
         smoke: Two epochs of a tiny net: does everything work here?
     """
-    if seeds < 1:
-        raise ValueError(f"seeds must be at least 1, got {seeds}.")
+    check_counts({"seeds": (seeds, SEEDS)})
     workdir = workdir or Path("runs") / ("quickstart-smoke" if smoke else "quickstart")
     results = {}
     for name, (_, config) in PRESETS.items():
@@ -67,7 +68,7 @@ def show(results: dict[str, dict[str, Any]], workdir: Path) -> None:
     from mixup_jax.report.terminal import summary_table
 
     errors = {PRESETS[name][0]: result["test_error"]["last"] for name, result in results.items()}
-    console = Console()
+    console = Console(markup=False)
     console.print()
     console.print(summary_table(errors, title="scikit-learn's 8x8 digits (REAL)"))
     runs, warnings = load_runs([workdir / name for name in results])

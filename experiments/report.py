@@ -70,7 +70,7 @@ def write_orfail(
 
 def _print(runs: list[Run], tables: list[Table], output: Path, title: str) -> None:
     conditions = group(runs)
-    console = Console()
+    console = Console(markup=False)
     console.print()
     console.print(results_table(settings(conditions), title=title))
     console.print()

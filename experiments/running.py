@@ -4,7 +4,7 @@ import contextlib
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 import tyro
+from etils import epath
 
 from experiments.naming import dataset, method
 from mixup_jax.config import Config, Data
@@ -19,11 +20,14 @@ from mixup_jax.data import Dataset, Speech, Streamed, check_name, is_speech, ope
 from mixup_jax.data.dataset import as_pictures
 from mixup_jax.data.label_noise import corrupt_labels
 from mixup_jax.data.locations import cache_home
-from mixup_jax.models import NAMED
+from mixup_jax.models import NAMED, build, takes
 from mixup_jax.training import record
+from mixup_jax.training.claim import claimed
+from mixup_jax.training.identity import agree, plain
 from mixup_jax.training.launch import Launch
 from mixup_jax.training.loop import fit
 from mixup_jax.training.mesh import is_writer
+from mixup_jax.training.options import check_options, settled
 from mixup_jax.training.provenance import describe
 from mixup_jax.training.waiting import from_writer
 
@@ -63,12 +67,19 @@ def run(
     began = time.time() if began is None else began
     check_name(job.config.data.dataset)  # a smoke run looks at other data
     config = job.effective()
+    check_options(config)
     cache_compilations()
     workdir = job.launch.workdir or default_folder(experiment, preset, job)
     data, wrong = load_data(config, job.launch.data_dir), 0.0
+    if (
+        config.optimizer.schedule == "step"
+        and min(config.optimizer.decay_epochs, default=config.epochs) >= config.epochs
+    ):
+        say(f"no decay_epochs within the {config.epochs:g} epochs: the learning rate stays at {config.optimizer.lr:g}")
     if isinstance(data, Streamed):
         data = prepare_stream(data, config.data)
     else:
+        config = fit_to(config, data)
         data, wrong = prepare(data, config.data)
     names = {
         "method": method(config),
@@ -81,15 +92,37 @@ def run(
     theirs = paper(config)
     if isinstance(data, Streamed) and data.part:
         names["dataset"], theirs = names["dataset"] + ", a part", None
-    description = names | describe(config, experiment, preset)
-    with record.locked(workdir) if is_writer() else contextlib.nullcontext():
-        if is_writer():
-            description = record.claim(workdir, description)
+    description = names | describe(config, experiment, preset, data.identity())
+    saved = {"checkpoints": job.launch.checkpoints or str(workdir), "keep": job.launch.keep}
+    agree(description | {"launch": saved})
+    with owned(workdir, description, job.launch.checkpoint_folder(workdir, config)) as description:
         result = record.finished(workdir) if is_writer() else {}
         if not from_writer(result is not None):
             measured = fit(config, data, job.launch, workdir, title=f"{experiment} {preset}", began=began)
-            result = write_result(workdir, description, measured, config, data, theirs)
+            result = write_result(workdir, description, measured, config, theirs)
+        if is_writer() and not all((workdir / "figures" / name).exists() for name in figure_names(data)):
+            draw_figures(workdir, data)
     return (result or {}) | {"workdir": str(workdir)}
+
+
+@contextlib.contextmanager
+def owned(workdir: Path, description: dict[str, Any], checkpoints: epath.Path) -> Iterator[dict[str, Any]]:
+    """Keep a run's folder for the body, and for this run; processes that do not write there have nothing to keep."""
+    if not is_writer():
+        yield description
+        return
+    defaults, path = plain(Config()), workdir / "config.json"
+    with (
+        record.locked(workdir),
+        claimed(
+            path,
+            description,
+            defaults=defaults,
+            checkpoints=checkpoints,
+            done=lambda _: record.finished(workdir) is not None,
+        ) as first,
+    ):
+        yield first
 
 
 def default_folder(experiment: str, preset: str, job: Job) -> Path:
@@ -122,10 +155,9 @@ def write_result(
     description: dict[str, Any],
     measured: dict[str, Any],
     config: Config,
-    data: Dataset | Streamed,
     paper: Paper,
 ) -> dict[str, Any]:
-    """Write result.json and the figures; return the result."""
+    """Write result.json; return the result."""
     result = {
         **{key: description[key] for key in NAMES if key in description},
         "seeds": [seed for _, seed in config.lanes],
@@ -135,7 +167,6 @@ def write_result(
     }
     if is_writer():
         record.write_json(workdir / "result.json", result)
-        draw_figures(workdir, data)
     return result
 
 
@@ -146,6 +177,24 @@ def load_data(config: Config, data_dir: Path | None) -> Dataset | Streamed:
         option = "mix waveform" if waveform else "nyquist"
         raise ValueError(f"{option} is for speech, and {config.data.dataset} is none.")
     return open_data(config.data.dataset, data_dir, Speech(waveform, nyquist))
+
+
+def fit_to(config: Config, data: Dataset) -> Config:
+    """Let a run that asks for more images than there are take all, and say so."""
+    asked, there = config.data.train_examples, data.train_count
+    if config.data.train_subset is not None:
+        index, count = config.data.train_subset
+        there = (index + 1) * there // count - index * there // count
+    if asked is None or asked <= there:
+        return config
+    say(f"{data.name}: {there:,} training images, fewer than --train-examples {asked:,}: all are taken")
+    return replace(config, data=replace(config.data, train_examples=None))
+
+
+def say(line: str) -> None:
+    """Print a line, once for all processes."""
+    if is_writer():
+        print(line)
 
 
 def prepare(data: Dataset, config: Data) -> tuple[Dataset, float]:
@@ -194,13 +243,13 @@ def shrink(config: Config) -> Config:
     layer = config.mixing.layer.removeprefix("stage")
     speech = is_speech(config.data.dataset)  # its spectrograms have 250 times the pixels of digits
     dataset, examples, width = ("chirps", 64, 4) if speech else ("digits", 512, 16)
-    stages = min(max(2, int(layer) if layer.isdigit() else 0), len(config.model.blocks))
-    return replace(
+    stages = min(max(2, int(layer) if layer.isdigit() else 0), len(getattr(build(config.model, 2), "blocks", ())))
+    size: dict[str, Any] = {"width": width} if config.model.model in NAMED else {"width": 8}
+    size |= {"blocks": (1,) * stages} if "blocks" in takes(config.model.model) else {}
+    shrunk = replace(
         config,
         data=replace(config.data, dataset=dataset, train_examples=examples, pad_crop=min(config.data.pad_crop, 1)),
-        model=replace(
-            config.model, **({"width": width} if config.model.model in NAMED else {"width": 8, "blocks": (1,) * stages})
-        ),
+        model=replace(config.model, **size),
         optimizer=replace(config.optimizer, decay_epochs=(1.0,), accumulate=math.gcd(config.optimizer.accumulate, 64)),
         mixing=replace(
             config.mixing,
@@ -212,6 +261,7 @@ def shrink(config: Config) -> Config:
         epochs=2.0,
         eval_every=1.0,
     )
+    return settled(shrunk)
 
 
 def cache_compilations() -> None:
@@ -222,6 +272,13 @@ def cache_compilations() -> None:
         jax.config.update("jax_compilation_cache_dir", str(cache_home() / "mixup_jax" / "xla"))
 
 
+def figure_names(data: Dataset | Streamed) -> tuple[str, ...]:
+    """Return the files of a run's pictures: a mixture of waveforms is no mixture of pictures."""
+    several = len(data.one_of_each(2)[1]) > 1
+    waveforms = data.image_shape[1] == 1
+    return "learning_curves.png", "reliability.png", *["mixed_samples.png"] * (several and not waveforms)
+
+
 def draw_figures(workdir: Path, data: Dataset | Streamed) -> None:
     """Draw the run's pictures: what was learned, how, and how well calibrated the result is."""
     from mixup_jax.report.drawing import save_png  # matplotlib takes a second to import
@@ -230,10 +287,12 @@ def draw_figures(workdir: Path, data: Dataset | Streamed) -> None:
     from mixup_jax.report.runs import load_runs
 
     runs, _ = load_runs([workdir])
-    save_png(learning_curves(runs), workdir / "figures" / "learning_curves.png")
-    save_png(reliability_diagram(runs), workdir / "figures" / "reliability.png")
+    draw = {
+        "learning_curves.png": lambda: learning_curves(runs),
+        "reliability.png": lambda: reliability_diagram(runs),
+        "mixed_samples.png": lambda: mixed_samples(as_pictures(image[:pairs]), label[:pairs].tolist(), data.classes),
+    }
     image, label = data.one_of_each(4)
     pairs = len(label) // 2 * 2
-    if pairs and image.dtype != np.int16:  # a mixture of waveforms is no mixture of pictures
-        pictures = mixed_samples(as_pictures(image[:pairs]), label[:pairs].tolist(), data.classes)
-        save_png(pictures, workdir / "figures" / "mixed_samples.png")
+    for name in figure_names(data):
+        save_png(draw[name](), workdir / "figures" / name)

@@ -1,11 +1,12 @@
 """What the options of a job set: checked, for its record, and for the name of its folder."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from experiments.running import folder_of
+from mixup_jax.config_checks import LARGEST, LEAST_ALPHA
 
 ELSEWHERE = ("workdir", "data_dir", "smoke")
 """Options that say where and not what; what `smoke` changes are other fields."""
@@ -41,16 +42,22 @@ def check_alphas(alphas: tuple[float, ...], least: int = 0) -> None:
 
     >>> check_alphas((0.1, 0.2))
     """
-    positive = all(0 < alpha < float("inf") for alpha in alphas)
+    positive = all(LEAST_ALPHA <= alpha <= LARGEST for alpha in alphas)
     if len(alphas) < least or len({*alphas}) < len(alphas) or not positive:
-        raise ValueError(f"alphas must be different positive numbers (ERM is always there), got {alphas}.")
+        raise ValueError(
+            f"alphas must be different positive numbers, {LEAST_ALPHA:g} to {LARGEST:g} (ERM is always there), "
+            f"got {alphas}."
+        )
 
 
-def check_counts(job: Any, names: Iterable[str]) -> None:
-    """Raise ValueError, naming the option, unless these options of a job are at least 1."""
-    for name in names:
-        if getattr(job, name) < 1:
-            raise ValueError(f"{name} must be at least 1, got {getattr(job, name)}.")
+def check_counts(counts: Mapping[str, tuple[int | None, int]]) -> None:
+    """Raise ValueError, naming the option, unless each number is from 1 to the most that beside it; None is left out.
+
+    >>> check_counts({"seeds": (5, 10_000), "images": (None, 1000)})
+    """
+    for name, (value, most) in counts.items():
+        if value is not None and not 1 <= value <= most:
+            raise ValueError(f"{name} must be at least 1 and at most {most:,}, got {value}.")
 
 
 def _fields(job: Any) -> dict[str, Any]:

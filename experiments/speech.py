@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from experiments.grid import Results, leave_to_the_table, run_grid
-from experiments.naming import dataset
 from experiments.running import Job
+from experiments.settings import check_counts
 from mixup_jax.config import Config, Data, Mixing, Model, Optimizer
+from mixup_jax.models import WIDEST
 from mixup_jax.report.tables import Row, Table
 
 # Paper: its words on Adam and on the unmixed epochs are unconfirmed; it is silent on whether these are five of the 30.
@@ -54,6 +55,7 @@ class FigureFour(Job):
         """Refuse a figure of nothing."""
         if not self.networks or len(set(self.networks)) < len(self.networks):
             raise ValueError(f"networks must be different ones of {', '.join(NAMES)}, got {self.networks}.")
+        check_counts({"lenet_width": (self.lenet_width, WIDEST), "vgg_width": (self.vgg_width, WIDEST)})
         if not self.config.mixing.alphas:
             raise ValueError("alphas must be at least one number; 0 is ERM.")
 
@@ -109,7 +111,7 @@ def table(job: FigureFour, results: Results) -> Table:
         "validation set there is a test error only. The paper's numbers are for all of Google commands and its full "
         "networks; elsewhere their signs can be compared, not their size.",
         mark=first["mark"],
-        dataset=dataset(job.effective().data),
+        dataset=first["dataset"],
         model=", ".join(NAMES[name] for name in job.networks),
         columns=COLUMNS,
         rows=tuple(row(config, results) for config in results),

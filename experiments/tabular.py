@@ -25,10 +25,14 @@ from experiments.errors import one_line_errors
 from experiments.paper_table import write_table
 from experiments.running import cache_compilations
 from experiments.settings import settings, settings_folder
-from experiments.tabular_train import Errors, Tabular, load_tables, measure
+from experiments.tabular_train import Errors, Tabular, identity, load_tables, measure
+from mixup_jax.data.tabular import TabularData
 from mixup_jax.data.uci import UCI
 from mixup_jax.report.tables import Row, Table
-from mixup_jax.training.record import write_json
+from mixup_jax.training.claim import claimed
+from mixup_jax.training.identity import jax_settings
+from mixup_jax.training.provenance import origin
+from mixup_jax.training.record import locked, write_json
 
 TABLE_4 = {  # average test error, %, of ERM and of mixup; unconfirmed
     "abalone": (74.0, 73.6),
@@ -61,25 +65,35 @@ def main() -> None:
 
 
 def run(job: Tabular, workdir: Path) -> Table:
-    """Train all networks of a job, a program for each table; write the results, and return their table."""
+    """Train all networks of a job, a program for each table; write the results, and return their table.
+
+    Raises ValueError, naming what differs, for a folder that holds the table of other settings or other data.
+    """
     if job.smoke:
         job = replace(job, datasets=("iris",), seeds=2, epochs=2.0, alphas=job.alphas[:1])
-    tables, errors = load_tables(job), {}
-    for data in track(tables, description="tables", transient=True, console=Console(stderr=True)):
+    tables, path = load_tables(job), workdir / "tabular.json"
+    here = {"settings": settings(job), "data": {data.name: identity(data) for data in tables}, "jax": jax_settings()}
+    with (
+        locked(workdir),
+        claimed(path, here | origin(), defaults=settings(Tabular()), done=lambda first: "errors" in first) as first,
+    ):
+        errors = measure_all(tables, job)
+        draw(errors, job.alphas, workdir)
+        made = write_table(workdir, table(errors, job, mark=tables[0].mark))
+        found = {name: {part: each.tolist() for part, each in found.items()} for name, found in errors.items()}
+        write_json(path, first | {"alphas": [0.0, *job.alphas], "errors": found})
+    return made
+
+
+def measure_all(tables: list[TabularData], job: Tabular) -> dict[str, Errors]:
+    """Train on each table, saying how large it is; return the errors by its name."""
+    errors = {}
+    for data in track(tables, description="tables", transient=True, console=Console(stderr=True, markup=False)):
         missing = f", {data.missing} missing values" if data.missing else ""
         rows, columns = data.features.shape
         print(f"{data.name}: {rows} rows, {columns} columns, {len(data.classes)} classes{missing}")
         errors[data.name] = measure(data, job)
-    write_json(
-        workdir / "tabular.json",
-        {
-            "settings": settings(job),
-            "alphas": [0.0, *job.alphas],
-            "errors": {name: {part: each.tolist() for part, each in found.items()} for name, found in errors.items()},
-        },
-    )
-    draw(errors, job.alphas, workdir)
-    return write_table(workdir, table(errors, job, mark=tables[0].mark))
+    return errors
 
 
 def draw(errors: Mapping[str, Errors], alphas: tuple[float, ...], workdir: Path) -> None:

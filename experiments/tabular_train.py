@@ -1,8 +1,11 @@
 """Train the networks of table 4: those of a table, all splits and all alphas, in one program."""
 
+import hashlib
+import json
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,14 +14,19 @@ import tyro
 from jax import Array
 
 from experiments.settings import check_alphas, check_counts
-from mixup_jax.data.locations import default_data_dir
+from mixup_jax.config_checks import SEEDS
+from mixup_jax.data.csv_file import read_csv
+from mixup_jax.data.identity import digest_arrays
+from mixup_jax.data.locations import data_folder
 from mixup_jax.data.splits import Split, make_splits
-from mixup_jax.data.tabular import TabularData, read_csv
+from mixup_jax.data.tabular import TabularData
 from mixup_jax.data.uci import UCI, load_tabular
-from mixup_jax.models.mlp import MLP
+from mixup_jax.models import MLP, WIDEST
 from mixup_jax.training.short import Short, predict, train_short
 from mixup_jax.training.side_by_side import side_by_side
 
+LONGEST = 10_000
+"""Epochs; all batches are drawn before the first step."""
 Errors = dict[str, np.ndarray]
 """`test` and `train`: errors in per cent, (seeds, alphas), ERM first."""
 
@@ -61,17 +69,34 @@ class Tabular:
         if unknown or not self.datasets:
             raise ValueError(f"datasets must be among {', '.join(UCI)}, got {', '.join(unknown) or 'none'}.")
         check_alphas(self.alphas, least=1)
-        check_counts(self, ("seeds", "batch_size", "width"))
-        if not 0 < self.epochs < float("inf"):
-            raise ValueError(f"epochs must be positive, got {self.epochs}.")
+        check_counts(
+            {"seeds": (self.seeds, SEEDS), "batch_size": (self.batch_size, 10**9), "width": (self.width, WIDEST)}
+        )
+        if not 0 < self.epochs <= LONGEST:
+            raise ValueError(f"epochs must be positive, at most {LONGEST:,}, got {self.epochs}.")
+        if not 0 < self.test_share < 1:
+            raise ValueError(f"test_share must be between 0 and 1, got {self.test_share}.")
+        if self.csv is not None and self.datasets != tuple(UCI):
+            raise ValueError("--datasets are the paper's tables and do nothing beside --csv: leave one of them out.")
 
 
 def load_tables(job: Tabular) -> list[TabularData]:
     """Load the tables that were asked for."""
     if job.csv is not None and job.target is not None:
         return [read_csv(job.csv, job.target)]
-    data_dir = job.data_dir or default_data_dir()
+    data_dir = data_folder(job.data_dir)
     return [load_tabular(name, data_dir) for name in job.datasets]
+
+
+def identity(data: TabularData) -> dict[str, Any]:
+    """Return what is stored of a table: its classes, its size, and digests of its columns' names, values and labels."""
+    features = data.features
+    words = {name: features[name].map(str).tolist() for name in data.categorical}
+    arrays = {"numbers": features[data.numeric].to_numpy(np.float64), "label": data.label}
+    texts = {"columns": [*data.numeric, *data.categorical], "words": words}
+    digests = {name: hashlib.sha256(json.dumps(text).encode()).hexdigest() for name, text in texts.items()}
+    size = {"rows": len(features), "columns": len(features.columns)}
+    return {"mark": data.mark, "classes": list(data.classes), **size, "digests": digest_arrays(arrays) | digests}
 
 
 def measure(data: TabularData, job: Tabular) -> Errors:

@@ -19,8 +19,15 @@ from jax import Array
 from experiments.errors import call, one_line_errors
 from experiments.paper_table import write_table
 from experiments.running import cache_compilations, folder_of
+from experiments.settings import check_counts
+from mixup_jax.config_checks import LARGEST, LEAST_ALPHA, SEEDS
+from mixup_jax.data.identity import digest_arrays
 from mixup_jax.models.mlp import MLP
-from mixup_jax.report.tables import Row, Table
+from mixup_jax.report.tables import Row, Table, to_json
+from mixup_jax.training.claim import claimed
+from mixup_jax.training.identity import jax_settings
+from mixup_jax.training.provenance import origin
+from mixup_jax.training.record import locked, write_json
 from mixup_jax.training.short import Short, predict, train_short
 from mixup_jax.training.side_by_side import side_by_side
 
@@ -49,27 +56,42 @@ def main(
         workdir: Folder of the results; if left out, one in runs/toy with the numbers above in its name.
         smoke: 100 steps, two seeds: does everything work here?
     """
-    if not 0 < alpha < float("inf"):
-        raise ValueError(f"alpha must be a positive number (ERM is always there), got {alpha}.")
-    if seeds < 1:
-        raise ValueError(f"seeds must be at least 1, got {seeds}.")
+    if not LEAST_ALPHA <= alpha <= LARGEST:
+        raise ValueError(f"alpha must be {LEAST_ALPHA:g} to {LARGEST:g} (ERM is always there), got {alpha}.")
+    check_counts({"seeds": (seeds, SEEDS), "steps": (steps, 10**6)})
     cache_compilations()
     words = [f"alpha-{alpha:g}", f"seeds-{seeds}", f"steps-{steps}"]
     workdir = workdir or folder_of("toy", words, smoke=smoke)
     seeds, steps = (2, 100) if smoke else (seeds, steps)
-    methods = {"ERM": 0.0, f"mixup, alpha = {alpha:g}": alpha}
+    settings = {"alpha": alpha, "seeds": seeds, "steps": steps}
+    problems = {name: (draw_points(name, EXAMPLES, 0), draw_points(name, TEST_EXAMPLES, 1)) for name in PROBLEMS}
+    data = {
+        name: digest_arrays({"train": np.c_[train], "test": np.c_[test]}) for name, (train, test) in problems.items()
+    }
+    here = {"settings": settings, "data": data, "jax": jax_settings(), **origin()}
+    path = workdir / "toy.json"
+    with locked(workdir), claimed(path, here, defaults={}, done=lambda first: "rows" in first) as first:
+        methods = {"ERM": 0.0, f"mixup, alpha = {alpha:g}": alpha}
+        found = train_all(problems, list(methods.values()), seeds, steps)
+        draw(found, tuple(methods), workdir)
+        made = write_table(workdir, table(found, tuple(methods), seeds))
+        write_json(path, first | {"rows": to_json(made)["rows"]})
+    print(f"\n{workdir}: table.json, toy.json, figures/surfaces.png")
+
+
+def train_all(
+    problems: dict[str, tuple[Points, Points]], alphas: list[float], seeds: int, steps: int
+) -> dict[str, tuple]:
+    """Train all networks of each problem; return their p(y=1|x) at the test points and at those of the picture."""
     how = Short(MLP(classes=2, width=128), steps, batch_size=50)
     over_alphas = side_by_side(partial(train_and_look, how=how), (None, 0, None, None))
     program = jax.jit(side_by_side(over_alphas, (0, None, None, None)))
     found = {}
-    for problem in PROBLEMS:
-        train, test = draw_points(problem, EXAMPLES, 0), draw_points(problem, TEST_EXAMPLES, 1)
+    for problem, (train, test) in problems.items():
         points = np.concatenate([test[0], grid_points(train[0])])
-        probability = np.asarray(program(jnp.arange(seeds), jnp.array(list(methods.values())), train, points))
+        probability = np.asarray(program(jnp.arange(seeds), jnp.array(alphas), train, points))
         found[problem] = probability[:, :, :TEST_EXAMPLES], probability[:, :, TEST_EXAMPLES:], train, test
-    draw(found, tuple(methods), workdir)
-    write_table(workdir, table(found, tuple(methods), seeds))
-    print(f"\n{workdir}: table.json, figures/surfaces.png")
+    return found
 
 
 def train_and_look(seed: Array, alpha: Array, train: Points, points: Array, how: Short) -> Array:

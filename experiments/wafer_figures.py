@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments.wafer_run import read_run, tested_maps
+from experiments.wafer_run import read_probabilities, read_run, tested_maps
 from mixup_jax.data.wafer_patterns import DEFECTS, SHORT, pattern_name
 from mixup_jax.data.wafer_source import WaferSplit
-from mixup_jax.evaluation.wafer_scores import apply_rule
+from mixup_jax.evaluation.wafer_scores import DEFAULT_RULE, apply_rule
 from mixup_jax.report.drawing import save_png
 from mixup_jax.report.wafer_pictures import OTHER, judged_maps, pattern_confusion
 
@@ -23,9 +23,8 @@ def draw_figures(folder: Path, workdir: Path, name: str, maps: WaferSplit) -> tu
     """Draw the figures of a run's first seed, with a threshold for each class; return paths and captions."""
     config, content = read_run(workdir)
     tested = tested_maps(maps, config.data.normal)
-    with np.load(workdir / "probabilities.npz", allow_pickle=False) as arrays:
-        probability = arrays["probability"][0]
-    chosen = apply_rule("thresholds", probability, content["rules"][0], tested.defects)
+    probability = read_probabilities(workdir, tested, config.seeds)[0]
+    chosen = apply_rule(DEFAULT_RULE, probability, content["rules"][0], tested.defects)
     short = SHORT if tested.defects == DEFECTS else tested.defects
     truth, found = ([pattern_name(each, short) for each in sets] for sets in (tested.label, chosen))
     rows, columns, share = confusion(truth, found)
@@ -36,7 +35,10 @@ def draw_figures(folder: Path, workdir: Path, name: str, maps: WaferSplit) -> tu
     save_png(said(picture, laid), folder / "figures" / "judged.png")
     also = f" {OVERLAYS}" if laid else ""
     return (
-        ("figures/confusion.png", f"Row {name}, first seed: share of each pattern's maps by the pattern chosen.{also}"),
+        (
+            "figures/confusion.png",
+            f"Row {name}, first seed: share of each pattern's maps by the pattern that predict chooses.{also}",
+        ),
         ("figures/judged.png", f"Row {name}, first seed: maps, true pattern above, chosen one below.{also}"),
     )
 

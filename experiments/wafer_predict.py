@@ -12,7 +12,7 @@ from mixup_jax.data.progress import progress
 from mixup_jax.data.wafer_files import SUFFIXES, list_maps, read_map, read_maps
 from mixup_jax.data.wafer_maps import resize_map
 from mixup_jax.data.wafer_patterns import NORMAL
-from mixup_jax.evaluation.wafer_scores import apply_rule, probabilities, rules_for
+from mixup_jax.evaluation.wafer_scores import DEFAULT_RULE, apply_rule, probabilities, rules_for
 from mixup_jax.training.wafer_fit import load_wafer_network
 
 
@@ -20,7 +20,7 @@ def predict(
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")],
     maps: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="MAPS")],
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = Path("defects.csv"),
-    rule: str = "thresholds",
+    rule: str = DEFAULT_RULE,
     seed: int = 0,
 ) -> None:
     """Write a CSV: for each map its name, the set of defects, and the probability of each.

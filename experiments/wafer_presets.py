@@ -127,7 +127,7 @@ def climb(config: WaferConfig) -> dict[str, WaferConfig]:
         config,
         data=replace(config.data, train_maps=min(400, config.data.train_maps), turns=False, average=False),
         composing=Composing(head=config.composing.head),
-        model=replace(config.model, width=min(SMALL.model.width, config.model.width)),
+        model=replace(config.model, width=min(SMALL.model.width or 32, config.model.width or 32)),
         steps=min(SMALL.steps, config.steps),
     )
     four = replace(config.composing, background="add", pairs="any")

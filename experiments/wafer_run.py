@@ -4,29 +4,27 @@ The folder of a run: `wafer.json` (configuration, rules, every metric, where it 
 `probabilities.npz` (of the test maps, for each seed) and `checkpoints/`.
 """
 
-import dataclasses
-import hashlib
-import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import jax
 import numpy as np
 
-from mixup_jax.config import Model, Optimizer
+from mixup_jax.data.identity import digest_arrays
+from mixup_jax.data.npz import read_npz
 from mixup_jax.data.wafer_maps import WaferMaps
 from mixup_jax.data.wafer_source import WaferSplit
 from mixup_jax.evaluation.label_sets import even_weight
 from mixup_jax.evaluation.wafer_scores import choose_rules, measure, probabilities
 from mixup_jax.training import record
+from mixup_jax.training.claim import claimed, configuration, read_description
+from mixup_jax.training.identity import Content, flatten, jax_settings, plain
 from mixup_jax.training.provenance import origin
-from mixup_jax.training.wafer_config import Composing, WaferConfig, WaferData
+from mixup_jax.training.wafer_config import WaferConfig
 from mixup_jax.training.wafer_fit import WaferNetwork, fit_wafer
 from mixup_jax.training.wafer_validation import overlaid, validation_maps
 
-Content = dict[str, Any]
 NAME = "wafer.json"
-PARTS: dict[str, Any] = {"data": WaferData, "model": Model, "composing": Composing, "optimizer": Optimizer}
 OVERLAY_SEED = 1_000
 """Of test maps made by overlaying single ones, where the source has no mixed maps."""
 
@@ -37,10 +35,13 @@ def run_wafer(config: WaferConfig, maps: WaferSplit, workdir: Path, *, title: st
     Raises what `fit_wafer` raises, and ValueError for a folder that holds a run of another configuration
     or on other maps. Where nothing was trained yet, because that run was refused, this one takes its place.
     """
-    with record.locked(workdir):
-        content = _claim(config, maps, workdir)
+    path, here, defaults = workdir / NAME, identity(config, maps), plain(WaferConfig())
+    with (
+        record.locked(workdir),
+        claimed(path, here, defaults=defaults, done=lambda first: "measured" in first) as content,
+    ):
         if "measured" in content:
-            return content
+            return _checked(content, config.seeds, path)
         network = fit_wafer(config, maps.training, workdir, title=title)
         lines = record.read_metrics(workdir, config.steps)  # none where somebody has deleted them
         content |= {"train_loss": lines[-1]["train_loss"]} if lines else {}
@@ -87,52 +88,71 @@ def tested_maps(maps: WaferSplit, normal: bool) -> WaferMaps:
 
 def read_run(workdir: Path) -> tuple[WaferConfig, Content]:
     """Read a run's configuration and the content of its wafer.json; raises ValueError for other folders."""
-    try:
-        content = json.loads((workdir / NAME).read_text())
-        fields = dict(content["config"])
-        for name, part in PARTS.items():
-            fields[name] = part(**{key: tuple(v) if isinstance(v, list) else v for key, v in fields[name].items()})
-        return WaferConfig(**fields), content
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{workdir} is not the folder of a wafer run: {error}") from None
+    config = configuration(workdir / NAME, WaferConfig)
+    return config, _checked(read_description(workdir / NAME), config.seeds, workdir / NAME)
 
 
-def maps_digest(maps: WaferSplit) -> str:
-    """Return the SHA-256 of everything that is learned from and measured on: defects, maps and labels of each part."""
-    sha = hashlib.sha256(json.dumps(maps.training.defects).encode())
-    for name in ("training", "validation", "single", "mixed"):
-        part = getattr(maps, name)
-        for array in (part.maps, part.label) if part else ():
-            sha.update(f"{name} {array.dtype} {array.shape}\n".encode())
-            sha.update(np.ascontiguousarray(array).tobytes())
-    return sha.hexdigest()
+def read_probabilities(workdir: Path, tested: WaferMaps, seeds: int) -> np.ndarray:
+    """Read the probabilities of the tested maps that a run has left, float32 (seeds, n, defects)."""
+    path = workdir / "probabilities.npz"
+    probability = read_npz(path).get("probability")
+    shape = (seeds, *tested.label.shape)
+    if probability is None or probability.dtype != np.float32 or probability.shape != shape:
+        raise ValueError(f"{path} holds no probabilities of the {len(tested)} tested maps; move the run's folder away.")
+    return probability
 
 
-def _claim(config: WaferConfig, maps: WaferSplit, workdir: Path) -> Content:
-    """Return the content of the folder's wafer.json, written now if there is none, or nothing was trained there yet."""
-    plain = json.loads(json.dumps(dataclasses.asdict(config)))
+def _checked(content: Content, seeds: int, path: Path) -> Content:
+    """Return the content of wafer.json; raises ValueError unless what was measured, if anything, is as it should be.
+
+    That is names of defects, and for each seed the rules and shares of what `evaluate` returns.
+    """
+    good = _is_list(content.get("defects"), str) and all(
+        isinstance(content.get(each), str) for each in ("source", "mark")
+    )
+    if good and ("rules" in content or "measured" in content):
+        rules: Any = content.get("rules")
+        measured: Any = content.get("measured")
+        good = _is_list(rules, dict, seeds) and all(_is_rules(each, len(content["defects"])) for each in rules)
+        good = good and _is_list(measured, dict, seeds)
+        good = good and all(_is_share(value) for each in measured for value in flatten(each).values())
+    if not good:
+        raise ValueError(f"{path} does not hold what a run on wafer maps leaves; move it away, or take another folder.")
+    return content
+
+
+def _is_list(value: Any, kind: type, length: int | None = None) -> TypeGuard[list[Any]]:
+    """Whether this is a list of `length` values, or of any, but not empty, all of the kind."""
+    fits = isinstance(value, list) and len(value) == (length or len(value)) > 0
+    return fits and all(isinstance(each, kind) for each in value)
+
+
+def _is_rules(rules: Content, defects: int) -> bool:
+    numbers = all(isinstance(rules.get(name), float) for name in ("gap", "threshold"))
+    return numbers and _is_list(rules.get("thresholds"), float, defects) and isinstance(rules.get("empty"), bool)
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, float) and 0 <= value <= 1
+
+
+def identity(config: WaferConfig, maps: WaferSplit) -> Content:
+    """Return the description of a run: configuration, maps, settings of JAX, and where and with what it runs."""
+    mixed = "overlays" if maps.mixed is None else "maps"  # what stands for maps with several defects
     names = {"source": maps.training.name, "mark": maps.training.mark, "defects": list(maps.training.defects)}
-    names["mixed"] = "overlays" if maps.mixed is None else "maps"  # what stands for maps with several defects
-    fresh = {"config": plain, **names, "maps_digest": maps_digest(maps), **origin()}
-    if (workdir / NAME).exists():
-        _, content = read_run(workdir)
-        misfit = _misfit(content, fresh, config.data.source)
-        if not misfit:
-            return content
-        if "measured" in content or (workdir / "checkpoints").exists():
-            raise ValueError(f"{workdir} holds {misfit}")
-    record.write_json(workdir / NAME, fresh)
-    return fresh
+    data = {
+        "mark": maps.training.mark,
+        "defects": list(maps.training.defects),
+        "mixed": mixed,
+        "digests": digests(maps),
+    }
+    return {"config": plain(config), "data": data, "jax": jax_settings(), **names, "mixed": mixed, **origin()}
 
 
-def _misfit(content: Content, fresh: Content, source: str) -> str:
-    """Say what a folder holds if it is not the run that is asked for; nothing if it is."""
-    found = record.differing(record.flatten(content["config"]), record.flatten(fresh["config"]))
-    if found:
-        return f"a run of another configuration: {found}. Choose another --workdir."
-    if content.get("maps_digest") != fresh["maps_digest"]:
-        return (
-            f"a run on other maps or labels than {source} has now; choose another --workdir, or delete that folder to "
-            "train again."
-        )
-    return ""
+def digests(maps: WaferSplit) -> dict[str, str]:
+    """Return the digests of everything that is learned from and measured on: maps and labels of each part."""
+    parts = {name: getattr(maps, name) for name in ("training", "validation", "single", "mixed")}
+    arrays = {
+        f"{name}_{each}": getattr(part, each) for name, part in parts.items() if part for each in ("maps", "label")
+    }
+    return digest_arrays(arrays)

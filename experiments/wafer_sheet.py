@@ -43,9 +43,11 @@ def patterns(
     """
     if output.suffix.lower() != ".png":
         raise ValueError(f"output must be a .png, got {output}.")
-    for name, value, least in (("examples", examples, 1), ("size", size, SMALLEST)):
-        if value < least:
-            raise ValueError(f"{name} must be at least {least}, got {value}.")
+    for name, value, least, most in (("examples", examples, 1, 100), ("size", size, SMALLEST, 4096)):
+        if not least <= value <= most:
+            raise ValueError(f"{name} must be at least {least} and at most {most}, got {value}.")
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"seed must be between 0 and 2**32 - 1, got {seed}.")
     if not noise or len(set(noise)) < len(noise):
         raise ValueError(f"noise must be low, high, or both, got {' '.join(noise) or 'nothing'}.")
     if source == "generator":

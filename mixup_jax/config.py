@@ -1,6 +1,7 @@
 """The configuration of a run: frozen dataclasses whose comments are the command line's help.
 
 A run is a function of `Config` and nothing else; where it runs and what it writes is `Launch` (training/launch.py).
+A new field's default must mean what was done before there was such a field: runs without it are read with the default.
 """
 
 from dataclasses import dataclass, field, replace
@@ -42,11 +43,13 @@ class Model:
     """preact_resnet, wide_resnet, densenet or mlp; or by name: resnet18, resnet34, resnet50, resnet101,
     resnext101_32x4d, resnext101_64x4d, alexnet, vgg16, and of the last two _bn (BatchNorm), _gap (also global average
     pooling instead of hidden layers); for speech lenet and vgg11."""
-    width: int = 64
+    width: int | None = None
     """Channels of the first stage (resnets, vgg11), of each stage (lenet), growth rate (densenet), or units of each
-    hidden layer (mlp); for the other nets with a name 64 is the published size, 32 halves every layer."""
-    blocks: tuple[int, ...] = (2, 2, 2, 2)
-    """Blocks (densenet: layers) of each stage; the image halves from stage to stage, the width of resnets doubles."""
+    hidden layer (mlp); for the other nets with a name 64 is the published size, 32 halves every layer. None: the
+    network's own, published width."""
+    blocks: tuple[int, ...] | None = None
+    """Blocks (densenet: layers) of each stage; the image halves from stage to stage, the width of resnets doubles.
+    None: the network's own."""
     variant: Literal["H", "F"] = "H"
     """H: plain stem, raw shortcut (hongyi-zhang/mixup). F: BN-ReLU stem, pre-activated shortcut (mixup-cifar10)."""
     dropout: float = 0.0
@@ -138,7 +141,8 @@ class Optimizer:
     accumulate: int = 1
     """Micro-batches a step; gradients are averaged, the mixed batch does not change."""
     ema: float = 0.0
-    """Decay of an exponential moving average of the parameters, used for evaluation; 0 switches it off."""
+    """Decay of exponential moving averages of weights and BatchNorm statistics, which are then what is evaluated (the
+    network itself too: test_error_raw); warmed up as min(ema, (1 + step) / (10 + step)). 0 switches them off."""
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,10 @@ def learning_rate(config: Optimizer, steps_per_epoch: float, epochs: float) -> S
     total, warmup = epochs * steps_per_epoch, config.warmup_epochs * steps_per_epoch
     if config.schedule == "step":
         # Paper: divided after 100 epochs, as here; the released code divides one epoch late (101 epochs at 0.1).
-        falls = {round(epoch * steps_per_epoch): config.decay_factor for epoch in config.decay_epochs}
+        falls: dict[int, float] = {}
+        for epoch in config.decay_epochs:
+            fall_at = round(epoch * steps_per_epoch)
+            falls[fall_at] = falls.get(fall_at, 1.0) * config.decay_factor
         base: Schedule = optax.piecewise_constant_schedule(config.lr, falls)
     elif config.schedule == "cosine":
         fall = optax.cosine_decay_schedule(config.lr, max(1, round(total - warmup)))

@@ -10,7 +10,8 @@ fi
 NAME=$1
 ZONE=$2
 BUCKET=$3
+PYTHON=${PYTHON:-python} # on the hosts, of the environment that the project is installed in: an absolute path
 
 gcloud compute tpus tpu-vm ssh "$NAME" --zone "$ZONE" --worker=all --command "cd mixup_jax && \
-    python -m experiments.imagenet resnet50-mixup \
+    '$PYTHON' -m experiments.imagenet resnet50-mixup \
     --data-dir /mnt/data --workdir runs/resnet50-mixup --checkpoints '$BUCKET/resnet50-mixup' --workers 64"

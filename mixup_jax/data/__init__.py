@@ -2,6 +2,8 @@
 
 import difflib
 import logging
+import os
+import re
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from mixup_jax.data.fashion_mnist import load_fashion_mnist
 from mixup_jax.data.fsdd import load_fsdd
 from mixup_jax.data.image_folder import load_folder
 from mixup_jax.data.imagenet import load_imagenet
-from mixup_jax.data.locations import default_data_dir
+from mixup_jax.data.locations import data_folder
 from mixup_jax.data.speech import Speech
 from mixup_jax.data.speech_commands import load_speech_commands, load_words
 from mixup_jax.data.streamed import Streamed
@@ -45,13 +47,17 @@ SPEECH = {
     "chirps": lambda data_dir, speech: load_chirps(speech),
 }
 STREAMED = {"imagenet": load_imagenet}
+PREFIXES = ("folder", "speech", "fsdd")
+"""Of names that go on after a colon."""
 
 
 def open_data(name: str, data_dir: str | Path | None = None, speech: Speech | None = None) -> Dataset | Streamed:
     """Load a data set, or open one that stays on disk: imagenet, in ``imagenet/`` of `data_dir` or directly in it."""
-    if name in STREAMED:
-        return STREAMED[name](Path(data_dir).expanduser() if data_dir is not None else default_data_dir())
-    return load(name, data_dir, speech)
+    if name not in STREAMED:
+        return load(name, data_dir, speech)
+    stream = STREAMED[name](data_folder(data_dir))
+    log.info("%s: %s", stream.name, _understood(stream))
+    return stream
 
 
 def load(name: str, data_dir: str | Path | None = None, speech: Speech | None = None) -> Dataset:
@@ -75,7 +81,7 @@ def load(name: str, data_dir: str | Path | None = None, speech: Speech | None = 
         raise ValueError(
             f"{name} does not fit into memory, where this experiment needs its data; choose another dataset"
         )
-    folder = Path(data_dir).expanduser() if data_dir is not None else default_data_dir()
+    folder = data_folder(data_dir)
     kind, _, rest = name.partition(":")
     if kind == "folder":
         dataset = load_folder(Path(rest))
@@ -85,20 +91,43 @@ def load(name: str, data_dir: str | Path | None = None, speech: Speech | None = 
         dataset = SPEECH[kind](folder, speech or Speech(), *([rest] if rest else []))
     else:
         dataset = SOURCES[name](folder)
-    sizes = len(dataset.train_label), len(dataset.test_label)
-    log.info("%s: %s, %d + %d images, %d classes", dataset.name, dataset.mark, *sizes, len(dataset.classes))
+    log.info("%s: %s", dataset.name, _understood(dataset))
+    for note in dataset.notes:
+        log.warning("%s: %s", dataset.name, note)
     return dataset
+
+
+def _understood(data: Dataset | Streamed) -> str:
+    """Say in a line what a data set holds."""
+    valid = getattr(data, "valid_label", None)
+    sizes = [("training", data.train_count), ("validation", 0 if valid is None else len(valid))]
+    counts = ", ".join(f"{count:,} {part}" for part, count in [*sizes, ("test", data.test_count)] if count)
+    named = ", ".join(data.classes[:10]) + (", ..." if len(data.classes) > 10 else "")
+    shape = " x ".join(map(str, data.image_shape))
+    return f"{data.mark}, {counts} examples of {shape}; {len(data.classes)} classes: {named}"
 
 
 def check_name(name: str) -> None:
     """Raise ValueError for what is not the name of a data set."""
     known = [*SOURCES, *SPEECH, *STREAMED]
-    if not name.startswith("folder:") and name not in known and not is_speech(name):
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        raise ValueError(
-            f"dataset is {name!r}; it must be one of {', '.join(known)}, folder:PATH, speech:PATH, fsdd:SPEAKER{hint}"
-        )
+    kind, _, rest = name.partition(":")
+    if name in known or (kind in PREFIXES and rest):
+        return
+    raise ValueError(
+        f"dataset is {name!r}; it must be one of {', '.join(known)}, folder:PATH, speech:PATH, fsdd:SPEAKER"
+        + _hint(name, {re.sub("[^a-z0-9]", "", each): each for each in known})
+    )
+
+
+def _hint(name: str, known: dict[str, str]) -> str:
+    """Say what may have been meant by a name: a data set written in another way, or a folder."""
+    kind, colon, rest = name.partition(":")
+    if colon and kind.lower() in PREFIXES:
+        return f"; did you mean {kind.lower()}:{rest or 'PATH'}?"
+    close = difflib.get_close_matches(re.sub("[^a-z0-9]", "", name.lower()), known, n=1)
+    if os.sep in name or name.startswith(("~", ".")) or (not close and os.path.exists(name)):
+        return f"; a folder of images is folder:{name}, one of recordings speech:{name}"
+    return f"; did you mean {known[close[0]]}?" if close else ""
 
 
 def is_speech(name: str) -> bool:

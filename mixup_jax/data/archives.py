@@ -38,13 +38,30 @@ class Archive:
         return f"{self.name} ({size}, sha256 {self.sha256})"
 
 
-def find(archives: Sequence[Archive], folders: Sequence[Path]) -> list[Path] | None:
-    """Return the archives' paths in the first of the folders that has all of them, or None."""
-    for folder in folders:
+def fetch(name: str, archives: Sequence[Archive], data_dir: Path, own: Sequence[Path] = ()) -> list[Path]:
+    """Return the archives' paths: where they are found, else where they are downloaded to.
+
+    Looked for, all of them in one folder: in the data set's folder ``downloads/NAME`` and in what is its `own` besides,
+    by name; in ``downloads``, ``downloads/manual`` and `data_dir` itself, where other data sets may have files of the
+    same names, by name and size. Whoever reads them verifies their checksums. They are downloaded into
+    ``downloads/NAME``. Raises what `download` raises.
+    """
+    downloads = data_dir / "downloads"
+    for folder in (downloads / name, *own):
         paths = [folder / archive.name for archive in archives]
         if all(path.is_file() for path in paths):
             return paths
-    return None
+    for folder in (downloads, downloads / "manual", data_dir):
+        paths = [folder / archive.name for archive in archives]
+        if all(path.is_file() for path in paths):
+            other = [path for path, one in zip(paths, archives, strict=True) if path.stat().st_size != one.size]
+            if not other:
+                return paths
+            log.warning(
+                "%s: %s is passed over: it has %d bytes, and is incomplete or another data set's",
+                *(name, other[0], other[0].stat().st_size),
+            )
+    return download(name, archives, downloads / name)
 
 
 def download(name: str, archives: Sequence[Archive], folder: Path) -> list[Path]:

@@ -5,6 +5,7 @@ Both sources, the original archive and TFDS's own preparation of it, give the im
 
 import logging
 import tarfile
+import zlib
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -81,9 +82,7 @@ def load_cifar(cifar: Cifar, data_dir: Path) -> Dataset:
     folder = prepared.find(cifar.name, data_dir)
     if folder is not None:
         return cached(cifar.name, folder, prepared.source_files(folder), partial(_from_prepared, cifar, folder))
-    downloads = data_dir / "downloads"
-    found = archives.find([cifar.archive], (downloads, downloads / "manual", data_dir))
-    (path,) = found or archives.download(cifar.name, [cifar.archive], downloads)
+    (path,) = archives.fetch(cifar.name, [cifar.archive], data_dir)
     return cached(cifar.name, path, [path], partial(_from_archive, cifar, path))
 
 
@@ -120,7 +119,10 @@ def _archive_order(stored: prepared.Split, split: str) -> np.ndarray:
 
 def _from_archive(cifar: Cifar, path: Path) -> Dataset:
     archives.verify(path, cifar.archive)
-    train, test = (_read_members(cifar, path, part) for part in ("train", "test"))
+    try:
+        train, test = (_read_members(cifar, path, part) for part in ("train", "test"))
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        raise ValueError(f"{path} is damaged ({error}); delete it and run again") from error
     log.info("%s: read %s", cifar.name, path)
     return Dataset(cifar.name, "REAL", cifar.classes, *train, *test, MEAN, STD)
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mixup_jax.data.identity import DataIdentity, digest_arrays
+
 MARKS = ("REAL", "LOSSY", "SYNTHETIC")
 DTYPES = (np.uint8, np.int16, np.float16, np.float32)
 
@@ -17,6 +19,7 @@ class Dataset:
     spectrograms are float16 or float32, frequency by time, each normalised already; waveforms int16 (n, samples, 1, 1).
     A validation set is there where the data has one: nothing is trained on it.
     `corrupted` marks the training labels that were drawn at random, bool (n,), where some were.
+    `notes` say what of the files was passed over or converted.
     `mean` and `std` hold one number a channel, for pixels in [0, 1]. Arrays may be memory-mapped and read-only.
 
     Raises ValueError for arrays that do not fit together, and for spectrograms that are not finite.
@@ -39,6 +42,7 @@ class Dataset:
     corrupted: np.ndarray | None = None
     valid_image: np.ndarray | None = None
     valid_label: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self):
         if self.mark not in MARKS:
@@ -75,6 +79,20 @@ class Dataset:
     def image_shape(self) -> tuple[int, ...]:
         """Return (height, width, channels)."""
         return self.train_image.shape[1:]
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the images stay on disk: no."""
+        return False
+
+    def identity(self) -> DataIdentity:
+        """Return what is stored of the data in the folder of a run; it reads every byte."""
+        names = ("train_image", "train_label", "test_image", "test_label", "valid_image", "valid_label")
+        counts = self.train_count, self.test_count
+        digests = digest_arrays({name: getattr(self, name) for name in names})
+        return DataIdentity(
+            self.mark, self.classes, self.image_shape, self.mean, self.std, *counts, self.streamed, digests
+        )
 
     @property
     def train_count(self) -> int:

@@ -7,22 +7,23 @@ written beside its final name and moved into place, so that a reader or a second
 import hashlib
 import json
 import logging
+import math
 import os
 import tempfile
 import time
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.locations import decoded_dir
+from mixup_jax.json_files import parse_json
 
 log = logging.getLogger(__name__)
 
-FORMAT = 3  # raise it when the decoding or the file's layout changes
+FORMAT = 4  # raise it when the decoding or the file's layout changes
 ARRAYS = ("train_image", "train_label", "test_image", "test_label", "valid_image", "valid_label")
 
 
@@ -57,15 +58,15 @@ def cached(name: str, source: Path, files: Sequence[Path], decode: Callable[[], 
 def _write(path: Path, signature: str, dataset: Dataset) -> None:
     present = {field: getattr(dataset, field) for field in ARRAYS}
     arrays = {field: np.ascontiguousarray(array) for field, array in present.items() if array is not None}
-    checksum = 0
-    for array in arrays.values():
-        checksum = zlib.crc32(array.data, checksum)
     header = {
         "signature": signature,
-        "checksum": checksum,
         "arrays": [[field, array.dtype.str, array.shape] for field, array in arrays.items()],
-        "fields": {key: getattr(dataset, key) for key in ("name", "mark", "classes", "mean", "std")},
+        "fields": {key: getattr(dataset, key) for key in ("name", "mark", "classes", "mean", "std", "notes")},
     }
+    checksum = zlib.crc32(json.dumps(header).encode())
+    for array in arrays.values():
+        checksum = zlib.crc32(array.data, checksum)
+    header["checksum"] = checksum
     text = json.dumps(header).encode()
     text += b" " * (-(len(text) + 1) % 64) + b"\n"  # the arrays begin aligned
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,16 +98,17 @@ def _remove_abandoned(folder: Path) -> None:
 def _read(path: Path, signature: str) -> Dataset | None:
     """Map the file; None where it was made of other sources, ValueError, KeyError or TypeError where it is damaged."""
     with path.open("rb") as file:
-        header: Any = json.loads(file.readline(1 << 20))
+        header = parse_json(file.readline(1 << 20).decode())
         start = file.tell()
     if header["signature"] != signature:
         return None
     layout = [(field, np.dtype(dtype), tuple(shape)) for field, dtype, shape in header["arrays"]]
-    sizes = [dtype.itemsize * int(np.prod(shape)) for _, dtype, shape in layout]
+    sizes = [dtype.itemsize * math.prod(shape) for _, dtype, shape in layout]
     if path.stat().st_size != start + sum(sizes):
         raise ValueError(f"it has {path.stat().st_size} bytes instead of {start + sum(sizes)}")
     content = np.asarray(np.memmap(path, np.uint8, "r", offset=start))
-    if zlib.crc32(content.data) != header["checksum"]:
+    checksum = header.pop("checksum")
+    if zlib.crc32(content.data, zlib.crc32(json.dumps(header).encode())) != checksum:
         raise ValueError("its checksum is wrong")
     arrays = {}
     for (field, dtype, shape), size in zip(layout, sizes, strict=True):

@@ -60,9 +60,7 @@ def load_fashion_mnist(data_dir: Path) -> Dataset:
     folder = prepared.find(NAME, data_dir)
     if folder is not None:
         return cached(NAME, folder, prepared.source_files(folder), partial(_from_prepared, folder))
-    downloads = data_dir / "downloads"
-    paths = archives.find(ARCHIVES, (downloads, downloads / "manual", data_dir, DEBIAN))
-    paths = paths or archives.download(NAME, ARCHIVES, downloads)
+    paths = archives.fetch(NAME, ARCHIVES, data_dir, own=[DEBIAN])
     return cached(NAME, paths[0].parent, paths, partial(_from_archives, paths))
 
 

@@ -2,16 +2,17 @@
 
 import functools
 import importlib.util
-import json
 import logging
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from mixup_jax.data import prepared
+from mixup_jax.data.identity import digest_files
 from mixup_jax.data.imagenet_tars import VALIDATION_IMAGE
 from mixup_jax.data.shards import Photograph, Shards
 from mixup_jax.data.streamed import Streamed
+from mixup_jax.json_files import read_object
 
 log = logging.getLogger(__name__)
 
@@ -82,22 +83,35 @@ def _resource(name: str) -> list[str]:
 
 
 def _from_shards(folder: Path) -> Streamed:
-    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest = read_object(folder / MANIFEST, images=dict, shards=dict, skipped=list, partial=bool, mark=str)
     parts = {}
-    for split, shards in manifest["shards"].items():
+    for split in ("train", "validation"):
+        shards = manifest["shards"].get(split)
+        if not isinstance(shards, list) or not shards or not all(_is_name(name) for name in shards):
+            raise ValueError(f"{folder / MANIFEST}: shards of {split} are no names of files; prepare the data again")
         missing = [name for name in shards if not (folder / name).is_file()]
         if missing:
             raise ValueError(f"{folder}: {missing[0]} is missing; prepare the data again")
+        for name in shards:
+            found, written = (folder / name).stat().st_size, manifest.get("bytes", {}).get(name)
+            if written not in (None, found):  # older preparations did not remember it
+                raise ValueError(f"{folder / name} has {found:,} bytes instead of {written:,}; prepare the data again")
         parts[split] = Shards([folder / name for name in shards])
-        if len(parts[split]) != manifest["images"][split]:
+        if len(parts[split]) != manifest["images"].get(split):
             raise ValueError(
-                f"{folder}: {split} holds {len(parts[split])} photographs instead of {manifest['images'][split]}; "
+                f"{folder}: {split} holds {len(parts[split])} photographs instead of {manifest['images'].get(split)}; "
                 "prepare the data again"
             )
     if manifest["partial"]:
         log.info("%s: only a part of ImageNet, %d + %d photographs", folder, *map(len, parts.values()))
     train, test, part = parts["train"], parts["validation"], manifest["partial"] or bool(manifest["skipped"])
-    return Streamed(NAME, manifest["mark"], class_names(), train, test, MEAN, STD, part=part)
+    digest = digest_files(folder / name for shards in manifest["shards"].values() for name in shards)
+    return Streamed(NAME, manifest["mark"], class_names(), train, test, MEAN, STD, part=part, digest=digest)
+
+
+def _is_name(name: Any) -> bool:
+    """Whether this names a file of the folder itself."""
+    return isinstance(name, str) and name == Path(name).name
 
 
 def _from_tfds(folder: Path) -> Streamed:
@@ -106,7 +120,8 @@ def _from_tfds(folder: Path) -> Streamed:
     part = (len(train), len(test)) != (TRAIN, VALIDATION)
     if part:
         log.info("%s: only a part of ImageNet, %d + %d photographs", folder, len(train), len(test))
-    return Streamed(NAME, "REAL", class_names(), train, test, MEAN, STD, part=part)
+    digest = digest_files(path for path in prepared.source_files(folder) if ".array_record" in path.name)
+    return Streamed(NAME, "REAL", class_names(), train, test, MEAN, STD, part=part, digest=digest)
 
 
 class Tfds:

@@ -1,5 +1,6 @@
 """From ImageNet's two archives to array_record files: streaming, parallel, to be killed and started again at will."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from mixup_jax.data.imagenet import CLASSES, MANIFEST, TRAIN, VALIDATION, class_
 from mixup_jax.data.imagenet_tars import Span
 from mixup_jax.data.imagenet_workers import each_done, sole_owner
 from mixup_jax.data.shards import Photograph
+from mixup_jax.json_files import read_object
 
 SOURCE = "source.json"
 CLASSES_A_FILE, IMAGES_A_FILE = 10, 1000
@@ -48,8 +50,9 @@ def prepare(
 ) -> dict[str, Any]:
     """Write the files of both archives and, last of all, ``imagenet.json``; return its content.
 
-    Files that are whole are kept, so that the same command goes on where it was killed. Labels come from the names of
-    the files: the synset, or the number of the validation image.
+    Files that are whole are kept, so that the same command goes on where it was killed: those with the size and SHA-256
+    that they were written with. The others, and those of which neither is known, are written again. Labels come from
+    the names of the files: the synset, or the number of the validation image.
 
     Raises ValueError for archives that are swapped, damaged, incomplete without `partial`, or hold anything foreign,
     for an image that cannot be read without `skip_bad`, and for a folder with other archives in it, or that another
@@ -65,7 +68,7 @@ def prepare(
             *_training_parts(train_tar, out, classes, skip_bad),
             *_validation_parts(val_tar, out, numbers, skip_bad),
         ]
-        each_done(write_part, [part for part in parts if not part.path.exists()], workers, "writing ImageNet")
+        each_done(write_part, parts, workers, "writing ImageNet")
         manifest = _summary(parts, partial, mark)
         if manifest["skipped"] and not skip_bad:
             raise ValueError(f"{out} was begun with --skip-bad, and photographs were left out; say it again")
@@ -80,9 +83,10 @@ def prepare(
 
 def _summary(parts: list[Part], partial: bool, mark: str) -> dict[str, Any]:
     """Return what imagenet.json says of files that are all there."""
-    reports = [json.loads(part.report.read_text()) for part in parts]
+    reports = [read_object(part.report, images=int, skipped=list) for part in parts]
     return {
         "images": {split: _total(parts, reports, split) for split in ("train", "validation")},
+        "bytes": {part.path.name: report["bytes"] for part, report in zip(parts, reports, strict=True)},
         "shards": {split: [p.path.name for p in parts if p.split == split] for split in ("train", "validation")},
         "skipped": [each for report in reports for each in report["skipped"]],
         "partial": partial,
@@ -117,7 +121,7 @@ def _claim(out: Path, mark: str, paths: tuple[Path, Path]) -> None:
     record = out / SOURCE
     if not record.exists():
         _write_json(record, source)
-    elif {name: json.loads(record.read_text()).get(name) for name in source} != source:
+    elif {name: read_object(record).get(name) for name in source} != source:
         raise ValueError(f"{out} holds files made from other archives; choose another --out")
 
 
@@ -142,12 +146,28 @@ def _validation_parts(tar: Path, out: Path, numbers: dict[int, Span], skip_bad: 
 
 
 def write_part(part: Part) -> None:
-    """Write one file, and before it what was left out of it."""
+    """Write one file, and before it what was left out of it, unless the file is there and whole."""
+    if _is_whole(part):
+        return
     skipped: list[dict[str, str]] = []
     written = part.path.with_suffix(".whole")
     count = shards.write(written, _readable(part, skipped))
-    _write_json(part.report, {"images": count, "skipped": skipped})
+    _write_json(part.report, {"images": count, "skipped": skipped, **_content(written)})
     written.replace(part.path)
+
+
+def _content(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def _is_whole(part: Part) -> bool:
+    """Whether the file has the content that its report remembers; a damaged report remembers nothing."""
+    try:
+        report = json.loads(part.report.read_text())
+        return part.path.stat().st_size == report["bytes"] and _content(part.path)["sha256"] == report["sha256"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _readable(part: Part, skipped: list[dict[str, str]]) -> Iterator[Photograph]:

@@ -1,7 +1,6 @@
 """Data sets prepared by TFDS in array_record files, read without TensorFlow."""
 
 import io
-import json
 import logging
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from mixup_jax.data.progress import progress
+from mixup_jax.json_files import read_object
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ def find(name: str, data_dir: Path) -> Path | None:
     for parent in (data_dir / "tfds" / name, data_dir / name):
         versions = [path.parent for path in parent.glob("*/dataset_info.json")]
         for folder in sorted(versions, key=_version, reverse=True):
-            file_format = json.loads((folder / "dataset_info.json").read_text()).get("fileFormat", "tfrecord")
+            file_format = read_object(folder / "dataset_info.json").get("fileFormat", "tfrecord")
             if file_format == "array_record":
                 return folder
             log.warning("%s is in %s format: prepare it again with file_format='array_record'", folder, file_format)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, track
 
 T = TypeVar("T")
@@ -15,17 +16,19 @@ def progress(items: Iterable[T], description: str, total: int | None = None) -> 
     >>> list(progress([1, 2], "counting"))
     [1, 2]
     """
-    console = Console(stderr=True)
-    yield from track(items, description, total, console=console, transient=True, disable=not console.is_terminal)
+    console = Console(stderr=True, markup=False)
+    yield from track(
+        items, escape(description), total, console=console, transient=True, disable=not console.is_terminal
+    )
 
 
 class DownloadBar:
     """Show a download's progress; pooch sets `total` (bytes) and calls the methods, as it would tqdm's."""
 
     def __init__(self, description: str):
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn())
         self.total = 0
-        console = Console(stderr=True)
+        console = Console(stderr=True, markup=False)
         self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._task = self._progress.add_task(description, total=None)
 

@@ -64,15 +64,42 @@ def write(path: Path, photographs: Iterable[Photograph]) -> int:
 
 
 class Shards:
-    """The photographs of several files, by number; it can be sent to other processes."""
+    """The photographs of several files, by number; it can be sent to other processes.
+
+    Raises ValueError, which names the file, for one that is damaged, when it is opened or when a photograph is asked of
+    it.
+    """
 
     def __init__(self, paths: Sequence[Path]):
-        import grain  # here: it takes half a second
-
-        self._source: Any = grain.sources.ArrayRecordDataSource([str(path) for path in paths])
+        self._paths = [str(path) for path in paths]
+        try:
+            self._source = _open(self._paths)
+        except Exception as error:  # array_record has no exceptions of its own
+            raise self._damaged(error) from error
 
     def __len__(self) -> int:
         return len(self._source)
 
     def __getitem__(self, index: int) -> Photograph:
-        return unpack(self._source[index])
+        try:
+            return unpack(self._source[index])
+        except Exception as error:
+            raise self._damaged(error, index) from error
+
+    def _damaged(self, error: Exception, index: int | None = None) -> ValueError:
+        """Say which file it is: the one with this photograph, or else the first that cannot be opened."""
+        before, path = 0, self._paths[0]
+        for path in self._paths:
+            try:
+                before += len(_open([path]))
+            except Exception:
+                break
+            if index is not None and index < before:
+                break
+        return ValueError(f"{path} is damaged ({' '.join(str(error)[:300].split())}); prepare the data again")
+
+
+def _open(paths: list[str]) -> Any:
+    import grain  # here: it takes half a second
+
+    return grain.sources.ArrayRecordDataSource(paths)

@@ -1,6 +1,5 @@
 """From recordings of one second to a data set: spectrograms computed once, or the waveforms themselves."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +9,9 @@ import jax
 import numpy as np
 
 from mixup_jax.data.dataset import Dataset
+from mixup_jax.data.folders import Tally
 from mixup_jax.data.progress import progress
 from mixup_jax.spectrogram import log_spectrogram
-
-log = logging.getLogger(__name__)
 
 CHUNK = 200  # recordings at once
 RATES = range(4000, 192_001)
@@ -43,6 +41,7 @@ def speech_dataset(
     label: np.ndarray,
     sizes: tuple[int, int, int],
     speech: Speech,
+    notes: tuple[str, ...] = (),
 ) -> Dataset:
     """Make a data set of waveforms, int16 (n, samples) of one second: first the training, then validation, then test.
 
@@ -63,6 +62,7 @@ def speech_dataset(
         std=(1.0,),
         valid_image=image[valid] if sizes[1] else None,
         valid_label=label[valid] if sizes[1] else None,
+        notes=notes,
     )
 
 
@@ -101,68 +101,89 @@ def one_second(samples: np.ndarray, rate: int) -> np.ndarray:
     return np.pad(samples[:rate], (0, max(0, rate - len(samples))))
 
 
-def read_recordings(files: Sequence[Path], rate: int, name: str) -> np.ndarray:
-    """Read WAV files as int16 (n, `rate`), one second each, with a progress bar.
+def read_recordings(files: Sequence[Path], rate: int, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Read WAV files as int16 (n, `rate`), one second each, with a progress bar; return also what was converted.
 
-    Files of another rate are resampled, several channels averaged and other sample formats brought to 16 bits, with one
-    warning for all of them; a warning also tells how many are longer.
+    Files of another rate are resampled, several channels averaged, other sample formats brought to 16 bits, what is
+    louder than full scale made softer, shorter recordings padded and longer ones cut: counted, with the first of each.
 
-    Raises ValueError, which names the file, for one that cannot be read, is empty or holds what is not finite.
+    Raises ValueError, which names the file, for one that cannot be read, is cut short, is empty or holds what is not
+    finite.
     """
-    waveform = np.empty((len(files), rate), np.int16)
-    odd, long = [], 0
+    waveform, tally = np.empty((len(files), rate), np.int16), Tally()
     for i, file in enumerate(progress(files, f"reading {name}")):
-        samples, form, longer = read_recording(file, rate)
-        long += longer
+        samples, done = read_recording(file, rate)
+        for what, how in done.items():
+            tally.add(what, f"{file.parent.name}/{file.name}" + (f", {how}" if how else ""))
         waveform[i] = one_second(samples, rate)
-        if form:
-            odd.append(f"{file.parent.name}/{file.name}: {form}")
-    if odd:
-        log.warning(
-            "%s: %d of %d recordings are not mono, 16-bit, %d Hz, and were converted (the first: %s)",
-            *(name, len(odd), len(files), rate, odd[0]),
-        )
-    if long:
-        log.warning("%s: of %d of %d recordings only the first second is used", name, long, len(files))
-    return waveform
+    return waveform, tally.notes(f"of {len(files):,} recordings")
 
 
-def read_recording(file: Path, rate: int) -> tuple[np.ndarray, str, bool]:
+def read_recording(file: Path, rate: int) -> tuple[np.ndarray, dict[str, str]]:
     """Read the first second of a WAV file as int16 (samples,) at `rate`.
 
-    Returns also its own form in words if it had to be converted, and whether there is more of it.
+    Returns also what was done to it, each with a word of its own: {"longer, only the first second is used": ""}.
     """
     import soundfile  # here, for only speech needs it
 
+    done = {}
     try:
+        _check_whole(file)
         with soundfile.SoundFile(file) as recording:
             plain = (recording.samplerate, recording.channels, recording.subtype) == (rate, 1, "PCM_16")
-            form = f"{recording.samplerate} Hz, {recording.channels} channels, {recording.subtype}"
             if recording.samplerate not in RATES:
                 raise OSError(f"{recording.samplerate} Hz; rates are {RATES.start} to {RATES.stop} Hz")
             # A little more than is kept: resampling looks past the end.
             frames, dtype = int(1.1 * recording.samplerate), "int16" if plain else "float64"
             samples = recording.read(frames, dtype=dtype, always_2d=True)
-            longer = recording.frames > recording.samplerate
+            if recording.frames > recording.samplerate:
+                done["longer, only the first second is used"] = ""
+            if recording.frames < recording.samplerate:
+                done["shorter than a second, padded with zeros"] = ""
     except (OSError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{file} cannot be read as a recording ({reason}); replace or remove it") from error
     if len(samples) == 0 or not np.isfinite(samples).all():
         what = "no samples" if len(samples) == 0 else "samples that are not finite"
         raise ValueError(f"{file} holds {what}; replace or remove it")
-    samples, form = (samples[:, 0], "") if plain else (convert(samples.mean(axis=1), recording.samplerate, rate), form)
-    return samples, form, longer
+    if plain:
+        samples = samples[:, 0]
+    else:
+        form = f"{recording.samplerate} Hz, {recording.channels} channels, {recording.subtype}"
+        done[f"not mono, 16-bit, {rate} Hz, converted"] = form
+        samples, peak = convert(samples.mean(axis=1), recording.samplerate, rate)
+        if peak > 1:
+            done["louder than full scale, made softer as a whole"] = f"peak {peak:.4g}"
+    if not samples.any():
+        done["silent"] = ""
+    return samples, done
 
 
-def convert(samples: np.ndarray, from_rate: int, rate: int) -> np.ndarray:
-    """Resample floating-point samples in [-1, 1] to `rate`, as int16.
+def _check_whole(file: Path) -> None:
+    """Raise OSError for a WAV file that is shorter than its header says, as an interrupted copy is."""
+    with file.open("rb") as opened:
+        head = opened.read(12)
+    declared, there = int.from_bytes(head[4:8], "little") + 8, file.stat().st_size
+    streamed = declared > 0xFFFFFFFF  # whoever wrote it did not know how long it would be
+    # A last byte that only fills up may be missing.
+    if head[:4] == b"RIFF" and head[8:] == b"WAVE" and declared > there + 1 and not streamed:
+        raise OSError(f"it has {there} bytes of {declared}: it was cut short")
 
-    >>> convert(np.full(8, 0.5), 8000, 8000).tolist() == [16384] * 8
-    True
+
+def convert(samples: np.ndarray, from_rate: int, rate: int) -> tuple[np.ndarray, float]:
+    """Resample floating-point samples to `rate`, as int16; full scale is 1. Return also the peak of the result.
+
+    Where it is louder than full scale, all of it is made softer, to a peak of 1: nothing is clipped.
+
+    >>> samples, peak = convert(np.array([0.5, -2.0]), 8000, 8000)
+    >>> samples.tolist(), peak
+    ([8192, -32768], 2.0)
     """
     from scipy.signal import resample_poly
 
     if from_rate != rate:
         divisor = int(np.gcd(from_rate, rate))
         samples = resample_poly(samples, rate // divisor, from_rate // divisor)
-    return np.clip(np.round(samples * 32768), -32768, 32767).astype(np.int16)
+    peak = float(np.abs(samples).max())
+    # Full scale is -32768 to 32767: +1 is the one value that is clipped, by one unit.
+    return np.clip(np.round(samples / max(peak, 1.0) * 32768), -32768, 32767).astype(np.int16), peak

@@ -7,6 +7,7 @@ import shutil
 import tarfile
 import tempfile
 import zlib
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import IO, cast
@@ -17,6 +18,8 @@ from mixup_jax.data import archives
 from mixup_jax.data.archives import Archive
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.decoded import cached
+from mixup_jax.data.folders import Tally, class_folders, find_files
+from mixup_jax.data.locations import expand
 from mixup_jax.data.progress import progress
 from mixup_jax.data.speech import Speech, read_recordings, speech_dataset
 
@@ -79,14 +82,13 @@ def load_speech_commands(data_dir: Path, speech: Speech) -> Dataset:
 
     Raises ValueError where the folder does not hold the 30 words or not all recordings, and what `load_words` raises.
     """
-    folders = [parent / FOLDER for parent in (data_dir, data_dir / "downloads")]
+    folders = [parent / FOLDER for parent in (data_dir, data_dir / "downloads" / NAME, data_dir / "downloads")]
     folder = next((each for each in folders if each.is_dir()), None)
     if folder is None:
-        downloads = data_dir / "downloads"
-        (archive,) = archives.find([ARCHIVE], (downloads, data_dir)) or archives.download(NAME, [ARCHIVE], downloads)
+        (archive,) = archives.fetch(NAME, [ARCHIVE], data_dir)
         archives.verify(archive, ARCHIVE)
         folder = unpack(archive, archive.parent / FOLDER)
-    found = [entry.name for entry in word_folders(folder)]
+    found = [entry.name for entry in word_folders(folder, Tally())]
     if found != WORDS:
         missing = sorted(set(WORDS) - set(found))
         what = f"lacks the words {', '.join(missing)}" if missing else f"holds {len(found)} words"
@@ -130,41 +132,44 @@ def load_words(path: Path, speech: Speech, name: str = "") -> Dataset:
     recordings, one that lacks a recording of the lists, a training or test set of nothing, and what `read_recordings`
     raises.
     """
-    path = path.expanduser().resolve()
-    words = {
-        folder.name: sorted(file for file in folder.iterdir() if file.suffix.lower() == ".wav")
-        for folder in word_folders(path)
-    }
+    path, listing = expand(path, "dataset").resolve(), Tally()
+    words = {folder.name: find_files(folder, [".wav"], listing) for folder in word_folders(path, listing)}
     if not words:
         raise ValueError(f"{path} holds no folders of words; recordings are expected as {path}/<word>/<name>.wav")
     for word, files in words.items():
         if not files:
             raise ValueError(f"{path / word} holds no recordings; every word needs a .wav file")
+    if len(words) < 2:
+        raise ValueError(f"{path} has the one word {', '.join(words)}; at least two are needed")
     name = name or f"speech:{path}"
     sets = divide(path, words)
     extra = [path / each for each in (*LISTS.values(), SYNTHETIC) if (path / each).is_file()]
     sources = [*extra, *(file for files in words.values() for file in files)]
     decode = partial(_decode, name, path, list(words), sets, speech)
-    return cached(name, path, sources, decode, speech.variant)
+    dataset = cached(name, path, sources, decode, speech.variant)
+    return replace(dataset, notes=(*listing.notes("files or folders"), *dataset.notes))
 
 
-def word_folders(path: Path) -> list[Path]:
-    """Return the folders of words, sorted; ``_background_noise_`` is none."""
+def word_folders(path: Path, listing: Tally) -> list[Path]:
+    """Return the folders of words, sorted; ``_background_noise_`` is none. Counts what is passed over."""
     if not path.is_dir():
         raise FileNotFoundError(f"{path} is no folder; recordings are expected as {path}/<word>/<name>.wav")
-    return sorted(entry for entry in path.iterdir() if entry.is_dir() and entry.name[0] not in "._")
+    return class_folders(path, "._", listing, known=(*LISTS.values(), SYNTHETIC, "README.md", "LICENSE"))
 
 
 def divide(path: Path, words: dict[str, list[Path]]) -> dict[str, Files]:
     """Divide the recordings into training, validation and test sets: (file, class id) each, sorted."""
     listed = {part: path / file for part, file in LISTS.items()}
     if all(file.is_file() for file in listed.values()):
-        named = {line: part for part, file in listed.items() for line in file.read_text().splitlines()}
-        there = {f"{word}/{file.name}" for word, files in words.items() for file in files}
-        gone = [line for line in named if line.partition("/")[0] in words and line not in there]
+        named = _read_lists(listed)
+        there = {file.relative_to(path).as_posix() for files in words.values() for file in files}
+        gone = [line for line in named if line not in there]
         if gone:
-            raise ValueError(f"{path}: {len(gone)} recordings of the lists are missing (the first: {gone[0]})")
-        of = lambda file: named.get(f"{file.parent.name}/{file.name}", "train")  # noqa: E731
+            raise ValueError(
+                f"{path}: {len(gone)} of {len(named)} recordings of the lists are missing (the first: {gone[0]}); put "
+                "them back, or take their lines out of the lists"
+            )
+        of = lambda file: named.get(file.relative_to(path).as_posix(), "train")  # noqa: E731
     else:
         missing = [file.name for file in listed.values() if not file.is_file()]
         log.warning("%s: %s missing; the sets are made by the hash of the file names", path, " and ".join(missing))
@@ -177,6 +182,20 @@ def divide(path: Path, words: dict[str, list[Path]]) -> dict[str, Files]:
         if not sets[part]:
             raise ValueError(f"{path}: no recording belongs to the {part} set; check {' and '.join(LISTS.values())}")
     return sets
+
+
+def _read_lists(lists: dict[str, Path]) -> dict[str, str]:
+    """Return the set that each listed recording belongs to; raises ValueError for one that is in two lists."""
+    named: dict[str, str] = {}
+    for part, file in lists.items():
+        try:
+            lines = [line.strip() for line in file.read_text("utf-8-sig").splitlines()]
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{file} is not a list of recordings ({error})") from error
+        for line in filter(None, lines):
+            if named.setdefault(line, part) != part:
+                raise ValueError(f"{file}: {line} is in the other list, too; a recording belongs to one set")
+    return named
 
 
 def which_set(file: str) -> str:
@@ -199,5 +218,5 @@ def _decode(name: str, path: Path, classes: list[str], sets: dict[str, Files], s
     files, labels = zip(*(example for part in examples for example in part), strict=True)
     sizes = (len(examples[0]), len(examples[1]), len(examples[2]))
     mark = "SYNTHETIC" if (path / SYNTHETIC).is_file() else "REAL"
-    waveform = read_recordings(files, RATE, name.partition(":")[0])
-    return speech_dataset(name, mark, classes, waveform, np.array(labels), sizes, speech)
+    waveform, notes = read_recordings(files, RATE, name.partition(":")[0])
+    return speech_dataset(name, mark, classes, waveform, np.array(labels), sizes, speech, notes)

@@ -13,6 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from mixup_jax.data.crops import centre_crop, random_crop
+from mixup_jax.data.identity import DataIdentity
 from mixup_jax.data.shards import Photograph
 
 SUBSET_SEED = 0
@@ -50,6 +51,8 @@ class Streamed:
     """How many training photographs to use; 0 becomes all."""
     part: bool = False
     """Whether photographs of the published data set are missing: results on it stand beside no others."""
+    digest: str = ""
+    """`identity.digest_files` of the files that hold the photographs."""
 
     def __post_init__(self) -> None:
         for part, photographs in (("train", self.train), ("test", self.test)):
@@ -69,6 +72,18 @@ class Streamed:
     def image_shape(self) -> tuple[int, ...]:
         """Return (height, width, channels)."""
         return self.size, self.size, 3
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the images stay on disk: yes."""
+        return True
+
+    def identity(self) -> DataIdentity:
+        """Return what is stored of the data in the folder of a run."""
+        counts, digests = (self.train_count, self.test_count), {"files": self.digest}
+        return DataIdentity(
+            self.mark, self.classes, self.image_shape, self.mean, self.std, *counts, self.streamed, digests
+        )
 
     @cached_property
     def _mixed(self) -> np.ndarray:

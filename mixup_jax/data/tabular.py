@@ -1,9 +1,7 @@
-"""A table of features and a class a row, and how any CSV file becomes one."""
+"""A table of features and a class a row."""
 
-import warnings
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +9,6 @@ import pandas as pd
 
 from mixup_jax.data.dataset import MARKS
 
-MISSING = ("?",)
-"""What means "missing" beside what pandas takes for it: nothing at all, NA, NaN, null."""
 CATEGORIES = 1000
 """Of a column, at most: each becomes a column of its own."""
 
@@ -97,21 +93,3 @@ def make_table(name: str, mark: str, features: pd.DataFrame, target: Any) -> Tab
     for column in features.columns.difference(features.select_dtypes("number").columns):
         features[column] = features[column].map(str, na_action="ignore").astype(object)
     return TabularData(name, mark, features, label.astype(np.int32), tuple(str(value) for value in values))
-
-
-def read_csv(path: Path, target: str) -> TabularData:
-    """Read a CSV file with a line of names; `target` is the column of the classes.
-
-    Raises FileNotFoundError without such a file, ValueError where it is no table or has no such column.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the line of names
-            table = pd.read_csv(path, na_values=list(MISSING), skipinitialspace=True, index_col=False, low_memory=False)
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{path} does not exist.") from None
-    except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not a CSV file with a line of names: {error}") from None
-    if target not in table:
-        raise ValueError(f"{path} has no column {target!r}; it has {', '.join(map(str, table.columns))}.")
-    return make_table(path.stem, "REAL", table.drop(columns=target), table[target])

@@ -14,7 +14,8 @@ import pandas as pd
 
 from mixup_jax.data import archives
 from mixup_jax.data.archives import Archive
-from mixup_jax.data.tabular import MISSING, TabularData, make_table
+from mixup_jax.data.csv_file import MISSING
+from mixup_jax.data.tabular import TabularData, make_table
 
 URL = "https://archive.ics.uci.edu/ml/machine-learning-databases"
 ABALONE = Archive(
@@ -66,7 +67,7 @@ def load_tabular(name: str, data_dir: Path) -> TabularData:
     """Load one of `UCI`: abalone, arcene, arrhythmia, htru2, iris, phishing.
 
     The files are looked for in ``uci/`` of `data_dir`, in its ``downloads/`` and directly in it, else downloaded into
-    ``downloads/``; they are verified by checksum. Raises ValueError for an unknown name or a damaged file,
+    ``downloads/NAME``; they are verified by checksum. Raises ValueError for an unknown name or a damaged file,
     FileNotFoundError, which says what to put where, for one that is neither there nor can be downloaded.
 
     >>> data = load_tabular("iris", Path("nowhere"))
@@ -83,8 +84,7 @@ Parts = tuple[pd.DataFrame, Any]
 
 
 def _fetch(name: str, files: Sequence[Archive], data_dir: Path) -> list[Path]:
-    downloads = data_dir / "downloads"
-    paths = archives.find(files, (data_dir / "uci", downloads, data_dir)) or archives.download(name, files, downloads)
+    paths = archives.fetch(name, files, data_dir, own=[data_dir / "uci"])
     for path, file in zip(paths, files, strict=True):
         archives.verify(path, file)
     return paths

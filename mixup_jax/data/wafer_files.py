@@ -1,14 +1,20 @@
 """Wafer maps from files: MixedWM38's archive, archives of one's own, and folders of one map a file."""
 
+import logging
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from mixup_jax.data import npz
+from mixup_jax.data.folders import Tally, class_folders, find_files, name_variants
 from mixup_jax.data.progress import progress
 from mixup_jax.data.wafer_maps import WaferMaps, check_values, resize_map
 from mixup_jax.data.wafer_patterns import DEFECTS
+
+log = logging.getLogger(__name__)
 
 SUFFIXES = (".npy", ".png")
 MODES = ("L", "LA", "P", "PA", "RGB", "RGBA")
@@ -26,12 +32,15 @@ def read_npz(path: Path, defects: Sequence[str] | None = None) -> WaferMaps:
     Raises FileNotFoundError, and ValueError for an archive without these arrays, maps of other values, and labels of
     the wrong width.
     """
-    arrays = _arrays(path)
+    arrays = npz.read_npz(path)
     missing = [name for name in ("arr_0", "arr_1") if name not in arrays]
     if missing:
         raise ValueError(f"{path} holds {', '.join(arrays) or 'nothing'}; it needs arr_0 (maps) and arr_1 (labels).")
     if defects is None:
         defects = [str(name) for name in arrays.get("defects", np.array(DEFECTS)).ravel()]
+    _check_defects(path, defects)
+    if len(set(defects)) < len(defects):
+        raise ValueError(f"{path}: the defects {', '.join(defects)} are not all different.")
     label = arrays["arr_1"]
     if label.ndim != 2 or label.shape[1] != len(defects):
         raise ValueError(
@@ -49,7 +58,7 @@ def read_npz(path: Path, defects: Sequence[str] | None = None) -> WaferMaps:
 
 def read_maps(path: Path) -> np.ndarray:
     """Read the maps alone of an archive, its ``arr_0``, uint8 (n, height, width); raises what `read_npz` raises."""
-    arrays = _arrays(path)
+    arrays = npz.read_npz(path)
     if "arr_0" not in arrays:
         raise ValueError(f"{path} holds {', '.join(arrays) or 'nothing'}; it needs arr_0 (maps).")
     return check_values(str(path), arrays["arr_0"])
@@ -64,20 +73,39 @@ def read_folder(path: Path, size: int) -> WaferMaps:
     """
     if not path.is_dir():
         raise FileNotFoundError(f"{path} is no folder; maps are expected as {path}/<defect>/<name>.npy or .png")
-    folders = sorted(each for each in path.iterdir() if each.is_dir() and not each.name.startswith("."))
+    tally = Tally()
+    folders = class_folders(path, ".", tally)
     sets = {each: () if each.name.lower() in NOTHING else tuple(each.name.split("+")) for each in folders}
+    _check_defects(path, [name for names in sets.values() for name in names])
     defects = tuple(sorted({name for names in sets.values() for name in names}))
     if not defects:
         raise ValueError(f"{path} holds no folders of defects; maps are expected as {path}/<defect>/<name>.npy or .png")
     files, labels = [], []
     for folder, names in sets.items():
-        found = list_maps(folder)
+        found = find_files(folder, SUFFIXES, tally)
         if not found:
             raise ValueError(f"{folder} holds no maps; every class needs a {' or '.join(SUFFIXES)} file.")
         files += found
         labels += [[name in names for name in defects]] * len(found)
-    maps = np.stack([resize_map(read_map(file), size) for file in progress(files, f"reading {path.name}")])
-    return WaferMaps(path.name, "REAL", defects, maps, np.array(labels, np.uint8))
+    maps = []
+    for file in progress(files, f"reading {path.name}"):
+        maps.append(resize_map(one := read_map(file), size))
+        if one.shape != (size, size):
+            tally.add(f"resized to {size} x {size}", f"{file.parent.name}/{file.name}, {one.shape[0]} x {one.shape[1]}")
+    for note in tally.notes("files or folders"):
+        log.warning("%s: %s", path.name, note)
+    return WaferMaps(path.name, "REAL", defects, np.stack(maps), np.array(labels, np.uint8))
+
+
+def _check_defects(path: Path, names: Sequence[str]) -> None:
+    """Refuse names of defects that are empty, that mean no defect, or that differ in capital letters or blanks only."""
+    odd = [name for name in names if not name.strip() or name.strip().lower() in NOTHING]
+    if odd:
+        raise ValueError(
+            f"{path}: {odd[0]!r} is no name of a defect; normal maps are in a folder {' or '.join(NOTHING)}."
+        )
+    if variants := name_variants(names):
+        raise ValueError(f"{path} has {variants[0]} as different defects; write them alike.")
 
 
 def list_maps(folder: Path) -> list[Path]:
@@ -93,38 +121,27 @@ def read_map(path: Path) -> np.ndarray:
     """
     try:
         if path.suffix.lower() == ".npy":
-            one = np.load(path, allow_pickle=False)
+            one = npz.read_npy(path)
+        elif not path.is_file():
+            raise ValueError("it is no file")
         else:
             one = _grey(path)
             if one.max(initial=0) > 3:  # drawn to be looked at: black no die, grey passes, white fails
                 one = np.where(np.isin(one, (127, 128)), 1, np.where(one == 255, 2, one))
         if one.ndim != 2 or one.size == 0:
             raise ValueError(f"it has the shape {one.shape}; a map is (height, width)")
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path} cannot be read as a map ({error}).") from error
+    except Exception as error:  # of damaged pictures Pillow raises nearly anything
+        raise ValueError(f"{path} cannot be read as a map ({' '.join(str(error).split())}).") from error
     return check_values(str(path), one[None])[0]
 
 
 def _grey(path: Path) -> np.ndarray:
     """Return what a picture shows, uint8 (height, width), through its palette if it has one; it must be grey."""
-    with Image.open(path) as picture:
+    with warnings.catch_warnings(), Image.open(path) as picture:
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
         if picture.mode not in MODES:
             raise ValueError(f"it is a picture of the mode {picture.mode}; a map is one of 8 bits, grey")
         shown = np.asarray(picture.convert("RGB"))
     if (shown != shown[..., :1]).any():
         raise ValueError("it is in colours; a picture of a map is grey, 0, 1, 2 or black, grey, white")
     return shown[..., 0]
-
-
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    """Return the arrays of an archive, none of them objects."""
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is not there; it should be a .npz with arr_0 (maps) and arr_1 (labels).")
-    try:
-        archive = np.load(path, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise ValueError("it is one array")
-        with archive:
-            return {name: archive[name] for name in archive.files}
-    except Exception as error:  # zipfile, zlib and numpy have many for a damaged file
-        raise ValueError(f"{path} cannot be read as a .npz of plain arrays ({str(error).splitlines()[0]}).") from error

@@ -75,8 +75,8 @@ def check_values(name: str, maps: np.ndarray) -> np.ndarray:
     """
     if maps.dtype == bool:
         raise ValueError(f"{name}: maps are true or false; a map holds 0 (no die), 1 (passes), 2 (fails).")
-    if maps.ndim != 3 or not np.issubdtype(maps.dtype, np.number):
-        raise ValueError(f"{name}: maps are {maps.dtype} {maps.shape}; they must be numbers (n, height, width).")
+    if maps.ndim != 3 or maps.dtype.kind not in "iuf" or 0 in maps.shape:
+        raise ValueError(f"{name}: maps are {maps.dtype} {maps.shape}; they must be numbers (n, height, width), n > 0.")
     wrong = ~np.isin(maps, (0, 1, 2, 3))
     if wrong.any():
         first = tuple(np.argwhere(wrong)[0])

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from mixup_jax.data.npz import checked_text
+
 CODE = re.compile(r"[<>|=]?[biufSUO]\d*")
 
 
@@ -49,6 +51,7 @@ class Array(np.ndarray):
                 raise ValueError("it holds an array of more or fewer bytes than its shape says")
         inner: Any = (1, shape, kind.dtype, bool(fortran), content)
         super().__setstate__(inner)
+        checked_text(self)
 
 
 def reconstruct(kind: Any, *_: Any) -> Array:
@@ -58,17 +61,24 @@ def reconstruct(kind: Any, *_: Any) -> Array:
     return np.empty(0, "b").view(Array)
 
 
+def frombuffer(content: Any, kind: Any, shape: Any, order: Any, *_: Any) -> Array:
+    """Return an array of numbers, as NumPy's `_frombuffer` does, which newer pickles call."""
+    made = np.empty(0, "b").view(Array)
+    made.__setstate__((1, shape, kind, order == "F", content))
+    return made
+
+
 def scalar(kind: Any, content: Any) -> Any:
     """Return a number or a string, as NumPy's `scalar` does; there are none of objects."""
     if type(kind) is not Dtype or kind.dtype.hasobject:
         raise ValueError("it holds a scalar that is no number or string")
-    return np.frombuffer(_bytes(content), kind.dtype, count=1)[0]
+    return checked_text(np.frombuffer(_bytes(content), kind.dtype, count=1))[0]
 
 
 def _bytes(content: Any) -> bytes:
-    if type(content) not in (bytes, str):
+    if type(content) not in (bytes, bytearray, str):
         raise ValueError(f"it holds an array made of {type(content).__name__}")
-    return content.encode("latin1") if isinstance(content, str) else content  # what Python 2 has written
+    return content.encode("latin1") if isinstance(content, str) else bytes(content)  # what Python 2 has written
 
 
 ALLOWED: dict[tuple[str, str], Any] = {
@@ -79,5 +89,6 @@ ALLOWED: dict[tuple[str, str], Any] = {
         for core in ("core", "_core")
         for name, each in (("_reconstruct", reconstruct), ("scalar", scalar))
     },
+    **{(f"numpy.{core}.numeric", "_frombuffer"): frombuffer for core in ("core", "_core")},
 }
 """The names of NumPy that a pickle may use, and what it gets."""

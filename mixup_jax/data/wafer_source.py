@@ -1,17 +1,20 @@
 """The maps of a run by name: training and validation maps with one defect, and what is tested on."""
 
+import logging
 from dataclasses import dataclass
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mixup_jax.data.locations import expand
 from mixup_jax.data.wafer_files import read_folder, read_npz
 from mixup_jax.data.wafer_generator import draw_maps
 from mixup_jax.data.wafer_maps import WaferMaps, check_convention, resize_maps
 from mixup_jax.data.wafer_patterns import DEFECTS, MIXED, PATTERNS, SINGLES
 from mixup_jax.data.wm811k import read_wm811k
+
+log = logging.getLogger(__name__)
 
 SOURCES = ("generator", "mixedwm38", "wm811k", "npz", "folder")
 SPLIT_SEED = 2015010720
@@ -45,8 +48,15 @@ def load_wafer(
     Raises ValueError for an unknown source, a defect without enough maps, and what `read_wafer` raises.
     """
     if source == "generator":
-        return generate(noise, train_maps, test_maps, size, learn_mixed=learn_mixed)
-    return split(read_wafer(source, size))
+        parts = generate(noise, train_maps, test_maps, size, learn_mixed=learn_mixed)
+    else:
+        parts = split(read_wafer(source, size))
+    maps = parts.training
+    counts = f"{len(maps):,} training, {len(parts.validation):,} validation, {len(parts.single):,} test"
+    names = ", ".join(maps.defects)
+    mixed = "none" if parts.mixed is None else f"{len(parts.mixed):,}"
+    log.info("%s: %s, %s, %s mixed maps, %d x %d; defects: %s", maps.name, maps.mark, counts, mixed, size, size, names)
+    return parts
 
 
 def read_wafer(source: str, size: int) -> WaferMaps:
@@ -63,7 +73,7 @@ def read_wafer(source: str, size: int) -> WaferMaps:
         "folder": lambda path: read_folder(path, size),
         "wm811k": lambda path: read_wm811k(path, size),
     }
-    return resize_maps(check_convention(readers[kind](Path(path).expanduser())), size)
+    return resize_maps(check_convention(readers[kind](expand(path, "source"))), size)
 
 
 def generate(noise: str, train_maps: int, test_maps: int, size: int, *, learn_mixed: bool = False) -> WaferSplit:

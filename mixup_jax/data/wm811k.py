@@ -1,11 +1,12 @@
 """WM-811K (`LSWMD.pkl`, 811,457 maps): a pickle from the internet, read without running anything of it.
 
 A pickle is a program, which may call any function. The unpickler below knows arrays that are checked
-(`wafer_pickled_arrays`), and stand-ins for the few classes that a pandas frame is made of, under their names in pandas
-0.2x (the file's) and today's; it refuses every other name. pandas itself is not needed, so neither its version nor its
-own unpickling matters.
+(`wafer_pickled_arrays`), columns of strings (`wafer_pickled_strings`), and stand-ins for the few classes that a pandas
+frame is made of, under their names in pandas 0.2x (the file's) and today's; it refuses every other name. pandas itself
+is not needed, so neither its version nor its own unpickling matters.
 """
 
+import logging
 import pickle
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,20 @@ from mixup_jax.data.progress import progress
 from mixup_jax.data.wafer_maps import WaferMaps, check_values, resize_map
 from mixup_jax.data.wafer_patterns import DEFECTS
 from mixup_jax.data.wafer_pickled_arrays import ALLOWED as ARRAYS
+from mixup_jax.data.wafer_pickled_strings import ALLOWED as STRINGS
+from mixup_jax.data.wafer_pickled_strings import NoValue, StandIn, Strings, values_of
+
+log = logging.getLogger(__name__)
 
 COLUMNS = ("waferMap", "failureType")
+NORMAL = "none"
+"""The label of maps without a defect, which is not the same as no label."""
 
 
 def read_wm811k(path: Path, size: int) -> WaferMaps:
     """Read the labelled maps, resized to `size`; the label "none" is no defect, maps without a label are left out.
+
+    No label is an empty cell: nothing, None, NaN, NA or an empty text. How many have none is logged.
 
     The official split (`trianTestLabel`) is ignored, as by the co-author's code.
 
@@ -38,18 +47,30 @@ def read_wm811k(path: Path, size: int) -> WaferMaps:
     maps, labels = [], []
     pairs = zip(*(columns[name] for name in COLUMNS), strict=True)
     for row, (one, nested) in enumerate(progress(pairs, f"reading {path.name}", len(columns[COLUMNS[0]]))):
-        words = np.asarray(nested).ravel()  # [['Center']]; nothing where the map has no label
-        if not words.size:
+        words = {str(word) for word in np.asarray(nested, object).ravel() if not _is_nothing(word)}  # [['Center']]
+        if not words:
             continue
-        word = str(words[0]).lower()
-        if word != "none" and word not in names:
-            known = ", ".join((*DEFECTS, "none"))
-            raise ValueError(f"{path}: row {row} has the failureType {str(words[0])!r}; it must be one of {known}.")
-        labels.append([index == names.get(word) for index in range(len(DEFECTS))])
+        word = words.pop()
+        if words or (word != NORMAL and word.lower() not in names):
+            known = ", ".join((*DEFECTS, NORMAL))
+            found = ", ".join(map(repr, sorted({word, *words})))
+            raise ValueError(
+                f"{path}: row {row} has the failureType {found}; it must be one of {known} ({NORMAL}: no defect), "
+                "or nothing where the map has no label."
+            )
+        labels.append([index == names.get(word.lower()) for index in range(len(DEFECTS))])
         maps.append(resize_map(check_values(f"{path}, row {row}", np.asarray(one)[None])[0], size))
     if not maps:
         raise ValueError(f"{path} holds no labelled map.")
+    without = len(columns[COLUMNS[0]]) - len(maps)
+    if without:
+        log.warning("%s: %d of %d maps have no label and are left out", path.name, without, without + len(maps))
     return WaferMaps("WM-811K", "REAL", DEFECTS, np.stack(maps), np.array(labels, np.uint8))
+
+
+def _is_nothing(word: Any) -> bool:
+    """Return whether a cell holds no label: None, NaN or NA, or an empty text."""
+    return word is None or isinstance(word, NoValue) or str(word).strip() in ("", "nan")
 
 
 def read_frame(path: Path) -> dict[str, np.ndarray]:
@@ -66,37 +87,19 @@ def read_frame(path: Path) -> dict[str, np.ndarray]:
         ) from error
 
 
-class _StandIn:
-    """Keep what a class is called with and the state that it is given; do nothing."""
-
-    arguments: tuple[Any, ...]
-    state: Any
-
-    def __new__(cls, *arguments: Any) -> Any:
-        made = object.__new__(cls)
-        made.arguments, made.state = arguments, {}
-        return made
-
-    def __init__(self, *arguments: Any):
-        """Take what `__new__` has kept: pickles call the one, the other or both."""
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
-
-
-class _Frame(_StandIn):
+class _Frame(StandIn):
     pass
 
 
-class _Blocks(_StandIn):
+class _Blocks(StandIn):
     pass
 
 
-class _Block(_StandIn):
+class _Block(StandIn):
     """Of several columns of one type: (values, which columns, dimensions)."""
 
 
-class _Index(_StandIn):
+class _Index(StandIn):
     pass
 
 
@@ -105,7 +108,7 @@ def _new_index(kind: Any, content: dict[str, Any]) -> _Index:
 
 
 def _reconstructor(kind: Any, base: Any, state: Any) -> Any:
-    if not (isinstance(kind, type) and issubclass(kind, _StandIn)):
+    if not (isinstance(kind, type) and issubclass(kind, StandIn)):
         raise ValueError(f"it makes an object of {kind}")
     return kind()
 
@@ -132,6 +135,7 @@ _ALLOWED: dict[tuple[str, str], Any] = {
         for name in _INDEXES
     },
     **ARRAYS,
+    **STRINGS,
     ("_codecs", "encode"): _encode,
     **{(module, "_reconstructor"): _reconstructor for module in ("copy_reg", "copyreg")},
     **{
@@ -160,9 +164,11 @@ def _columns(frame: _Frame) -> dict[str, np.ndarray]:
     else:  # (axes, values, items, {"0.14.1": {"axes", "blocks"}})
         content = manager.state[3]["0.14.1"]
         axes, parts = content["axes"], [(block["values"], block["mgr_locs"]) for block in content["blocks"]]
-    names = [str(name) for name in axes[0].arguments[0]["data"]]
+    names = [str(name) for name in values_of(axes[0].arguments[0]["data"])]
     columns = {}
     for values, places in parts:
+        if isinstance(values, Strings):  # of one column
+            values = values_of(values)[None]
         for name, column in zip(np.array(names, object)[places], values, strict=True):
             columns[name] = np.asarray(column)
     return columns

@@ -26,6 +26,8 @@ CHOICES: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
 """Metrics of the sets that a rule chooses."""
 RULES = ("argmax", "gap", "threshold", "thresholds", "pattern")
 """argmax; all within a gap; one threshold; one for each class; the likeliest of the 38 patterns (their types only)."""
+DEFAULT_RULE = "thresholds"
+"""What `predict` chooses sets by if it is not told otherwise, and so what the first numbers of a table are about."""
 
 Rules = Mapping[str, Any]
 

@@ -37,6 +37,8 @@ __all__ = [
     "WaferNet",
     "WideResNet",
     "build",
+    "normalizes",
+    "takes",
 ]
 
 RESNEXT101 = partial(ResNet, blocks=(3, 4, 23, 3), group_width=4)
@@ -67,44 +69,62 @@ MODELS: dict[str, Any] = {
 } | NAMED
 
 
+WIDEST = 100_000
+
+
 def build(model: config.Model, classes: int, *, axis_name: str | None = None) -> nn.Module:
-    """Build the network that `model` describes; it takes the fields it has and ignores the others.
+    """Build the network that `model` describes; fields that are None are the network's own.
 
     `axis_name` names the mapped axis over which BatchNorm averages; leave it out under a global-view `jit`.
 
-    Raises ValueError for an unknown model, for sizes and probabilities out of range, and for `blocks`, `variant` and
-    `stem_stride` where the name says the layers.
+    Raises ValueError for an unknown model, for sizes and probabilities out of range, and for what the network does not
+    take, as `blocks` where the name says the layers.
 
     >>> build(config.Model(width=16), classes=10).width
     16
     """
-    if model.model not in MODELS:
-        raise ValueError(f"model is {model.model!r}; it must be one of {', '.join(MODELS)}.")
+    known = takes(model.model)
     _check(model, classes)
-    options = {
-        "classes": classes,
-        "width": model.width,
-        "blocks": tuple(model.blocks),
-        "stem_stride": model.stem_stride,
-        "variant": model.variant,
-        "dropout": model.dropout,
-        "dtype": jnp.dtype(model.compute_dtype),
-        "axis_name": axis_name,
-        "remat": model.remat,
+    given = {
+        name: value
+        for name, value in dataclasses.asdict(model).items()
+        if name not in ("model", "compute_dtype") and value != getattr(config.Model(), name)
     }
-    network = MODELS[model.model]
-    fixed = getattr(network, "keywords", {})
+    for name, value in given.items():
+        if name not in known:
+            raise ValueError(f"{name} is {value}; it does nothing for {model.model}: leave it out.")
+    if "axis_name" in known:
+        given["axis_name"] = axis_name
+    return MODELS[model.model](classes=classes, dtype=jnp.dtype(model.compute_dtype), **given)
+
+
+def takes(name: str) -> frozenset[str]:
+    """Return what can be set of a network; raises ValueError for an unknown one.
+
+    >>> sorted(takes("resnet18") & {"width", "blocks", "dropout", "remat"})
+    ['dropout', 'remat', 'width']
+    """
+    if name not in MODELS:
+        raise ValueError(f"model is {name!r}; it must be one of {', '.join(MODELS)}.")
+    network = MODELS[name]
     known = {each.name for each in dataclasses.fields(getattr(network, "func", network))}
-    return network(**{name: value for name, value in options.items() if name in known - fixed.keys()})
+    return frozenset(known - getattr(network, "keywords", {}).keys())
+
+
+def normalizes(model: config.Model) -> bool:
+    """Return whether the network has BatchNorm."""
+    return "axis_name" in takes(model.model) and getattr(build(model, 1), "norm", True)
 
 
 def _check(model: config.Model, classes: int) -> None:
     if classes < 1:
         raise ValueError(f"classes is {classes}; a network needs 1 or more.")
-    if model.width < 1:
-        raise ValueError(f"width is {model.width}; a network needs 1 or more.")
-    if not model.blocks or min(model.blocks) < 1:
-        raise ValueError(f"blocks is {model.blocks}; it needs one number a stage, each 1 or more.")
+    if model.width is not None and not 1 <= model.width <= WIDEST:
+        raise ValueError(f"width is {model.width}; a network needs 1 to {WIDEST:,}.")
+    if model.blocks is not None and not (
+        0 < len(model.blocks) <= 10 and all(1 <= each <= 1000 for each in model.blocks)
+    ):
+        raise ValueError(f"blocks is {model.blocks}; it needs one number a stage (10 at most), each from 1 to 1000.")
     if model.stem_stride not in (1, 2):
         raise ValueError(f"stem_stride is {model.stem_stride}; it must be 1 or 2.")
     if model.variant not in ("H", "F"):
@@ -113,6 +133,3 @@ def _check(model: config.Model, classes: int) -> None:
         raise ValueError(f"dropout is {model.dropout}; it is the probability of dropping a unit, in [0, 1).")
     if model.compute_dtype not in ("float32", "bfloat16"):
         raise ValueError(f"compute_dtype is {model.compute_dtype!r}; it must be float32 or bfloat16.")
-    for name in ("blocks", "variant", "stem_stride") if model.model in NAMED else ():
-        if getattr(model, name) != getattr(config.Model(), name):
-            raise ValueError(f"{name} is {getattr(model, name)}; it does nothing for {model.model}: leave it out.")

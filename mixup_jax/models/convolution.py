@@ -16,7 +16,6 @@ import jax
 import jaxlib.version
 from jax import lax
 from jax import numpy as jnp
-from jax.experimental.xla_metadata import set_xla_metadata
 from jaxtyping import Array
 
 from mixup_jax.models import winograd
@@ -178,8 +177,7 @@ def input_gradient(kernel: Array, dy: Array, *, shape: tuple, strides: tuple, pa
 def kernel_gradient(x: Array, dy: Array, *, shape: tuple, strides: tuple, pads: tuple, precision: Any) -> Array:
     """Return the gradient for a kernel of `shape`: a convolution of the images with `dy`, channels as images.
 
-    The transposes are written out for the same reason as in `input_gradient`, in a call that XLA does not inline: it
-    would compute BatchNorm and ReLU again inside of them, reading in strides. A kernel of one pixel is a product.
+    The transposes are written out for the same reason as in `input_gradient`. A kernel of one pixel is a product.
     """
     if shape[:2] == (1, 1) and not any(map(any, pads)):
         images = x[:, :: strides[0], :: strides[1]].reshape(-1, shape[2])
@@ -189,10 +187,5 @@ def kernel_gradient(x: Array, dy: Array, *, shape: tuple, strides: tuple, pads: 
         for taps, out, stride in zip(shape, dy.shape[1:3], strides, strict=False)
     ]
     outer = tuple((low, end - size - low) for end, size, (low, _) in zip(reached, x.shape[1:3], pads, strict=True))
-
-    def convolve(x: Array, dy: Array) -> Array:
-        images, kernel = x.transpose(3, 1, 2, 0), dy.transpose(1, 2, 0, 3)
-        return _cropped(images, kernel, (1, 1), outer, precision, rhs_dilation=strides).transpose(1, 2, 0, 3)
-
-    with set_xla_metadata(inlineable="false"):
-        return jax.jit(convolve)(x, dy)
+    images, kernel = x.transpose(3, 1, 2, 0), dy.transpose(1, 2, 0, 3)
+    return _cropped(images, kernel, (1, 1), outer, precision, rhs_dilation=strides).transpose(1, 2, 0, 3)

@@ -1,17 +1,19 @@
 """Group runs into conditions, the rows of every table, and pair ERM with mixup."""
 
+import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from mixup_jax.config import Config
 from mixup_jax.report.runs import Run
 from mixup_jax.report.statistics import Summary, decimal, paired_difference, summarise
 
 SEED_FIELDS = ("seed", "seeds")
-UNUSED_BY_ERM = ("mixing.per", "mixing.partner", "mixing.block")  # at lambda = 1 nobody's partner matters
+WITHOUT_MIXING = ("mixing.label_smoothing", "mixing.mix")  # what ERM has of the part "mixing", too
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,9 +88,12 @@ def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+DEFAULTS = flatten(json.loads(json.dumps(asdict(Config()))))
+
+
 @dataclass(frozen=True)
 class Comparison:
-    """ERM and mixup that differ in nothing else; `change` is mixup's test error minus ERM's, in points."""
+    """ERM and a method that mixes, with nothing else different; `change` is its test error minus ERM's, in points."""
 
     erm: Condition
     mixup: Condition
@@ -116,32 +121,53 @@ class Comparison:
 
 
 def compare(conditions: Sequence[Condition]) -> list[Comparison]:
-    """Pair each finished mixup condition with the ERM conditions that differ by alpha only and share a seed."""
+    """Pair each finished condition that mixed with those of ERM that differ in nothing else and share a seed."""
     finished = [condition for condition in conditions if condition.finished]
     found = []
     for erm in finished:
         for mixed in finished:
-            if erm.runs[0].alpha == 0 and mixed.runs[0].alpha > 0 and _differ_by_alpha_only(erm, mixed):
+            if not _mixed(erm.runs[0]) and _mixed(mixed.runs[0]) and _differ_by_mixing_only(erm, mixed):
                 change = paired_difference(erm.error(), mixed.error())
                 if change is not None:
                     found.append(Comparison(erm, mixed, change))
     return found
 
 
-def _differ_by_alpha_only(erm: Condition, mixed: Condition) -> bool:
-    ignored = ("mixing.alpha", *UNUSED_BY_ERM)
-    return erm.setting == mixed.setting and _without(erm.runs[0], ignored) == _without(mixed.runs[0], ignored)
+def _mixed(run: Run) -> bool:
+    """Return whether the run mixed: what trained counts, whatever alpha stands beside another method."""
+    config = _config(run)
+    return config.get("mixing.method") != "mixup" or config.get("mixing.alpha") != 0
 
 
-def _without(run: Run, names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: value for name, value in flatten(run.config).items() if name not in SEED_FIELDS + names}
+def _differ_by_mixing_only(erm: Condition, mixed: Condition) -> bool:
+    same = erm.setting == mixed.setting and _same_data(erm.runs[0], mixed.runs[0])
+    return same and _beside_mixing(erm.runs[0]) == _beside_mixing(mixed.runs[0])
+
+
+def _beside_mixing(run: Run) -> dict[str, Any]:
+    config = _without_seeds(run)
+    return {name: config[name] for name in config if not name.startswith("mixing.") or name in WITHOUT_MIXING}
+
+
+def _without_seeds(run: Run) -> dict[str, Any]:
+    return {name: value for name, value in _config(run).items() if name not in SEED_FIELDS}
+
+
+def _config(run: Run) -> dict[str, Any]:
+    """Return the run's configuration by dotted names; a field that was added since has its default."""
+    return DEFAULTS | flatten(run.config) if "mixing" in run.config else flatten(run.config)
+
+
+def _same_data(one: Run, other: Run) -> bool:
+    """Whether two runs on data of one name had the same content, as far as it was stored."""
+    return not (one.data and other.data) or one.data == other.data
 
 
 def _networks(run: Run) -> Any:
     """Return what is equal for runs whose networks are equal bit by bit."""
     if run.result is None or not run.result.params_digest:
         return run.path
-    return run.result.params_digest, repr((*_order(run)[:-1], run.config, run.result.test_error))
+    return run.result.params_digest, repr((*_order(run)[:-1], _config(run), run.result.test_error))
 
 
 def _mergeable(members: list[Run], run: Run) -> bool:
@@ -150,7 +176,8 @@ def _mergeable(members: list[Run], run: Run) -> bool:
     return (
         all(member.result is not None for member in (*members, run))
         and all(getattr(first, name) == getattr(run, name) for name in names)
-        and _without(first, ()) == _without(run, ())
+        and _without_seeds(first) == _without_seeds(run)
+        and _same_data(first, run)
         and not any(set(member.seeds) & set(run.seeds) for member in members)
     )
 

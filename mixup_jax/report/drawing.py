@@ -13,6 +13,7 @@ from typing import Any, ParamSpec
 
 import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 # Okabe and Ito's colours, told apart with any colour vision; a line style goes with each for print without colour.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -67,12 +68,30 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with _style():
             figure = draw(*args, **kwargs)
+            _as_written(figure)
             # Lay out once and keep it: another pass at each save would move things a little further.
             figure.draw_without_rendering()
             figure.set_layout_engine("none")
             return figure
 
     return drawn
+
+
+def _as_written(figure: Figure) -> None:
+    """Show names as they are written, classes' among them: no formula between dollars, a mark for what is no letter."""
+    for words in figure.findobj(Text):
+        words.set_parse_math(False)
+        words.set_text(_letters(words.get_text()))
+    figure.set_label(_letters(str(figure.get_label())))
+
+
+def _letters(name: str) -> str:
+    """Replace the bytes of a file's name that are not UTF-8, which no font and no file of text can hold.
+
+    >>> _letters("caf\\udce9")
+    'caf?'
+    """
+    return name.encode("utf-8", "replace").decode()
 
 
 def save_png(figure: Figure, path: Path) -> None:

@@ -1,45 +1,33 @@
 """Take typed fields out of JSON that somebody else wrote: every failure is one `Malformed` with a short reason."""
 
-import json
 import math
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mixup_jax.json_files import Malformed
+
 MANY = 10_000  # more seeds than this is a mistake or an attack, not an experiment
-DEPTH = 32  # levels of nesting; more would exhaust the stack of whoever walks the value
 
 
-class Malformed(ValueError):
-    """A file of a run folder does not hold what docs/design.md says."""
+def folders_below(path: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Yield each folder at or below `path` once with the names of its files, in order; links are followed.
 
-
-def parse_json(content: str) -> dict[str, Any]:
-    """Parse one JSON object.
-
-    >>> parse_json('{"step": 3}')
-    {'step': 3}
+    A link to a folder that contains `path` is not: it leads out of what was asked for. Nothing is looked for inside a
+    run, a folder that holds a config.json.
     """
-    try:
-        value = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise Malformed(f"not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise Malformed("not a JSON object")
-    level: list[Any] = [value]
-    for _ in range(DEPTH):
-        containers = [item for item in level if isinstance(item, dict | list)]
-        level = [item for box in containers for item in (box.values() if isinstance(box, dict) else box)]
-    if level:
-        raise Malformed(f"nested more than {DEPTH} levels deep")
-    return value
-
-
-def read_text(path: Path) -> str:
-    """Read a UTF-8 file; an unreadable one is malformed, like any other."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise Malformed(f"not readable: {getattr(error, 'strerror', None) or 'not UTF-8'}") from None
+    seen, start = set(), path.resolve()
+    for folder, subfolders, files in os.walk(path, followlinks=True):
+        real = Path(folder).resolve()
+        if real in seen or (start != real and start.is_relative_to(real)):
+            subfolders.clear()
+            continue
+        seen.add(real)
+        yield Path(folder), files
+        if "config.json" in files:
+            subfolders.clear()
+        subfolders.sort()
 
 
 def text(value: Any) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from PIL import Image
 
+from mixup_jax.json_files import read_bytes
 from mixup_jax.report.drawing import DOTS, data_uri
 from mixup_jax.report.fields import text
 from mixup_jax.report.runs import Run
@@ -43,7 +44,7 @@ def saved(runs: Sequence[Run]) -> tuple[list[Picture], list[str]]:
             if path.stem in DRAWN_BY_THE_PAGE:
                 continue
             try:
-                picture = _load(path, text(path.stem.replace("_", " ").replace("-", " ")).capitalize())
+                picture = _load(run.path, path, text(path.stem.replace("_", " ").replace("-", " ")).capitalize())
                 pictures.setdefault(picture.source, picture)
             except UNUSABLE as error:
                 warnings.append(f"{text(path)}: {text(error)}; picture skipped")
@@ -55,24 +56,22 @@ def named(folder: Path, figures: Sequence[tuple[str, str]]) -> tuple[list[Pictur
     pictures, warnings = [], []
     for name, caption in figures:
         try:
-            path = (folder / name).resolve()
-            if not path.is_relative_to(folder.resolve()):
-                raise ValueError("not in this folder")
-            pictures.append(_load(path, caption))
+            pictures.append(_load(folder, folder / name, caption))
         except UNUSABLE as error:
             warnings.append(f"{text(folder / name)}: {text(error)}; picture skipped")
     return pictures, warnings
 
 
-def _load(path: Path, caption: str) -> Picture:
+def _load(folder: Path, path: Path, caption: str) -> Picture:
+    """Load a picture of a folder; links may not lead out of it, for the page is sent to others."""
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise ValueError("not in this folder")
     content, description, width = _read_png(path)
     source = "data:image/png;base64," + base64.b64encode(content).decode()
     return Picture(source, caption, description or caption, width)
 
 
 def _read_png(path: Path) -> tuple[bytes, str, int]:
-    if path.stat().st_size > LARGEST:
-        raise ValueError(f"larger than {LARGEST // 1024**2} MiB")
-    content = path.read_bytes()
+    content = read_bytes(path, LARGEST)
     with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
         return content, text(image.info.get("Description")), round(image.width * 100 / DOTS)

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from mixup_jax.report.fields import Malformed, integers, mapping, number, numbers, text
+from mixup_jax.json_files import Malformed
+from mixup_jax.report.fields import integers, mapping, number, numbers, text
 
 ERRORS = ("best", "last", "median_last_10")
 
@@ -19,6 +20,8 @@ class Result:
 
     seeds: tuple[int, ...]
     test_error: dict[str, tuple[float, ...]]
+    test_error_raw: tuple[float, ...]
+    """Of the network itself, where the errors are those of its averages (ema); else unknown numbers."""
     test_top5_error: tuple[float, ...]
     """Unknown numbers where it was not measured, with few classes."""
     test_ece: tuple[float, ...]
@@ -44,6 +47,7 @@ def read_result(final: dict[str, Any]) -> Result:
     return Result(
         seeds=names,
         test_error={name: numbers(errors.get(name), f"test_error.{name}", seeds) for name in ERRORS},
+        test_error_raw=numbers(final.get("test_error_raw"), "test_error_raw", seeds),
         test_top5_error=numbers(final.get("test_top5_error"), "test_top5_error", seeds),
         test_ece=numbers(final.get("test_ece"), "test_ece", seeds),
         test_oe=numbers(final.get("test_oe"), "test_oe", seeds),

@@ -31,6 +31,8 @@ class Row:
     label: str
     n: int
     error: str
+    raw: str
+    """Error without averaged weights, or nothing where none were averaged."""
     top5: str
     """Top-5 error, or nothing where it was not measured."""
     interval: str
@@ -90,6 +92,7 @@ def _finished(condition: Condition, ends: tuple[float, float]) -> Row:
         label=condition.label,
         n=error.n,
         error=str(error),
+        raw=_if_known(condition.summary("test_error_raw")),
         top5=_if_known(condition.summary("test_top5_error")),
         interval=error.interval,
         best=decimal(best.mean),
@@ -113,7 +116,7 @@ def _unfinished(condition: Condition) -> Row:
     (run,) = condition.runs
     _, errors = condition.curve("test_error")
     reached = float(run.epochs[-1]) if len(run.epochs) and math.isfinite(run.epochs[-1]) else 0.0
-    blank = dict.fromkeys(("top5", "oe", "interval", "paper_source"), "") | dict.fromkeys(
+    blank = dict.fromkeys(("raw", "top5", "oe", "interval", "paper_source"), "") | dict.fromkeys(
         ("best", "median", "paper", "time", "images_per_second"), MISSING
     )
     return Row(

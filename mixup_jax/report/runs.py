@@ -4,7 +4,6 @@ The files may come from anywhere: they are read as JSON only, and what does not 
 """
 
 import math
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from mixup_jax.report.fields import MANY, Malformed, mapping, number, numbers, parse_json, read_text, text
+from mixup_jax.json_files import LARGEST, Malformed, parse_json, read_bytes, read_text
+from mixup_jax.report.fields import MANY, folders_below, mapping, number, numbers, text
 from mixup_jax.report.results import Result, read_result
 from mixup_jax.report.sweeps import take_apart
 from mixup_jax.report.wording import hardware
@@ -37,6 +37,8 @@ class Run:
     mark: str
     seeds: tuple[int, ...]
     config: dict[str, Any]
+    data: dict[str, Any]
+    """Digests of what was trained and tested on, by their names; empty where a run did not store them."""
     alpha: float
     planned_epochs: float
     command: str
@@ -51,13 +53,7 @@ class Run:
 
 def find_runs(path: Path) -> list[Path]:
     """List the folders at or below `path` that hold a config.json, in order; nothing is looked for inside a run."""
-    found = []
-    for folder, subfolders, files in os.walk(path):
-        if "config.json" in files:
-            found.append(Path(folder))
-            subfolders.clear()
-        subfolders.sort()
-    return found
+    return [folder for folder, files in folders_below(path) if "config.json" in files]
 
 
 def load_runs(paths: Iterable[Path]) -> tuple[list[Run], list[str]]:
@@ -83,7 +79,7 @@ def load_run(folder: Path, warnings: list[str]) -> list[Run]:
         raise Malformed("no experiment and config in it")
     lines = _read_lines(folder / "metrics.jsonl", warnings)
     final: dict[str, Any] = {}
-    if (folder / "result.json").is_file():
+    if (folder / "result.json").exists():
         try:
             final = parse_json(read_text(folder / "result.json"))
         except Malformed as error:
@@ -113,6 +109,7 @@ def _make_run(
         versions=text(both.get("versions")),
         seeds=seeds,
         config=config,
+        data=mapping(mapping(start, "data"), "digests"),
         alpha=number(mapping(config, "mixing").get("alpha"), "config.mixing.alpha"),
         planned_epochs=number(config.get("epochs"), "config.epochs"),
         epochs=epochs,
@@ -123,13 +120,13 @@ def _make_run(
 
 
 def _read_lines(path: Path, warnings: list[str]) -> list[dict[str, Any]]:
-    if not path.is_file():
+    if not path.exists():
         return []
     try:
         # Bytes that are not UTF-8 spoil their line only: a run killed while it writes may leave half a character.
-        lines = path.read_bytes().decode("utf-8", errors="replace").split("\n")
-    except OSError as error:
-        warnings.append(f"{text(path)}: not readable: {error.strerror}")
+        lines = read_bytes(path, LARGEST).decode("utf-8", errors="replace").split("\n")
+    except Malformed as error:
+        warnings.append(f"{text(path)}: {text(error)}")
         return []
     rows: dict[float, dict[str, Any]] = {}
     for index, line in enumerate(lines, start=1):

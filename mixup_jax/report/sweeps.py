@@ -3,7 +3,8 @@
 from functools import partial
 from typing import Any
 
-from mixup_jax.report.fields import MANY, Malformed, mapping, number
+from mixup_jax.json_files import Malformed
+from mixup_jax.report.fields import MANY, mapping, number
 
 Files = tuple[dict[str, Any], list[dict[str, Any]], dict[str, Any]]
 """What is in config.json, in the lines of metrics.jsonl, and in result.json (empty while there is none)."""

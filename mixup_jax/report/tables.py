@@ -5,13 +5,13 @@ The files may come from anywhere: they are read as JSON only, and what does not 
 """
 
 import math
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mixup_jax.report.fields import integers, items, number, numbers, parse_json, read_text, text
+from mixup_jax.json_files import parse_json, read_text
+from mixup_jax.report.fields import folders_below, integers, items, number, numbers, text
 from mixup_jax.report.wording import hardware
 
 NAME = "table.json"
@@ -134,20 +134,11 @@ def find_tables(paths: Iterable[Path]) -> tuple[list[tuple[Path, Table]], list[s
     Returns the tables by title, each with its folder, and one line for each file that could not be used.
     """
     tables, warnings = [], []
-    for folder in {folder.resolve(): folder for path in paths for folder in _folders(path)}.values():
+    for folder in {
+        folder.resolve(): folder for path in paths for folder, files in folders_below(path) if NAME in files
+    }.values():
         try:
             tables.append((folder, read_table(parse_json(read_text(folder / NAME)))))
         except ValueError as error:  # `Malformed` too
             warnings.append(f"{text(folder / NAME)}: {text(error)}; table skipped")
     return sorted(tables, key=lambda found: (found[1].title, found[0])), warnings
-
-
-def _folders(path: Path) -> list[Path]:
-    found = []
-    for folder, subfolders, files in os.walk(path):
-        if NAME in files:
-            found.append(Path(folder))
-        if "config.json" in files:
-            subfolders.clear()  # a run: nothing is looked for inside
-        subfolders.sort()
-    return found

@@ -14,6 +14,7 @@ import numpy as np
 
 from mixup_jax.config import Config
 from mixup_jax.data import Dataset
+from mixup_jax.models import takes
 from mixup_jax.models.convolution import compiler_options
 from mixup_jax.training.mesh import make_mesh, shard
 from mixup_jax.training.recipe import Recipe, make_recipe
@@ -36,6 +37,8 @@ DATASETS = {
     "fashion_mnist": Outline((28, 28, 1), 10, 60_000),
 }
 
+MOST_CPUS = 512
+"""Virtual devices of this machine; each has a thread of its own."""
 
 WITHOUT_CHIPS = {
     "TPU_SKIP_MDS_QUERY": "1",
@@ -73,8 +76,8 @@ def devices_of(topology: str) -> Sequence[Any]:
 
 
 def _cpu_devices(topology: str, count: str) -> Sequence[Any]:
-    if not count.isdigit() or int(count) < 1:
-        raise ValueError(f"topology of CPUs must be cpu:N with N at least 1, got {topology!r}.")
+    if not (count.isascii() and count.isdigit() and len(count) < 9 and 1 <= int(count) <= MOST_CPUS):
+        raise ValueError(f"topology of CPUs must be cpu:N with N at least 1 and at most {MOST_CPUS}, got {topology!r}.")
     with contextlib.suppress(RuntimeError):  # where JAX runs already, on as many as it was told
         jax.config.update("jax_num_cpu_devices", int(count))
     devices = jax.devices("cpu")
@@ -88,7 +91,8 @@ def outline(config: Config) -> Outline:
     if config.data.dataset not in DATASETS:
         raise ValueError(f"dataset must be one of {', '.join(DATASETS)} to plan with, got {config.data.dataset!r}.")
     data = DATASETS[config.data.dataset]
-    size = config.data.image_size
+    size, first = config.data.image_size, config.data.train_examples
+    data = data._replace(train_examples=min(first or data.train_examples, data.train_examples))
     return data._replace(image_shape=(size, size, 3)) if config.data.dataset == "imagenet" else data
 
 
@@ -113,9 +117,10 @@ def compile_step(config: Config, devices: Sequence[Any]) -> Any:
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
         reason = next((line for line in str(error).splitlines() if "hbm" in line.lower()), str(error).splitlines()[0])
+        remat = ", --remat" if "remat" in takes(config.model.model) and not config.model.remat else ""
         raise ValueError(
             f"batch_size {config.batch_size} on {len(devices)} devices needs more memory than a chip has "
-            f"({reason.strip()}): choose a smaller one, --accumulate, --remat, or more chips."
+            f"({reason.strip()}): choose a smaller one, --accumulate{remat}, or more chips."
         ) from None
 
 

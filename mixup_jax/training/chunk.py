@@ -1,12 +1,12 @@
-"""How many steps one call of a training program takes: no result depends on it."""
+"""How many steps one call of a training program takes: no result depends on it. Process 0 says it to all."""
 
 CHUNK_SECONDS = 2.0
 """How long a call should last: the progress bar waits for one, a signal for up to two, and each call pays for fresh
 memory, on a CPU up to a quarter of a ResNet's step (docs/log/cpu-convolutions.md)."""
 
 SMALL_CHUNK = 8
-"""Steps between two looks at the numbers when several processes must agree on it, and at most where each step brings
-its own batch: those of two looks may lie on the devices."""
+"""Steps between two looks at the numbers where each step brings its own batch: those of two looks may lie on the
+devices."""
 
 
 def next_chunk(chunk: int, rate: float) -> int:

@@ -6,11 +6,14 @@ None of them can go on without the others: when one is lost, or fails alone, all
 import atexit
 import contextlib
 import ctypes
+import glob
 import os
+import re
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Mapping
 from typing import NoReturn
 
 import jax
@@ -56,14 +59,16 @@ def join(
     alarm.daemon = True
     alarm.start()
     try:
-        jax.distributed.initialize(
-            coordinator,
-            processes,
-            process_id,
-            initialization_timeout=timeout + 60,
-            heartbeat_timeout_seconds=LOST_SECONDS,
-            shutdown_timeout_seconds=LOST_SECONDS,
-        )
+        with warnings.catch_warnings():  # JAX's five lines on the package kubernetes; `alone` has what matters of them
+            warnings.filterwarnings("ignore", r"\s*Kubernetes environment detected")
+            jax.distributed.initialize(
+                coordinator,
+                processes,
+                process_id,
+                initialization_timeout=timeout + 60,
+                heartbeat_timeout_seconds=LOST_SECONDS,
+                shutdown_timeout_seconds=LOST_SECONDS,
+            )
     except ValueError as error:
         if "coordinator_address" not in str(error):  # that one says: no cluster here
             raise
@@ -76,6 +81,46 @@ def join(
         atexit.register(set_handler, signal.SIGABRT, None)
     finally:
         alarm.cancel()
+    if word := unused_gpus(os.environ) if jax.distributed.is_initialized() else alone(os.environ):
+        warnings.warn(word, stacklevel=2)
+
+
+def alone(environment: Mapping[str, str]) -> str:
+    """Say why a process that has joined no others may have been meant to; nothing where it was not.
+
+    >>> alone({"SLURM_JOB_ID": "7", "SLURM_NTASKS": "8"})
+    'this SLURM job has 8 tasks, and this process trains alone: start it with srun'
+    """
+    tasks = environment.get("SLURM_NTASKS", "1")
+    if "SLURM_JOB_ID" in environment and "SLURM_STEP_NODELIST" not in environment and tasks != "1":
+        return f"this SLURM job has {tasks} tasks, and this process trains alone: start it with srun"
+    if "KUBERNETES_SERVICE_HOST" in environment and "JOB_COMPLETION_INDEX" in environment:
+        return (
+            f"this pod, number {environment['JOB_COMPLETION_INDEX']} of its job, trains alone: if the job has several, "
+            "install the package kubernetes, by which they find each other"
+        )
+    return ""
+
+
+def unused_gpus(environment: Mapping[str, str], host: str = "/dev") -> str:
+    """Say how many of this host's GPUs the tasks of a SLURM step use, where it is not all of them: JAX gives each one.
+
+    >>> unused_gpus({"SLURM_STEP_TASKS_PER_NODE": "1(x2)", "SLURM_LOCALID": "0", "CUDA_VISIBLE_DEVICES": "0,1,2,3"})
+    'of the 4 GPUs of this host 1 will be used: start a task for each, --ntasks-per-node=4'
+    """
+    if environment.get("SLURM_LOCALID") != "0" or "SLURM_STEP_TASKS_PER_NODE" not in environment:
+        return ""
+    visible = environment.get("CUDA_VISIBLE_DEVICES")
+    seen = (
+        len(glob.glob(f"{host}/nvidia[0-9]*"))
+        if visible is None
+        else len([each for each in visible.split(",") if each])
+    )
+    tasks = re.match(r"\d+", environment["SLURM_STEP_TASKS_PER_NODE"])
+    used = int(tasks[0]) if tasks else 1
+    if used >= seen:
+        return ""
+    return f"of the {seen} GPUs of this host {used} will be used: start a task for each, --ntasks-per-node={seen}"
 
 
 @ctypes.CFUNCTYPE(None, ctypes.c_int)

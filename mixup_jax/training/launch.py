@@ -1,12 +1,14 @@
 """How and where a run is carried out. Nothing here changes what is learned, bit for bit."""
 
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from etils import epath
 
 from mixup_jax.config import Config
+from mixup_jax.training.identity import flatten, plain
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,11 @@ class Launch:
             raise ValueError(f"keep must be at least 1, got {self.keep}.")
         if self.workers < 0:
             raise ValueError(f"workers must be at least 0, got {self.workers}.")
-        if self.join_timeout < 1:
-            raise ValueError(f"join_timeout must be at least 1, got {self.join_timeout}.")
+        if not 1 <= self.join_timeout <= 86_400:
+            raise ValueError(f"join_timeout must be from 1 to 86400 seconds, a day, got {self.join_timeout}.")
 
     def checkpoint_folder(self, workdir: Path, config: Config) -> epath.Path:
-        """Return where a run's checkpoints are.
+        """Return where a run's checkpoints are: below `checkpoints` after the fields that are not the defaults.
 
         >>> Launch(checkpoints="gs://bucket/runs").checkpoint_folder(Path("runs/a"), Config()).as_posix()
         'gs://bucket/runs/...'
@@ -54,4 +56,6 @@ class Launch:
         folder = epath.Path(self.checkpoints)
         if "://" not in self.checkpoints:
             folder = epath.Path(folder.expanduser().absolute())
-        return folder / hashlib.sha256(repr(config).encode()).hexdigest()[:12]
+        usual = flatten(plain(Config()))
+        chosen = {name: value for name, value in flatten(plain(config)).items() if value != usual[name]}
+        return folder / hashlib.sha256(json.dumps(chosen).encode()).hexdigest()[:12]

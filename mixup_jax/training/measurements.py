@@ -9,8 +9,12 @@ from jax.experimental import multihost_utils
 from mixup_jax.evaluation.classification import reliability, summarize
 from mixup_jax.training.programs import Totals
 
-TEST = ("error", "top5_error", "loss", "ece", "oe")
-"""What is measured on the test set, in this order; the second of many classes only."""
+TEST = ("error", "error_raw", "top5_error", "loss", "ece", "oe")
+"""What is measured on the test set, in this order; the second where weights are averaged, the third of many classes."""
+
+
+SUMMED = ("epoch", "test_error", "train_subset_error", "seconds")
+"""What `summary` needs of every line of metrics.jsonl."""
 
 
 def on_host(tree: Any) -> Any:
@@ -35,6 +39,11 @@ def test_metrics(clean_sums: dict[str, Any], test_sums: dict[str, Any]) -> dict[
     return {"train_subset_error": clean["error"].tolist()} | measured
 
 
+def raw_metrics(test_sums: dict[str, Any]) -> dict[str, list[float]]:
+    """Return the test error of the network itself, where the other numbers are those of its averages."""
+    return {"test_error_raw": summarize(test_sums)["error"].tolist()}
+
+
 def memorised(sums: dict[str, dict[str, Any]]) -> dict[str, list[float]]:
     """Return the training error of each group of labels, real and corrupted (paper, table 2)."""
     return {f"train_error_{group}": summarize(each)["error"].tolist() for group, each in sums.items()}
@@ -51,6 +60,7 @@ def summary(records: list[dict[str, Any]], epochs: float, test_sums: dict[str, A
     errors = np.array([line["test_error"] for line in records])
     late = np.array([line["epoch"] > epochs - 10 for line in records])
     late[-1] = True
+    rates = [line["images_per_second"] for line in records if "images_per_second" in line]
     return {
         "test_error": {
             "best": errors.min(axis=0).tolist(),
@@ -61,5 +71,5 @@ def summary(records: list[dict[str, Any]], epochs: float, test_sums: dict[str, A
         "train_subset_error": last["train_subset_error"],
         "reliability": {name: value.tolist() for name, value in reliability(test_sums).items()},
         "wall_seconds": last["seconds"],
-        "images_per_second": float(np.median([line["images_per_second"] for line in records])),
+        "images_per_second": float(np.median(rates)) if rates else None,
     }

@@ -20,7 +20,7 @@ from mixup_jax.models.convolution import compiler_options
 from mixup_jax.training.mesh import place, shard
 from mixup_jax.training.recipe import Recipe
 from mixup_jax.training.side_by_side import one_after_the_other
-from mixup_jax.training.state import TrainState, evaluated_params, init_state
+from mixup_jax.training.state import TrainState, evaluated_variables, init_state
 from mixup_jax.training.step import Metrics, train_step
 
 CLEAN_SUBSET = 1000
@@ -71,6 +71,12 @@ class Totals(NamedTuple):
     loss: Array
     accuracy: Array
     bad_step: Array
+
+    @classmethod
+    def layout(cls, mesh: Mesh) -> "Totals":
+        """Return how they lie: each process has all of `bad_step`, to look at it without asking the others."""
+        by_seed = shard(mesh, "seed")
+        return cls(by_seed, by_seed, by_seed, shard(mesh))  # pyright: ignore[reportArgumentType]
 
     @classmethod
     def zeros(cls, seeds: int) -> "Totals":
@@ -152,15 +158,16 @@ def make_programs(recipe: Recipe, mesh: Mesh, image_shape: tuple[int, ...], batc
     compiled = partial(jax.jit, compiler_options=compiler_options(platform))
     return Programs(
         init=compiled(over_seeds(init, (0,)), out_shardings=by_seed),
-        train=compiled(over_seeds(train, (0, 0, 0, None, None)), out_shardings=(by_seed, by_seed), donate_argnums=0),
+        train=compiled(
+            over_seeds(train, (0, 0, 0, None, None)), out_shardings=(by_seed, Totals.layout(mesh)), donate_argnums=0
+        ),
         evaluate=compiled(over_seeds(evaluate, (0, None)), out_shardings=replicated),
     )
 
 
 def predict_logits(recipe: Recipe, state: TrainState, image: Array) -> Array:
-    """Return the logits of uint8 images (batch, ...) with running statistics, and with averaged parameters if kept."""
-    variables = {"params": evaluated_params(state), "batch_stats": state.batch_stats}
-    logits = recipe.model.apply(variables, normalize(image, recipe.mean, recipe.std), train=False)
+    """Return the logits of uint8 images (batch, ...) with running statistics, or with the averages of all if kept."""
+    logits = recipe.model.apply(evaluated_variables(state), normalize(image, recipe.mean, recipe.std), train=False)
     assert isinstance(logits, Array)
     return logits
 
@@ -183,7 +190,10 @@ def place_examples(mesh: Mesh, data: Dataset, mixing: Mixing) -> Examples:
     arrays: list[Any] = [data.train_image, data.train_label]
     if mixing.partner in ("neighbours", "same_class_neighbours"):
         labels = data.train_label if mixing.partner == "same_class_neighbours" else None
-        arrays.append(neighbour_table(data.train_image, mixing.neighbours, labels))
+        try:
+            arrays.append(neighbour_table(data.train_image, mixing.neighbours, labels))
+        except ValueError as error:
+            raise ValueError(f"neighbours is {mixing.neighbours}, too many for {data.name}: {error}") from None
     return Examples(*(place(array, shard(mesh)) for array in arrays))
 
 

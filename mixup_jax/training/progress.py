@@ -10,9 +10,9 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 class Bar:
     """The progress of one run in steps."""
 
-    def __init__(self, progress: Progress, total: int, done: int, plain: Console | None):
+    def __init__(self, progress: Progress, title: str, total: int, done: int, plain: Console | None):
         self._progress, self._plain = progress, plain
-        self._task = progress.add_task("", total=total, completed=done, speed="compiling", metrics="")
+        self._task = progress.add_task(title, total=total, completed=done, speed="compiling", metrics="")
 
     def started(self, seconds: float) -> None:
         """Say how long the first step took to come: starting up, data, compiling."""
@@ -33,9 +33,9 @@ class Bar:
 @contextmanager
 def progress_bar(title: str, total: int, done: int, *, show: bool) -> Iterator[Bar]:
     """Open the bar on stderr; where that is no terminal, evaluations are lines on stdout; unless `show` is false."""
-    console = Console(stderr=True)
+    console = Console(stderr=True, markup=False)
     columns = (
-        TextColumn("[bold]" + title.replace("[", "\\[")),
+        TextColumn("{task.description}", style="bold", markup=False),  # square brackets in a name are no markup
         BarColumn(),
         TaskProgressColumn(),
         TextColumn("{task.fields[speed]}"),
@@ -45,4 +45,4 @@ def progress_bar(title: str, total: int, done: int, *, show: bool) -> Iterator[B
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, disable=not (show and console.is_terminal)) as progress:
-        yield Bar(progress, total, done, Console() if show and not console.is_terminal else None)
+        yield Bar(progress, title, total, done, Console(markup=False) if show and not console.is_terminal else None)

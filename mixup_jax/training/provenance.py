@@ -1,8 +1,7 @@
 """Where a result comes from: configuration, versions, commit, device and command."""
 
-import dataclasses
+import hashlib
 import importlib.metadata
-import json
 import os
 import platform
 import shlex
@@ -15,22 +14,31 @@ from typing import Any
 import jax
 
 from mixup_jax.config import Config
+from mixup_jax.data.identity import DataIdentity
+from mixup_jax.training.identity import jax_settings, plain
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
-def describe(config: Config, experiment: str, preset: str) -> dict[str, Any]:
-    """Return the content of config.json: the configuration, and where and with what it runs."""
-    content = json.loads(json.dumps(dataclasses.asdict(config)))
-    return {"experiment": experiment, "preset": preset, "config": content, **origin()}
+def describe(config: Config, experiment: str, preset: str, data: DataIdentity) -> dict[str, Any]:
+    """Return the content of config.json: configuration, data, settings of JAX, and where and with what it runs."""
+    return {
+        "experiment": experiment,
+        "preset": preset,
+        "config": plain(config),
+        "data": plain(data),
+        "jax": jax_settings(),
+        **origin(),
+    }
 
 
 def origin() -> dict[str, Any]:
-    """Return where and with what this process runs: versions, commit, device, command and time of start."""
+    """Return where and with what this process runs: versions, commit, code, device, command and time of start."""
     device = jax.devices()[0]
     return {
         "versions": {"python": sys.version.split()[0]} | {name: importlib.metadata.version(name) for name in PACKAGES},
         "commit": commit(),
+        "code": code(),
         "device": {"platform": device.platform, "kind": _kind(device), "count": jax.device_count()},
         "command": shlex.join(["python", *_module_arguments()]),
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -64,3 +72,11 @@ def commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         pass
     return None
+
+
+def code() -> str:
+    """Return the SHA-256 of this code's modules: two working trees of one commit may differ."""
+    root, sha = Path(__file__).parents[2], hashlib.sha256()
+    for path in sorted((*root.glob("mixup_jax/**/*.py"), *root.glob("experiments/**/*.py"))):
+        sha.update(f"{path.relative_to(root).as_posix()}\n".encode() + path.read_bytes())
+    return sha.hexdigest()

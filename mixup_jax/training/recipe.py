@@ -9,9 +9,11 @@ import optax
 
 from mixup_jax.config import Config, Data, Mixing
 from mixup_jax.data import Dataset, Streamed
+from mixup_jax.data.identity import DataIdentity
 from mixup_jax.methods import phase_out
 from mixup_jax.models import OnSpectrograms, build
 from mixup_jax.optim import Schedule, direction, learning_rate
+from mixup_jax.training.options import check_options
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,13 @@ class Recipe:
     axis_name: str | None = None
 
 
-def make_recipe(config: Config, data: Dataset | Streamed) -> Recipe:
-    """Return what a step does under this configuration on this data."""
+def make_recipe(config: Config, data: Dataset | Streamed | DataIdentity) -> Recipe:
+    """Return what a step does under this configuration on this data.
+
+    Raises ValueError for options that do nothing, and for what does not go with this data.
+    """
+    check_options(config)
+    _check_against_data(config, data)
     steps_per_epoch = data.train_count / config.batch_size
     model = build(config.model, len(data.classes))
     return Recipe(
@@ -47,12 +54,24 @@ def make_recipe(config: Config, data: Dataset | Streamed) -> Recipe:
         mean=data.mean,
         std=data.std,
         # What is streamed was cropped and mirrored while it was decoded.
-        data=replace(config.data, pad_crop=0, flip=False) if isinstance(data, Streamed) else config.data,
+        data=replace(config.data, pad_crop=0, flip=False) if data.streamed else config.data,
         mixing=config.mixing,
         probability=mixing_probability(config.mixing, steps_per_epoch, config.epochs),
         accumulate=config.optimizer.accumulate,
         ema=config.optimizer.ema,
     )
+
+
+def _check_against_data(config: Config, data: Dataset | Streamed | DataIdentity) -> None:
+    height, width, _ = data.image_shape
+    if not data.streamed and config.data.pad_crop >= min(height, width):
+        raise ValueError(f"pad_crop must be less than the sides of {height} x {width}, got {config.data.pad_crop}.")
+    if width == 1 and config.data.flip:
+        raise ValueError(f"flip does nothing to examples of {height} x {width}: leave it out, --no-flip.")
+    step = config.batch_size / data.train_count
+    for name, part in (("warmup_epochs", config.optimizer), ("unmixed_epochs", config.mixing)):
+        if 0 < getattr(part, name) < step:
+            raise ValueError(f"{name} must be 0 or at least a step, {step:.3g} epochs, got {getattr(part, name):g}.")
 
 
 def mixing_probability(mixing: Mixing, steps_per_epoch: float, epochs: float) -> Schedule | None:

@@ -5,15 +5,18 @@ import hashlib
 import json
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-from mixup_jax.config import Config, Data, Mixing, Model, Optimizer
 from mixup_jax.folder_lock import sole_owner
+from mixup_jax.json_files import read_object
+
+MADE_BY = ("command", "commit", "device", "versions")
+"""What a result says of how it was made."""
 
 
 def locked(workdir: Path) -> contextlib.AbstractContextManager[None]:
@@ -22,93 +25,54 @@ def locked(workdir: Path) -> contextlib.AbstractContextManager[None]:
 
 
 def finished(workdir: Path) -> dict[str, Any] | None:
-    """Return the content of result.json where the run has ended."""
+    """Return the content of result.json where the run has ended; raises ValueError for a file that is no result."""
     path = workdir / "result.json"
-    return json.loads(path.read_text()) if path.exists() else None
-
-
-def claim(workdir: Path, description: dict[str, Any]) -> dict[str, Any]:
-    """Make the folder that of this run, or check that it already is; return its description, that of the first start.
-
-    Raises ValueError, naming the fields that differ, when another configuration was run there; where nothing was
-    trained yet, because that one was refused or died at once, the new configuration takes its place.
-    """
-    path = workdir / "config.json"
     if not path.exists():
-        write_json(path, description)
-        return description
-    try:
-        first = json.loads(path.read_text())
-        there = flatten(first["config"])
-    except (ValueError, KeyError, TypeError):
-        raise ValueError(f"{path} is not the configuration of a run; choose another --workdir.") from None
-    here = flatten(description["config"])
-    found = differing(there, here)
-    if found and there.keys() == here.keys() and not _begun(workdir):
-        write_json(path, description)
-        return description
-    if found:
-        raise ValueError(f"{workdir} holds a run of another configuration: {found}. Choose another --workdir.")
-    warn_of_changes(workdir, first, description)
-    return first
+        return None
+    result = read_object(path, seeds=list, test_error=dict, **dict.fromkeys(MADE_BY, object))
+    errors = result["test_error"].values()
+    if not errors or not all(isinstance(each, list) and len(each) == len(result["seeds"]) for each in errors):
+        raise ValueError(f"{path}: test_error has no number for each seed; move it away, and the same command goes on.")
+    return result
 
 
-def differing(there: dict[str, Any], here: dict[str, Any]) -> str:
-    """Say in which fields what a folder holds differs from what is asked for; nothing where they are equal.
+def read_metrics(workdir: Path, last_step: int, needs: Collection[str] = ()) -> list[dict[str, Any]]:
+    """Read metrics.jsonl up to `last_step`, from which a run goes on, and leave these lines alone in it.
 
-    >>> differing({"seed": 0, "width": 8}, {"seed": 1, "width": 8})
-    'seed is 0 there and 1 here'
+    No line is deleted: the others are moved to metrics.jsonl.removed. They are those after `last_step`, which the run
+    will write again, what a process that died had begun to write, and lines that are damaged or lack one of the fields
+    in `needs`; of these a warning gives the numbers.
     """
-    return "; ".join(
-        f"{name} is {there.get(name, 'absent')} there and {here.get(name, 'absent')} here"
-        for name in sorted(there.keys() | here.keys())
-        if there.get(name, "absent") != here.get(name, "absent")
-    )
-
-
-def warn_of_changes(workdir: Path, first: dict[str, Any], now: dict[str, Any]) -> None:
-    """Warn where a run goes on with another commit or other versions than it was begun with."""
-    for name in ("commit", "versions"):
-        if (begun := first.get(name)) != now[name]:
-            warnings.warn(f"{workdir}: begun with {name} {begun}, going on with {now[name]}", stacklevel=3)
-
-
-def _begun(workdir: Path) -> bool:
-    """Whether something was trained here; checkpoints may be elsewhere."""
-    metrics = workdir / "metrics.jsonl"
-    return (workdir / "checkpoints").exists() or (metrics.exists() and metrics.stat().st_size > 0)
-
-
-def read_config(workdir: Path) -> Config:
-    """Read the configuration of a run; raises ValueError for a folder that holds none, or one of another version."""
-    path = workdir / "config.json"
-    try:
-        fields = json.loads(path.read_text())["config"]
-        for name, part in (("data", Data), ("model", Model), ("mixing", Mixing), ("optimizer", Optimizer)):
-            fields[name] = part(**{key: _frozen(value) for key, value in fields[name].items()})
-        return Config(**fields)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{workdir} is not the folder of a run: {error}") from None
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def read_metrics(workdir: Path, last_step: int) -> list[dict[str, Any]]:
-    """Read metrics.jsonl up to `last_step` and cut off the rest, which a resumed run will write again."""
     path = workdir / "metrics.jsonl"
-    records = []
-    for line in path.read_text().splitlines() if path.exists() else []:
-        try:
-            record = json.loads(line)
-        except ValueError:  # the process died while it wrote this line
-            break
-        if record["step"] > last_step:
-            break
-        records.append(record)
-    _replace(path, "".join(json.dumps(record) + "\n" for record in records))
+    lines = path.read_bytes().split(b"\n") if path.exists() else []
+    records, kept, removed, damaged = [], b"", b"", []
+    for number, line in enumerate(lines, start=1):
+        record = _parse_line(line, needs)
+        if record is not None and record["step"] <= last_step:
+            records.append(record)
+            kept += line + b"\n"
+        elif line.strip():
+            removed += line + b"\n"
+            damaged += [number] if record is None and number < len(lines) else []  # the last line is not ended yet
+    if damaged:
+        warnings.warn(
+            f"{path}: damaged lines are passed over and moved to {path.name}.removed: {damaged}", stacklevel=2
+        )
+    if removed:
+        with _named(path), path.with_name(f"{path.name}.removed").open("ab") as file:
+            file.write(removed)
+        _replace(path, kept.decode())
     return records
+
+
+def _parse_line(line: bytes, needs: Collection[str]) -> dict[str, Any] | None:
+    """Return a line of metrics.jsonl; None where it is damaged."""
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    whole = isinstance(record, dict) and isinstance(record.get("step"), int) and all(name in record for name in needs)
+    return record if whole else None
 
 
 def append_metrics(workdir: Path, record: dict[str, Any]) -> None:
@@ -153,14 +117,3 @@ def _named(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OSError(f"{path} could not be written: {error.strerror or error}") from error
-
-
-def flatten(tree: Any, name: str = "") -> dict[str, Any]:
-    """Return the values of nested dictionaries by their dotted names.
-
-    >>> flatten({"model": {"width": 24}, "seed": 0})
-    {'model.width': 24, 'seed': 0}
-    """
-    if not isinstance(tree, dict):
-        return {name: tree}
-    return {key: value for part in tree for key, value in flatten(tree[part], f"{name}.{part}".strip(".")).items()}

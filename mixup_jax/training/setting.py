@@ -90,11 +90,21 @@ class Setting:
 
     def carry(self, state: TrainState, totals: Totals, seconds: float) -> dict[str, Any]:
         """Return what a checkpoint holds; `seconds` is the time spent on the run so far."""
-        return {"state": state, "totals": totals, "seconds": place(np.float32(seconds), self.replicated)}
+        return carry(self.mesh, state, totals, seconds)
 
     def zeros(self) -> Totals:
         """Return empty totals, laid out as the training program returns them."""
-        return Totals(*(place(leaf, self.by_seed) for leaf in Totals.zeros(len(self.config.lanes))))
+        return empty_totals(self.mesh, len(self.config.lanes))
+
+
+def carry(mesh: Mesh, state: TrainState, totals: Totals, seconds: float) -> dict[str, Any]:
+    """Return what a checkpoint holds: the state of all networks, their totals, and the time spent on them."""
+    return {"state": state, "totals": totals, "seconds": place(np.float32(seconds), shard(mesh))}
+
+
+def empty_totals(mesh: Mesh, networks: int) -> Totals:
+    """Return empty totals of so many networks, laid out as the training program returns them."""
+    return jax.tree.map(place, Totals.zeros(networks), Totals.layout(mesh))
 
 
 def make_setting(
@@ -110,8 +120,9 @@ def make_setting(
     the data.
     """
     alphas, seeds = zip(*config.lanes, strict=True)
-    mesh = make_mesh(len(seeds), config.batch_size, devices)
+    plan = plan_steps(data.train_count, data.test_count, config)
     recipe = make_recipe(config, data)
+    mesh = make_mesh(len(seeds), config.batch_size, devices)
     by_seed = shard(mesh, "seed")
     train, clean, test = _sources(config, data, mesh, workers)
     return Setting(
@@ -121,7 +132,7 @@ def make_setting(
         mesh=mesh,
         by_seed=by_seed,
         replicated=shard(mesh),
-        plan=plan_steps(data.train_count, data.test_count, config),
+        plan=plan,
         recipe=recipe,
         programs=make_programs(recipe, mesh, data.image_shape, config.batch_size),
         alpha=place(np.array(alphas, np.float32), by_seed),
@@ -149,10 +160,6 @@ def _sources(
         )
     if config.mixing.partner.endswith("neighbours"):
         raise ValueError(f"partner {config.mixing.partner} needs data in memory; {data.name} is streamed.")
-    if config.batch_size > data.train_count:
-        raise ValueError(
-            f"batch_size is {config.batch_size}; it must be between 1 and the {data.train_count} images of an epoch"
-        )
     return (
         TrainingStream(data, config.seed, size, mesh, workers),
         EvaluationStream(data, "clean", clean, size, mesh),

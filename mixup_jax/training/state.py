@@ -16,8 +16,8 @@ class TrainState:
     """Everything that a step changes, and the key that it draws from.
 
     `step` counts optimiser steps (int32). `rng` never changes: step k draws from ``fold_in(rng, k)``, so there is no
-    generator state to lose. `average` is the moving average of the parameters, None when it is off. Over several
-    seeds every leaf has a leading axis.
+    generator state to lose. `average` holds moving averages of `params` and `batch_stats`, None when it is off. Over
+    several seeds every leaf has a leading axis.
     """
 
     step: Any  # not Array: Orbax and jax.tree.map also build it from shapes, shardings and None
@@ -37,17 +37,47 @@ def init_state(
     """
     rng_init, rng = jax.random.split(jax.random.key(seed))
     variables = model.init(rng_init, image, train=False)
-    params = variables["params"]
+    params, batch_stats = variables["params"], variables.get("batch_stats", {})
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         rng=rng,
         params=params,
-        batch_stats=variables.get("batch_stats", {}),
+        batch_stats=batch_stats,
         opt_state=optimizer.init(params),
-        average=jax.tree.map(jnp.copy, params) if average else None,
+        average=jax.tree.map(jnp.copy, _variables(params, batch_stats)) if average else None,
     )
 
 
-def evaluated_params(state: TrainState) -> Any:
-    """Return the parameters that are evaluated: the moving average where there is one."""
-    return state.params if state.average is None else state.average
+def evaluated_variables(state: TrainState) -> dict[str, Any]:
+    """Return the `params` and `batch_stats` that are evaluated: their moving averages where there are some."""
+    return _variables(state.params, state.batch_stats) if state.average is None else state.average
+
+
+def update_average(average: Any, params: Any, batch_stats: Any, step: Array, decay: float) -> Any:
+    """Return the averages after the step number `step`, from 0: ``d * average + (1 - d) * new``; None stays None.
+
+    Statistics of BatchNorm are averaged like weights: those of other weights do not fit to averaged ones. The decay is
+    warmed up, ``d = min(decay, (1 + step) / (10 + step))``, or short runs would keep their first weights.
+    """
+    if average is None:
+        return None
+    warm = jnp.minimum(decay, (1.0 + step) / (10.0 + step))
+    return optax.incremental_update(_variables(params, batch_stats), average, 1 - warm)
+
+
+def share_of_start(decay: float, steps: int) -> float:
+    """Return how much of the averages is still the first weights, drawn at random, after so many steps.
+
+    >>> round(share_of_start(0.999, 1), 6), round(share_of_start(0.999, 10), 6)
+    (0.1, 1.1e-05)
+    """
+    share = 1.0
+    for step in range(steps):
+        share *= min(decay, (1 + step) / (10 + step))
+        if share < 1e-6:
+            break
+    return share
+
+
+def _variables(params: Any, batch_stats: Any) -> dict[str, Any]:
+    return {"params": params, "batch_stats": batch_stats}

@@ -13,7 +13,7 @@ from mixup_jax.methods import mix_at
 from mixup_jax.methods.latent import INPUT
 from mixup_jax.mixing import Mix
 from mixup_jax.training.recipe import Recipe
-from mixup_jax.training.state import TrainState
+from mixup_jax.training.state import TrainState, update_average
 from mixup_jax.training.vicinity import Batch, vicinal_batch
 
 Metrics = dict[str, Array]
@@ -38,9 +38,7 @@ def train_step(state: TrainState, batch: Batch, alpha: ArrayLike, recipe: Recipe
     lr = recipe.schedule(state.step)
     direction, opt_state = recipe.optimizer.update(grads, state.opt_state, state.params)
     params = jax.tree.map(lambda p, d: p - lr * d, state.params, direction)
-    average = state.average
-    if average is not None:
-        average = optax.incremental_update(params, average, 1 - recipe.ema)
+    average = update_average(state.average, params, batch_stats, state.step, recipe.ema)
     new_state = TrainState(state.step + 1, state.rng, params, batch_stats, opt_state, average)
     return new_state, {"loss": loss, "accuracy": accuracy, "grad_norm": optax.tree.norm(grads)}
 

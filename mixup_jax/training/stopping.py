@@ -1,4 +1,4 @@
-"""Stop between two steps when the operating system or the scheduler asks for it (SIGTERM, Ctrl-C)."""
+"""Stop between two steps when the system, the scheduler or the terminal asks for it (SIGTERM, Ctrl-C, SIGHUP)."""
 
 import signal
 from collections.abc import Iterator
@@ -23,23 +23,33 @@ class StopFlag:
 
     def requested(self) -> bool:
         """Ask all processes; each must ask at the same step, and each gets the same answer."""
+        return self.agreed(0)[0]
+
+    def agreed(self, steps: int) -> tuple[bool, int]:
+        """Return what `requested` returns, and the `steps` of process 0: its clock counts for all."""
         mine = self.signal is not None
         if jax.process_count() == 1:
-            return mine
-        return bool(np.any(multihost_utils.process_allgather(np.asarray(mine))))
+            return mine, steps
+        every = multihost_utils.process_allgather(np.array([mine, steps], np.int32)).reshape(-1, 2)
+        return bool(every[:, 0].any()), int(every[0, 1])
 
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopFlag]:
-    """Catch the first SIGTERM or SIGINT; a second one ends the process at once."""
+    """Catch the first SIGTERM, SIGINT or SIGHUP; a second one ends the process at once.
+
+    A SIGHUP that is ignored, as under nohup, stays ignored.
+    """
     flag = StopFlag()
     before = {}
 
     def note(number: int, _: object) -> None:
         flag.signal = number
-        signal.signal(number, before[number])
+        signal.signal(number, signal.SIG_DFL)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+            continue
         before[number] = signal.signal(number, note)
     try:
         yield flag

@@ -3,6 +3,9 @@
 To the loop a stream is what `Examples` and `Batches` are for data in memory: it yields what the programs take.
 """
 
+import re
+import shutil
+import signal
 from collections import deque
 from collections.abc import Iterator
 from typing import Any
@@ -18,6 +21,9 @@ from mixup_jax.training.programs import Batches, Streaming
 
 AHEAD = 2
 """Batches that lie ready on the devices."""
+
+KILLED = re.compile(r"terminated unexpectedly with exit code -(\d+)")
+"""What Grain says of a worker that a signal has ended."""
 
 
 class TrainingStream:
@@ -38,9 +44,17 @@ class TrainingStream:
             self._next = step
         for _ in range(count):
             while len(self._ready) <= AHEAD:
-                self._ready.append(self._place(next(self._decoded)))
+                self._ready.append(self._place(self._decode()))
             self._next += 1
             yield self._ready.popleft(), 1
+
+    def _decode(self) -> dict[str, np.ndarray]:
+        try:
+            return next(self._decoded)
+        except RuntimeError as error:
+            if found := KILLED.search(str(error)):
+                raise ChildProcessError(killed_worker(int(found[1]), self._workers)) from error
+            raise
 
     def _place(self, batch: dict[str, np.ndarray]) -> Streaming:
         rows, size = self._rows.rows, self._batch_size
@@ -52,6 +66,22 @@ class TrainingStream:
             self._decoded.close()
         self._decoded, self._next = None, -1
         self._ready.clear()
+
+
+def killed_worker(number: int, workers: int) -> str:
+    """Say which signal has ended one of the `workers`, and what helps; a page of /dev/shm that is not there is SIGBUS.
+
+    >>> killed_worker(9, 64)
+    'one of the 64 workers was ended by SIGKILL, perhaps for want of memory: take fewer --workers'
+    """
+    name = signal.Signals(number).name
+    if number != signal.SIGBUS:
+        return f"one of the {workers} workers was ended by {name}, perhaps for want of memory: take fewer --workers"
+    size = shutil.disk_usage("/dev/shm").total >> 20
+    return (
+        f"one of the {workers} workers was ended by {name}: /dev/shm, through which they hand over batches, is full "
+        f"({size} MiB); make it larger (docs/launching/jobset.yaml, docker run --shm-size), or take fewer --workers"
+    )
 
 
 class EvaluationStream:

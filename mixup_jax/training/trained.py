@@ -5,17 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 from etils import epath
 from jax import Array
 
 from mixup_jax.config import Config
-from mixup_jax.data import Dataset, Streamed
+from mixup_jax.data.identity import DataIdentity
 from mixup_jax.errors import CheckpointError
 from mixup_jax.training.checkpoint import open_checkpoints
 from mixup_jax.training.launch import Launch
-from mixup_jax.training.programs import predict_logits
-from mixup_jax.training.recipe import Recipe
-from mixup_jax.training.setting import make_setting
+from mixup_jax.training.mesh import make_mesh, place, shard
+from mixup_jax.training.programs import make_programs, predict_logits
+from mixup_jax.training.recipe import Recipe, make_recipe
+from mixup_jax.training.setting import carry, empty_totals
 from mixup_jax.training.state import TrainState
 
 
@@ -35,16 +37,20 @@ class Trained:
         return predict_logits(self.recipe, state, pixels / 255)
 
 
-def load_trained(folder: epath.Path | Path, config: Config, data: Dataset | Streamed) -> Trained:
-    """Load the newest checkpoint in `folder`, of a run of this configuration on this data.
+def load_trained(folder: epath.Path | Path, config: Config, data: DataIdentity) -> Trained:
+    """Load the newest checkpoint in `folder`, of a run of this configuration on data of which no more is needed.
 
     Raises CheckpointError where there is none.
     """
     if not folder.exists():  # opening it would make it
         raise CheckpointError(f"{folder} does not exist; was the run started with --checkpoints?")
-    setting = make_setting(config, data, Path())
+    seeds = [seed for _, seed in config.lanes]
+    mesh = make_mesh(len(seeds), config.batch_size, jax.devices()[:1])
+    recipe = make_recipe(config, data)
+    programs = make_programs(recipe, mesh, data.image_shape, config.batch_size)
+    start = programs.init(place(np.array(seeds, np.uint32), shard(mesh, "seed")))
     with open_checkpoints(folder, Launch.keep) as checkpoints:
-        carry: Any = checkpoints.restore(setting.carry(*setting.start(), 0.0))
-    if carry is None:
+        found: Any = checkpoints.restore(carry(mesh, start, empty_totals(mesh, len(seeds)), 0.0))
+    if found is None:
         raise CheckpointError(f"{folder} holds no checkpoint; train first.")
-    return Trained(setting.recipe, carry["state"])
+    return Trained(recipe, found["state"])

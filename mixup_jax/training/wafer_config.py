@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mixup_jax.config import Model, Optimizer
+from mixup_jax.config_checks import LARGEST, LEAST_ALPHA, SEEDS, check_ranges
 
 SMALLEST = 8
 
@@ -75,21 +76,26 @@ class WaferConfig:
 
     def __post_init__(self) -> None:
         """Refuse what no run can be made of."""
-        at_least = {
-            "train_maps": (self.data.train_maps, 1),
-            "test_maps": (self.data.test_maps, 1),
-            "size": (self.data.size, SMALLEST),
-            "maps": (self.composing.maps, 2),
-            "batch_size": (self.batch_size, 2),
-            "steps": (self.steps, 1),
-            "seeds": (self.seeds, 1),
+        ranges = {
+            "train_maps": (self.data.train_maps, 1, 10**6),
+            "test_maps": (self.data.test_maps, 1, 10**6),
+            "size": (self.data.size, SMALLEST, 4096),
+            "maps": (self.composing.maps, 2, 1000),
+            "batch_size": (self.batch_size, 2, 10**6),
+            "steps": (self.steps, 1, 10**8),
+            "seeds": (self.seeds, 1, SEEDS),
+            "seed": (self.seed, 0, 2**32 - self.seeds),
         }
-        for name, (value, least) in at_least.items():
-            if value < least:
-                raise ValueError(f"{name} must be at least {least}, got {value}.")
+        for name, (value, least, most) in ranges.items():
+            if not least <= value <= most:
+                raise ValueError(f"{name} must be at least {least} and at most {most:,}, got {value}.")
+        check_ranges(self, ("model", "optimizer"))
         composing = self.composing
-        if not 0 < composing.alpha < float("inf"):
-            raise ValueError(f"alpha must be a positive finite number, got {composing.alpha}; mode erm mixes nothing.")
+        if not LEAST_ALPHA <= composing.alpha <= LARGEST:
+            raise ValueError(
+                f"alpha must be a positive finite number, {LEAST_ALPHA:g} to {LARGEST:g}, got {composing.alpha}; mode "
+                "erm mixes nothing."
+            )
         if not 0 < composing.probability <= 1:
             raise ValueError(f"probability must be in (0, 1], got {composing.probability}.")
         if composing.mode != "overlay":

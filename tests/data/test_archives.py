@@ -40,9 +40,10 @@ def test_what_is_not_there_is_downloaded_and_kept(tiny_cifar, server, tmp_path, 
     spec, content, image, _ = tiny_cifar
     (server[1] / spec.archive.name).write_bytes(content)
     use(monkeypatch, at(spec, server[0]))
+    (tmp_path / "data").mkdir()
     dataset = load(spec.name, tmp_path / "data")
     assert np.array_equal(dataset.train_image, image[:-3])
-    assert (tmp_path / "data" / "downloads" / spec.archive.name).read_bytes() == content
+    assert (tmp_path / "data" / "downloads" / spec.name / spec.archive.name).read_bytes() == content
 
 
 @pytest.mark.parametrize("damage", [lambda content: content[:-9], lambda content: content + b"!"])
@@ -50,9 +51,10 @@ def test_a_wrong_download_leaves_no_file(tiny_cifar, server, tmp_path, monkeypat
     spec, content, _, _ = tiny_cifar
     (server[1] / spec.archive.name).write_bytes(damage(content))
     use(monkeypatch, at(spec, server[0]))
+    (tmp_path / "data").mkdir()
     with pytest.raises(FileNotFoundError, match="not found, and not downloaded"):
         load(spec.name, tmp_path / "data")
-    assert list((tmp_path / "data" / "downloads").iterdir()) == []
+    assert list((tmp_path / "data" / "downloads" / spec.name).iterdir()) == []
 
 
 @pytest.mark.parametrize("inside", [b"1,2,3\n", b"1,2,4\n", b"1,2,3\n" * 1000])
@@ -74,10 +76,17 @@ def test_a_member_of_a_zip_is_taken_out_and_checked_and_nothing_else_is_left(ser
 
 def test_without_network_the_error_names_file_size_sum_and_folder(tiny_cifar, tmp_path):
     spec, _, _, _ = tiny_cifar
+    (tmp_path / "data").mkdir()
     with pytest.raises(FileNotFoundError) as error:
         load(spec.name, tmp_path / "data")
     message = str(error.value)
-    for part in (spec.archive.name, "KiB", spec.archive.sha256, str(tmp_path / "data" / "downloads"), "run again"):
+    for part in (
+        spec.archive.name,
+        "KiB",
+        spec.archive.sha256,
+        str(tmp_path / "data" / "downloads" / spec.name),
+        "run again",
+    ):
         assert part in message
     assert "\n" not in message
 
@@ -85,8 +94,8 @@ def test_without_network_the_error_names_file_size_sum_and_folder(tiny_cifar, tm
 def test_the_error_names_every_file_that_is_missing(tiny_fashion, tmp_path):
     files, _ = tiny_fashion
     names = list(files)
-    (tmp_path / "downloads").mkdir()
-    (tmp_path / "downloads" / names[0]).write_bytes(files[names[0]])
+    (tmp_path / "downloads" / "fashion_mnist").mkdir(parents=True)
+    (tmp_path / "downloads" / "fashion_mnist" / names[0]).write_bytes(files[names[0]])
     with pytest.raises(FileNotFoundError) as error:
         load("fashion_mnist", tmp_path)
     assert all(name in str(error.value) for name in names[1:])
@@ -95,9 +104,32 @@ def test_the_error_names_every_file_that_is_missing(tiny_fashion, tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_no_mystery(tiny_cifar, tmp_path):
     spec, _, _, _ = tiny_cifar
-    (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(FileNotFoundError, match=f"put it into {tmp_path}/file/downloads"):
-        load(spec.name, tmp_path / "file")
+    (tmp_path / "downloads").write_text("not a folder")
+    with pytest.raises(FileNotFoundError, match=f"put it into {tmp_path}/downloads/{spec.name}"):
+        load(spec.name, tmp_path)
+
+
+@pytest.mark.parametrize("where", ["downloads", "downloads/manual", "."])
+def test_a_file_of_the_same_name_of_another_data_set_is_not_taken(tiny_fashion, server, tmp_path, monkeypatch, where):
+    files, arrays = tiny_fashion
+    for name, content in files.items():
+        (server[1] / name).write_bytes(content)
+    served = tuple(replace(each, url=f"{server[0]}/{each.name}") for each in fashion_mnist.ARCHIVES)
+    monkeypatch.setattr(fashion_mnist, "ARCHIVES", served)
+    (tmp_path / where).mkdir(parents=True, exist_ok=True)
+    for name in files:  # as MNIST's are called, too
+        (tmp_path / where / name).write_bytes(b"MNIST")
+    assert np.array_equal(load("fashion_mnist", tmp_path).test_image[..., 0], arrays[2])
+    assert all((tmp_path / where / name).read_bytes() == b"MNIST" for name in files)
+    assert {path.name for path in (tmp_path / "downloads" / "fashion_mnist").iterdir()} == set(files)
+
+
+def test_a_file_of_another_size_is_named_as_passed_over(tiny_cifar, tmp_path, caplog):
+    spec, content, _, _ = tiny_cifar
+    (tmp_path / spec.archive.name).write_bytes(content[:-1])
+    with pytest.raises(FileNotFoundError, match="not found, and not downloaded"):
+        load(spec.name, tmp_path)
+    assert f"{tmp_path}/{spec.archive.name} is passed over: it has {len(content) - 1} bytes" in caplog.text
 
 
 def test_sizes_are_readable():

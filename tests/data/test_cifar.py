@@ -17,10 +17,10 @@ def assert_is(dataset, image, label):
     assert np.array_equal(dataset.test_label, label[end:])
 
 
-@pytest.mark.parametrize("where", ["downloads", "downloads/manual", "."])
+@pytest.mark.parametrize("where", ["downloads/NAME", "downloads", "downloads/manual", "."])
 def test_the_archive_gives_its_images_and_labels_in_order(tiny_cifar, tmp_path, where):
     spec, content, image, label = tiny_cifar
-    place(tmp_path / "data" / where, {spec.archive.name: content})
+    place(tmp_path / "data" / where.replace("NAME", spec.name), {spec.archive.name: content})
     dataset = load(spec.name, tmp_path / "data")
     assert_is(dataset, image, label)
     assert (dataset.name, dataset.mark, dataset.classes) == (spec.name, "REAL", spec.classes)
@@ -36,7 +36,7 @@ def test_the_classes_are_the_published_ones():
 
 def test_a_truncated_archive_is_named(tiny_cifar, tmp_path):
     spec, content, _, _ = tiny_cifar
-    place(tmp_path, {spec.archive.name: content[:-100]})
+    place(tmp_path / "downloads" / spec.name, {spec.archive.name: content[:-100]})
     with pytest.raises(ValueError, match=f"{spec.archive.name} has .* bytes instead of {len(content)}: incomplete"):
         load(spec.name, tmp_path)
 

@@ -148,9 +148,10 @@ def test_processes_that_start_at_once_all_succeed(tmp_path):
 
     pixels = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), dtype=np.uint8)
     for part in ("train", "test"):
-        (tmp_path / part / "a").mkdir(parents=True)
         for i, image in enumerate(pixels):
-            Image.fromarray(image).save(tmp_path / part / "a" / f"{i:02d}.png")
+            folder = tmp_path / part / "ab"[i % 2]
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(folder / f"{i:02d}.png")
     code = "import sys; from mixup_jax.data import load; print(load(sys.argv[1]).test_image.sum())"
     start = partial(subprocess.Popen, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     processes = [start([sys.executable, "-c", code, f"folder:{tmp_path}"]) for _ in range(3)]

@@ -56,6 +56,13 @@ def test_an_unknown_speaker_is_told_the_known(sources):
         load("fsdd:eve", sources[0])
 
 
+def test_recordings_of_other_names_are_counted(sources, caplog):
+    soundfile.write(sources[1] / FOLDER / "recordings" / "zero_ann_0.wav", np.ones(50), 8000, subtype="PCM_16")
+    load("fsdd", sources[1], WAVES)
+    assert "1 files: passed over, not named <digit>_<speaker>_<index>.wav (the first: zero_ann_0.wav)" in caplog.text
+    assert "recordings: shorter than a second, padded with zeros" in caplog.text
+
+
 @pytest.mark.parametrize("damage", ["lacks", "fit", "zip"])
 def test_a_damaged_archive_is_named(sources, tmp_path, damage):
     content = dict(sources[2])

@@ -1,5 +1,7 @@
 """Laws of images in folders."""
 
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -73,12 +75,76 @@ def test_other_modes_are_read_too(folder, mode, channels):
     assert np.array_equal(load(f"folder:{folder}").test_image[0], expected)
 
 
-def test_jpeg_files_count_and_other_files_do_not(folder):
-    (folder / "test/cat/9.JPG").write_bytes(encoded(pixels(0), "JPEG"))
+def test_what_pillow_reads_counts_and_everything_else_is_counted_by_reason(folder, caplog):
+    for name in ("9.JPG", "9.webp", "9.bmp", "9.gif", "9.tif"):
+        file_format = {"JPG": "JPEG", "tif": "TIFF"}.get(name[2:], name[2:].upper())
+        (folder / "test/cat" / name).write_bytes(encoded(pixels(0), file_format))
     (folder / "test/cat/._2.png").write_bytes(b"left by a Mac")
-    (folder / "test/cat/notes.txt").write_text("")
+    (folder / "test/cat/link.png").symlink_to("nowhere.png")
+    for i in range(1200):
+        (folder / f"test/cat/{i}.heic").write_text("")
+    (folder / "test/cat/noname").write_text("")
     (folder / "test/.hidden").mkdir()
-    assert load(f"folder:{folder}").test_label.tolist() == [0, 1, 1]
+    (folder / "test/cat/.ipynb_checkpoints").mkdir()
+    (folder / "valid/cat").mkdir(parents=True)
+    (folder / "train/a.png").write_bytes(encoded(pixels(0)))
+    for _ in ("decoded", "from the cache"):
+        caplog.clear()
+        dataset = load(f"folder:{folder}")
+        assert dataset.test_label.tolist() == [0, *[1] * 6]
+        notes = [message for message in caplog.messages if "passed over" in message]
+        reasons = (
+            "hidden (the first: test/cat/._2.png)",
+            "link to nothing (the first: test/cat/link.png)",
+            "begins with .",
+        )
+        reasons += ("no suffix (the first: test/cat/noname)", "a hidden folder", "beside train and test")
+        reasons += ("beside the folders of classes (the first: a.png)",)
+        assert all(any(reason in note for note in notes) for reason in reasons)
+        assert any("1,200 files" in note and ".heic (the first: test/cat/0.heic)" in note for note in notes)
+        assert len(notes) == len(reasons) + 1
+
+
+def test_images_in_folders_within_a_class_are_used_and_said(folder, caplog):
+    (folder / "train/cat/more/deep").mkdir(parents=True)
+    (folder / "train/cat/more/deep/7.png").write_bytes(encoded(pixels(7)))
+    dataset = load(f"folder:{folder}")
+    assert sorted(dataset.train_label.tolist()) == [0, 0, 1, 1, 1]
+    assert "1 files or folders: used, in a folder within a class (the first: train/cat/more/deep/7.png)" in caplog.text
+
+
+def test_what_was_understood_is_said_each_time(folder, caplog):
+    caplog.set_level("INFO")
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.fromarray(pixels(0)).save(folder / "train/cat/0.png", exif=exif)
+    (folder / "test/cat/2.png").write_bytes(encoded(pixels(0, 1)))
+    for _ in ("decoded", "from the cache"):
+        caplog.clear()
+        load(f"folder:{folder}")
+        assert "REAL, 4 training, 2 test examples of 6 x 5 x 3; 2 classes: ant, cat" in caplog.text
+        assert "1 of 6 images: turned as its EXIF orientation says (the first: train/cat/0.png)" in caplog.text
+        assert "1 of 6 images: grey among coloured ones" in caplog.text
+
+
+def test_copies_in_both_parts_and_in_two_classes_are_said(folder, caplog):
+    (folder / "test/cat/2.png").write_bytes(encoded(pixels(10)))  # an ant of the training set
+    load(f"folder:{folder}")
+    assert "1 of 2 test images are training images" in caplog.text
+    assert "1 images lie in folders of several classes" in caplog.text
+
+
+def test_one_class_is_refused_and_classes_that_differ_in_capitals_are_named(folder, caplog):
+    for split in ("train", "test"):
+        (folder / split / "Cat").mkdir()
+        (folder / split / "Cat/0.png").write_bytes(encoded(pixels(30)))
+    load(f"folder:{folder}")
+    assert "differ in capital letters or blanks: 'Cat' and 'cat'" in caplog.text
+    for split in ("train", "test"):
+        shutil.rmtree(folder / split / "cat")
+        shutil.rmtree(folder / split / "Cat")
+    with pytest.raises(ValueError, match="has the one class ant; at least two"):
+        load(f"folder:{folder}")
 
 
 def test_a_changed_image_is_seen(folder):
@@ -93,11 +159,7 @@ def test_an_image_of_another_size_is_named(folder):
         load(f"folder:{folder}")
 
 
-def sixteen_bits():
-    return encoded(np.zeros((6, 5), np.uint16))
-
-
-@pytest.mark.parametrize("content", [b"", b"no image", encoded(pixels(0))[:60], sixteen_bits()])
+@pytest.mark.parametrize("content", [b"", b"no image", encoded(pixels(0))[:60]])
 def test_an_image_that_cannot_be_read_is_named(folder, content):
     (folder / "train/ant/1.png").write_bytes(content)
     with pytest.raises(ValueError, match=r"train/ant/1.png cannot be read as an image \(.*\)") as error:

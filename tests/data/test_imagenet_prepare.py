@@ -94,6 +94,30 @@ def test_a_second_start_writes_only_what_is_missing(archives, tmp_path):
     assert not list(tmp_path.glob("*.part"))
 
 
+@pytest.mark.parametrize("kind", ["cut", "flipped", "no report", "report"])
+def test_a_damaged_file_is_named_when_it_is_opened_and_repaired_by_the_same_command(archives, tmp_path, kind):
+    prepare(*archives, tmp_path, partial=True)
+    before = files(tmp_path)
+    (damaged, kept, *_) = sorted(tmp_path.glob("*.array_record"))
+    stamp = kept.stat().st_mtime_ns
+    content = bytearray(damaged.read_bytes())
+    if kind == "cut":
+        damaged.write_bytes(content[:-70_000])
+        with pytest.raises(ValueError, match=rf"{damaged.name} has .* bytes instead of .*prepare the data again"):
+            load_imagenet(tmp_path)
+    elif kind == "flipped":
+        content[len(content) // 2] ^= 1
+        damaged.write_bytes(content)
+    elif kind == "no report":
+        damaged.with_suffix(".json").unlink()
+    else:
+        damaged.with_suffix(".json").write_text("[]")
+    prepare(*archives, tmp_path, partial=True)
+    assert files(tmp_path) == before
+    assert kept.stat().st_mtime_ns == stamp
+    assert len(contents(tmp_path)) == 8
+
+
 def test_another_source_is_not_mixed_in(archives, tmp_path):
     prepare(*archives, tmp_path, partial=True)
     with archives.train.open("ab") as file:

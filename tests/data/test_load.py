@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mixup_jax.data import SOURCES, load, prepared
+from mixup_jax.data import SOURCES, load, open_data, prepared
 from mixup_jax.data.dataset import Dataset, pixel_statistics
 from mixup_jax.data.locations import decoded_dir, default_data_dir
 
@@ -21,11 +21,54 @@ def real(name):
     return load(name, REAL)
 
 
-def test_unknown_names_list_the_known_and_the_nearest():
-    with pytest.raises(ValueError, match=r"dataset is 'cifar-10'; .*fsdd:SPEAKER; did you mean cifar10"):
-        load("cifar-10")
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        *(
+            ("cifar-10", "cifar10"),
+            ("CIFAR-10", "cifar10"),
+            ("CIFAR 100", "cifar100"),
+            ("Fashion-MNIST", "fashion_mnist"),
+        ),
+        *(("ImageNet-1k", "imagenet"), ("Folder:x", "folder:x"), ("folder:", "folder:PATH"), ("fsdd:", "fsdd:PATH")),
+        *(("./images", "folder:./images"), ("/data/images", "folder:/data/images"), ("~/x", "speech:~/x")),
+    ],
+)
+def test_unknown_names_list_the_known_and_the_nearest(name, meant):
+    with pytest.raises(ValueError, match=r"must be one of digits, .*fsdd:SPEAKER; ") as error:
+        load(name)
+    assert str(error.value).startswith(f"dataset is {name!r}")
+    assert meant in str(error.value).partition("fsdd:SPEAKER; ")[2]
+
+
+def test_a_name_that_is_like_no_other_gets_no_advice_but_a_folder_does(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=r"must be one of digits, .*fsdd:SPEAKER$"):
         load("xyz")
+    (tmp_path / "xyz").mkdir()
+    with pytest.raises(ValueError, match="a folder of images is folder:xyz"):
+        load("xyz")
+
+
+@pytest.mark.parametrize("name", ["folder:~nouser/x", "speech:~nouser/x"])
+def test_a_home_that_is_not_known_is_named(name):
+    with pytest.raises(ValueError, match="dataset is ~nouser/x, and the home folder of ~nouser is not known"):
+        load(name)
+    with pytest.raises(ValueError, match=r"data_dir is ~nouser/x, .* not known"):
+        load("digits", "~nouser/x")
+
+
+@pytest.mark.parametrize("name", ["digits", "cifar10", "fsdd", "speech_commands", "imagenet"])
+def test_a_mistyped_data_folder_is_refused_and_not_made(name, tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match=r"data_dir is .*typo, which does not exist; .*mkdir"):
+        open_data(name, tmp_path / "typo")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match=r"data_dir is .*file, which is no folder"):
+        open_data(name, tmp_path / "file")
+    monkeypatch.setenv("MIXUP_JAX_DATA", str(tmp_path / "typo"))
+    with pytest.raises(ValueError, match=r"MIXUP_JAX_DATA is .*typo, which does not exist"):
+        open_data(name)
+    assert not (tmp_path / "typo").exists()
 
 
 def test_digits_are_whole_and_stratified():

@@ -39,3 +39,26 @@ def test_a_file_that_was_not_finished_is_not_there(tmp_path):
 def test_a_foreign_record_is_refused():
     with pytest.raises(ValueError, match="a record has 3 bytes"):
         unpack(b"abc")
+
+
+@pytest.mark.parametrize("cut", [0, 100_000, -1])
+def test_a_file_that_was_cut_short_is_named(tmp_path, cut):
+    paths = [tmp_path / "a.array_record", tmp_path / "b.array_record"]
+    write(paths[0], PHOTOGRAPHS[:7])
+    write(paths[1], [photograph._replace(encoded=bytes(20_000)) for photograph in PHOTOGRAPHS[7:]])
+    paths[1].write_bytes(paths[1].read_bytes()[:cut])
+    with pytest.raises(ValueError, match=r"b\.array_record is damaged"):
+        Shards(paths)
+
+
+def test_a_flipped_bit_is_found_when_it_is_read_and_its_file_named(tmp_path):
+    paths = [tmp_path / "a.array_record", tmp_path / "b.array_record"]
+    write(paths[0], PHOTOGRAPHS[:7])
+    write(paths[1], [photograph._replace(encoded=bytes(20_000)) for photograph in PHOTOGRAPHS[7:]])
+    content = bytearray(paths[1].read_bytes())
+    content[100_000] ^= 1
+    paths[1].write_bytes(content)
+    shards = Shards(paths)
+    with pytest.raises(ValueError, match=r"b\.array_record is damaged"):
+        [shards[i] for i in range(len(shards))]
+    assert shards[3] == PHOTOGRAPHS[3]

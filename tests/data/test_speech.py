@@ -1,10 +1,9 @@
 """Laws of recordings: what is 16 kHz, mono and 16 bits comes through untouched, the rest converted and said so."""
 
-import logging
-
 import numpy as np
 import pytest
 from recordings import record
+from scipy.signal import resample_poly
 
 from mixup_jax.data.dataset import Dataset, as_pictures
 from mixup_jax.data.speech import Speech, read_recording, read_recordings, speech_dataset
@@ -14,7 +13,7 @@ RATE = 16000
 
 def test_a_plain_recording_is_read_bit_for_bit_and_padded(tmp_path):
     sound = record(tmp_path / "a.wav")
-    waveform = read_recordings([tmp_path / "a.wav"], RATE, "test")
+    waveform, _ = read_recordings([tmp_path / "a.wav"], RATE, "test")
     assert waveform.dtype == np.int16
     assert np.array_equal(waveform[0, :9000], sound)
     assert not waveform[0, 9000:].any()
@@ -22,7 +21,7 @@ def test_a_plain_recording_is_read_bit_for_bit_and_padded(tmp_path):
 
 def test_what_is_longer_than_a_second_is_cut(tmp_path):
     sound = record(tmp_path / "a.wav", samples=20000)
-    assert np.array_equal(read_recordings([tmp_path / "a.wav"], RATE, "test")[0], sound[:RATE])
+    assert np.array_equal(read_recordings([tmp_path / "a.wav"], RATE, "test")[0][0], sound[:RATE])
 
 
 @pytest.mark.parametrize(
@@ -33,17 +32,65 @@ def test_what_is_longer_than_a_second_is_cut(tmp_path):
         ({"subtype": "PCM_24"}, "PCM_24"),
     ],
 )
-def test_other_forms_are_converted_with_one_warning(tmp_path, caplog, form, words):
+def test_other_forms_are_converted_and_counted(tmp_path, form, words):
     files = [tmp_path / "word" / f"{name}.wav" for name in "abc"]
     for file, options in zip(files, ({}, form, form), strict=True):
-        record(file, **options)
-    with caplog.at_level(logging.WARNING):
-        waveform = read_recordings(files, RATE, "test")
+        record(file, **options, samples=options.get("rate", RATE))
+    waveform, (note,) = read_recordings(files, RATE, "test")
     assert waveform.shape == (3, RATE)
-    (warning,) = (message for message in caplog.messages if "converted" in message)
-    assert "2 of 3 recordings are not mono, 16-bit, 16000 Hz" in warning
-    assert "word/b.wav" in warning
-    assert words in warning
+    assert "2 of 3 recordings: not mono, 16-bit, 16000 Hz" in note
+    assert "word/b.wav" in note
+    assert words in note
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"])
+def test_every_sample_format_gives_the_same_sound(tmp_path, subtype):
+    import soundfile
+
+    sound = np.sin(np.arange(RATE) / 9) * 0.9
+    soundfile.write(tmp_path / "a.wav", sound, RATE, subtype=subtype)
+    (read,), _ = read_recordings([tmp_path / "a.wav"], RATE, "test")
+    np.testing.assert_allclose(read / 32768, sound, atol=1 / 100 if subtype == "PCM_U8" else 1 / 10000)
+
+
+@pytest.mark.parametrize("loud", [1.01, 2.0, 12000.0])
+def test_what_is_louder_than_full_scale_is_made_softer_as_a_whole_and_said(tmp_path, loud):
+    import soundfile
+
+    sound = np.sin(np.arange(RATE) / 9)
+    soundfile.write(tmp_path / "a.wav", loud * sound, RATE, subtype="FLOAT")
+    (read,), notes = read_recordings([tmp_path / "a.wav"], RATE, "test")
+    np.testing.assert_allclose(read / 32768, sound / np.abs(sound).max(), atol=1e-4)
+    assert any("louder than full scale" in note and f"peak {loud:.3g}"[:6] in note for note in notes)
+
+
+def test_resampling_clips_nothing(tmp_path):
+    square = np.where(np.arange(8000) // 40 % 2, 32767, -32768).astype(np.int16)
+    import soundfile
+
+    soundfile.write(tmp_path / "a.wav", square, 8000, subtype="PCM_16")
+    (read,), notes = read_recordings([tmp_path / "a.wav"], RATE, "test")
+    sound = resample_poly(square / 32768, 2, 1)  # overshoots at every edge
+    np.testing.assert_allclose(read / 32768, sound / np.abs(sound).max(), atol=1e-4)
+    assert any("louder than full scale" in note for note in notes)
+
+
+def test_silence_is_counted_also_where_channels_cancel(tmp_path):
+    import soundfile
+
+    sound = np.sin(np.arange(RATE) / 9)
+    soundfile.write(tmp_path / "a.wav", np.zeros(RATE), RATE, subtype="PCM_16")
+    soundfile.write(tmp_path / "b.wav", np.stack([sound, -sound], axis=1), RATE, subtype="FLOAT")
+    _, notes = read_recordings([tmp_path / "a.wav", tmp_path / "b.wav"], RATE, "test")
+    assert any("2 of 2 recordings: silent" in note for note in notes)
+
+
+def test_a_recording_that_was_cut_short_is_named(tmp_path):
+    record(tmp_path / "a.wav")
+    content = (tmp_path / "a.wav").read_bytes()
+    (tmp_path / "a.wav").write_bytes(content[: len(content) // 2])
+    with pytest.raises(ValueError, match=r"a.wav cannot be read as a recording \(it has \d+ bytes of \d+: it was cut"):
+        read_recording(tmp_path / "a.wav", RATE)
 
 
 def test_resampling_keeps_a_tone(tmp_path):
@@ -51,31 +98,21 @@ def test_resampling_keeps_a_tone(tmp_path):
 
     time = np.arange(8000) / 8000
     soundfile.write(tmp_path / "a.wav", 0.5 * np.sin(2 * np.pi * 440 * time), 8000, subtype="PCM_16")
-    samples, form, longer = read_recording(tmp_path / "a.wav", RATE)
-    assert not longer
-    assert form.startswith("8000 Hz")
+    samples, done = read_recording(tmp_path / "a.wav", RATE)
+    assert [how[:7] for how in done.values()] == ["8000 Hz"]
     expected = 0.5 * np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE)
     np.testing.assert_allclose(samples[500:-500] / 32768, expected[500:-500], atol=2e-3)
 
 
-def test_only_the_first_second_is_read_and_the_rest_is_told(tmp_path, caplog):
-    sound = record(tmp_path / "w" / "a.wav", samples=10 * RATE)
-    record(tmp_path / "w" / "b.wav", samples=RATE)
-    samples, _, longer = read_recording(tmp_path / "w" / "a.wav", RATE)
-    assert longer
+def test_only_the_first_second_is_read_and_what_is_longer_or_shorter_is_told(tmp_path):
+    files = [tmp_path / "w" / f"{name}.wav" for name in "abc"]
+    sound, *_ = (record(file, samples=seconds) for file, seconds in zip(files, (10 * RATE, RATE, 99), strict=True))
+    samples, _ = read_recording(files[0], RATE)
     assert len(samples) < 2 * RATE
-    with caplog.at_level(logging.WARNING):
-        waveform = read_recordings([tmp_path / "w" / "a.wav", tmp_path / "w" / "b.wav"], RATE, "test")
+    waveform, notes = read_recordings(files, RATE, "test")
     np.testing.assert_array_equal(waveform[0], sound[:RATE])
-    (warning,) = caplog.messages
-    assert "of 1 of 2 recordings only the first second is used" in warning
-
-
-def test_full_scale_does_not_wrap(tmp_path):
-    import soundfile
-
-    soundfile.write(tmp_path / "a.wav", np.array([1.5, -1.5, 0.25]), RATE, subtype="FLOAT")
-    assert read_recording(tmp_path / "a.wav", RATE)[0].tolist() == [32767, -32768, 8192]
+    assert any("1 of 3 recordings: longer, only the first second is used (the first: w/a.wav" in note for note in notes)
+    assert any("1 of 3 recordings: shorter than a second, padded with zeros (the first: w/c" in note for note in notes)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def test_a_tenth_goes_to_either_set():
 def test_without_lists_the_rule_makes_the_same_sets_and_says_so(tmp_path, caplog):
     with_lists, without = words(tmp_path / "a"), words(tmp_path / "b", lists=False)
     first = load(f"speech:{with_lists}", speech=WAVES)
-    assert not caplog.messages
+    assert "by the hash of the file names" not in caplog.text
     with caplog.at_level(logging.WARNING):
         second = load(f"speech:{without}", speech=WAVES)
     assert "validation_list.txt and testing_list.txt missing" in caplog.text
@@ -59,6 +59,56 @@ def test_the_kinds_of_features_are_cached_apart(tmp_path):
     again = load(f"speech:{folder}", speech=WAVES)
     assert again.image_shape == shapes[0]
     assert not again.valid_image.flags.writeable
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text.replace("bed/", "Bed/"), "2 of 8 recordings of the lists are missing .*Bed/026290a7"),
+        (lambda text: text + "dog/a.wav\n", r"1 of 9 recordings of the lists are missing \(the first: dog/a.wav\)"),
+        (lambda text: text.replace("/", "\\"), "4 of 8 recordings of the lists are missing"),
+        (lambda text: text + "bed/0c40e715_nohash_0.wav\n", "bed/0c40e715_nohash_0.wav is in the other list, too"),
+        (lambda text: "\x00\udcff", "is not a list of recordings"),
+    ],
+)
+def test_lines_of_the_lists_that_match_nothing_or_two_sets_are_refused(tmp_path, change, message):
+    folder = words(tmp_path / "a")
+    path = folder / "validation_list.txt"
+    path.write_bytes(change(path.read_text()).encode("utf-8", "surrogateescape"))
+    with pytest.raises(ValueError, match=message):
+        load(f"speech:{folder}", speech=WAVES)
+
+
+def test_lists_may_have_blank_lines_and_the_line_ends_of_windows(tmp_path):
+    folder = words(tmp_path / "a")
+    before = load(f"speech:{folder}", speech=WAVES)
+    for name in LISTS.values():
+        text = (folder / name).read_text().replace("\n", " \r\n") + "\r\n"
+        (folder / name).write_bytes(b"\xef\xbb\xbf" + text.encode())
+    after = load(f"speech:{folder}", speech=WAVES)
+    assert all(np.array_equal(*pair) for pair in zip(arrays(before), arrays(after), strict=True))
+
+
+def test_what_is_no_recording_is_counted_and_folders_within_a_word_are_used(tmp_path, caplog):
+    folder = words(tmp_path / "a")
+    record(folder / "bed" / "more" / "004ae714_nohash_7.wav", seed=7)
+    (folder / "bed" / "a.flac").write_text("")
+    (folder / "bed" / ".a.wav").write_text("")
+    (folder / "notes.txt").write_text("")
+    assert len(load(f"speech:{folder}", speech=WAVES).train_label) == 5
+    for note in (
+        ".flac (the first: a/bed/a.flac)",
+        "hidden (the first: a/bed/.a.wav)",
+        "classes (the first: notes.txt)",
+    ):
+        assert note in caplog.text
+    assert "used, in a folder within a class (the first: a/bed/more/" in caplog.text
+    assert "begins with _ (the first: _background_noise_)" in caplog.text
+
+
+def test_one_word_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="has the one word bed; at least two"):
+        load(f"speech:{words(tmp_path, names=('bed',))}", speech=WAVES)
 
 
 def test_what_a_machine_spoke_is_synthetic(tmp_path):
@@ -147,7 +197,7 @@ def test_a_part_of_the_archive_is_not_the_archive(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="holds 12 recordings of 64,721; remove it"):
         load("speech_commands", tmp_path, WAVES)
     (folder / (folder / "testing_list.txt").read_text().split()[0]).unlink()
-    with pytest.raises(ValueError, match=r"1 recordings of the lists are missing \(the first: bed/"):
+    with pytest.raises(ValueError, match=r"1 of 8 recordings of the lists are missing \(the first: bed/"):
         load(f"speech:{folder}", speech=WAVES)
 
 

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from mixup_jax.data import uci
+from mixup_jax.data.csv_file import read_csv
 from mixup_jax.data.splits import make_splits, split_rows
-from mixup_jax.data.tabular import make_table, read_csv
+from mixup_jax.data.tabular import make_table
 from mixup_jax.data.uci import load_tabular
 
 REAL = Path(os.environ.get("MIXUP_JAX_DATA") or Path(__file__).parents[2].parent / "shared" / "data")
@@ -77,8 +78,8 @@ def test_every_row_is_in_one_part_classes_are_in_proportion_and_seeds_differ():
         (TEXT.replace(",b\n", ",a\n"), "boxes has the one class a; at least two"),
         (TEXT.replace(",5,", ",,").replace(",6,", ",,"), "boxes: no value at all in empty"),
         (TEXT.replace("1,red", "inf,red"), "boxes: infinite numbers in size"),
-        (TEXT.replace(",a\n", ",\n"), "boxes: 12 rows have no value in the target kind"),
-        ("kind\na\nb\n", "boxes has no column beside the target"),
+        (TEXT.replace(",a\n", ",\n"), "12 rows have no value in the target kind"),
+        ("kind\na\nb\n", "has no column beside the target"),
         ("size,kind\n" + "".join(f"1,{i}.5\n" for i in range(9)), "target kind has 9 values in 9 rows"),
         (
             "name,kind\n" + "".join(f"n{i},{i % 2}\n" for i in range(9)),
@@ -121,7 +122,8 @@ def test_an_absent_or_damaged_file_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(uci.archives, "download", lambda name, files, folder: pytest.fail(f"{files[0]} into {folder}"))
     with pytest.raises(pytest.fail.Exception, match=r"abalone.data \(187 KiB, sha256 de37.* into .*downloads"):
         load_tabular("abalone", tmp_path)
-    write(tmp_path / "abalone.data", "M,1,2\n")
+    (tmp_path / "uci").mkdir()
+    write(tmp_path / "uci" / "abalone.data", "M,1,2\n")
     with pytest.raises(ValueError, match=r"abalone.data has 6 bytes instead of 191873"):
         load_tabular("abalone", tmp_path)
     with pytest.raises(ValueError, match="must be one of abalone, arcene"):

@@ -179,3 +179,43 @@ def test_maps_and_labels_must_fit():
         WaferMaps("a", "REAL", ("x", "y"), maps, 3 * label)
     with pytest.raises(ValueError, match="they must be numbers"):
         check_values("a", np.array([[["x"]]]))
+
+
+@pytest.fixture
+def rings(tmp_path):
+    """Maps of 4 x 4: a defect, none, and a file of another kind."""
+    for name in ("Ring", "none"):
+        (tmp_path / "maps" / name).mkdir(parents=True)
+        np.save(tmp_path / "maps" / name / "a.npy", np.array([[1, 2], [2, 1]]).repeat(2, 0).repeat(2, 1))
+    return tmp_path / "maps"
+
+
+def test_what_is_passed_over_or_resized_is_said_and_folders_within_are_used(rings, caplog):
+    (rings / "Ring" / "a.csv").write_text("")
+    (rings / "Ring" / "lot1").mkdir()
+    np.save(rings / "Ring" / "lot1" / "b.npy", np.array([[1, 2, 2]] * 3))
+    assert len(read_folder(rings, 4)) == 3
+    for note in (".csv (the first: maps/Ring/a.csv)", "used, in a folder within a class (the first: maps/Ring/lot1"):
+        assert note in caplog.text
+    assert "1 files or folders: resized to 4 x 4 (the first: lot1/b.npy, 3 x 3)" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("ring", "'Ring' and 'ring' as different defects"),
+        ("Ring+", "'' is no name"),
+        ("Ring+none", "'none' is no name"),
+    ],
+)
+def test_names_of_defects_that_cannot_be_meant_are_refused(rings, name, message):
+    (rings / name).mkdir()
+    np.save(rings / name / "a.npy", np.ones((4, 4)))
+    with pytest.raises(ValueError, match=message):
+        read_folder(rings, 4)
+
+
+def test_names_of_defects_in_an_archive_are_checked_too(archive):
+    for names in (["Arc", "Arc"], ["Arc", ""], ["Arc", "arc"], ["Arc", "Normal"]):
+        with pytest.raises(ValueError, match=r"not all different|is no name|as different defects"):
+            read_npz(rewritten(archive[0], arr_1=PATTERNS[:, :2], defects=np.array(names)))

@@ -81,3 +81,11 @@ def test_the_generator_draws_singles_to_learn_and_all_mixtures_to_test_on(monkey
     every = [parts.training, parts.validation, parts.single, parts.mixed]
     assert sum(map(len, every)) == len(set.union(*map(contents, every))) == 9 * 3 + 3 + 2 * (9 * 2 + 2) + 29 * 2
     assert parts.training.mark == "SYNTHETIC"
+
+
+def test_what_the_maps_are_is_said(caplog):
+    caplog.set_level("INFO")
+    load_wafer("generator", noise="low", train_maps=2, test_maps=1, size=8)
+    assert "SYNTHETIC, 20 training, 10 validation, 10 test" in caplog.text
+    with pytest.raises(ValueError, match="source is ~nouser/x"):
+        load_wafer("npz:~nouser/x", noise="low", train_maps=2, test_maps=1, size=8)

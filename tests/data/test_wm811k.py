@@ -25,6 +25,16 @@ def columns(maps=MAPS, labels=LABELS):
     return {"waferMap": objects(maps), "dieSize": np.arange(len(maps), dtype=float), "failureType": objects(labels)}
 
 
+def test_strings_of_bytes_that_are_no_characters_are_refused(tmp_path):
+    path = tmp_path / "LSWMD.pkl"
+    good = pickle.dumps(np.array([["Center"]]), 4)
+    for content in (good, pickle.dumps(np.str_("Center"), 4)):
+        path.write_bytes(content.replace("Center".encode("utf-32-le"), b"\xff" * 24))
+        with pytest.raises(ValueError, match="strings of bytes that are no characters") as caught:
+            read_frame(path)
+        assert str(path) in str(caught.value)
+
+
 class Named:
     """Pickles as an object of a class of another library: its name, arguments and state, and nothing else."""
 
@@ -42,7 +52,7 @@ class Pickler(pickle._Pickler):
     """The pure Python pickler: it writes the names of classes that are not there."""
 
     def save_global(self, obj, name=None):
-        if isinstance(obj, type) and obj.__module__.startswith("pandas"):
+        if isinstance(obj, type) and obj.__module__.startswith(("pandas", "pyarrow", "numpy._core.numeric")):
             self.write(pickle.GLOBAL + f"{obj.__module__}\n{obj.__qualname__}\n".encode())
         else:
             super().save_global(obj, name)
@@ -89,6 +99,73 @@ def new(tmp_path):
     frame.columns = pandas.Index(list(frame.columns), dtype=object)
     frame.to_pickle(tmp_path / "LSWMD.pkl", protocol=2)
     return tmp_path / "LSWMD.pkl"
+
+
+WORDS = ["Edge-Ring", "none", None, "Near-full"]
+
+
+def saved_again(path, storage, protocol, labels=WORDS):
+    """The frame as a newer pandas writes it: its columns of words, and their names, are strings, not objects."""
+    pandas = pytest.importorskip("pandas", reason="pandas writes the pickle of this test; reading one needs none")
+    if storage == "pyarrow":
+        pytest.importorskip("pyarrow", reason="pandas keeps strings as objects without it")
+    with pandas.option_context("mode.string_storage", storage):
+        lots = pandas.array(["lot1", "lot1", None, "löt"], dtype="string")
+        frame = pandas.DataFrame({"waferMap": objects(MAPS), "lotName": lots, "dieSize": [0.0, 1.0, 2.0, 3.0]})
+        frame["failureType"] = labels
+        frame.to_pickle(path, protocol=protocol)
+    return path
+
+
+@pytest.mark.parametrize("storage", ["pyarrow", "python"])
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+def test_a_frame_that_a_newer_pandas_has_saved_again_is_read(storage, protocol, tmp_path):
+    path = saved_again(tmp_path / "LSWMD.pkl", storage, protocol)
+    maps = read_wm811k(path, 3)
+    assert np.array_equal(maps.maps, [RING, np.ones((3, 3)), RING])
+    assert [np.flatnonzero(label).tolist() for label in maps.label] == [[3], [], [5]]
+    found = read_frame(path)
+    assert set(found) == {"waferMap", "lotName", "dieSize", "failureType"}
+    assert found["lotName"][[0, 1, 3]].tolist() == ["lot1", "lot1", "löt"]
+    assert found["dieSize"].tolist() == [0, 1, 2, 3]
+
+
+NOTHING = [
+    None,
+    float("nan"),
+    np.nan,
+    "",
+    " ",
+    "nan",
+    [],
+    [[]],
+    [None],
+    np.array([[None]], object),
+    np.array([["nan"]]),
+]
+
+
+@pytest.mark.parametrize("nothing", NOTHING)
+def test_no_label_is_no_label_and_not_the_label_none(nothing, tmp_path, caplog):
+    path = written(tmp_path / "a.pkl", old_frame(columns(labels=[LABELS[0], LABELS[1], nothing, nothing])))
+    maps = read_wm811k(path, 3)
+    assert maps.label.sum(axis=1).tolist() == [1, 0]
+    assert "2 of 4 maps have no label and are left out" in caplog.text
+
+
+@pytest.mark.parametrize("storage", ["pyarrow", "python"])
+def test_no_label_of_a_newer_pandas_is_no_label(storage, tmp_path):
+    pandas = pytest.importorskip("pandas", reason="pandas writes the pickle of this test; reading one needs none")
+    for labels in (["Loc", "none", pandas.NA, pandas.NA], pandas.array(["Loc", "none", None, ""], dtype="string")):
+        maps = read_wm811k(saved_again(tmp_path / "a.pkl", storage, 5, labels), 3)
+        assert maps.label.sum(axis=1).tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("label", ["None", "NONE", "unlabelled", np.array([["Loc"], ["Scratch"]]), ["none", "Loc"]])
+def test_a_label_that_is_none_of_the_known_or_several_is_refused(label, tmp_path):
+    path = written(tmp_path / "a.pkl", old_frame(columns(labels=[*LABELS[:3], label])))
+    with pytest.raises(ValueError, match=r"row 3 has the failureType .*; it must be one of Center"):
+        read_wm811k(path, 3)
 
 
 @pytest.mark.parametrize("layout", ["old", "new"])
@@ -155,6 +232,7 @@ def array(shape, kind, content):
 
 
 RECONSTRUCT, SCALAR = np.empty(0).__reduce__()[0], np.float64(0).__reduce__()[0]
+ARROW = "pyarrow.lib"
 POINTER = b"\x41" * 8
 BLIND = dtype("O8", 3, "|", None, None, None, -1, -1, 0)  # says that its objects are no objects
 
@@ -181,6 +259,63 @@ def test_arrays_made_of_a_pickles_own_bytes_are_refused_before_numpy_sees_them(h
     for content in (hostile, old_frame(columns([*MAPS[:3], hostile]))):
         with pytest.raises(ValueError, match=message):
             read_wm811k(written(tmp_path / "hostile.pkl", content), 3)
+
+
+def arrow(kind="large_string", length=1, offset=0, buffers=(None, b"\0" * 8 + b"\1" + b"\0" * 7, b"a")):
+    """An Arrow array as a pickle holds it; buffers are (which are there, where each ends, the texts)."""
+
+    def call(name, *arguments):
+        return Called(ARROW, name, *arguments)
+
+    parts = [each if each is None else call("py_buffer", each) for each in buffers]
+    return call("_restore_array", (call("type_for_alias", kind), length, 0, offset, parts, [], None))
+
+
+class Called:
+    """Pickles as a call of a function of another library."""
+
+    def __init__(self, module, name, *arguments):
+        self.parts = module, name, arguments
+
+    def __reduce__(self):
+        module, name, arguments = self.parts
+        kind = type(name, (), {})
+        kind.__module__, kind.__qualname__ = module, name
+        return kind, arguments
+
+
+def ends(*numbers):
+    return np.array(numbers, "<i8").tobytes()
+
+
+def test_texts_of_arrow_are_read_from_their_offset(tmp_path):
+    texts = arrow(length=2, offset=1, buffers=(b"\x05", ends(0, 1, 1, 4), b"abcd"))
+    found = read_frame(written(tmp_path / "a.pkl", old_frame(columns([*MAPS[:3], texts]))))
+    assert found["waferMap"][3].tolist() == [None, "bcd"]
+
+
+@pytest.mark.parametrize(
+    ("hostile", "message"),
+    [
+        (arrow(kind="int64"), "an Arrow array that is no text"),
+        (arrow(length=-1), "without a length"),
+        (arrow(length=1 << 40), "texts do not fit"),
+        (arrow(offset=1), "texts do not fit"),
+        (arrow(buffers=(None, ends(0, 9), b"a")), "texts do not fit"),
+        (arrow(buffers=(None, ends(1, 0), b"a")), "texts do not fit"),
+        (arrow(buffers=(None, ends(-1, 1), b"a")), "texts do not fit"),
+        (arrow(buffers=(b"", ends(0, 1), b"a")), "does not say which texts are there"),
+        (arrow(buffers=(None, ends(0, 1), b"\xff")), "decode"),
+        (Called(ARROW, "py_buffer", 5), "a buffer made of int"),
+        (Called(ARROW, "open_stream", b""), "it asks for pyarrow.lib.open_stream"),
+        (Called("numpy._core.numeric", "_frombuffer", POINTER, dtype("O8"), (1,), "C"), "objects that are no list"),
+        (Called("numpy._core.numeric", "_frombuffer", b"few", dtype("u1"), (1 << 20,), "C"), "more or fewer bytes"),
+        (Called("numpy._core.numeric", "_frombuffer", b"few", "u1", (3,), "C"), "without a type or a shape"),
+    ],
+)
+def test_strings_that_a_pickle_makes_up_are_refused(hostile, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        read_wm811k(written(tmp_path / "hostile.pkl", old_frame(columns([*MAPS[:3], hostile]))), 3)
 
 
 @pytest.mark.parametrize("kept", [np.arange(6, dtype=">i4").reshape(2, 3), np.asfortranarray(np.eye(3)), np.array("é")])

@@ -11,6 +11,7 @@ from experiments.command_line import parse
 from experiments.grid import each_alpha
 from mixup_jax.config import Mixing, Model
 from mixup_jax.data import Dataset
+from mixup_jax.training.options import settled
 from mixup_jax.training.recipe import make_recipe
 
 SEEDS = (0, 1)
@@ -95,8 +96,8 @@ def test_table_5_has_all_rows_for_both_weight_decays_and_each_makes_a_recipe(pre
     assert len(set(configs.values())) == len(configs) == cells
     assert len({values for row in table.rows for values in row.values}) == cells
     for name, config in configs.items():
-        recipe = make_recipe(config, BLANK)
-        assert (recipe.mixing, recipe.data) == (config.mixing, config.data), name
+        recipe = make_recipe(settled(config), BLANK)
+        assert (recipe.mixing, recipe.data) == (settled(config).mixing, config.data), name
 
 
 def test_a_run_that_is_missing_leaves_its_place_in_table_5_empty():

@@ -19,6 +19,7 @@ from mixup_jax.report.tables import find_tables
     ],
 )
 def test_the_smoke_command_leaves_its_table_and_its_picture(name, files, tmp_path, monkeypatch):
+    (tmp_path / "nothing").mkdir()
     monkeypatch.setenv("MIXUP_JAX_DATA", str(tmp_path / "nothing"))
     for protocol in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(protocol, "http://127.0.0.1:9")  # where nobody answers

@@ -17,7 +17,7 @@ from mixup_jax.config import Config, Data, Mixing, Optimizer
 from mixup_jax.data import load
 from mixup_jax.data.speech_commands import which_set
 from mixup_jax.training.provenance import describe
-from mixup_jax.training.record import write_json
+from mixup_jax.training.record import MADE_BY, write_json
 
 FIGURE4 = speech.PRESETS["figure4"][1]
 
@@ -28,7 +28,12 @@ def results(job):
     for name, config in speech.configs(job).items():
         errors = (10.0 * (name == "vgg11") + np.arange(len(config.lanes))).tolist()
         valid = {"valid_error": errors} if name == "lenet" else {}
-        rest = {"mark": "REAL", "seeds": [seed for _, seed in config.lanes], "methods": ["ERM", "mixup", "mixup"]}
+        rest = {
+            "dataset": "fsdd",
+            "mark": "REAL",
+            "seeds": [seed for _, seed in config.lanes],
+            "methods": ["ERM", "mixup", "mixup"],
+        }
         found |= each_alpha(config, {"test_error": {"last": errors}, **valid, **rest})
     return found
 
@@ -69,8 +74,8 @@ def test_without_erm_there_is_no_difference():
         (["--networks", "lenet", "lenet"], "networks must be different ones of lenet, vgg11"),
         (["--alphas"], "alphas must be at least one number; 0 is ERM"),
         (["--model", "mlp"], "model is what the rows of the table differ in, got mlp: --networks"),
-        (["--momentum", "0.5"], "momentum and nesterov are sgd's; adam takes neither"),
-        (["--unmixed-epochs", "-1"], "unmixed_epochs must be a finite number >= 0, got -1.0"),
+        (["--momentum", "0.5"], "momentum does nothing here: it is for sgd"),
+        (["--unmixed-epochs", "-1"], "unmixed_epochs must be a finite number >= 0"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(arguments, message, capsys):
@@ -108,8 +113,8 @@ def test_a_smoke_run_listens_to_speech():
 
 def test_experiments_on_images_refuse_a_run_of_speech(tmp_path):
     config = Config(Data("chirps", pad_crop=0, flip=False))
-    write_json(tmp_path / "config.json", describe(config, "speech", "small"))
-    write_json(tmp_path / "result.json", {})
+    write_json(tmp_path / "config.json", describe(config, "speech", "small", load("digits").identity()))
+    write_json(tmp_path / "result.json", dict.fromkeys(MADE_BY, "") | {"seeds": [0], "test_error": {"last": [5.0]}})
     with pytest.raises(ValueError, match="was trained on chirps, speech; this experiment looks at images"):
         load_network(tmp_path, None)
 

@@ -78,8 +78,9 @@ def test_a_run_that_was_refused_leaves_its_folder_to_the_corrected_command(tmp_p
     maps, config = tiny_split(), WaferConfig(data=WaferData(source="folder:maps", size=8), steps=1)
     with pytest.raises(ValueError, match="there is no training map of Normal"):
         run_wafer(replace(config, data=replace(config.data, normal=True)), maps, tmp_path)
-    monkeypatch.setattr(wafer_run, "fit_wafer", lambda *_, **__: (tmp_path / "checkpoints").mkdir())
-    monkeypatch.setattr(wafer_run, "evaluate", lambda *_: {"measured": [{}]})
+    monkeypatch.setattr(wafer_run, "fit_wafer", lambda *_, **__: (tmp_path / "checkpoints" / "1").mkdir(parents=True))
+    rules = {"gap": 0.5, "threshold": 0.5, "thresholds": [0.5, 0.5], "empty": False}
+    monkeypatch.setattr(wafer_run, "evaluate", lambda *_: {"rules": [rules], "measured": [{}]})
     made = run_wafer(config, maps, tmp_path)
     assert run_wafer(config, maps, tmp_path) == made == read_run(tmp_path)[1]
     with pytest.raises(ValueError, match=r"another configuration: steps is 1 there and 2 here. Choose another"):
@@ -88,20 +89,22 @@ def test_a_run_that_was_refused_leaves_its_folder_to_the_corrected_command(tmp_p
 
 def test_numbers_of_other_maps_labels_or_names_are_not_taken_for_these(tmp_path):
     maps, config = tiny_split(), WaferConfig(data=WaferData(source="folder:maps", size=8))
-    digest = wafer_run.maps_digest(maps)
-    assert digest == wafer_run.maps_digest(tiny_split())
-    changed = [
-        tiny_split(shift=1),
-        replace(maps, mixed=None),
-        *(replace(maps, **{name: maps.single.take(np.arange(7))}) for name in ("training", "validation", "single")),
-        replace(maps, single=replace(maps.single, label=maps.single.label[::-1])),
-        replace(maps, training=replace(maps.training, defects=("Arc", "Ring"))),
-    ]
-    assert len({digest, *map(wafer_run.maps_digest, changed)}) == 1 + len(changed)
-    wafer_run._claim(config, maps, tmp_path)
-    (tmp_path / "checkpoints").mkdir()
-    for other in changed:
-        with pytest.raises(ValueError, match=r"a run on other maps or labels than folder:maps has now; choose another"):
+    here = wafer_run.identity(config, maps)["data"]
+    assert here == wafer_run.identity(config, tiny_split())["data"]
+    parts = ("training", "validation", "single")
+    changed = {
+        "digests.training_maps": tiny_split(shift=1),
+        "mixed is maps there and overlays here": replace(maps, mixed=None),
+        **{f"digests.{name}_label": replace(maps, **{name: maps.single.take(np.arange(7))}) for name in parts},
+        "digests.single_label is": replace(maps, single=replace(maps.single, label=maps.single.label[::-1])),
+        r"defects is .*'Blob'.* there and .*'Ring'": replace(
+            maps, training=replace(maps.training, defects=("Arc", "Ring"))
+        ),
+    }
+    record.write_json(tmp_path / wafer_run.NAME, wafer_run.identity(config, maps))
+    (tmp_path / "checkpoints" / "1").mkdir(parents=True)
+    for difference, other in changed.items():
+        with pytest.raises(ValueError, match=f"a run on other data: .*{difference}.* Choose another --workdir"):
             run_wafer(config, other, tmp_path)
 
 
@@ -188,7 +191,7 @@ def test_ones_own_maps_are_learned_and_a_folder_is_predicted(folders, capsys):
         ({"rule": "pattern"}, "rule must be one of argmax, gap, threshold, thresholds, got 'pattern'"),
         ({"seed": 1}, "seed must be between 0 and 0, got 1"),
         ({"maps": folders / "maps"}, "holds no maps"),
-        ({"run": folders}, "is not the folder of a wafer run"),
+        ({"run": folders}, "is not the folder of a run"),
     ):
         with pytest.raises(ValueError, match=message):
             predict(**{"run": folders / "run" / "network", "maps": folders / "new"} | options)

@@ -1,15 +1,18 @@
 """Laws of the tables and captions on wafer maps: every metric by its name, every row by what it is."""
 
+import inspect
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from experiments import wafer_figures, wafer_tables
+from experiments.wafer_predict import predict
 from experiments.wafer_presets import PRESETS, rows
 from mixup_jax.config import Model
+from mixup_jax.evaluation import wafer_scores
 from mixup_jax.report.wafer_pictures import judged_maps
-from mixup_jax.training.wafer_config import WaferConfig
+from mixup_jax.training.wafer_config import WaferConfig, WaferData
 
 
 def content(**values):
@@ -24,22 +27,52 @@ def test_the_slides_numbers_stand_beside_the_metric_that_fits_them_and_no_other(
     configs = rows("slides", PRESETS["slides"][1])
     table = wafer_tables.main_table("slides", {name: (config, content()) for name, config in configs.items()}, ())
     assert table.columns == ("AlexNet, %", "VGGNet-16, %", "ResNet-18, %", "ResNet-34, %", "ResNet-50, %")
-    assert np.mean(table.rows[2].paper) == pytest.approx(72.6)
-    assert np.mean(table.rows[3].paper) == pytest.approx(91.2, abs=0.05)
-    assert [row.paper == (None,) * 5 for row in table.rows] == [False] * 4 + [True] * 4
-    assert table.rows[0].values == ((90.0,),) * 5
-    assert "accuracy, not which" in table.rows[2].note
+    assert np.mean(table.rows[6].paper) == pytest.approx(72.6)
+    assert np.mean(table.rows[7].paper) == pytest.approx(91.2, abs=0.05)
+    assert [row.paper == (None,) * 5 for row in table.rows] == [True] * 4 + [False] * 4 + [True] * 2
+    assert table.rows[4].values == ((90.0,),) * 5
+    assert "accuracy, not which" in table.rows[6].note
 
 
 def test_the_other_tables_call_each_metric_by_its_name():
     configs = rows("small", PRESETS["small"][1])
     made = {name: (config, content()) for name, config in configs.items()}
     table = wafer_tables.main_table("small", made, ())
-    assert table.columns[:4] == ("single-type accuracy", "top-1-in-set", "recall@k", "known-k exact")
+    assert table.columns[-4:] == ("single-type accuracy", "top-1-in-set", "recall@k", "known-k exact")
     assert [row.label for row in table.rows][-1] == "overlay, sigmoid"
     by_number = wafer_tables.by_number_table("small", made)
     assert [row.label for row in by_number.rows[:2]] == ["1 defect", "2 and more"]
-    assert by_number.columns[3:] == ("exact match", "Hamming accuracy", "micro F1", "macro F1")
+    assert by_number.columns[0] == "exact match"
+    assert by_number.columns[4:] == ("Hamming accuracy", "micro F1", "macro F1")
+
+
+def test_the_headline_is_how_often_predict_is_right_with_one_defect_with_none_and_with_several():
+    """A network whose likeliest defect is always right, and whose thresholds leave two of three types out."""
+    truth = np.repeat(np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0], [1, 1, 0]], np.uint8), 10, axis=0)
+    probability = np.where(truth > 0, 0.6, 0.1)
+    rules = {"gap": 0.1, "threshold": 0.5, "thresholds": [0.5, 0.9, 0.9], "empty": True}
+    defects = ("Centre", "Edge-Ring", "Scratch")
+    made = content() | {"measured": [wafer_scores.measure(probability, truth, rules, defects)]}
+    config = WaferConfig(data=WaferData(normal=True))
+    default = inspect.signature(predict).parameters["rule"].default
+    right = (wafer_scores.apply_rule(default, probability, rules, defects) == truth).all(axis=1)
+    expected = [100 * right[group].mean() for group in (slice(0, 30), slice(30, 40), slice(40, 50))]
+    for preset, name in (("train", "network"), ("small", "overlay-sigmoid"), ("beyond", "best")):
+        table = wafer_tables.main_table(preset, {name: (config, made)}, ())
+        assert [values[0] for values in table.rows[0].values[:3]] == pytest.approx(expected)
+        assert table.rows[0].values[table.columns.index("top-1-in-set")] == (100.0,)
+    slides = wafer_tables.main_table("slides", {"resnet18-plain": (config, made)}, ())
+    assert [row.values[0][0] for row in slides.rows[::2][:2]] == pytest.approx([expected[0], expected[2]])
+
+
+def test_a_table_says_that_predict_always_names_a_defect_where_no_map_without_one_was_learned():
+    for normal in (False, True):
+        config, made = WaferConfig(data=WaferData(normal=normal)), content()
+        if normal:
+            made["measured"][0]["thresholds"]["exact_match"]["0"] = 0.75
+        table = wafer_tables.main_table("train", {"network": (config, made)}, ())
+        assert ("predict names a defect on every map" in table.text) != normal
+        assert ("exact match: no defect" in table.columns) == normal
 
 
 def test_false_alarms_on_maps_without_a_defect_are_shown_where_there_are_such_maps():
@@ -60,7 +93,7 @@ def test_overlays_in_place_of_mixed_maps_are_called_so_in_titles_rows_and_pictur
             assert "overlays of held-out maps, not on real mixed maps" in table.text
         assert wafer_tables.by_number_table(preset, made).rows[1].label == "2 and more, overlays"
         if preset == "slides":
-            assert wafer_tables.main_table(preset, made, ()).rows[2].group == "overlays of single types: top-1-in-set"
+            assert wafer_tables.main_table(preset, made, ()).rows[6].group == "overlays of single types: top-1-in-set"
         made = {name: (config, content(mixed="maps")) for name, (config, _) in made.items()}
         assert "overlay" not in wafer_tables.main_table(preset, made, ()).title
     figure = judged_maps(np.ones((1, 4, 4), np.uint8), ["a"], ["a"])

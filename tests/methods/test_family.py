@@ -149,10 +149,10 @@ def test_a_lane_of_a_vmap_is_what_it_is_alone(name):
             np.testing.assert_allclose(a, b[i], atol=2e-6)
 
 
-shapes = st.tuples(
+shapes = st.tuples(  # sides of more than 4 pixels: what is smaller may be channels, and is refused
     st.sampled_from([BLOCK, 3 * BLOCK]),
-    st.integers(4, 9),
-    st.integers(5, 9),  # one of 4 may be channels
+    st.integers(5, 9),
+    st.integers(5, 9),
     st.sampled_from([(), (1,), (3,), (5,)]),
 )
 

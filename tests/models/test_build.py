@@ -1,11 +1,13 @@
 """Laws of building a network from its configuration."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import pytest
 
 from mixup_jax import config
-from mixup_jax.models import MLP, MODELS, NAMED, PreActResNet, build
+from mixup_jax.models import MLP, MODELS, PreActResNet, build, normalizes, takes
 
 
 def test_the_network_is_the_one_described():
@@ -27,7 +29,7 @@ def test_the_defaults_are_preact_resnet_18_in_variant_h():
 
 @pytest.mark.parametrize("name", MODELS)
 def test_each_network_can_be_built_and_compared(name):
-    model = config.Model(name, width=16) if name in NAMED else config.Model(name, width=4, blocks=(1,))
+    model = config.Model(name, width=16)
     assert build(model, 10) == build(model, 10)
     assert hash(build(model, 10)) == hash(build(model, 10))  # a static argument of jit
 
@@ -37,6 +39,8 @@ def test_each_network_can_be_built_and_compared(name):
     [
         ({"model": "resnet"}, r"'resnet'.*preact_resnet, wide_resnet, densenet, mlp"),
         ({"width": 0}, "width is 0"),
+        ({"width": 10**9}, "width is 1000000000"),
+        ({"blocks": (10**9,)}, r"blocks is \(1000000000,\)"),
         ({"blocks": ()}, r"blocks is \(\)"),
         ({"blocks": (2, 0)}, r"blocks is \(2, 0\)"),
         ({"variant": "G"}, "H or F"),
@@ -55,10 +59,43 @@ def test_what_cannot_be_built_is_refused_in_one_line(change, message):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("change", [{"blocks": (1, 1)}, {"variant": "F"}, {"stem_stride": 2}])
-def test_what_a_name_fixes_cannot_be_set(change):
-    with pytest.raises(ValueError, match=f"{next(iter(change))} is .*; it does nothing for vgg16: leave it out"):
-        build(config.Model("vgg16", **change), 10)
+SET = {"width": 8, "blocks": (1, 1), "variant": "F", "stem_stride": 2, "dropout": 0.5, "remat": True}
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("field", SET)
+def test_what_is_set_of_a_network_is_in_it_or_refused(name, field):
+    model = config.Model(name, **{field: SET[field]})
+    if field in takes(name):
+        assert getattr(build(model, 10), field) == SET[field] != getattr(build(config.Model(name), 10), field)
+    else:
+        with pytest.raises(ValueError, match=f"{field} is .*; it does nothing for {name}: leave it out"):
+            build(model, 10)
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("preact_resnet", (64, (2, 2, 2, 2))),
+        ("wide_resnet", (160, (4, 4, 4))),
+        ("densenet", (40, (31, 31, 31))),
+        ("resnet50", (64, (3, 4, 6, 3))),
+        ("lenet", (20, None)),
+        ("vgg11", (64, None)),
+    ],
+)
+def test_a_network_that_is_only_named_has_its_published_size(name, size):
+    network = build(config.Model(name), 10)
+    assert (network.width, getattr(network, "blocks", None)) == size
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_network_is_said_to_have_batch_norm_where_it_has_statistics(name):
+    model = config.Model(name, width=16, **({"blocks": (1,)} if "blocks" in takes(name) else {}))
+    shape = (1, 161, 101, 1) if name in ("lenet", "vgg11") else (1, 64, 64, 3)
+    init = partial(build(model, 3).init, train=False)
+    variables = jax.eval_shape(init, jax.random.key(0), jnp.zeros(shape))
+    assert normalizes(model) == ("batch_stats" in variables)
 
 
 def test_classes_must_be_positive():

@@ -63,8 +63,7 @@ def test_the_released_code_for_a_lambda_that_we_drew(batch, rng, alpha):
 def test_the_accuracy_of_the_released_code(batch, rng):
     _, ids, logits = batch
     plan = draw(rng, BATCH, 1.0)
-    hit = logits.argmax(axis=1)[:, None] == np.stack([ids, ids[np.asarray(plan.partner)]], axis=1)
-    hit = hit.astype(np.float32)
+    hit = (logits.argmax(axis=1)[:, None] == np.stack([ids, ids[np.asarray(plan.partner)]], axis=1)).astype(np.float32)
     accuracy = jnp.mean(plan.lam * hit[:, 0] + (1 - plan.lam) * hit[:, 1])
     close(accuracy, formulas.released_accuracy(logits, ids, float(plan.lam[0]), np.asarray(plan.partner)))
 

@@ -1,9 +1,14 @@
-"""Laws of the rows: equal runs over different seeds are one row, and ERM meets the mixup that differs by alpha only."""
+"""Laws of the rows: equal runs over different seeds are one row, and ERM meets what differs by mixing only."""
+
+import json
+from typing import get_args
 
 import numpy as np
 import pytest
 
+from mixup_jax.config import Mixing
 from mixup_jax.report.conditions import compare, group
+from mixup_jax.report.rows import settings
 from mixup_jax.report.runs import load_runs
 
 
@@ -81,4 +86,83 @@ def test_an_interval_around_zero_is_said_to_decide_nothing(make_run, tmp_path):
 def test_runs_that_differ_in_more_than_alpha_are_not_compared(make_run, tmp_path, change):
     make_run("erm", alpha=0.0, errors=[5.5])
     make_run("mixup", alpha=1.0, errors=[4.2], **change)
+    assert compare(group(load(tmp_path))) == []
+
+
+def give_mixing(folder, fields):
+    """Give a fabricated run fields of the part mixing, as today's config.json has them."""
+    content = json.loads((folder / "config.json").read_text())
+    content["config"]["mixing"] |= fields
+    (folder / "config.json").write_text(json.dumps(content))
+
+
+METHODS = [
+    {"method": method, "partner": partner, "labels": labels, "layer": layer, "per": per}
+    for method in get_args(Mixing.__annotations__["method"])
+    for partner in get_args(Mixing.__annotations__["partner"])
+    for labels, layer, per in (("mix", "input", "batch"), ("larger", "stage1", "example"))
+]
+
+
+@pytest.mark.parametrize("mixing", METHODS)
+@pytest.mark.parametrize("alpha", [0.0, 1.0])
+def test_each_method_is_compared_with_what_trained_without_mixing(make_run, tmp_path, mixing, alpha):
+    make_run("erm", alpha=0.0, errors=[5.5])
+    folder = make_run("other", alpha=alpha, errors=[4.2], method="other", params_digest="6f" * 32)
+    give_mixing(folder, mixing)
+    compared = [(each.erm.label, each.mixup.label) for each in compare(group(load(tmp_path)))]
+    mixes = mixing["method"] != "mixup" or alpha > 0
+    assert compared == [("ERM", "other")] * mixes
+
+
+def test_cutmix_is_never_the_baseline_though_alpha_is_0_beside_it(make_run, tmp_path):
+    make_run("erm", alpha=0.0, errors=[5.5])
+    make_run("mixup", alpha=1.0, errors=[4.5])
+    for name, alpha in (("a", 0.0), ("b", 1.0)):
+        run = make_run(name, alpha=alpha, errors=[4.2], method="CutMix", params_digest=6 * name)
+        give_mixing(run, {"method": "cutmix"})
+    assert {each.erm.label for each in compare(group(load(tmp_path)))} == {"ERM"}
+    assert len(compare(group(load(tmp_path)))) == 3
+
+
+def test_a_run_of_before_a_field_was_added_is_compared_with_later_ones(make_run, tmp_path):
+    make_run("erm", alpha=0.0, errors=[5.5])
+    folder = make_run("mixup", alpha=1.0, errors=[4.2])
+    content = json.loads((folder / "config.json").read_text())
+    content["config"]["data"]["noise"] = 0.0  # its default
+    (folder / "config.json").write_text(json.dumps(content))
+    assert len(compare(group(load(tmp_path)))) == 1
+
+
+def test_the_error_without_averaging_is_beside_the_error(make_run, tmp_path):
+    folder = make_run("erm", alpha=0.0, errors=[5.5])
+    final = json.loads((folder / "result.json").read_text())
+    assert settings(group(load(tmp_path)))[0].rows[0].raw == ""
+    (folder / "result.json").write_text(json.dumps(final | {"test_error_raw": [7.25]}))
+    assert settings(group(load(tmp_path)))[0].rows[0].raw == "7.25"
+
+
+def rewrite(folder, edit):
+    """Change the content of a folder's config.json."""
+    path = folder / "config.json"
+    content = json.loads(path.read_text())
+    edit(content)
+    path.write_text(json.dumps(content))
+
+
+def test_a_run_made_before_a_field_existed_is_compared_with_one_that_has_its_default(make_run, tmp_path):
+    make_run("erm", alpha=0.0, errors=[5.5, 5.6])
+    mixup = make_run("mixup", alpha=1.0, errors=[4.2, 4.3])
+    rewrite(mixup, lambda content: content["config"]["mixing"].update(layer="input", alphas=[]))
+    rewrite(mixup, lambda content: content["config"].update(optimizer={"ema": 0.0, "decay_epochs": [100, 150]}))
+    assert len(compare(group(load(tmp_path)))) == 1
+    rewrite(mixup, lambda content: content["config"].update(optimizer={"ema": 0.5}))
+    assert compare(group(load(tmp_path))) == []
+
+
+def test_runs_on_different_data_of_one_name_are_not_compared(make_run, tmp_path):
+    erm, mixup = make_run("erm", alpha=0.0, errors=[5.5]), make_run("mixup", alpha=1.0, errors=[4.2])
+    rewrite(erm, lambda content: content.update(data={"digests": {"test_image": "aa"}}))
+    assert len(compare(group(load(tmp_path)))) == 1  # the other does not say
+    rewrite(mixup, lambda content: content.update(data={"digests": {"test_image": "bb"}}))
     assert compare(group(load(tmp_path))) == []

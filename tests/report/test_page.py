@@ -1,6 +1,7 @@
 """Laws of the page: it needs nothing from outside, trusts nothing, and says what the runs say."""
 
 import json
+import os
 import re
 from html.parser import HTMLParser
 
@@ -142,6 +143,22 @@ def test_pictures_of_runs_are_shown_once_and_broken_ones_named(two_methods, text
     assert content.count("data:image/png;base64,") == 1
     assert "broken.png" in Tags(content).text
     assert "onload" not in content
+
+
+def test_pictures_that_lie_elsewhere_do_not_get_into_the_page(two_methods, tmp_path, page):
+    save_png(beta_densities((1.0,)), tmp_path / "private.png")
+    figures = two_methods / "erm" / "figures"
+    figures.mkdir()
+    (figures / "link.png").symlink_to(tmp_path / "private.png")
+    (figures / "endless.png").symlink_to("/dev/zero")
+    os.mkfifo(figures / "pipe.png")
+    (tmp_path / "album").mkdir()
+    save_png(beta_densities((1.0,)), tmp_path / "album" / "other.png")
+    (two_methods / "mixup" / "figures").symlink_to(tmp_path / "album")  # the whole folder
+    content = page()
+    assert "data:image/png;base64," not in content
+    for name in ("link.png", "endless.png", "pipe.png", "other.png"):
+        assert f"{name}: " in Tags(content).text
 
 
 def test_every_picture_has_words_and_every_header_a_scope(two_methods, page):

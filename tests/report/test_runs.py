@@ -1,6 +1,7 @@
 """Laws of loading: a run folder comes back as written, and no file can make it crash."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -134,3 +135,39 @@ def test_a_malformed_result_leaves_an_unfinished_run_and_a_warning(make_run, cha
 def test_control_characters_do_not_reach_the_terminal(make_run):
     (run,), _ = load_runs([make_run("erm", alpha=0.0, errors=[5.5], command="rm \x1b[2J\nx")])
     assert run.command == "rm �[2J�x"
+
+
+def test_runs_behind_links_are_found_once_and_circles_end(make_run, tmp_path):
+    elsewhere = make_run("elsewhere/deep/erm", alpha=0.0, errors=[5.5]).parent.parent
+    (tmp_path / "shown" / "nested").mkdir(parents=True)
+    for name, target in {"a": elsewhere, "b": elsewhere / "deep" / "erm", "up": tmp_path / "shown"}.items():
+        (tmp_path / "shown" / name).symlink_to(target)
+    (elsewhere / "deep" / "circle").symlink_to(elsewhere)
+    (tmp_path / "shown" / "nested" / "root").symlink_to("/")  # it contains what was asked for
+    (tmp_path / "shown" / "dangling").symlink_to(tmp_path / "nowhere")
+    runs, warnings = load_runs([tmp_path / "shown"])
+    assert [run.result.test_error["last"] for run in runs] == [(5.5,)]
+    assert warnings == []
+    assert len(load_runs([tmp_path / "shown" / "b"])[0]) == 1
+
+
+@pytest.mark.parametrize("name", ["config.json", "metrics.jsonl", "result.json"])
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_what_is_no_ordinary_file_is_named_and_never_waited_for(make_run, tmp_path, name, kind):
+    make_run("good", alpha=0.0, errors=[5.5])
+    path = make_run("odd", alpha=0.0, errors=[5.5]) / name
+    path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    runs, (warning,) = load_runs([tmp_path])
+    assert [run.path.name for run in runs] == ["good", "odd"][: 2 - (name == "config.json")]
+    assert warning.startswith(f"{path}: not readable: no ordinary file")
+
+
+def test_a_file_without_end_is_refused(tmp_path):
+    with (tmp_path / "config.json").open("wb") as file:
+        file.truncate(2**40)  # takes no room
+    (warning,) = load_runs([tmp_path])[1]
+    assert "larger than 64 MiB" in warning

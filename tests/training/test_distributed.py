@@ -1,6 +1,7 @@
 """Laws of joining and leaving: what is missing is named, and who waits in vain says so in one line."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -11,7 +12,8 @@ import pytest
 
 from mixup_jax.errors import CheckpointError
 from mixup_jax.training import distributed
-from mixup_jax.training.distributed import _lost, ends_together, join
+from mixup_jax.training.distributed import _lost, ends_together, join, unused_gpus
+from mixup_jax.training.launch import Launch
 
 ROOT = Path(__file__).parents[2]
 
@@ -68,6 +70,30 @@ def test_a_lost_connection_is_seen_behind_the_error_that_it_caused():
     error.__cause__ = RuntimeError("UNAVAILABLE: the coordinator is gone")
     assert _lost(error)
     assert not _lost(CheckpointError("the disk is full"))
+
+
+@pytest.mark.parametrize(
+    ("tasks", "visible", "used"),
+    [("1(x2)", "0,1,2,3", "1"), ("2,1", "0,1,2,3", "2"), ("4(x2)", "0,1,2,3", None), ("1", None, "1"), ("1", "", None)],
+)
+def test_gpus_that_no_task_uses_are_counted(tmp_path, tasks, visible, used):
+    for name in ("nvidia0", "nvidia1", "nvidiactl", "nvidia-uvm"):
+        (tmp_path / name).touch()
+    step = {"SLURM_LOCALID": "0", "SLURM_STEP_TASKS_PER_NODE": tasks}
+    environment = step | ({} if visible is None else {"CUDA_VISIBLE_DEVICES": visible})
+    word = unused_gpus(environment, str(tmp_path))
+    assert unused_gpus(environment | {"SLURM_LOCALID": "1"}, str(tmp_path)) == ""
+    if used is None:
+        assert word == ""
+    else:
+        seen = "2" if visible is None else "4"
+        assert {used, seen} <= set(re.findall(r"\d+", word))
+
+
+@pytest.mark.parametrize("timeout", [0, 86_401, 10**20])
+def test_a_join_timeout_of_more_than_a_day_or_none_is_refused(timeout):
+    with pytest.raises(ValueError, match=rf"join_timeout .* got {timeout}"):
+        Launch(join_timeout=timeout)
 
 
 @pytest.mark.slow

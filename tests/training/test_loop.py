@@ -1,6 +1,7 @@
 """Laws of a whole run: stopped or not, alone or in company, it ends with the same numbers."""
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -12,6 +13,10 @@ import numpy as np
 import pytest
 from tiny_runs import DATA, MLP, changed
 
+from experiments.cifar import ERM, SMALL
+from mixup_jax import config_checks
+from mixup_jax.config import Model
+from mixup_jax.data import load
 from mixup_jax.data.label_noise import corrupt_labels
 from mixup_jax.errors import NotFinite
 from mixup_jax.training.launch import Launch
@@ -41,14 +46,14 @@ def whole(tmp_path_factory):
 @pytest.mark.parametrize("moment", ["evaluated", "update"])
 def test_a_run_stopped_by_a_signal_and_started_again_is_the_uninterrupted_run(whole, tmp_path, monkeypatch, moment):
     stops = []
-    for each in (signal.SIGTERM, signal.SIGINT):
+    for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         with monkeypatch.context() as patch:
             patch.setattr(Bar, moment, lambda *_, number=each: os.kill(os.getpid(), number))
             with pytest.raises(Stopped, match=r"at step \d+ of 15; the same command goes on from there") as stopped:
                 fit(CONFIG, DATA, Launch(), tmp_path)
         assert stopped.value.exit_code == 128 + each
         stops.append(int(str(stopped.value).split()[2]))
-    assert 0 < stops[0] < stops[1] < 15
+    assert 0 < stops[0] < stops[1] < stops[2] < 15
     result = fit(CONFIG, DATA, Launch(), tmp_path)
     assert result["params_digest"] == whole[1]["params_digest"]
     assert result["test_error"] == whole[1]["test_error"]
@@ -118,7 +123,10 @@ def test_a_seed_in_company_has_the_numbers_it_has_alone(whole, tmp_path):
         ),
     ],
 )
-def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_last_good_checkpoint(tmp_path, fields, message):
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_last_good_checkpoint(
+    tmp_path, monkeypatch, fields, message
+):
+    monkeypatch.setattr(config_checks, "LARGEST", math.inf)
     config = changed(CONFIG, **fields)
     for _ in range(2):  # the same command meets it again, from the checkpoint
         with pytest.raises(NotFinite, match=message):
@@ -147,7 +155,7 @@ def test_the_plan_ends_with_the_run_and_evaluates_at_the_first_step_of_each_inte
     config = changed(CONFIG, batch_size=10, epochs=2.5)
     assert plan_steps(25, 100, config) == Plan(6, 2.5, (3, 5, 6))
     assert plan_steps(25, 100, changed(config, eval_every=100.0)).marks == (6,)
-    assert plan_steps(25, 100, changed(config, eval_every=0.01)).marks == (1, 2, 3, 4, 5, 6)
+    assert plan_steps(25, 100, changed(config, eval_every=0.5)).marks == (2, 3, 4, 5, 6)
     assert plan_steps(25, 100, changed(config, epochs=0.01)).steps == 1
 
 
@@ -158,14 +166,26 @@ def test_a_large_test_set_is_evaluated_on_less_often():
 
 
 def test_signals_mean_what_they_meant_before_once_a_run_is_over():
-    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    numbers = signal.SIGTERM, signal.SIGINT, signal.SIGHUP
+    before = [signal.getsignal(number) for number in numbers]
     with stop_on_signals() as flag:
         assert not flag.requested()
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(0.01)
         assert flag.requested()
         assert flag.stopped("x").exit_code == 143
-    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+    assert [signal.getsignal(number) for number in numbers] == before
+
+
+def test_a_run_under_nohup_outlives_its_terminal():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stop_on_signals() as flag:
+            os.kill(os.getpid(), signal.SIGHUP)
+            time.sleep(0.01)
+            assert not flag.requested()
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.slow
@@ -173,10 +193,48 @@ def test_training_errors_are_those_on_real_and_on_corrupted_labels(tmp_path):
     label, mask = corrupt_labels(DATA.train_label, 0.5, len(DATA.classes))
     data, config = replace(DATA, train_label=label, corrupted=mask), changed(CONFIG, seeds=2, batch_size=12)
     result = fit(config, data, Launch(), tmp_path)
-    trained = load_trained(tmp_path / "checkpoints", config, data)
+    trained = load_trained(tmp_path / "checkpoints", config, data.identity())
     for seed in range(2):
         predicted = np.argmax(trained.logits(trained.of_seed(seed), jnp.asarray(data.train_image, jnp.float32)), axis=1)
         wrong = predicted != label
         assert result["train_error_real"][seed] == pytest.approx(100 * wrong[~mask].mean())
         assert result["train_error_corrupted"][seed] == pytest.approx(100 * wrong[mask].mean())
     assert result["train_error_real"] != result["train_error_corrupted"]
+
+
+@pytest.mark.parametrize("ema", [0.98, 0.9999])
+def test_averages_of_a_short_run_are_as_good_as_the_network_itself(tmp_path, ema):
+    data = load("digits")
+    data = replace(data, train_image=data.train_image[:1000], train_label=data.train_label[:1000])
+    config = replace(
+        SMALL,
+        model=Model("preact_resnet", width=8, blocks=(1, 1, 1), stem_stride=2),  # BatchNorm, unlike tiny_runs' MLP
+        mixing=ERM,
+        optimizer=replace(SMALL.optimizer, ema=ema),
+        epochs=20.0,
+        eval_every=20.0,
+        seeds=1,
+    )
+    result = fit(config, data, Launch(), tmp_path)
+    assert result["test_error_raw"][0] < 10  # percent: it has learned
+    assert abs(result["test_error"]["last"][0] - result["test_error_raw"][0]) <= 1
+    assert metrics(tmp_path)[-1]["test_error_raw"] == result["test_error_raw"]
+
+
+def test_averages_that_are_mostly_the_first_weights_are_named(tmp_path):
+    config = changed(MLP, ema=0.999, epochs=1 / 3)  # one step
+    with pytest.warns(UserWarning, match="step 1: the averages of ema are still 10% first weights"):
+        fit(config, DATA, Launch(), tmp_path)
+
+
+@pytest.mark.parametrize("left", [0, 4])
+def test_a_finished_training_is_summed_up_whatever_lines_are_lost(whole, tmp_path, left):
+    shutil.copytree(whole[0], tmp_path, dirs_exist_ok=True)
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "metrics.jsonl").write_text("".join(lines[:left]) + '{"step": 15, "test_er')
+    with pytest.warns(UserWarning, match=f"lacks {5 - left} evaluations before step 15"):
+        result = fit(CONFIG, DATA, Launch(), tmp_path)
+    for name in ("params_digest", "test_loss", "train_subset_error", "reliability"):
+        assert result[name] == whole[1][name]
+    assert result["test_error"]["last"] == whole[1]["test_error"]["last"]
+    assert [line["step"] for line in metrics(tmp_path)] == [*[3, 6, 9, 12][:left], 15]

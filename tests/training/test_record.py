@@ -1,63 +1,15 @@
-"""Laws of a run's folder: it belongs to one configuration, and no instant of death leaves it unreadable."""
+"""Laws of a run's files: no instant of death leaves them unreadable."""
 
 import json
 import os
-import sys
+import re
+import warnings
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tiny_runs import MLP, changed
 
 from mixup_jax.training import record
-from mixup_jax.training.provenance import describe
-
-
-def test_a_folder_is_claimed_once_and_again_by_the_same_configuration(tmp_path):
-    first = describe(MLP, "cifar", "small")
-    record.claim(tmp_path / "run", first)
-    later = describe(MLP, "cifar", "small") | {"started": "later", "commit": "another"}
-    with pytest.warns(UserWarning, match="begun with commit .*, going on with another"):
-        assert record.claim(tmp_path / "run", later)["started"] == first["started"]
-    assert json.loads((tmp_path / "run" / "config.json").read_text()) == json.loads(json.dumps(first))
-
-
-def test_another_configuration_is_refused_with_the_fields_that_differ_and_no_others(tmp_path):
-    record.claim(tmp_path, describe(MLP, "cifar", "small"))
-    before = (tmp_path / "config.json").read_bytes()
-    (tmp_path / "checkpoints").mkdir()
-    other = changed(MLP, alpha=0.25, decay_epochs=(3.0,), seeds=2)
-    with pytest.raises(ValueError, match="holds a run of another configuration") as refused:
-        record.claim(tmp_path, describe(other, "cifar", "small"))
-    message = str(refused.value)
-    assert "mixing.alpha is 1.0 there and 0.25 here" in message
-    assert "optimizer.decay_epochs is [100, 150] there and [3.0] here" in message
-    assert "seeds is 1 there and 2 here" in message
-    assert message.count(" there and ") == 3
-    assert (tmp_path / "config.json").read_bytes() == before
-
-
-def test_where_nothing_was_trained_a_corrected_configuration_takes_the_folder(tmp_path):
-    record.claim(tmp_path, describe(changed(MLP, batch_size=12), "cifar", "small"))
-    record.claim(tmp_path, describe(MLP, "cifar", "small"))
-    assert json.loads((tmp_path / "config.json").read_text())["config"]["batch_size"] == MLP.batch_size
-
-
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"config": 3}', "{}"])
-def test_a_file_that_is_no_configuration_is_refused_and_kept(tmp_path, text):
-    (tmp_path / "config.json").write_text(text)
-    with pytest.raises(ValueError, match=r"config\.json is not the configuration|another configuration"):
-        record.claim(tmp_path, describe(MLP, "cifar", "small"))
-    assert (tmp_path / "config.json").read_text() == text
-
-
-def test_the_description_names_versions_device_and_command():
-    described = describe(MLP, "cifar", "small")
-    assert described["versions"]["jax"] == jax.__version__
-    assert (described["device"]["platform"], described["device"]["count"]) == ("cpu", 8)
-    assert described["command"].startswith("python ")
-    assert sys.argv[0] in described["command"] or "-m pytest" in described["command"]
 
 
 def write_steps(folder, *steps, rest=""):
@@ -81,6 +33,39 @@ def test_lines_after_the_checkpoint_are_cut_and_those_before_keep_every_digit(tm
     kept = record.read_metrics(tmp_path, 20)
     assert kept == [{"step": 10, "loss": [10 / 3]}, {"step": 20, "loss": [20 / 3]}]
     assert record.read_metrics(tmp_path, 1000) == kept
+
+
+BAD = {
+    "blank": b"",
+    "half": b'{"step": 20, "lo',
+    "not UTF-8": b'{"step": 20, "loss": "\xff"}',
+    "another field": b'{"step": 20, "lgss": [6.7]}',
+    "no object": b"[20]",
+    "no number": b'{"step": "20", "loss": [6.7]}',
+    "deep": b"[" * 100_000,
+    "NUL": b"\x00\x00",
+}
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD.keys())
+def test_a_damaged_line_takes_no_other_with_it_and_is_kept_beside(tmp_path, bad, at):
+    write_steps(tmp_path, 10, 30, 40, 50)
+    path = tmp_path / "metrics.jsonl"
+    lines = path.read_bytes().splitlines()
+    path.write_bytes(b"\n".join([*lines[:at], bad, *lines[at:]]) + b"\n")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        kept = record.read_metrics(tmp_path, 40, needs=["loss"])
+    assert [line["step"] for line in kept] == [10, 30, 40]
+    assert path.read_bytes().splitlines() == lines[:3]
+    beside = (tmp_path / "metrics.jsonl.removed").read_bytes().splitlines()
+    assert beside == ([bad] if bad else []) + lines[3:]
+    assert [f"{path}" in str(each.message) and f"[{at + 1}]" in str(each.message) for each in caught] == [True] * bool(
+        bad
+    )
+    assert record.read_metrics(tmp_path, 40) == kept
+    assert (tmp_path / "metrics.jsonl.removed").read_bytes().splitlines() == beside
 
 
 def test_no_metrics_are_no_error(tmp_path):
@@ -133,3 +118,18 @@ def test_two_processes_do_not_train_in_one_folder(tmp_path):
         pass
     with record.locked(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("lacks", ["seeds", "test_error", *record.MADE_BY])
+def test_a_run_is_finished_by_a_result_and_by_nothing_else_that_is_called_so(tmp_path, lacks):
+    path, made = tmp_path / "result.json", dict.fromkeys(record.MADE_BY, "x")
+    assert record.finished(tmp_path) is None
+    good = made | {"seeds": [0, 1], "test_error": {"last": [5.0, 6.0]}}
+    record.write_json(path, good)
+    assert record.finished(tmp_path) == good
+    less = {name: value for name, value in good.items() if name != lacks}
+    misfits = good | {"seeds": [0]}, good | {"test_error": {}}, good | {"test_error": {"last": 5.0}}
+    for bad in ({}, [], None, less, *misfits):
+        path.write_text(json.dumps(bad))
+        with pytest.raises(ValueError, match=re.escape(str(path))):
+            record.finished(tmp_path)

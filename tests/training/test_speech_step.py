@@ -31,7 +31,9 @@ def trained():
     config: Config = changed(replace(MLP, optimizer=adam), pad_crop=0, flip=False, batch_size=16, alphas=(0.0, 1.0))
     found = {}
     for mix in ("spectrogram", "waveform"):
-        setting = make_setting(changed(config, mix=mix), data(mix == "waveform"), Path("unused"), jax.devices()[:1])
+        setting = make_setting(
+            changed(config, dataset="chirps", mix=mix), data(mix == "waveform"), Path("unused"), jax.devices()[:1]
+        )
         carry = setting.programs.train(*setting.start(), setting.alpha, setting.train, np.int32(STEPS))
         errors = on_host(setting.programs.evaluate(carry[0], setting.test))["['errors']"]
         params = [leaf for _, leaf in sorted(on_host(carry[0].params).items())]

@@ -15,7 +15,7 @@ from tiny_runs import BATCH, BOTH, CLASSES, DATA, MLP, PREACT, assert_close, ass
 from mixup_jax.data.augment import normalize
 from mixup_jax.models import build
 from mixup_jax.training.recipe import make_recipe
-from mixup_jax.training.state import init_state
+from mixup_jax.training.state import init_state, share_of_start
 from mixup_jax.training.step import train_step
 from mixup_jax.training.vicinity import vicinal_batch
 
@@ -89,13 +89,26 @@ def test_accumulation_does_not_change_the_mixed_batch(batch, rng):
     assert_equal(*mixed)
 
 
-def test_the_average_moves_towards_the_new_parameters_by_one_minus_its_decay(batch):
-    _, state, step = begin(changed(MLP, ema=0.9))
-    new, _ = step(state, batch, 1.0)
-    expected = jax.tree.map(lambda old, params: 0.9 * old + 0.1 * params, state.average, new.params)
-    assert_close(new.average, expected, 1e-6)
-    _, plain, without = begin(MLP)
-    assert_equal(without(plain, batch, 1.0)[0].params, new.params)
+@NAMES
+@pytest.mark.parametrize("ema", [0.15, 0.9999])
+def test_averages_move_by_one_minus_a_warmed_up_decay_towards_new_weights_and_statistics(batch, name, ema):
+    _, state, step = begin(changed(BOTH[name], ema=ema))
+    _, plain, without = begin(BOTH[name])
+    for k in range(3):
+        new, plain = step(state, batch, 1.0)[0], without(plain, batch, 1.0)[0]
+        assert_close(new.params, plain.params, 1e-6)
+        decay = min(ema, (1 + k) / (10 + k))
+        now = {"params": new.params, "batch_stats": new.batch_stats}
+        expected = jax.tree.map(lambda old, own, decay=decay: decay * old + (1 - decay) * own, state.average, now)
+        assert_close(new.average, expected, 1e-6)
+        state = new
+
+
+def test_the_share_of_the_first_weights_is_the_product_of_the_decays():
+    assert share_of_start(0.999, 0) == 1.0
+    assert share_of_start(0.999, 3) == pytest.approx(1 / 10 * 2 / 11 * 3 / 12)
+    assert share_of_start(0.05, 2) == pytest.approx(0.05**2)
+    assert share_of_start(0.9999, 10**9) < 1e-6
 
 
 def test_every_step_draws_anew_and_the_same_step_draws_the_same(batch):

@@ -1,5 +1,8 @@
 """Laws of streams: the loop and the step see of a streamed data set what they see of one in memory."""
 
+import multiprocessing
+import os
+import signal
 from dataclasses import replace
 
 import jax
@@ -18,8 +21,8 @@ from mixup_jax.training.setting import make_setting
 from mixup_jax.training.stream import EvaluationStream, TrainingStream, rows_of_process
 
 CONFIG = Config(
-    data=Data("some", pad_crop=0, image_size=8),
-    model=Model("mlp", width=4, blocks=(1,)),
+    data=Data("imagenet", pad_crop=0, image_size=8),
+    model=Model("mlp", width=4),
     mixing=Mixing(alpha=0.2, block=4),
     optimizer=Optimizer(lr=0.02),
     batch_size=16,
@@ -131,3 +134,19 @@ def test_what_does_not_go_with_a_stream_is_refused(data, tmp_path, name):
     config, message = REFUSED[name]
     with pytest.raises(ValueError, match=message):
         make_setting(config, data, tmp_path)
+
+
+class Killed(InMemory):
+    """Photographs that no worker survives."""
+
+    def __getitem__(self, index):
+        if multiprocessing.parent_process():
+            os.kill(os.getpid(), signal.SIGBUS)
+        return super().__getitem__(index)
+
+
+def test_a_worker_without_shared_memory_is_one_line_that_says_how_to_give_it_some(data):
+    stream = TrainingStream(replace(data, train=Killed(0, 40)), 0, 16, make_mesh(1, 16, jax.devices()[:1]), workers=1)
+    with pytest.raises(OSError, match=r"1 workers .* SIGBUS: /dev/shm.*--workers"):
+        next(stream.calls(0, 1))
+    stream.close()

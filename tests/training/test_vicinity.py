@@ -16,6 +16,7 @@ from mixup_jax.config import Config, Mixing
 from mixup_jax.data.augment import normalize
 from mixup_jax.methods import mix_at, neighbour_table
 from mixup_jax.training.mesh import make_mesh
+from mixup_jax.training.options import check_options
 from mixup_jax.training.programs import place_examples
 from mixup_jax.training.recipe import make_recipe
 from mixup_jax.training.state import init_state
@@ -48,7 +49,7 @@ def test_the_first_epochs_are_unmixed_and_the_others_are_as_ever(batch, rng):
         image, label, _ = see(rng, batch, 1.0, step)
         np.testing.assert_array_equal(image, clean(batch["image"]))
         np.testing.assert_array_equal(label, jax.nn.one_hot(batch["label"], CLASSES))
-    always = make_recipe(changed(MLP, **STILL, phase_out=(9.0, 9.0)), DATA)  # by the same keys, never switched off
+    always = make_recipe(changed(MLP, **STILL, phase_out=(0.999, 0.999)), DATA)  # by the same keys, never switched off
     for ours, theirs in zip(see(rng, batch, 1.0, 2 * epoch), vicinal_batch(rng, batch, 1.0, 0, always), strict=True):
         assert_close(ours, theirs)
 
@@ -139,19 +140,19 @@ def test_a_step_at_a_hidden_layer_is_the_loss_of_the_states_mixed_there(batch, l
         ({"layer": "stage1", "method": "cutmix"}, "layer stage1 goes with method mixup and without --accumulate"),
         ({"layer": "stage1", "accumulate": 2}, "layer stage1 goes with method mixup and without --accumulate"),
         ({"layer": "stage1", "partner": "neighbours"}, "layer stage1 goes with partners in the batch, got neighbours"),
-        ({"alphas": (1.0, 1.0)}, "alphas must be different finite numbers >= 0"),
-        ({"alphas": (1.0,), "method": "cutmix"}, "alphas are mixup's"),
-        ({"alpha": 0.3, "method": "cutmix"}, "method cutmix takes --cutmix-alpha"),
-        ({"cutmix_alpha": 0.3}, "cutmix_alpha is for the methods cutmix and switch"),
-        ({"switch_probability": 0.3}, "switch_probability is for the method switch"),
-        ({"neighbours": 0}, "neighbours must be at least 1, got 0"),
-        ({"noise": -1.0}, "noise must be a finite number >= 0, got -1"),
-        ({"switch_probability": 1.5}, "switch_probability must be between 0 and 1, got 1.5"),
+        ({"alphas": (1.0, 1.0)}, "alphas must be different numbers.* got"),
+        ({"alphas": (1.0,), "method": "cutmix"}, "alphas does nothing here: .*cutmix_alpha"),
+        ({"alpha": 0.3, "method": "cutmix"}, "alpha does nothing here: .*cutmix_alpha"),
+        ({"cutmix_alpha": 0.3}, "cutmix_alpha does nothing here: .*the methods cutmix and switch"),
+        ({"switch_probability": 0.3}, "switch_probability does nothing here: .*the method switch"),
+        ({"neighbours": 0}, "neighbours must be at least 1 .*got 0"),
+        ({"noise": -1.0}, "noise must be a finite number >= 0.* got -1"),
+        ({"switch_probability": 1.5}, r"switch_probability must be in \(0, 1\).* got 1.5"),
     ],
 )
 def test_what_does_not_go_together_is_refused(fields, message):
     with pytest.raises(ValueError, match=message):
-        changed(Config(), **fields)
+        check_options(changed(Config(), **fields))
 
 
 def test_a_layer_that_the_network_lacks_is_refused_with_those_it_has(batch):

@@ -205,10 +205,10 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_step_and_seed(maps, tmp_pat
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"steps": 0}, "steps must be at least 1, got 0"),
+        ({"steps": 0}, "steps must be at least 1.* got 0"),
         (
             {"composing": Composing(alpha=0.0)},
-            "alpha must be a positive finite number, got 0.0; mode erm mixes nothing",
+            r"alpha must be .*got 0\.0",
         ),
         ({"composing": Composing(probability=1.5)}, r"probability must be in \(0, 1\], got 1.5"),
         ({"composing": Composing(mode="mixup", maps=3)}, "maps is for the mode overlay, got 3 with mixup"),

@@ -1,0 +1,72 @@
+"""What is known of a data set without the data: enough to recognise it, and to build a network trained on it."""
+
+import hashlib
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+PIECE = 1 << 24
+"""Bytes that one thread digests at a time."""
+ENDS = 1 << 16
+"""Bytes at the start and at the end of a large file that stand for its content."""
+
+
+@dataclass(frozen=True)
+class DataIdentity:
+    """What a run was trained and tested on, after the choice of a subset and after label noise.
+
+    `mean` and `std` hold one number a channel, for pixels in [0, 1]; `digests` are SHA-256 of the content.
+    """
+
+    mark: str
+    classes: tuple[str, ...]
+    image_shape: tuple[int, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    train_count: int
+    test_count: int
+    streamed: bool
+    """Whether the images stay on disk and are cropped while they are decoded."""
+    digests: dict[str, str]
+
+
+def digest_array(array: np.ndarray) -> str:
+    """Return the SHA-256 of an array: dtype, shape and the SHA-256 of each piece of its bytes; pieces run in threads.
+
+    >>> zeros = np.zeros((2, 3), np.uint8)
+    >>> digest_array(zeros) == digest_array(zeros.copy()), digest_array(zeros) == digest_array(zeros.T)
+    (True, False)
+    """
+    content = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    pieces = [content[start : start + PIECE] for start in range(0, len(content), PIECE)]
+    sha = hashlib.sha256(f"{array.dtype.str} {array.shape}\n".encode())
+    with ThreadPoolExecutor() as pool:
+        for digest in pool.map(lambda piece: hashlib.sha256(piece).digest(), pieces):
+            sha.update(digest)
+    return sha.hexdigest()
+
+
+def digest_arrays(arrays: dict[str, Any]) -> dict[str, str]:
+    """Return the digest of each array that is there, by its name."""
+    return {name: digest_array(np.asarray(array)) for name, array in arrays.items() if array is not None}
+
+
+def digest_files(files: Iterable[Path]) -> str:
+    """Return the SHA-256 of the names, the sizes, the starts and the ends of files too large to be read.
+
+    The end of an array_record file is its index: where each record begins. Of a record that was replaced by another one
+    of the same length in the middle of a file it knows nothing.
+    """
+    sha = hashlib.sha256()
+    for path in sorted(files):
+        size = path.stat().st_size
+        sha.update(f"{path.name} {size}\n".encode())
+        with path.open("rb") as file:
+            sha.update(file.read(ENDS))
+            file.seek(max(0, size - ENDS))
+            sha.update(file.read(ENDS))
+    return sha.hexdigest()
