@@ -193,9 +193,10 @@ def blend(share: Array, own: Array, partner: Array) -> Array:
     near, far = jnp.where(share >= 0.5, own, partner), jnp.where(share >= 0.5, partner, own)
     share = jnp.minimum(share, 1 - share)
     base = jnp.where(jnp.isfinite(near), near, 0)  # inf - inf: an infinite parent stays as it is
-    scale = jnp.where(jnp.isfinite(far - base), 1.0, 0.5)  # 3e38 and -3e38 are further apart than a number can be
-    change = jnp.where(share > 0, scale * far - scale * base, 0)
-    return near + (share / scale).astype(far.dtype) * change
+    halved = ~jnp.isfinite(far - base)  # 3e38 and -3e38 are further apart than a number can be
+    far, base = jnp.where(halved, far / 2, far), jnp.where(halved, base / 2, base)
+    share = jnp.where(halved, 2 * share, share)
+    return near + share.astype(far.dtype) * jnp.where(share > 0, far - base, 0)
 
 
 @partial(blend.defjvp, symbolic_zeros=True)
@@ -270,10 +271,13 @@ def checked(plan: Mix) -> Mix:
         )
     if plan.mask is not None and plan.mask.shape[:1] != size:
         raise ValueError(f"plan's mask must be (batch, ...) for a batch of {size[0]}, got {describe(plan.mask)}.")
-    if not isinstance(plan.lam, Tracer) and plan.lam.is_fully_addressable and size != (0,):
-        lam = jax.device_get(plan.lam)
-        if not (lam.min() >= 0 and lam.max() <= 1):
-            raise ValueError(f"plan's lam must be in [0, 1], got values from {lam.min()} to {lam.max()}.")
+    for name, share in (("lam", plan.lam), ("mask", plan.mask)):
+        if share is None or share.dtype == bool or not share.size:
+            continue
+        if not isinstance(share, Tracer) and share.is_fully_addressable:
+            values = jax.device_get(share)
+            if not (values.min() >= 0 and values.max() <= 1):
+                raise ValueError(f"plan's {name} must be in [0, 1], got values from {values.min()} to {values.max()}.")
     return plan
 
 

@@ -162,6 +162,17 @@ def test_jit_is_eager(rng, batch):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
+def test_64_bits_switched_on_change_no_bit(rng, batch):
+    expected = jax.jit(mixup)(rng, *batch, 0.3)
+    with jax.enable_x64(True):
+        wide = jax.jit(mixup)(rng, *batch, 0.3)
+        double = mix(draw(rng, 16, 0.3), batch[0].astype(jnp.float64))
+    for a, b in zip(wide, expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert (double.dtype, wide[0].dtype) == (np.float64, np.float32)
+    np.testing.assert_allclose(double, expected[0], atol=1e-6)
+
+
 def test_a_vmap_over_seeds_and_alphas_is_a_loop(rng, batch):
     keys, alphas = jax.random.split(rng, 3), jnp.array([0.0, 0.2, 8.0])
     together = jax.vmap(lambda key, alpha: mixup(key, *batch, alpha))(keys, alphas)

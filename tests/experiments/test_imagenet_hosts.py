@@ -21,7 +21,6 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 TINY = {
     "model": "mlp",
-    "blocks": 1,
     "width": 8,
     "compute-dtype": "float32",  # bfloat16, the preset's, rounds what is compared
     "image-size": 16,
