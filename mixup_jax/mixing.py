@@ -183,13 +183,18 @@ def on_any_mesh(function: Callable[..., Any], like: Array, ndim: int | None = No
     return jax.sharding.auto_axes(function, out_sharding=sharding.update(spec=P(*sharding.spec[:ndim])))
 
 
-@jax.custom_jvp
+@partial(jax.jit, inline=True)  # one program without jit around it too
 def blend(share: Array, own: Array, partner: Array) -> Array:
     """Return ``share * own + (1 - share) * partner`` with one product.
 
     Of two, compilers fuse now the one and now the other with the sum, and the last bit would depend on the program
     around, on the number of devices for one. What has no share has no part in it, not even as 0 * inf.
     """
+    return _blend(share, own, partner)
+
+
+@jax.custom_jvp
+def _blend(share: Array, own: Array, partner: Array) -> Array:
     near, far = jnp.where(share >= 0.5, own, partner), jnp.where(share >= 0.5, partner, own)
     share = jnp.minimum(share, 1 - share)
     base = jnp.where(jnp.isfinite(near), near, 0)  # inf - inf: an infinite parent stays as it is
@@ -199,7 +204,7 @@ def blend(share: Array, own: Array, partner: Array) -> Array:
     return near + share.astype(far.dtype) * jnp.where(share > 0, far - base, 0)
 
 
-@partial(blend.defjvp, symbolic_zeros=True)
+@partial(_blend.defjvp, symbolic_zeros=True)
 def _derivative_of_blend(primals: Any, tangents: Any) -> tuple[Array, Array]:
     """Differentiate the equation rather than the code: at 0, 1/2 and 1 the code turns from one parent to the other."""
     share, own, partner = primals
@@ -208,7 +213,7 @@ def _derivative_of_blend(primals: Any, tangents: Any) -> tuple[Array, Array]:
     for tangent, factor in zip(tangents, (difference, share, 1 - share), strict=True):
         if not isinstance(tangent, SymbolicZero):
             derivative += factor.astype(own.dtype) * tangent.astype(own.dtype)
-    return blend(share, own, partner), derivative
+    return _blend(share, own, partner), derivative
 
 
 def widened(dtype: DTypeLike) -> DTypeLike:

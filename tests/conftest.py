@@ -19,8 +19,8 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
 def pytest_configure(config):
-    """Compile the fast suite without LLVM's optimisations: compiling is most of its time. Slow tests are real runs."""
-    if "not slow" in (config.option.markexpr or ""):
+    """Compile without LLVM's optimisations, but for those run by hand: compiling is most of the time of the tests."""
+    if "exhaustive" not in (config.option.markexpr or "") or "not exhaustive" in config.option.markexpr:
         os.environ["XLA_FLAGS"] += " --xla_backend_optimization_level=0"
 
 

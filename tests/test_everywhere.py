@@ -192,6 +192,8 @@ WHERE = {  # a function of values, the values, and what makes one batch's result
     "1 device, Explicit": lambda: on_a_mesh(AxisType.Explicit, 1),
     "4 devices, Explicit": lambda: on_a_mesh(AxisType.Explicit, 4),
     "8 devices, Explicit": lambda: on_a_mesh(AxisType.Explicit, 8),
+    "1 device, Auto": lambda: on_a_mesh(AxisType.Auto, 1),
+    "4 devices, Auto": lambda: on_a_mesh(AxisType.Auto, 4),
     "8 devices, Auto": lambda: on_a_mesh(AxisType.Auto, 8),
     "64 bits": lambda: (every, VALUES, None),
 }
@@ -224,3 +226,55 @@ def test_every_function_gives_the_same_everywhere(where):
 @pytest.mark.slow
 def test_every_function_gives_the_same_without_jit():
     same(every(VALUES), jax.jit(every)(VALUES), exact=False)
+
+
+NARROW = (jnp.float16, jnp.bfloat16, jnp.float8_e4m3fn)
+
+
+def narrowed(dtype):
+    return {name: each.astype(dtype) if name in ("x", "y") else each for name, each in VALUES.items()}
+
+
+@pytest.mark.parametrize("dtype", NARROW)
+def test_every_function_takes_narrow_numbers_and_gives_them_or_wider_ones(dtype):
+    expected, found = jax.eval_shape(every, VALUES), jax.eval_shape(every, narrowed(dtype))
+    for name in CALLS:
+        for a, b in zip(jax.tree.leaves(found[name]), jax.tree.leaves(expected[name]), strict=True):
+            assert a.shape == b.shape, name
+            assert a.dtype in (dtype, b.dtype), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", NARROW)
+def test_narrow_numbers_are_mixed_as_they_are_but_for_their_rounding(dtype):
+    wide = {name: each.astype(jnp.float32) if name in ("x", "y") else each for name, each in narrowed(dtype).items()}
+    found, expected = jax.jit(every)(narrowed(dtype)), jax.jit(every)(wide)
+    rounding = float(jnp.finfo(dtype).eps)
+    for name in CALLS:
+        for a, b in zip(jax.tree.leaves(found[name]), jax.tree.leaves(expected[name]), strict=True):
+            if jnp.issubdtype(a.dtype, jnp.floating):
+                np.testing.assert_allclose(np.asarray(a, np.float32), b, rtol=rounding, atol=rounding, err_msg=name)
+            else:
+                np.testing.assert_array_equal(a, b, err_msg=name)
+
+
+def total(values):
+    leaves = [leaf for leaf in jax.tree.leaves(every(values)) if jnp.issubdtype(leaf.dtype, jnp.floating)]
+    return sum(leaf.astype(jnp.float32).sum() for leaf in leaves)
+
+
+def derivatives(values):
+    rest = {name: each for name, each in values.items() if name not in ("x", "y")}
+    return jax.grad(lambda parts: total(parts | rest))({name: values[name] for name in ("x", "y")})
+
+
+def test_every_function_can_be_differentiated():
+    found = jax.eval_shape(derivatives, VALUES)
+    assert {name: each.shape for name, each in found.items()} == {"x": X.shape, "y": Y.shape}
+
+
+@pytest.mark.slow
+def test_no_derivative_is_nan():
+    with jax.debug_nans(True):
+        found = jax.jit(derivatives)(VALUES)
+    assert all(np.isfinite(each).all() and np.abs(each).sum() > 0 for each in found.values())

@@ -159,7 +159,10 @@ def test_one_plan_mixes_a_whole_tree(rng, batch):
 def test_jit_is_eager(rng, batch):
     eager = mixup(rng, *batch, 0.3)
     for a, b in zip(eager, jax.jit(mixup)(rng, *batch, 0.3), strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-6)
+        np.testing.assert_allclose(a, b, atol=1e-6)  # lambda's last bit
+    plan = draw(rng, 16, 0.3, per="example")
+    for a, b in zip(mix(plan, batch), jax.jit(mix)(plan, batch), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_64_bits_switched_on_change_no_bit(rng, batch):

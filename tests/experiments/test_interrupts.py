@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from experiments.__main__ import EXPERIMENTS
 from experiments.errors import one_line_errors
 
 ROOT = Path(__file__).parents[2]
@@ -40,7 +39,7 @@ def run(folder, command, at, number):
     )
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", ["cifar", "report"])  # the package listens for all
 def test_a_command_that_is_still_being_imported_ends_in_one_line(tmp_path, name):
     done = run(tmp_path, [f"experiments.{name}", "--help"], f"experiments.{name}", signal.SIGINT)
     assert done.returncode == 130

@@ -210,7 +210,7 @@ def test_the_smoke_run_leaves_tables_that_the_report_shows(tmp_path, capsys):
     assert len(tables) == 2
     assert {path for _, table in tables for path, _ in table.figures} == {"figures/confusion.png", "figures/judged.png"}
     report.main((tmp_path,), tmp_path / "report.html")
-    assert "exact match, threshold a class" in (tmp_path / "report.html").read_text()
+    assert "exact match: several defects" in (tmp_path / "report.html").read_text()
     first = capsys.readouterr().out
     wafer.run("small", job)
     assert "overlay, sigmoid" in first

@@ -202,6 +202,7 @@ def test_training_errors_are_those_on_real_and_on_corrupted_labels(tmp_path):
     assert result["train_error_real"] != result["train_error_corrupted"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ema", [0.98, 0.9999])
 def test_averages_of_a_short_run_are_as_good_as_the_network_itself(tmp_path, ema):
     data = load("digits")

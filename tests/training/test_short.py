@@ -37,6 +37,7 @@ def quick_beta():
         yield
 
 
+@pytest.mark.slow
 def test_a_training_is_adam_on_batches_mixed_by_the_library():
     rng_init, rng_order, rng_mix = jax.random.split(jax.random.key(3), 3)
     params = HOW.model.init(rng_init, jnp.asarray(X[:1]), train=False)["params"]

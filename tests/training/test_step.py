@@ -35,6 +35,7 @@ def begin(config):
     return recipe, state, jax.jit(partial(train_step, recipe=recipe))
 
 
+@pytest.mark.slow
 def test_jit_is_eager(batch):
     recipe, state, step = begin(MLP)
     assert_close(step(state, batch, 1.0), train_step(state, batch, 1.0, recipe), 1e-5)

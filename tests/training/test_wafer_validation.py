@@ -60,6 +60,7 @@ def test_a_seed_gives_the_same_overlays_and_another_one_others(single, laid):
     assert not np.array_equal(laid.label, other.label)
 
 
+@pytest.mark.slow
 def test_the_background_that_is_taken_away_changes_no_label_adds_no_failing_die_and_is_always_the_same(single, laid):
     matched, again = overlaid(single, "match", 0), overlaid(single, "match", 0)
     assert np.array_equal(laid.label, matched.label)
