@@ -36,7 +36,7 @@ TRAIN = [
 ]
 TRAIN += ["--batch-size=32", "--epochs=3", "--eval-every=1", "--seeds=1", "--lr=0.02"]
 ALONE, SHARDS, TOGETHER = "1 x 1", "1 x 2", "2 x 1"
-TOPOLOGIES = {"1 x 1": (1, 1), "1 x 2": (1, 2), "1 x 8": (1, 8), "2 x 1": (2, 1), "2 x 2": (2, 2), "4 x 1": (4, 1)}
+TOPOLOGIES = {"1 x 1": (1, 1), "1 x 2": (1, 2), "2 x 1": (2, 1), "2 x 2": (2, 2), "4 x 1": (4, 1)}
 """Processes and devices of each."""
 DIGEST = re.compile(r"digest \d+ [0-9a-f]{64}")
 LEARNED = re.compile(r"learned (\{.*\})")
@@ -169,7 +169,7 @@ def test_several_processes_mix_the_batches_of_one():
         for processes, devices in TOPOLOGIES.values()
         for out in run(processes, devices, script("mixed_batch_digests.py", processes))
     ]
-    assert len(printed) == 11
+    assert len(printed) == 10
     assert len(printed[0]) == 9
     assert all(digests == printed[0] for digests in printed)
 
