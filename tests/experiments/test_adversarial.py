@@ -49,7 +49,7 @@ def test_the_smoke_run_counts_errors_of_each_setting_and_seed(trained_pair, tmp_
     assert mean["no attack"] < mean["black box, FGSM"] < mean["white box, FGSM"]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive  # minutes of compiling
 def test_resnet_101s_path_attacks_photographs_with_another_runs_network(tmp_path):
     adversarial.main(Pair("resnet101", smoke=True, workdir=tmp_path), epsilon=64.0, images=7)
     content = json.loads((tmp_path / "adversarial.json").read_text())
