@@ -334,10 +334,16 @@ def test_a_program_of_plans_can_be_exported_and_saved(rng, batch):
 
 
 @pytest.mark.parametrize(
-    ("devices", "axis_type"),
-    [(2, AxisType.Auto), (4, AxisType.Auto), (8, AxisType.Auto), (1, AxisType.Explicit), (8, AxisType.Explicit)],
+    ("devices", "axis_type", "block"),
+    [
+        (4, AxisType.Auto, 2),
+        (8, AxisType.Auto, None),
+        (8, AxisType.Auto, 2),
+        (1, AxisType.Explicit, 2),
+        (8, AxisType.Explicit, None),
+        (8, AxisType.Explicit, 2),
+    ],
 )
-@pytest.mark.parametrize("block", [None, 2])
 def test_a_sharded_batch_is_mixed_bit_for_bit_as_on_one_device(rng, batch, devices, axis_type, block):
     mesh = jax.make_mesh((devices,), ("data",), axis_types=(axis_type,), devices=jax.devices()[:devices])
     sharded = jax.device_put(batch, NamedSharding(mesh, P("data")))

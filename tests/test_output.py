@@ -58,7 +58,7 @@ def test_class_names_get_into_figures_as_they_are_written():
         assert name.replace("\udce9", "?") in words
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "latin-1", "ascii"])
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
 def test_no_encoding_of_the_output_ends_a_command(encoding):
     script = (
         "from experiments.errors import one_line_errors\n"
