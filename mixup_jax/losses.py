@@ -76,7 +76,8 @@ def mixed_sigmoid_cross_entropy(
 
     def loss(labels: Array, counted: Array) -> Array:
         if labels.ndim == 2:
-            logit = jnp.sum(labels.astype(logits.dtype) * logits, axis=1)
+            wanted = labels.astype(logits.dtype)
+            logit = jnp.sum(wanted * jnp.where((wanted == 0) & jnp.isinf(logits), 0, logits), axis=1)
         else:
             logit, known = _logit(logits, labels)
             logit = jnp.where(known, logit, 0)

@@ -55,6 +55,20 @@ def test_a_class_that_is_masked_out_counts_only_where_it_has_weight():
     assert (float(loss), bool(jnp.isfinite(gradient).all())) == (0.0, True)
 
 
+def test_a_class_that_is_masked_out_costs_no_other_class_whether_labels_are_ids_or_multi_hot():
+    logits = jnp.zeros((2, 3)).at[0, 0].set(-jnp.inf)
+    ids, plan = jnp.asarray([1, 2]), Mix(jnp.asarray([0.75, 0.5]), jnp.asarray([1, 0]))
+
+    def total(logits, labels):
+        return mixed_sigmoid_cross_entropy(logits, labels, plan).sum()
+
+    expected, slopes = jax.value_and_grad(total)(logits, ids)
+    found, same = jax.value_and_grad(total)(logits, jax.nn.one_hot(ids, 3))
+    assert np.isfinite(expected)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    np.testing.assert_allclose(same, slopes, atol=1e-6)
+
+
 def test_any_loss_is_the_mean_of_the_two_by_their_weights():
     label = {"box": jnp.arange(6.0).reshape(3, 2), "present": jnp.array([True, False, True])}
 

@@ -56,7 +56,7 @@ def _columns(table: TabularData) -> list[str]:
     for name in table.features.columns:
         column: Any = table.features[name].reset_index(drop=True)
         count = column.nunique()
-        if name in table.numeric and count == len(column) and _consecutive(column.to_numpy(float)):
+        if name in table.numeric and count == len(column) and _counts_rows(column.to_numpy(float)):
             lines.append(f"{name} counts the rows; leave it out, unless the order of the rows means something")
         if 1 < count <= len(column) / 2 and (label.groupby(column).nunique() == 1).all():
             lines.append(
@@ -67,8 +67,11 @@ def _columns(table: TabularData) -> list[str]:
     return lines
 
 
-def _consecutive(values: np.ndarray) -> bool:
-    return bool(np.array_equal(np.sort(values), np.arange(len(values)) + values.min()))
+def _counts_rows(values: np.ndarray) -> bool:
+    """Return whether numbers are those of rows: without gaps in any order, or whole and rising or falling."""
+    steps = np.diff(values)
+    ordered = bool((steps > 0).all() or (steps < 0).all()) and bool((values == np.floor(values)).all())
+    return ordered or bool(np.array_equal(np.sort(values), np.arange(len(values)) + values.min()))
 
 
 def _pairs(table: TabularData) -> list[str]:

@@ -89,6 +89,8 @@ def _read_cells(path: Path) -> Any:
         log.warning("%s: blanks at the end of %d cells are taken away (the first: %s)", path.stem, changed.sum(), first)
     cells = stripped.iloc[1:].reset_index(drop=True)
     cells.columns = list(stripped.iloc[0])
+    if cells.empty:
+        raise ValueError(f"{path} has a line of names and no rows.")
     return cells
 
 
@@ -113,18 +115,19 @@ def _check_names(path: Path, names: list[str], target: str) -> None:
 
 
 def _column(path: Path, name: str, cells: Any) -> Column:
-    """Take a column for numbers, where all cells are, or for words, where most are not even almost numbers."""
+    """Take a column for numbers, where all cells are, or for words: where most are not even almost numbers."""
     missing = cells.isin(MISSING)
     there = cells[~missing]
     markers = {str(marker) or "empty": int(count) for marker, count in cells[missing].value_counts().items()}
     number: Any = pd.notna(pd.to_numeric(there, errors="coerce"))
     almost = number | there.map(lambda cell: ALMOST.fullmatch(cell) is not None).astype(bool)
-    if not number.all() and almost.sum() * 2 > len(there):
+    few = there[~number].nunique() * QUANTITIES < there[number].nunique()  # such as a mark for what is missing
+    if not number.all() and (almost.sum() * 2 > len(there) or few):
         row, count = number.index[~number][0], int((~number).sum())
         raise ValueError(
-            f"{path}: row {row + 1}, column {name!r} holds {there[row]!r}, which is no number; most of the cells are "
-            f"meant as numbers, and {count:,} of {len(there):,} are not written as such. Write 1234.5 or 1e3, leave a "
-            "missing value empty; where they are categories, write each as a word."
+            f"{path}: row {row + 1}, column {name!r} holds {there[row]!r}, which is no number, in a column of numbers: "
+            f"{count:,} of {len(there):,} cells are not written as such. Write 1234.5 or 1e3, leave a missing value "
+            "empty; where they are categories, write each as a word."
         )
     if not len(there) or not number.all():
         return Column(cells.where(~missing, np.nan), markers)
@@ -149,7 +152,18 @@ def _check_target(path: Path, name: str, column: Column) -> None:
                 f"{column.values.min():g} to {column.values.max():g}: a quantity, not classes; put it into a few "
                 "ranges and give each a name."
             )
+        if len(counts) > QUANTITIES:
+            log.warning(
+                "%s: the target %s has %d numbers, %g to %g, as classes; if it is a quantity, put it into ranges",
+                *(path.stem, name, len(counts), column.values.min(), column.values.max()),
+            )
     else:
+        nameless = [each for each in counts.index if not any(map(str.isalnum, each))]
+        if nameless:
+            raise ValueError(
+                f"{path}: {counts[nameless[0]]} rows have {nameless[0]!r} in the target {name}: no name of a class; if "
+                "it means missing, leave these rows out."
+            )
         variants = [each for each in name_variants(map(str, counts.index)) if len(each) > len("'a' and 'A'")]
         if variants:
             raise ValueError(f"{path}: the target {name} has {variants[0]} as different classes; write them alike.")

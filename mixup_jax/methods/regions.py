@@ -101,7 +101,8 @@ def positions(x: Any, dims: int = 2) -> tuple[int, ...]:
 
     `dims` says how many axes of positions there are: 1 for audio and other sequences, 2 for images, 3 for video and
     volumes. Raises ValueError for arrays with fewer or more axes, of different sizes, and where the first or the last
-    of the axes taken looks like channels (at most 4, beside others that are twice as long).
+    of the axes taken looks like channels (at most 4, beside others that are twice as long; of an image, shorter
+    than two others of one length).
     """
     axes = _axes(dims)
     shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves(x)]
@@ -113,7 +114,8 @@ def positions(x: Any, dims: int = 2) -> tuple[int, ...]:
                 "sequences, 2 images, 3 video and volumes; cut video frame by frame as x.reshape(-1, *x.shape[2:])."
             )
         sides = shape[1:]
-        if len(shape) == dims + 2 and _may_be_channels(sides[0], sides[1:]):
+        square = dims == 2 and len(shape) == 4 and sides[0] < sides[1] == sides[2]
+        if len(shape) == dims + 2 and (square or _may_be_channels(sides[0], sides[1:])):
             raise ValueError(
                 f"x looks like (batch, channels, ...), shape {shape}, but {axes} would be cut: move channels last, "
                 "jnp.moveaxis(x, 1, -1). If it is right, draw the plan for x.shape[:-1] and mix."

@@ -38,6 +38,18 @@ def test_a_cell_that_is_no_number_among_numbers_is_named(tmp_path, cell):
     assert "1 of 200" in str(error.value)
 
 
+def test_so_it_is_where_most_cells_are_a_mark_for_what_is_missing(tmp_path):
+    cells = [size if i % 3 == 0 else "-" for i, size in enumerate(SIZES)]
+    with pytest.raises(ValueError, match=r"row 2, column 'size' holds '-'.*133 of 200"):
+        read_csv(table(tmp_path, size=cells, kind=KINDS), "kind")
+
+
+def test_a_file_without_rows_says_so(tmp_path):
+    (tmp_path / "t.csv").write_text("size,kind\n")
+    with pytest.raises(ValueError, match="no rows"):
+        read_csv(tmp_path / "t.csv", "kind")
+
+
 @pytest.mark.parametrize("form", ["{},5", "{}%", "1,{:03}", "$ {}", "{} €", "1 {:03}"])
 def test_numbers_of_another_notation_throughout_are_no_categories(tmp_path, form):
     cells = [form.format(i % 7) for i in range(200)]
@@ -97,9 +109,17 @@ def test_a_copy_of_the_target_is_refused_and_what_tells_the_class_is_named(tmp_p
 
 
 def test_what_makes_a_result_worthless_is_said(tmp_path, caplog):
-    rows = {"id": range(1, 201), "size": SIZES, "again": SIZES, "colour": changed(["red", "blue"] * 100, at4="Red")}
+    rows = {
+        "id": range(1, 201),
+        "number": range(3, 1400, 7),
+        "size": SIZES,
+        "again": SIZES,
+        "colour": changed(["red", "blue"] * 100, at4="Red"),
+    }
     read_csv(table(tmp_path, **rows, kind=KINDS), "kind")
     assert "id counts the rows" in caplog.text
+    assert "number counts the rows" in caplog.text
+    assert "size counts the rows" not in caplog.text
     assert "again holds the same as size" in caplog.text
     assert "colour has 'Red' and 'red' as different categories" in caplog.text
     kinds = changed(KINDS, at150="b")
@@ -127,6 +147,7 @@ def test_a_class_in_two_spellings_is_refused_and_blanks_are_taken_away(tmp_path,
         (changed(KINDS, at7="c", at9="d"), r"2 of 4 classes of the target kind have one row \(the first: c\)"),
         (changed(KINDS, at7="", at9="?"), r"2 rows have no value in the target kind \(1 empty, 1 \?\)"),
         (changed(["0", "1"] * 100, at7="-"), "row 8, column 'kind' holds '-'"),
+        (changed(KINDS, at7="--", at9="--"), "2 rows have '--' in the target kind"),
     ],
 )
 def test_a_target_that_names_no_classes_is_refused(tmp_path, kinds, message):
@@ -134,8 +155,11 @@ def test_a_target_that_names_no_classes_is_refused(tmp_path, kinds, message):
         read_csv(table(tmp_path, size=SIZES, kind=kinds), "kind")
 
 
-def test_classes_that_are_numbers_are_in_their_order(tmp_path):
+def test_classes_that_are_numbers_are_in_their_order_and_many_are_named(tmp_path, caplog):
+    read_csv(table(tmp_path, size=SIZES, kind=[str(i % 10) for i in range(200)]), "kind")
+    assert "as classes" not in caplog.text
     read = read_csv(table(tmp_path, size=SIZES, kind=[str(i % 11) for i in range(200)]), "kind")
+    assert "the target kind has 11 numbers, 0 to 10, as classes" in caplog.text
     assert read.classes == tuple(map(str, range(11)))
     assert read.label[:12].tolist() == [*range(11), 0]
 

@@ -103,7 +103,8 @@ def test_the_size_of_images_is_that_of_the_first_leaf():
 @pytest.mark.parametrize(
     ("x", "message"),
     [
-        *[(jnp.zeros((8, channels, 32, 32)), r"channels.*moveaxis") for channels in (1, 2, 3, 4)],
+        *[(jnp.zeros((8, channels, 32, 32)), r"channels.*moveaxis") for channels in (1, 2, 3, 4, 5, 16)],
+        (jnp.zeros((8, 4, 7, 7)), r"channels.*moveaxis"),
         ({"a": jnp.zeros((4, 8, 8, 3)), "b": jnp.zeros((4, 4, 4))}, "of one size, got"),
         (jnp.zeros((4, 8)), r"\(batch, height, width\).* got shape \(4, 8\).*1 cuts sequences"),
         (jnp.zeros((4, 8, 6, 6, 3)), r"dims is 2, got shape \(4, 8, 6, 6, 3\).*3 video"),
