@@ -124,7 +124,10 @@ def _from_archive(cifar: Cifar, path: Path) -> Dataset:
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise ValueError(f"{path} is damaged ({error}); delete it and run again") from error
     log.info("%s: read %s", cifar.name, path)
-    return Dataset(cifar.name, "REAL", cifar.classes, *train, *test, MEAN, STD)
+    try:
+        return Dataset(cifar.name, "REAL", cifar.classes, *train, *test, MEAN, STD)
+    except ValueError as error:  # it knows the name, not the file
+        raise ValueError(f"{path}: {error}") from None
 
 
 def _read_members(cifar: Cifar, path: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
