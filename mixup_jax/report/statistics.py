@@ -46,10 +46,11 @@ def summarise(values: Sequence[float]) -> Summary:
     if not len(values):
         raise ValueError("values is empty; a summary needs one value a seed")
     n = len(values)
-    mean = float(np.mean(values))
-    if n == 1 or not np.all(np.isfinite(values)):
-        return Summary(mean, None, None, None, n)
-    sd = float(np.std(values, ddof=1))
+    with np.errstate(over="ignore"):  # a file may hold any number: infinity it is
+        mean = float(np.mean(values))
+        if n == 1 or not np.all(np.isfinite(values)):
+            return Summary(mean, None, None, None, n)
+        sd = float(np.std(values, ddof=1))
     half = float(stats.t.ppf(0.975, n - 1)) * sd / math.sqrt(n)
     return Summary(mean, sd, mean - half, mean + half, n)
 
