@@ -183,18 +183,13 @@ def on_any_mesh(function: Callable[..., Any], like: Array, ndim: int | None = No
     return jax.sharding.auto_axes(function, out_sharding=sharding.update(spec=P(*sharding.spec[:ndim])))
 
 
-@partial(jax.jit, inline=True)  # one program without jit around it too
-def blend(share: Array, own: Array, partner: Array) -> Array:
+@jax.custom_jvp
+def _blend(share: Array, own: Array, partner: Array) -> Array:
     """Return ``share * own + (1 - share) * partner`` with one product.
 
     Of two, compilers fuse now the one and now the other with the sum, and the last bit would depend on the program
     around, on the number of devices for one. What has no share has no part in it, not even as 0 * inf.
     """
-    return _blend(share, own, partner)
-
-
-@jax.custom_jvp
-def _blend(share: Array, own: Array, partner: Array) -> Array:
     near, far = jnp.where(share >= 0.5, own, partner), jnp.where(share >= 0.5, partner, own)
     share = jnp.minimum(share, 1 - share)
     base = jnp.where(jnp.isfinite(near), near, 0)  # inf - inf: an infinite parent stays as it is
@@ -214,6 +209,9 @@ def _derivative_of_blend(primals: Any, tangents: Any) -> tuple[Array, Array]:
         if not isinstance(tangent, SymbolicZero):
             derivative += factor.astype(own.dtype) * tangent.astype(own.dtype)
     return _blend(share, own, partner), derivative
+
+
+blend = jax.jit(_blend, inline=True)  # one program where nothing around it is compiled, too
 
 
 def widened(dtype: DTypeLike) -> DTypeLike:

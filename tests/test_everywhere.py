@@ -136,13 +136,19 @@ def every(values):
     return results
 
 
-def same(results, expected, exact=True):
-    """Compare dtypes and bits of each call, or numbers to rounding."""
+def pairs(results, expected):
+    """Yield the name of each call with each of its arrays, here and there."""
     for name in CALLS:
         for a, b in zip(jax.tree.leaves(results[name]), jax.tree.leaves(expected[name]), strict=True):
-            assert a.dtype == b.dtype, name
-            atol = 0 if exact or not jnp.issubdtype(a.dtype, jnp.floating) else 3e-6
-            np.testing.assert_allclose(a, b, rtol=0, atol=atol, err_msg=name)
+            yield name, a, b
+
+
+def same(results, expected, exact=True):
+    """Compare dtypes and bits of each call, or numbers to rounding."""
+    for name, a, b in pairs(results, expected):
+        assert a.dtype == b.dtype, name
+        atol = 0 if exact or not jnp.issubdtype(a.dtype, jnp.floating) else 3e-6
+        np.testing.assert_allclose(a, b, rtol=0, atol=atol, err_msg=name)
 
 
 def test_every_public_function_is_in_the_table():
@@ -238,10 +244,9 @@ def narrowed(dtype):
 @pytest.mark.parametrize("dtype", NARROW)
 def test_every_function_takes_narrow_numbers_and_gives_them_or_wider_ones(dtype):
     expected, found = jax.eval_shape(every, VALUES), jax.eval_shape(every, narrowed(dtype))
-    for name in CALLS:
-        for a, b in zip(jax.tree.leaves(found[name]), jax.tree.leaves(expected[name]), strict=True):
-            assert a.shape == b.shape, name
-            assert a.dtype in (dtype, b.dtype), name
+    for name, a, b in pairs(found, expected):
+        assert a.shape == b.shape, name
+        assert a.dtype in (dtype, b.dtype), name
 
 
 @pytest.mark.slow
@@ -250,12 +255,11 @@ def test_narrow_numbers_are_mixed_as_they_are_but_for_their_rounding(dtype):
     wide = {name: each.astype(jnp.float32) if name in ("x", "y") else each for name, each in narrowed(dtype).items()}
     found, expected = jax.jit(every)(narrowed(dtype)), jax.jit(every)(wide)
     rounding = float(jnp.finfo(dtype).eps)
-    for name in CALLS:
-        for a, b in zip(jax.tree.leaves(found[name]), jax.tree.leaves(expected[name]), strict=True):
-            if jnp.issubdtype(a.dtype, jnp.floating):
-                np.testing.assert_allclose(np.asarray(a, np.float32), b, rtol=rounding, atol=rounding, err_msg=name)
-            else:
-                np.testing.assert_array_equal(a, b, err_msg=name)
+    for name, a, b in pairs(found, expected):
+        if jnp.issubdtype(a.dtype, jnp.floating):
+            np.testing.assert_allclose(np.asarray(a, np.float32), b, rtol=rounding, atol=rounding, err_msg=name)
+        else:
+            np.testing.assert_array_equal(a, b, err_msg=name)
 
 
 def total(values):

@@ -115,7 +115,7 @@ def _check_names(path: Path, names: list[str], target: str) -> None:
 
 
 def _column(path: Path, name: str, cells: Any) -> Column:
-    """Take a column for numbers, where all cells are, or for words: where most are not even almost numbers."""
+    """Take a column for numbers, or for words; refuse one in which some cells are words and numbers are meant."""
     missing = cells.isin(MISSING)
     there = cells[~missing]
     markers = {str(marker) or "empty": int(count) for marker, count in cells[missing].value_counts().items()}

@@ -114,7 +114,7 @@ def positions(x: Any, dims: int = 2) -> tuple[int, ...]:
                 "sequences, 2 images, 3 video and volumes; cut video frame by frame as x.reshape(-1, *x.shape[2:])."
             )
         sides = shape[1:]
-        square = dims == 2 and len(shape) == 4 and sides[0] < sides[1] == sides[2]
+        square = dims == 2 and sides[0] < sides[1] == sides[-1]
         if len(shape) == dims + 2 and (square or _may_be_channels(sides[0], sides[1:])):
             raise ValueError(
                 f"x looks like (batch, channels, ...), shape {shape}, but {axes} would be cut: move channels last, "
