@@ -17,9 +17,9 @@ from typing import Annotated
 
 import tyro
 
-from benchmarks.page import Measure, Table, effort_of, load_average, show, write
-from benchmarks.turns import STDERR, Effort
-from mixup_jax.training.provenance import origin
+from benchmarks.harness.page import Measure, Table, effort_of, load_average, show, write
+from benchmarks.harness.turns import STDERR, Effort
+from mixup_jax.runtime.provenance import origin
 
 SECTIONS = (
     "limits",

@@ -13,13 +13,13 @@ from typing import Any
 
 import jax
 
-from benchmarks.our_training import Training, images_of, training
-from benchmarks.page import Table, alone
-from benchmarks.turns import QUICK, Effort, digits, spread
+from benchmarks.harness.our_training import Training, images_of, training
+from benchmarks.harness.page import Table, alone
+from benchmarks.harness.turns import QUICK, Effort, digits, spread
 from experiments.cifar import PAPER, SMALL
 from experiments.quickstart import CLEAN
-from mixup_jax.training.checkpoint import Checkpoints, open_checkpoints
-from mixup_jax.training.plan import plan_steps
+from mixup_jax.runtime.checkpoint import Checkpoints, open_checkpoints
+from mixup_jax.training.setting import plan_steps
 
 CASES = {
     "small preset, 3 seeds": (SMALL, 12),

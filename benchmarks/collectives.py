@@ -22,7 +22,7 @@ from rich.table import Table
 
 from mixup_jax import mixup
 from mixup_jax.methods import cutmix
-from mixup_jax.training.compiled import collectives
+from mixup_jax.planning.cost import collectives
 
 
 def main(batch: int = 256, side: int = 64) -> None:

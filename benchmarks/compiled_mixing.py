@@ -17,14 +17,14 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.our_training import nothing_mixed
-from experiments.imagenet_presets import PRESETS
-from experiments.plan_table import size
+from benchmarks.harness.our_training import nothing_mixed
+from experiments.imagenet.presets import PRESETS
+from experiments.plan.table import size
 from mixup_jax.config import Config
-from mixup_jax.training.ahead import abstract_batch, compile_step, devices_of, step_recipe
-from mixup_jax.training.compiled import cost_of
-from mixup_jax.training.mesh import make_mesh, shard
-from mixup_jax.training.vicinity import vicinal_batch
+from mixup_jax.planning.aot import abstract_batch, compile_step, devices_of, step_recipe
+from mixup_jax.planning.cost import cost_of
+from mixup_jax.runtime.mesh import make_mesh, shard
+from mixup_jax.steps.mixed_batch import vicinal_batch
 
 KEY = jax.eval_shape(lambda: jax.random.key(0)).dtype
 

@@ -18,12 +18,12 @@ import tyro
 from jax import lax
 from jax import numpy as jnp
 
-from benchmarks.page import Table, show
+from benchmarks.harness.page import Table, show
+from benchmarks.harness.turns import Effort, Steps, spread, take_turns
 from benchmarks.training_step import STEP, in_torch
-from benchmarks.turns import Effort, Steps, spread, take_turns
 from mixup_jax.config import Model
 from mixup_jax.models import PreActResNet, preact_resnet
-from mixup_jax.models.convolution import compiler_options
+from mixup_jax.models.layers.convolution import compiler_options
 
 CASES = {"32x64": (32, 64), "128x16": (128, 16)}
 LR, MOMENTUM = 0.01, 0.9

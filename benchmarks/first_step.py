@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 from statistics import median
 
-from benchmarks.page import Table, alone
-from benchmarks.turns import QUICK, Effort, digits, spread
+from benchmarks.harness.page import Table, alone
+from benchmarks.harness.turns import QUICK, Effort, digits, spread
 
 COMMANDS = {
     "small preset, on digits": ("experiments.cifar", "small-mixup", "--dataset=digits"),

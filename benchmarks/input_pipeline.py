@@ -17,12 +17,12 @@ import simplejpeg
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from benchmarks.page import Table, alone
-from benchmarks.turns import QUICK, Effort, Steps, Timing, spread, take_turns
-from mixup_jax.data.crops import AREA, ASPECT, random_crop
-from mixup_jax.data.jpeg import decode_part
-from mixup_jax.data.shards import Photograph
-from mixup_jax.data.streamed import Streamed, TrainingRows, batches
+from benchmarks.harness.page import Table, alone
+from benchmarks.harness.turns import QUICK, Effort, Steps, Timing, spread, take_turns
+from mixup_jax.data.imagenet.crops import AREA, ASPECT, random_crop
+from mixup_jax.data.imagenet.jpeg import decode_part
+from mixup_jax.data.imagenet.shards import Photograph
+from mixup_jax.data.imagenet.streamed import Streamed, TrainingRows, batches
 
 FILES, BATCH, SIZE, QUALITY = 64, 32, 224, 97
 LIMIT, OURS = "simplejpeg, whole image, nothing else", "this project: Grain, batches"

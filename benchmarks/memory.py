@@ -10,11 +10,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.page import Table, alone
-from benchmarks.processes import printed
-from benchmarks.sentences import listed
+from benchmarks.harness.page import Table, alone
+from benchmarks.harness.sentences import listed
+from benchmarks.harness.turns import NO_TORCH, QUICK, Effort, digits, import_torch, printed, spread
 from benchmarks.training_step import CASES, LAYOUTS, QUICK_CASES, in_torch
-from benchmarks.turns import NO_TORCH, QUICK, Effort, digits, import_torch, spread
 from mixup_jax.config import Config
 
 MIB, TIMES = 2**20, 3
@@ -58,14 +57,14 @@ def measure(effort: Effort) -> list[Table]:
 
 def of_process(call: str) -> dict[str, float]:
     """Call a function of this module in a process of its own; return what it printed."""
-    return printed(f"from benchmarks.turns import Effort; from benchmarks import memory; memory.{call}")
+    return printed(f"from benchmarks.harness.turns import Effort; from benchmarks import memory; memory.{call}")
 
 
 def ours(name: str, effort: Effort) -> None:
     """Print what our training takes."""
     import jax
 
-    from benchmarks.our_training import training
+    from benchmarks.harness.our_training import training
 
     config = cases(effort)[name]
     jax.block_until_ready(jax.numpy.zeros(1))
@@ -83,7 +82,7 @@ def theirs(name: str, effort: Effort) -> None:
     """Print what PyTorch takes, channels last."""
     config, (layout, *_) = cases(effort)[name], LAYOUTS
     import_torch()
-    for module in ("torch._dynamo", "benchmarks.torch_training"):  # the first is imported by the first optimiser
+    for module in ("torch._dynamo", "benchmarks.peers.torch_training"):  # the first is imported by the first optimiser
         import_module(module)
     before = resident()
     run = in_torch(config, [layout])[layout]

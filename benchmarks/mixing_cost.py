@@ -17,8 +17,8 @@ import tyro
 from jax import Array
 from rich.progress import track
 
-from benchmarks.page import Table, show
-from benchmarks.turns import STDERR, Effort, Steps, take_turns
+from benchmarks.harness.page import Table, show
+from benchmarks.harness.turns import STDERR, Effort, Steps, take_turns
 from mixup_jax import draw, mix, mixup
 from mixup_jax import methods as family
 

@@ -16,15 +16,15 @@ import jax
 import numpy as np
 from PIL import Image
 
-from benchmarks.limits import beside_product, copy, percent, the_product
-from benchmarks.our_training import SHAPES, gigaflop, random_images, training
-from benchmarks.page import Table, alone
-from benchmarks.turns import QUICK, Effort, Steps, digits, spread, take_turns
+from benchmarks.harness.limits import beside_product, copy, percent, the_product
+from benchmarks.harness.our_training import SHAPES, gigaflop, random_images, training
+from benchmarks.harness.page import Table, alone
+from benchmarks.harness.turns import QUICK, Effort, Steps, digits, spread, take_turns
 from experiments.cifar import SMALL
 from experiments.quickstart import CLEAN
-from mixup_jax.data import load
-from mixup_jax.data.locations import default_data_dir
-from mixup_jax.training.chunk import CHUNK_SECONDS
+from mixup_jax.data.files.archives import default_data_dir
+from mixup_jax.data.sources import load
+from mixup_jax.runtime.progress import CHUNK_SECONDS
 
 LOADING = ("", "first, ms", "later, ms", "file, MiB", "later, GB/s", "a copy, GB/s")
 DATA = ("fashion_mnist", "cifar10")

@@ -10,11 +10,11 @@ from itertools import pairwise
 from statistics import median
 from typing import Any
 
-from benchmarks import torch_gan, torch_tabular
-from benchmarks.limits import CORES, beside_product, percent
-from benchmarks.page import Table, alone
-from benchmarks.sentences import aim
-from benchmarks.turns import NO_TORCH, QUICK, Effort, Steps, digits, import_torch
+from benchmarks.harness.limits import CORES, beside_product, percent
+from benchmarks.harness.page import Table, alone
+from benchmarks.harness.sentences import aim
+from benchmarks.harness.turns import NO_TORCH, QUICK, Effort, Steps, digits, import_torch
+from benchmarks.peers import torch_gan, torch_tabular
 
 WIDTH, POINTS, ROWS, COLUMNS = 128, 64, 1000, 10
 OURS = "ours"

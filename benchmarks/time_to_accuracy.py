@@ -14,15 +14,16 @@ import jax
 import numpy as np
 from rich.progress import track
 
-from benchmarks.limits import beside_product, the_product
-from benchmarks.our_training import Training, gigaflop
-from benchmarks.page import Table, alone
+from benchmarks.harness.limits import beside_product, the_product
+from benchmarks.harness.our_training import Training, gigaflop
+from benchmarks.harness.page import Table, alone
+from benchmarks.harness.turns import NO_TORCH, QUICK, STDERR, Effort, digits, import_torch, spread
 from benchmarks.training_step import LAYOUTS
-from benchmarks.turns import NO_TORCH, QUICK, STDERR, Effort, digits, import_torch, spread
 from experiments.cifar import SMALL
-from experiments.running import prepare
+from experiments.commands.running import prepare
 from mixup_jax.config import Config
-from mixup_jax.data import Dataset, load
+from mixup_jax.data.dataset import Dataset
+from mixup_jax.data.sources import load
 from mixup_jax.evaluation.classification import summarize
 
 CONFIG = replace(SMALL, epochs=15.0, seeds=1)
@@ -91,7 +92,7 @@ def measure(effort: Effort) -> list[Table]:
     for seed in track(range(1 if effort == QUICK else SEEDS), description="training", transient=True, console=STDERR):
         makers: dict[str, Any] = {"ours": lambda seed=seed: Ours(replace(config, seed=seed), data)}
         if torch:
-            from benchmarks.torch_training import TorchTraining
+            from benchmarks.peers.torch_training import TorchTraining
 
             for name, last in LAYOUTS.items():
                 makers[name] = lambda seed=seed, last=last: TorchTraining(config, data, channels_last=last, seed=seed)

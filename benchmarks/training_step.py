@@ -6,11 +6,11 @@ python -m benchmarks.training_step
 from collections.abc import Sequence
 from dataclasses import replace
 
-from benchmarks.limits import LIMIT, beside_product, percent, the_product
-from benchmarks.our_training import gigaflop, noise_for, steps_of, training
-from benchmarks.page import Table, alone
-from benchmarks.sentences import aim, compared
-from benchmarks.turns import NO_TORCH, QUICK, Effort, Steps, as_in_runs, import_torch, spread
+from benchmarks.harness.limits import LIMIT, beside_product, percent, the_product
+from benchmarks.harness.our_training import gigaflop, noise_for, steps_of, training
+from benchmarks.harness.page import Table, alone
+from benchmarks.harness.sentences import aim, compared
+from benchmarks.harness.turns import NO_TORCH, QUICK, Effort, Steps, as_in_runs, import_torch, spread
 from experiments.cifar import SMALL
 from experiments.quickstart import CLEAN
 from mixup_jax.config import Config, Data, Model, Optimizer
@@ -31,7 +31,7 @@ def in_torch(config: Config, names: Sequence[str] = tuple(LAYOUTS)) -> dict[str,
     """Return the contestants in PyTorch, in both layouts or those named; none where it is not installed."""
     if not import_torch():
         return {}
-    from benchmarks.torch_training import TorchTraining
+    from benchmarks.peers.torch_training import TorchTraining
 
     data = noise_for(config)
     return {name: TorchTraining(config, data, channels_last=LAYOUTS[name]) for name in names}

@@ -1,14 +1,14 @@
 """List the experiments: which table or figure of the paper each one makes, and the command."""
 
+import ast
 import difflib
-import importlib
-import inspect
 import shlex
 import sys
+from pathlib import Path
 
 from rich.console import Console
 
-from experiments.errors import call, one_line_errors
+from experiments.commands.errors import call, one_line_errors
 
 EXPERIMENTS = (
     "quickstart",
@@ -35,12 +35,25 @@ def main() -> None:
     """Print the first sentence and the commands of each experiment's page."""
     console = Console(highlight=False)
     for name in EXPERIMENTS:
-        page = inspect.getdoc(importlib.import_module(f"experiments.{name}")) or ""
+        page = page_of(name)
         commands = [line.strip() for line in page.splitlines() if line.strip().startswith("python -m")]
         console.print(f"\n[bold]{name}[/bold]  {page.splitlines()[0]}")
         for each in commands:
             console.print(f"  {each}", markup=False, soft_wrap=True)
     console.print("\nEvery command takes --help, and every experiment that trains or draws --smoke: a minute or two.")
+
+
+def page_of(name: str) -> str:
+    """Return the page of an experiment: the docstring of its module, read without importing it.
+
+    >>> page_of("gan").partition(":")[0]
+    'Figure 5'
+    """
+    base = Path(__file__).parent / name
+    return (
+        ast.get_docstring(ast.parse((base / "__main__.py" if base.is_dir() else base.with_suffix(".py")).read_text()))
+        or ""
+    )
 
 
 def check_words(words: list[str]) -> None:

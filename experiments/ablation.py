@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from experiments.cifar import PAPER, SMALL
-from experiments.grid import Results, leave_to_the_table, run_grid
-from experiments.running import Job
+from experiments.commands.grid import Results, leave_to_the_table, run_grid
+from experiments.commands.running import Job
 from mixup_jax.config import Config
 from mixup_jax.report.tables import Row, Table
 

@@ -20,19 +20,20 @@ import tyro
 from jax import Array
 from rich.progress import track
 
-from experiments import imagenet
-from experiments.errors import call, one_line_errors
-from experiments.naming import dataset as describe_data
-from experiments.pair_presets import Pair, find_pair
-from experiments.pairs import Network
-from experiments.paper_table import behind, write_table
-from experiments.settings import check_counts
-from mixup_jax.data import Dataset, Streamed
+from experiments.commands.errors import call, one_line_errors
+from experiments.commands.naming import dataset as describe_data
+from experiments.commands.paper_table import behind, write_table
+from experiments.commands.settings import check_counts
+from experiments.imagenet import __main__ as imagenet
+from experiments.trained_pairs.load import Network
+from experiments.trained_pairs.presets import Pair, find_pair
+from mixup_jax.data.dataset import Dataset
+from mixup_jax.data.imagenet.streamed import Streamed
 from mixup_jax.evaluation.attacks import fgsm, iterated_fgsm, pgd
-from mixup_jax.models.convolution import compiler_options
+from mixup_jax.models.layers.convolution import compiler_options
 from mixup_jax.report.tables import Row, Table
-from mixup_jax.training.record import write_json
-from mixup_jax.training.state import TrainState
+from mixup_jax.runtime.run_folder import write_json
+from mixup_jax.steps.state import TrainState
 
 ATTACKS = {"FGSM": fgsm, "I-FGSM": iterated_fgsm, "PGD": pgd}
 BLACK_BOX = ("FGSM", "I-FGSM")

@@ -19,19 +19,19 @@ from jax import Array
 from rich.markup import escape
 from rich.progress import track
 
-from experiments.errors import call, one_line_errors
-from experiments.naming import dataset as describe_data
-from experiments.pair_presets import Pair, find_pair
-from experiments.pairs import Network
-from experiments.paper_table import behind, write_table
-from experiments.settings import check_counts
+from experiments.commands.errors import call, one_line_errors
+from experiments.commands.naming import dataset as describe_data
+from experiments.commands.paper_table import behind, write_table
+from experiments.commands.settings import check_counts
+from experiments.trained_pairs.load import Network
+from experiments.trained_pairs.presets import Pair, find_pair
 from mixup_jax import Mix, mix
-from mixup_jax.data import Streamed
+from mixup_jax.data.imagenet.streamed import Streamed
 from mixup_jax.evaluation.between import Scalar, gradient_norms, misses
-from mixup_jax.models.convolution import compiler_options
+from mixup_jax.models.layers.convolution import compiler_options
 from mixup_jax.report.tables import Row, Table
-from mixup_jax.training.record import write_json
-from mixup_jax.training.state import TrainState
+from mixup_jax.runtime.run_folder import write_json
+from mixup_jax.steps.state import TrainState
 
 LAMBDAS = np.linspace(0, 1, 21, dtype=np.float32)
 BATCH = 250
@@ -123,8 +123,8 @@ def draw_pairs(examples: int, pairs: int) -> tuple[np.ndarray, np.ndarray]:
 
 def draw(curves: dict[str, dict[str, np.ndarray]], workdir: Path) -> None:
     """Draw both curves of figure 2."""
-    from mixup_jax.report.between import curve_over_lambda  # matplotlib takes a second to import
-    from mixup_jax.report.drawing import save_png
+    from mixup_jax.report.plots.drawing import save_png
+    from mixup_jax.report.plots.paper_figures import curve_over_lambda
 
     for key, label in {"miss": "miss rate, %", "gradient_norm": "norm of the gradient"}.items():
         figure = curve_over_lambda(LAMBDAS, {name: each[key] for name, each in curves.items()}, label)

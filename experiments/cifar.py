@@ -10,8 +10,8 @@ the last 10 epochs: 5.53 and 4.24.
 
 from dataclasses import replace
 
-from experiments.command_line import run_presets
-from experiments.running import Paper
+from experiments.commands.command_line import run_presets
+from experiments.commands.running import Paper
 from mixup_jax.config import Config, Data, Mixing, Model, Optimizer
 
 PAPER = Config(

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 import tyro
 
 from experiments.cifar import PAPER, SMALL
-from experiments.grid import Result, Results, leave_to_the_table, run_grid
-from experiments.naming import dataset
-from experiments.running import Job
+from experiments.commands.grid import Result, Results, leave_to_the_table, run_grid
+from experiments.commands.naming import dataset
+from experiments.commands.running import Job
 from mixup_jax.config import Config, Data
 from mixup_jax.report.tables import Row, Table
 

@@ -13,10 +13,10 @@ from typing import Annotated, Any, Literal
 import tyro
 from rich.console import Console
 
-from experiments.errors import call, one_line_errors
-from experiments.settings import check_counts
-from mixup_jax.data.imagenet_prepare import prepare
-from mixup_jax.data.streamed import cores
+from experiments.commands.errors import call, one_line_errors
+from experiments.commands.settings import check_counts
+from mixup_jax.data.imagenet.prepare import prepare
+from mixup_jax.data.imagenet.streamed import cores
 
 
 def main(

@@ -19,11 +19,11 @@ from typing import Annotated, NamedTuple
 import numpy as np
 import tyro
 
-from experiments.errors import call, one_line_errors
-from mixup_jax.data.progress import progress
-from mixup_jax.data.speech import convert
-from mixup_jax.data.speech_commands import LISTS, RATE, SYNTHETIC, WORDS, which_set
-from mixup_jax.training.record import write_json
+from experiments.commands.errors import call, one_line_errors
+from mixup_jax.data.speech.commands import LISTS, RATE, SYNTHETIC, WORDS, which_set
+from mixup_jax.data.speech.recordings import convert
+from mixup_jax.runtime.progress import progress
+from mixup_jax.runtime.run_folder import write_json
 
 ENGINE = "espeak-ng"
 ENGINE_RATE = 22050

@@ -14,12 +14,12 @@ from typing import Annotated, Any
 import tyro
 from rich.console import Console
 
-from experiments.errors import call, one_line_errors
-from experiments.running import Job, run
-from experiments.settings import check_counts
+from experiments.commands.errors import call, one_line_errors
+from experiments.commands.running import Job, run
+from experiments.commands.settings import check_counts
 from mixup_jax.config import Config, Data, Mixing, Model, Optimizer
 from mixup_jax.config_checks import SEEDS
-from mixup_jax.training.launch import Launch
+from mixup_jax.runtime.launch import Launch
 
 CLEAN = Config(
     data=Data("digits", pad_crop=0, flip=False),
@@ -62,8 +62,8 @@ def main(
 
 def show(results: dict[str, dict[str, Any]], workdir: Path) -> None:
     """Print the table and write the page."""
-    from mixup_jax.report.illustrations import beta_densities  # matplotlib takes a second to import
     from mixup_jax.report.page import write_page
+    from mixup_jax.report.plots.illustrations import beta_densities
     from mixup_jax.report.runs import load_runs
     from mixup_jax.report.terminal import summary_table
 

@@ -16,10 +16,10 @@ import tyro
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from experiments.errors import call, one_line_errors
-from mixup_jax.report import illustrations
+from experiments.commands.errors import call, one_line_errors
 from mixup_jax.report.conditions import compare, group
 from mixup_jax.report.page import write_page
+from mixup_jax.report.plots import illustrations
 from mixup_jax.report.rows import settings
 from mixup_jax.report.runs import Run, load_runs
 from mixup_jax.report.tables import Table, find_tables

@@ -16,20 +16,20 @@ import numpy as np
 import tyro
 from jax import Array
 
-from experiments.errors import call, one_line_errors
-from experiments.paper_table import write_table
-from experiments.running import cache_compilations, folder_of
-from experiments.settings import check_counts
+from experiments.commands.errors import call, one_line_errors
+from experiments.commands.paper_table import write_table
+from experiments.commands.running import cache_compilations, folder_of
+from experiments.commands.settings import check_counts
 from mixup_jax.config_checks import LARGEST, LEAST_ALPHA, SEEDS
 from mixup_jax.data.identity import digest_arrays
 from mixup_jax.models.mlp import MLP
 from mixup_jax.report.tables import Row, Table, to_json
-from mixup_jax.training.claim import claimed
-from mixup_jax.training.identity import jax_settings
-from mixup_jax.training.provenance import origin
-from mixup_jax.training.record import locked, write_json
-from mixup_jax.training.short import Short, predict, train_short
-from mixup_jax.training.side_by_side import side_by_side
+from mixup_jax.runtime.claim import claimed
+from mixup_jax.runtime.identity import jax_settings
+from mixup_jax.runtime.provenance import origin
+from mixup_jax.runtime.run_folder import locked, write_json
+from mixup_jax.steps.many_seeds import side_by_side
+from mixup_jax.steps.short import Short, predict, train_short
 
 # Paper: neither the points nor the network are stated. Ours: a class inside the other's ring, as in its picture, and
 # two half-moons; two hidden layers of 128 ReLU, Adam (1e-3), 2,000 steps of 50 of the 400 points.
@@ -128,8 +128,8 @@ def grid_points(x: np.ndarray) -> np.ndarray:
 
 def draw(found: dict[str, tuple], methods: tuple[str, ...], workdir: Path) -> None:
     """Draw figure 1(b) of the first seed: a row a problem, ERM and mixup side by side."""
-    from mixup_jax.report.drawing import save_png  # matplotlib takes a second to import
-    from mixup_jax.report.surfaces import Surface, decision_surfaces
+    from mixup_jax.report.plots.drawing import save_png
+    from mixup_jax.report.plots.paper_figures import Surface, decision_surfaces
 
     rows = [
         [

@@ -1,6 +1,6 @@
 """The configuration of a run: frozen dataclasses whose comments are the command line's help.
 
-A run is a function of `Config` and nothing else; where it runs and what it writes is `Launch` (training/launch.py).
+A run is a function of `Config` and nothing else; where it runs and what it writes is `Launch` (runtime/launch.py).
 A new field's default must mean what was done before there was such a field: runs without it are read with the default.
 """
 

@@ -8,8 +8,8 @@ import jax
 import pytest
 
 import mixup_jax
-from experiments import gallery
-from experiments.gallery_figures import FIGURES
+from experiments.gallery import __main__ as gallery
+from experiments.gallery.figures import FIGURES
 from mixup_jax import methods
 
 ROOT = Path(__file__).parents[1]

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from experiments import imagenet
-from experiments.command_line import parse
-from experiments.errors import quiet_without_tpu
+from experiments.commands.command_line import parse
+from experiments.commands.errors import quiet_without_tpu
+from experiments.imagenet import __main__ as imagenet
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted((ROOT / "docs" / "launching").glob("*.sh"))
@@ -152,7 +152,7 @@ def test_the_ssh_script_starts_a_process_on_each_host(tmp_path):
 def run_command(code, **environment):
     """Run Python code as a command of ours, in a process of its own."""
     lines = [
-        "from experiments.errors import one_line_errors",
+        "from experiments.commands.errors import one_line_errors",
         "with one_line_errors():",
         *(f" {each}" for each in code),
     ]
@@ -160,7 +160,7 @@ def run_command(code, **environment):
     return subprocess.run(command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=200)
 
 
-JOIN = ["from mixup_jax.training.distributed import join", "join()", "import jax; jax.devices()"]
+JOIN = ["from mixup_jax.runtime.distributed import join", "join()", "import jax; jax.devices()"]
 
 
 @pytest.mark.parametrize("platform", ["cuda", "tpu", "nonsense"])

@@ -11,11 +11,10 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from experiments.errors import one_line_errors
-from mixup_jax.data.progress import progress
-from mixup_jax.report.drawing import png_bytes, svg_text
-from mixup_jax.report.illustrations import mixed_samples
-from mixup_jax.training.progress import progress_bar
+from experiments.commands.errors import one_line_errors
+from mixup_jax.report.plots.drawing import png_bytes, svg_text
+from mixup_jax.report.plots.illustrations import mixed_samples
+from mixup_jax.runtime.progress import progress, progress_bar
 
 ROOT = Path(__file__).parents[1]
 NAMES = ("m[/b]x", "[link=a]", "a\\", "{0}", "{task.total}", "$x_$", "caf\udce9", "\N{PLUS-MINUS SIGN}")
@@ -61,7 +60,7 @@ def test_class_names_get_into_figures_as_they_are_written():
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
 def test_no_encoding_of_the_output_ends_a_command(encoding):
     script = (
-        "from experiments.errors import one_line_errors\n"
+        "from experiments.commands.errors import one_line_errors\n"
         "from rich.console import Console\n"
         "from mixup_jax.report.terminal import summary_table\n"
         "import warnings\n"
@@ -87,7 +86,7 @@ def test_a_stream_of_a_test_or_a_notebook_is_left_alone(capsys):
 def test_without_a_home_folder_the_cache_ends_with_the_process():
     script = (
         "import os; os.environ.pop('HOME', None); os.environ.pop('XDG_CACHE_HOME', None); os.getuid = lambda: 2**31\n"
-        "from mixup_jax.data.locations import cache_home, decoded_dir\n"
+        "from mixup_jax.data.files.archives import cache_home, decoded_dir\n"
         "assert cache_home() == cache_home() and cache_home().is_dir()\n"
         "print(cache_home())\n"
     )

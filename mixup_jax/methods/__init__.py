@@ -17,8 +17,7 @@ from mixup_jax.methods.regmixup import regmixup
 from mixup_jax.methods.resizemix import draw_resizemix, paste_resized, resizemix
 from mixup_jax.methods.rules import leave_padding, mix_by_rule
 from mixup_jax.methods.saliencymix import draw_saliencymix, saliencymix, static_saliency
-from mixup_jax.methods.schedule import phase_out
-from mixup_jax.methods.switch import choose
+from mixup_jax.methods.switch import choose, phase_out
 
 __all__ = [
     "by_label_distance",

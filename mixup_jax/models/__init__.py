@@ -9,8 +9,8 @@ import jax.numpy as jnp
 
 from mixup_jax import config
 from mixup_jax.models.alexnet import AlexNet
-from mixup_jax.models.batch_norm import BatchNorm
 from mixup_jax.models.densenet import DenseNet
+from mixup_jax.models.layers.batch_norm import BatchNorm
 from mixup_jax.models.lenet import LeNet
 from mixup_jax.models.mlp import MLP
 from mixup_jax.models.on_spectrograms import OnSpectrograms

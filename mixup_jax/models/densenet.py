@@ -9,9 +9,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from mixup_jax.models.batch_norm import BatchNorm
-from mixup_jax.models.dropout import Dropout
-from mixup_jax.models.initializers import he_normal_fan_out, kernel_init
+from mixup_jax.models.layers.batch_norm import BatchNorm
+from mixup_jax.models.layers.torch_layers import Dropout, he_normal_fan_out, kernel_init
 from mixup_jax.models.preact_resnet import Hidden, Image, conv
 
 BOTTLENECK = 4

@@ -6,10 +6,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from mixup_jax.models.convolution import conv_general_dilated
-from mixup_jax.models.dense import dense
-from mixup_jax.models.dropout import Dropout
-from mixup_jax.models.initializers import bias_init, kernel_init
+from mixup_jax.models.layers.convolution import conv_general_dilated
+from mixup_jax.models.layers.torch_layers import Dropout, bias_init, dense, kernel_init
 
 TAPS = 5
 """Side of a kernel."""

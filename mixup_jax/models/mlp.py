@@ -6,8 +6,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from mixup_jax.models.dense import dense
-from mixup_jax.models.dropout import Dropout
+from mixup_jax.models.layers.torch_layers import Dropout, dense
 
 
 class MLP(nn.Module):

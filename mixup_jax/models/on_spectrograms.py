@@ -3,7 +3,7 @@
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from mixup_jax.spectrogram import log_spectrogram
+from mixup_jax.data.speech.spectrogram import log_spectrogram
 
 
 class OnSpectrograms(nn.Module):

@@ -7,11 +7,16 @@ import jax.numpy as jnp
 from flax.typing import Initializer
 from jaxtyping import Array, Float
 
-from mixup_jax.models.batch_norm import BatchNorm
-from mixup_jax.models.convolution import conv_general_dilated
-from mixup_jax.models.dropout import Dropout
-from mixup_jax.models.initializers import bias_init, he_normal_fan_out, kernel_init, normal
-from mixup_jax.models.pooling import adaptive_avg_pool
+from mixup_jax.models.layers.batch_norm import BatchNorm
+from mixup_jax.models.layers.convolution import conv_general_dilated
+from mixup_jax.models.layers.torch_layers import (
+    Dropout,
+    adaptive_avg_pool,
+    bias_init,
+    he_normal_fan_out,
+    kernel_init,
+    normal,
+)
 from mixup_jax.models.preact_resnet import Hidden, Image
 
 

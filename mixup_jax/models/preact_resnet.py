@@ -16,11 +16,9 @@ import jax.numpy as jnp
 from flax.typing import Initializer
 from jaxtyping import Array, Float
 
-from mixup_jax.models.batch_norm import BatchNorm
-from mixup_jax.models.convolution import conv_general_dilated
-from mixup_jax.models.dense import dense
-from mixup_jax.models.dropout import Dropout
-from mixup_jax.models.initializers import kernel_init
+from mixup_jax.models.layers.batch_norm import BatchNorm
+from mixup_jax.models.layers.convolution import conv_general_dilated
+from mixup_jax.models.layers.torch_layers import Dropout, dense, kernel_init
 
 Image = Float[Array, "batch height width channels"]
 Hidden = Float[Array, "batch new_height new_width features"]

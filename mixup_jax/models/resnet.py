@@ -13,9 +13,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from mixup_jax.models.batch_norm import BatchNorm
-from mixup_jax.models.dropout import Dropout
-from mixup_jax.models.initializers import he_normal_fan_out, normal
+from mixup_jax.models.layers.batch_norm import BatchNorm
+from mixup_jax.models.layers.torch_layers import Dropout, he_normal_fan_out, normal
 from mixup_jax.models.preact_resnet import Hidden, Image, conv
 
 EXPANSION = 4

@@ -6,10 +6,9 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from mixup_jax.models.batch_norm import BatchNorm
-from mixup_jax.models.convolution import conv_general_dilated
-from mixup_jax.models.dense import dense
-from mixup_jax.models.initializers import bias_init, kernel_init
+from mixup_jax.models.layers.batch_norm import BatchNorm
+from mixup_jax.models.layers.convolution import conv_general_dilated
+from mixup_jax.models.layers.torch_layers import bias_init, dense, kernel_init
 
 STAGES = ((1,), (2,), (4, 4), (8, 8), (8, 8))
 """Channels of each convolution in widths; each stage ends with a pooling."""

@@ -6,9 +6,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from mixup_jax.models.batch_norm import BatchNorm
-from mixup_jax.models.dense import dense
-from mixup_jax.models.dropout import Dropout
+from mixup_jax.models.layers.batch_norm import BatchNorm
+from mixup_jax.models.layers.torch_layers import Dropout, dense
 from mixup_jax.models.preact_resnet import Hidden, Image, conv
 
 LAYERS = ((0.5, 1), (1, 2), (1, 1), (2, 2), (2, 1), (2, 1))

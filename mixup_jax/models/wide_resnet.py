@@ -12,8 +12,8 @@ import jax.numpy as jnp
 from flax.typing import Initializer
 from jaxtyping import Array, Float
 
-from mixup_jax.models.batch_norm import BatchNorm
-from mixup_jax.models.initializers import he_normal
+from mixup_jax.models.layers.batch_norm import BatchNorm
+from mixup_jax.models.layers.torch_layers import he_normal
 from mixup_jax.models.preact_resnet import Image, Stage, conv
 
 STEM = 16

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mixup_jax.json_files import Malformed
+from mixup_jax.runtime.json_files import Malformed
 
 MANY = 10_000  # more seeds than this is a mistake or an attack, not an experiment
 

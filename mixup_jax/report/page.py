@@ -8,14 +8,13 @@ from typing import Any
 import jinja2
 from matplotlib.figure import Figure
 
-from mixup_jax.report import figures as draw
 from mixup_jax.report import pictures
-from mixup_jax.report.cells import lines, paper_columns
 from mixup_jax.report.conditions import Condition, compare, flatten, group
 from mixup_jax.report.fields import text
+from mixup_jax.report.plots import figures as draw
 from mixup_jax.report.rows import settings
 from mixup_jax.report.runs import Run
-from mixup_jax.report.tables import Table
+from mixup_jax.report.tables import Table, lines, paper_columns
 from mixup_jax.report.wording import MISSING, short_commit
 
 MARKS = {

@@ -9,10 +9,10 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from PIL import Image
 
-from mixup_jax.json_files import read_bytes
-from mixup_jax.report.drawing import DOTS, data_uri
 from mixup_jax.report.fields import text
+from mixup_jax.report.plots.drawing import DOTS, data_uri
 from mixup_jax.report.runs import Run
+from mixup_jax.runtime.json_files import read_bytes
 
 DRAWN_BY_THE_PAGE = ("learning_curves", "reliability", "reliability_diagram", "beta_densities")
 UNUSABLE = (OSError, ValueError, SyntaxError, RuntimeError, Image.DecompressionBombError)

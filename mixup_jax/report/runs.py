@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from mixup_jax.json_files import LARGEST, Malformed, parse_json, read_bytes, read_text
 from mixup_jax.report.fields import MANY, folders_below, mapping, number, numbers, text
-from mixup_jax.report.results import Result, read_result
-from mixup_jax.report.sweeps import take_apart
+from mixup_jax.report.results import Result, read_result, take_apart
 from mixup_jax.report.wording import hardware
+from mixup_jax.runtime.json_files import LARGEST, Malformed, parse_json, read_bytes, read_text
 
 PER_SEED = ("train_loss", "train_accuracy", "train_subset_error", "test_error", "test_loss", "test_ece")
 

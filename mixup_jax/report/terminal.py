@@ -8,9 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from mixup_jax.report import tables
-from mixup_jax.report.cells import lines
 from mixup_jax.report.rows import Setting
 from mixup_jax.report.statistics import decimal, summarise
+from mixup_jax.report.tables import lines
 from mixup_jax.report.wording import MISSING
 
 COLUMNS = {"test error, %": 13, "95 % interval": 13, "seeds": 5, "paper": 5, "time": 11}

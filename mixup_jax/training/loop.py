@@ -10,13 +10,18 @@ from typing import Any, NoReturn
 import numpy as np
 
 from mixup_jax.config import Config
-from mixup_jax.data import Dataset, Streamed
-from mixup_jax.errors import NotFinite
-from mixup_jax.training import record
-from mixup_jax.training.checkpoint import Checkpoints, open_checkpoints
-from mixup_jax.training.chunk import next_chunk
-from mixup_jax.training.distributed import ends_together
-from mixup_jax.training.launch import Launch
+from mixup_jax.data.dataset import Dataset
+from mixup_jax.data.imagenet.streamed import Streamed
+from mixup_jax.runtime import run_folder as record
+from mixup_jax.runtime.checkpoint import Checkpoints, open_checkpoints
+from mixup_jax.runtime.distributed import ends_together
+from mixup_jax.runtime.errors import NotFinite
+from mixup_jax.runtime.launch import Launch
+from mixup_jax.runtime.mesh import is_writer
+from mixup_jax.runtime.progress import Bar, next_chunk, progress_bar
+from mixup_jax.runtime.signals import StopFlag, stop_on_signals
+from mixup_jax.runtime.trackers import Board, open_board
+from mixup_jax.steps.state import TrainState, share_of_start
 from mixup_jax.training.measurements import (
     SUMMED,
     memorised,
@@ -27,13 +32,8 @@ from mixup_jax.training.measurements import (
     training_metrics,
     validated,
 )
-from mixup_jax.training.mesh import is_writer
 from mixup_jax.training.programs import NEVER, Totals
-from mixup_jax.training.progress import Bar, progress_bar
 from mixup_jax.training.setting import Setting, make_setting
-from mixup_jax.training.state import TrainState, share_of_start
-from mixup_jax.training.stopping import StopFlag, stop_on_signals
-from mixup_jax.training.tensorboard import Board, open_board
 
 
 def fit(

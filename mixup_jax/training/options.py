@@ -6,7 +6,7 @@ from operator import attrgetter
 from typing import Any, TypeVar
 
 from mixup_jax.config import Config, Mixing, Optimizer
-from mixup_jax.data import STREAMED, is_speech
+from mixup_jax.data.sources import STREAMED, is_speech
 from mixup_jax.models import normalizes, takes
 
 C = TypeVar("C", bound=Any)

@@ -11,17 +11,17 @@ from jax import Array
 from jax.sharding import Mesh
 
 from mixup_jax.config import Mixing
-from mixup_jax.data import Dataset
 from mixup_jax.data.augment import normalize
 from mixup_jax.data.batches import take_indices, two_epochs
+from mixup_jax.data.dataset import Dataset
 from mixup_jax.evaluation.classification import Sums, in_batches, score_batches
 from mixup_jax.methods import neighbour_table, neighbours
-from mixup_jax.models.convolution import compiler_options
-from mixup_jax.training.mesh import place, shard
-from mixup_jax.training.recipe import Recipe
-from mixup_jax.training.side_by_side import one_after_the_other
-from mixup_jax.training.state import TrainState, evaluated_variables, init_state
-from mixup_jax.training.step import Metrics, train_step
+from mixup_jax.models.layers.convolution import compiler_options
+from mixup_jax.runtime.mesh import place, shard
+from mixup_jax.steps.many_seeds import one_after_the_other
+from mixup_jax.steps.recipe import Recipe
+from mixup_jax.steps.state import TrainState, evaluated_variables, init_state
+from mixup_jax.steps.train_step import Metrics, train_step
 
 CLEAN_SUBSET = 1000
 """Training images, the first ones, on which the error without augmentation and mixing is followed."""

@@ -14,9 +14,8 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
-from mixup_jax.data import Streamed
-from mixup_jax.data.streamed import EvaluationRows, TrainingRows, batches, cores
-from mixup_jax.training.mesh import shard
+from mixup_jax.data.imagenet.streamed import EvaluationRows, Streamed, TrainingRows, batches, cores
+from mixup_jax.runtime.mesh import shard
 from mixup_jax.training.programs import Batches, Streaming
 
 AHEAD = 2

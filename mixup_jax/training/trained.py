@@ -11,14 +11,14 @@ from jax import Array
 
 from mixup_jax.config import Config
 from mixup_jax.data.identity import DataIdentity
-from mixup_jax.errors import CheckpointError
-from mixup_jax.training.checkpoint import open_checkpoints
-from mixup_jax.training.launch import Launch
-from mixup_jax.training.mesh import make_mesh, place, shard
+from mixup_jax.runtime.checkpoint import open_checkpoints
+from mixup_jax.runtime.errors import CheckpointError
+from mixup_jax.runtime.launch import Launch
+from mixup_jax.runtime.mesh import make_mesh, place, shard
+from mixup_jax.steps.recipe import Recipe, make_recipe
+from mixup_jax.steps.state import TrainState
 from mixup_jax.training.programs import make_programs, predict_logits
-from mixup_jax.training.recipe import Recipe, make_recipe
 from mixup_jax.training.setting import carry, empty_totals
-from mixup_jax.training.state import TrainState
 
 
 @dataclasses.dataclass(frozen=True)

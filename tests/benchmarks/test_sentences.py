@@ -1,6 +1,6 @@
 """Laws of the sentences: they say what the figures say."""
 
-from benchmarks.sentences import aim, compared, listed
+from benchmarks.harness.sentences import aim, compared, listed
 
 
 def test_a_comparison_tells_the_median_and_whether_the_turns_agree():

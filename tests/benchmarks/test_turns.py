@@ -11,8 +11,8 @@ import pytest
 
 from benchmarks import mixing
 from benchmarks.__main__ import SECTIONS, main
-from benchmarks.page import Table, markdown
-from benchmarks.turns import Effort, Timing, take_turns
+from benchmarks.harness.page import Table, markdown
+from benchmarks.harness.turns import Effort, Timing, take_turns
 
 
 def test_peers_that_are_not_installed_are_left_out_and_named(monkeypatch):
@@ -85,5 +85,5 @@ def test_a_section_that_fails_is_named_and_the_others_are_on_the_page(tmp_path, 
         main(only=("limits", "seeds", "growth"), out=page)
     text = page.read_text()
     assert "**Not whole: without seeds.**" in text
-    assert "## benchmarks.limits" in text
+    assert "## benchmarks.harness.limits" in text
     assert "## benchmarks.growth" in text

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from small_archives import cifar_archive, described, use
 
-from mixup_jax.data import cifar, fashion_mnist
+from mixup_jax.data.images import cifar, fashion_mnist
 
 
 @pytest.fixture(autouse=True)

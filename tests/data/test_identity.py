@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from experiments.running import prepare
+from experiments.commands.running import prepare
 from mixup_jax.config import Data
-from mixup_jax.data import load
 from mixup_jax.data.identity import ENDS, PIECE, digest_array, digest_files
-from mixup_jax.data.streamed import Streamed
+from mixup_jax.data.imagenet.streamed import Streamed
+from mixup_jax.data.sources import load
 
 DIGITS = load("digits")
 

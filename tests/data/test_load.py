@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mixup_jax.data import SOURCES, load, open_data, prepared
 from mixup_jax.data.dataset import Dataset, pixel_statistics
-from mixup_jax.data.locations import decoded_dir, default_data_dir
+from mixup_jax.data.files import tfds as prepared
+from mixup_jax.data.files.archives import decoded_dir, default_data_dir
+from mixup_jax.data.sources import SOURCES, load, open_data
 
 # Read when the tests are collected: each test has its own, empty environment.
 REAL = Path(os.environ.get("MIXUP_JAX_DATA") or Path(__file__).parents[2].parent / "shared" / "data")

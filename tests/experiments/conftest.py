@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.pair_presets import Pair, train_pair
+from experiments.trained_pairs.presets import Pair, train_pair
 
 
 @pytest.fixture(scope="session")

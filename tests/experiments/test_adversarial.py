@@ -7,11 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import adversarial, pairs
+from experiments import adversarial
 from experiments.cifar import ERM
-from experiments.pair_presets import RECIPES, Pair
+from experiments.trained_pairs import load as pairs
+from experiments.trained_pairs.presets import RECIPES, Pair
 from mixup_jax.config import Config
-from mixup_jax.data import load
+from mixup_jax.data.sources import load
 from mixup_jax.report.tables import find_tables
 
 SETTINGS = {

@@ -12,17 +12,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import between_samples, pairs
+from experiments import between_samples
 from experiments.cifar import SMALL
-from experiments.errors import call
-from experiments.pair_presets import Pair, train_pair
+from experiments.commands.errors import call
 from experiments.report import main
-from mixup_jax.data import load
+from experiments.trained_pairs import load as pairs
+from experiments.trained_pairs.presets import Pair, train_pair
+from mixup_jax.data.sources import load
 from mixup_jax.evaluation.between import gradient_norms
 from mixup_jax.report.tables import find_tables
-from mixup_jax.training import record
-from mixup_jax.training.claim import read_config
-from mixup_jax.training.provenance import describe
+from mixup_jax.runtime import run_folder as record
+from mixup_jax.runtime.claim import read_config
+from mixup_jax.runtime.provenance import describe
 
 
 @pytest.mark.slow

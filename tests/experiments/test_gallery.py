@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments import gallery
-from experiments.errors import call
-from experiments.gallery_figures import FIGURES
-from experiments.gallery_images import first_examples, one_of_each, photographs, some_of_each
+from experiments.commands.errors import call
+from experiments.gallery import __main__ as gallery
+from experiments.gallery.figures import FIGURES
+from experiments.gallery.images import first_examples, one_of_each, photographs, some_of_each
 
 
 @pytest.mark.exhaustive

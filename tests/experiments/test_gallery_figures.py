@@ -4,9 +4,9 @@ import matplotlib.colors
 import numpy as np
 import pytest
 
-from experiments import gallery_figures
-from experiments.gallery_images import first_examples, photographs
-from mixup_jax.report.drawing import PALETTE
+from experiments.gallery import figures as gallery_figures
+from experiments.gallery.images import first_examples, photographs
+from mixup_jax.report.plots.drawing import PALETTE
 
 pytestmark = pytest.mark.slow  # each picture compiles programs of its own
 

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from experiments import imagenet
-from experiments.command_line import parse
-from experiments.imagenet_presets import PRESETS, TABLE_1
-from experiments.running import prepare, prepare_stream
+from experiments.commands.command_line import parse
+from experiments.commands.running import prepare, prepare_stream
+from experiments.imagenet import __main__ as imagenet
+from experiments.imagenet.presets import PRESETS, TABLE_1
 from mixup_jax.config import Data
-from mixup_jax.data import Dataset, Streamed, load
-from mixup_jax.data.shards import Photograph
+from mixup_jax.data.dataset import Dataset
+from mixup_jax.data.imagenet.shards import Photograph
+from mixup_jax.data.imagenet.streamed import Streamed
+from mixup_jax.data.sources import load
 
 ROOT = Path(__file__).parents[2]
 JOBS = {name: (text, imagenet.ImageNet(config)) for name, (text, config) in PRESETS.items()}

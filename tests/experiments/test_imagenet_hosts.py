@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.imagenet_archives import build_archives
-from mixup_jax.data.imagenet_prepare import prepare
-from mixup_jax.training.distributed import LOST_SECONDS
+from experiments.imagenet.archives import build_archives
+from mixup_jax.data.imagenet.prepare import prepare
+from mixup_jax.runtime.distributed import LOST_SECONDS
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]

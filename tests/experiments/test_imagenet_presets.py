@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from experiments.imagenet_presets import PRESETS, TABLE_1
+from experiments.imagenet.presets import PRESETS, TABLE_1
 from mixup_jax.models import build
-from mixup_jax.optim import learning_rate
+from mixup_jax.steps.optim import learning_rate
 
 STEPS_PER_EPOCH = 1_281_167 / 1024
 

@@ -8,12 +8,12 @@ import jax
 import pytest
 from rich.console import Console
 
-from experiments import plan
-from experiments.imagenet_presets import PRESETS
-from experiments.plan_table import bytes_of
+from experiments.imagenet.presets import PRESETS
+from experiments.plan import __main__ as plan
+from experiments.plan.table import bytes_of
 from mixup_jax.config import Config, Data, Mixing, Model
-from mixup_jax.training import ahead
-from mixup_jax.training.compiled import cost_of
+from mixup_jax.planning import aot as ahead
+from mixup_jax.planning.cost import cost_of
 
 TINY = Config(
     data=Data("cifar10", pad_crop=0, flip=False),

@@ -7,17 +7,18 @@ import numpy as np
 import pytest
 import soundfile
 
-from experiments import prepare_speech, speech
-from experiments.command_line import parse
-from experiments.grid import each_alpha
-from experiments.pair_presets import Pair
-from experiments.pairs import load_network
-from experiments.running import Job, default_folder, load_data, shrink
+from experiments import prepare_speech
+from experiments.commands.command_line import parse
+from experiments.commands.grid import each_alpha
+from experiments.commands.running import Job, default_folder, load_data, shrink
+from experiments.speech import __main__ as speech
+from experiments.trained_pairs.load import load_network
+from experiments.trained_pairs.presets import Pair
 from mixup_jax.config import Config, Data, Mixing, Optimizer
-from mixup_jax.data import load
-from mixup_jax.data.speech_commands import which_set
-from mixup_jax.training.provenance import describe
-from mixup_jax.training.record import MADE_BY, write_json
+from mixup_jax.data.sources import load
+from mixup_jax.data.speech.commands import which_set
+from mixup_jax.runtime.provenance import describe
+from mixup_jax.runtime.run_folder import MADE_BY, write_json
 
 FIGURE4 = speech.PRESETS["figure4"][1]
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments import report, tabular
-from experiments.errors import one_line_errors
-from experiments.tabular_train import Tabular, load_tables, plan
-from mixup_jax.report.differences import differences
+from experiments import report
+from experiments.commands.errors import one_line_errors
+from experiments.tabular import __main__ as tabular
+from experiments.tabular.train import Tabular, load_tables, plan
+from mixup_jax.report.plots.paper_figures import differences
 from mixup_jax.report.tables import find_tables
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from experiments import toy
-from mixup_jax.report.surfaces import Surface, decision_surfaces
+from mixup_jax.report.plots.paper_figures import Surface, decision_surfaces
 from mixup_jax.report.tables import find_tables
 
 

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from mixup_jax.data import decoded, fashion_mnist, fsdd, speech
+from experiments.wafer.files import read_folder, read_maps, read_npz
+from experiments.wafer.wm811k import read_wm811k
 from mixup_jax.data.dataset import Dataset
-from mixup_jax.data.wafer_files import read_folder, read_maps, read_npz
-from mixup_jax.data.wm811k import read_wm811k
+from mixup_jax.data.files import decoded
+from mixup_jax.data.images import fashion_mnist
+from mixup_jax.data.speech import fsdd
+from mixup_jax.data.speech import recordings as speech
 
 from .law import Target
 from .pictures import picture

@@ -6,16 +6,19 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from experiments import gan_play, wafer_run, wafer_tables
-from mixup_jax.data import imagenet, prepared
+from experiments.gan import play as gan_play
+from experiments.wafer import run as wafer_run
+from experiments.wafer import tables as wafer_tables
+from experiments.wafer.config import WaferConfig
+from mixup_jax.data.files import tfds as prepared
+from mixup_jax.data.imagenet import source as imagenet
 from mixup_jax.report.conditions import group
 from mixup_jax.report.rows import settings
 from mixup_jax.report.runs import load_runs
 from mixup_jax.report.tables import find_tables
-from mixup_jax.training import record
-from mixup_jax.training.claim import claimed
-from mixup_jax.training.claim import read_config as read_configuration
-from mixup_jax.training.wafer_config import WaferConfig
+from mixup_jax.runtime import run_folder as record
+from mixup_jax.runtime.claim import claimed
+from mixup_jax.runtime.claim import read_config as read_configuration
 
 from .damage import NESTED, WHOLE
 from .law import Target
@@ -141,7 +144,7 @@ def play(folder: Path) -> None:
 
 def game() -> dict[str, Any]:
     """Return the content of gan.json."""
-    from experiments.settings import settings
+    from experiments.commands.settings import settings
 
     return {"settings": settings(gan_play.Game()), "quality": {"ring": {"ERM": [0.5]}}, **MADE}
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mixup_jax.data import jpeg
-from mixup_jax.data.crops import Box
-from mixup_jax.data.image_folder import load_folder
-from mixup_jax.data.shards import Photograph, Shards, write
+from mixup_jax.data.imagenet import jpeg
+from mixup_jax.data.imagenet.crops import Box
+from mixup_jax.data.imagenet.shards import Photograph, Shards, write
+from mixup_jax.data.images.folder import load_folder
 
 from .law import Target
 

@@ -10,9 +10,11 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
-from mixup_jax.data import cifar, imagenet_tars, uci
-from mixup_jax.data.archives import Archive
-from mixup_jax.data.csv_file import read_csv
+from mixup_jax.data.files.archives import Archive
+from mixup_jax.data.imagenet import tars as imagenet_tars
+from mixup_jax.data.images import cifar
+from mixup_jax.data.tables import uci
+from mixup_jax.data.tables.csv_file import read_csv
 
 from .law import Target
 from .pictures import PIXELS, picture

@@ -13,7 +13,7 @@ from mixup_jax.models import build
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 torchvision = pytest.importorskip("torchvision", reason="torchvision is not installed")
-from benchmarks.torch_preact_resnet import state_dict  # noqa: E402
+from benchmarks.peers.torch_preact_resnet import state_dict  # noqa: E402
 
 HIDDEN = {"alexnet": ("1", "4", "6"), "vgg16": ("0", "3", "6"), "vgg16_bn": ("0", "3", "6")}
 """Places of the three last layers in torchvision's classifier."""

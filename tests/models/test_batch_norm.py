@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from mixup_jax.models.batch_norm import BatchNorm, moments
+from mixup_jax.models.layers.batch_norm import BatchNorm, moments
 
 SHAPE = (16, 4, 4, 3)
 

@@ -13,7 +13,7 @@ from jax import numpy as jnp
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from on_devices import on_eight_devices
 
-from mixup_jax.models.convolution import compiler_options, conv_general_dilated
+from mixup_jax.models.layers.convolution import compiler_options, conv_general_dilated
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 CASES = [  # image, channels, kernel size, stride, padding

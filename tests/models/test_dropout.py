@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mixup_jax.models.dropout import Dropout
+from mixup_jax.models.layers.torch_layers import Dropout
 
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from mixup_jax.data.speech.spectrogram import log_spectrogram
 from mixup_jax.mixing import Mix, mix
 from mixup_jax.models import MLP, OnSpectrograms
-from mixup_jax.spectrogram import log_spectrogram
 
 
 @pytest.mark.parametrize("nyquist", [False, True])

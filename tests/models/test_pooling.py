@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mixup_jax.models.pooling import adaptive_avg_pool
+from mixup_jax.models.layers.torch_layers import adaptive_avg_pool
 
 
 @pytest.mark.parametrize(("shape", "size"), [((1, 1), 7), ((2, 3), 6), ((7, 5), 1), ((13, 12), 6)])

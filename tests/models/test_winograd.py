@@ -7,8 +7,8 @@ from jax import lax
 from jax import numpy as jnp
 from on_devices import on_eight_devices
 
-from mixup_jax.models import winograd
-from mixup_jax.models.convolution import NHWC, conv_general_dilated
+from mixup_jax.models.layers import winograd
+from mixup_jax.models.layers.convolution import NHWC, conv_general_dilated
 
 WIDE, SAME = winograd.CHANNELS, ((1, 1), (1, 1))
 

@@ -7,9 +7,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from mixup_jax.report.drawing import save_png
-from mixup_jax.report.illustrations import beta_densities
 from mixup_jax.report.page import write_page
+from mixup_jax.report.plots.drawing import save_png
+from mixup_jax.report.plots.illustrations import beta_densities
 from mixup_jax.report.runs import load_runs
 
 HOSTILE = "</title><script>alert(1)</script><img src=x onerror='alert(2)'>\"'"

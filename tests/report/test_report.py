@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.errors import one_line_errors
+from experiments.commands.errors import one_line_errors
 from experiments.report import main
 
 ROOT = Path(__file__).parents[2]

@@ -9,11 +9,11 @@ from html import unescape
 import pytest
 from rich.console import Console
 
-from experiments.paper_table import write_table
+from experiments.commands.paper_table import write_table
 from experiments.report import main
-from mixup_jax.report.drawing import save_png
-from mixup_jax.report.illustrations import beta_densities
 from mixup_jax.report.page import write_page
+from mixup_jax.report.plots.drawing import save_png
+from mixup_jax.report.plots.illustrations import beta_densities
 from mixup_jax.report.tables import Row, Table, find_tables, read_table, to_json
 from mixup_jax.report.terminal import paper_table
 

@@ -8,11 +8,12 @@ from types import SimpleNamespace
 import jax
 from tiny_runs import DATA, MLP, changed
 
-from mixup_jax.training import chunk, loop
-from mixup_jax.training.checkpoint import Checkpoints
-from mixup_jax.training.launch import Launch
+from mixup_jax.runtime import progress as chunk
+from mixup_jax.runtime.checkpoint import Checkpoints
+from mixup_jax.runtime.launch import Launch
+from mixup_jax.runtime.progress import Bar
+from mixup_jax.training import loop
 from mixup_jax.training.loop import _Trainer, fit
-from mixup_jax.training.progress import Bar
 
 CONFIG = changed(MLP, epochs=5.0, eval_every=1.0)
 

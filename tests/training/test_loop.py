@@ -16,14 +16,14 @@ from tiny_runs import DATA, MLP, changed
 from experiments.cifar import ERM, SMALL
 from mixup_jax import config_checks
 from mixup_jax.config import Model
-from mixup_jax.data import load
 from mixup_jax.data.label_noise import corrupt_labels
-from mixup_jax.errors import NotFinite
-from mixup_jax.training.launch import Launch
+from mixup_jax.data.sources import load
+from mixup_jax.runtime.errors import NotFinite
+from mixup_jax.runtime.launch import Launch
+from mixup_jax.runtime.progress import Bar
+from mixup_jax.runtime.signals import Stopped, stop_on_signals
 from mixup_jax.training.loop import fit
-from mixup_jax.training.plan import Plan, plan_steps
-from mixup_jax.training.progress import Bar
-from mixup_jax.training.stopping import Stopped, stop_on_signals
+from mixup_jax.training.setting import Plan, plan_steps
 from mixup_jax.training.trained import load_trained
 
 CONFIG = changed(MLP, epochs=5.0, eval_every=1.0)

@@ -13,17 +13,17 @@ import numpy as np
 import pytest
 from tiny_runs import DATA, MLP, PREACT, Run, changed
 
-from experiments.given import names_of
-from experiments.running import fit_to, prepare
+from experiments.commands.given import names_of
+from experiments.commands.running import fit_to, prepare
 from mixup_jax.config import Config, Data, Mixing, Model, Optimizer
-from mixup_jax.data import check_name
-from mixup_jax.training.mesh import make_mesh
+from mixup_jax.data.sources import check_name
+from mixup_jax.runtime.mesh import make_mesh
+from mixup_jax.steps.recipe import make_recipe
+from mixup_jax.steps.state import init_state
+from mixup_jax.steps.train_step import train_step
 from mixup_jax.training.options import APPLIES, check_options, idle, settled
-from mixup_jax.training.plan import plan_steps
 from mixup_jax.training.programs import place_examples
-from mixup_jax.training.recipe import make_recipe
-from mixup_jax.training.state import init_state
-from mixup_jax.training.step import train_step
+from mixup_jax.training.setting import plan_steps
 
 NAMES = names_of(Config())
 BASES = {

@@ -2,39 +2,26 @@
 
 import itertools
 import json
-import os
 import re
 import signal
-import socket
-import subprocess
-import sys
 import time
-from pathlib import Path
 from types import SimpleNamespace
 
 import jax
 import numpy as np
 import pytest
 from jax.experimental import multihost_utils
+from several_processes import ROOT, TRAIN, run
 from tiny_runs import DATA, MLP, PREACT, Run, changed
 from trained_networks import NETWORKS
 
+from mixup_jax.runtime.checkpoint import Checkpoints
+from mixup_jax.runtime.launch import Launch
+from mixup_jax.runtime.progress import Bar
+from mixup_jax.runtime.signals import StopFlag
 from mixup_jax.training import loop
-from mixup_jax.training.checkpoint import Checkpoints
-from mixup_jax.training.launch import Launch
 from mixup_jax.training.loop import _Trainer, fit
-from mixup_jax.training.progress import Bar
-from mixup_jax.training.stopping import StopFlag
 
-ROOT = Path(__file__).parents[2]
-TRAIN = [
-    "-m",
-    "experiments.cifar",
-    "small-mixup",
-    "--dataset=digits",
-    "--train-examples=256",
-]
-TRAIN += ["--batch-size=32", "--epochs=3", "--eval-every=1", "--seeds=1", "--lr=0.02"]
 ALONE, SHARDS, TOGETHER = "1 x 1", "1 x 2", "2 x 1"
 TOPOLOGIES = {"1 x 1": (1, 1), "1 x 2": (1, 2), "2 x 1": (2, 1), "2 x 2": (2, 2), "4 x 1": (4, 1)}
 """Processes and devices of each."""
@@ -44,50 +31,12 @@ TABLE = "mixup, alpha = 1"
 """Words of the table in which the first process shows its result."""
 
 
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
-def run(processes, devices, command):
-    """Run `command(coordinator, process)` in each process, compiled quickly; return what each printed.
-
-    Gloo, the library by which the processes talk, prints to the same place, piecewise from several threads: what is
-    returned may hold whole lines and pieces of lines of its own.
-    """
-    environment = os.environ | {
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0",
-        "PYTHONPATH": f"{ROOT}:{ROOT / 'tests' / 'training'}",
-    }
-    coordinator = f"127.0.0.1:{free_port()}" if processes > 1 else None
-    started = [
-        subprocess.Popen(
-            [sys.executable, *map(str, command(coordinator, process))],
-            cwd=ROOT,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for process in range(processes)
-    ]
-    try:
-        outputs = [process.communicate(timeout=1200) for process in started]
-    finally:
-        for process in started:
-            process.kill()
-    for process, (_, errors) in zip(started, outputs, strict=True):
-        assert process.returncode == 0, errors
-    return [out for out, _ in outputs]
-
-
 def script(name, processes):
     """Return the command of a script beside this test, which takes the coordinator and the numbers of processes."""
 
     def command(coordinator, process):
         together = [coordinator, processes, process] if coordinator else []
-        return [ROOT / "tests" / "training" / name, *together]
+        return [ROOT / "tests" / "support" / name, *together]
 
     return command
 

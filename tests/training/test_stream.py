@@ -9,14 +9,14 @@ import jax
 import numpy as np
 import pytest
 
-from experiments.imagenet_archives import photograph
+from experiments.imagenet.archives import photograph
 from mixup_jax.config import Config, Data, Mixing, Model, Optimizer
-from mixup_jax.data import Streamed
-from mixup_jax.data.shards import Photograph
-from mixup_jax.training.chunk import SMALL_CHUNK
-from mixup_jax.training.launch import Launch
+from mixup_jax.data.imagenet.shards import Photograph
+from mixup_jax.data.imagenet.streamed import Streamed
+from mixup_jax.runtime.launch import Launch
+from mixup_jax.runtime.mesh import make_mesh, shard
+from mixup_jax.runtime.progress import SMALL_CHUNK
 from mixup_jax.training.loop import fit
-from mixup_jax.training.mesh import make_mesh, shard
 from mixup_jax.training.setting import make_setting
 from mixup_jax.training.stream import EvaluationStream, TrainingStream, rows_of_process
 

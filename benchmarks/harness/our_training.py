@@ -1,0 +1,110 @@
+"""Our training as a contestant: the program that a run runs, on random images that take no time to get."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks.harness.turns import Steps
+from mixup_jax.config import Config, Model
+from mixup_jax.data.dataset import Dataset
+from mixup_jax.mixing import Mix
+from mixup_jax.models import build
+from mixup_jax.models.layers import winograd
+from mixup_jax.steps import mixed_batch as vicinity
+from mixup_jax.training.setting import Setting, make_setting
+
+SHAPES = {"digits": (8, 8, 1), "fashion_mnist": (28, 28, 1), "cifar10": (32, 32, 3)}
+IMAGES = {"digits": 1442, "fashion_mnist": 60_000, "cifar10": 50_000}
+"""For training."""
+
+
+def random_images(count: int, shape: tuple[int, int, int] = (32, 32, 3), test: int = 256) -> Dataset:
+    """Return a data set of noise; the time of a step does not depend on it."""
+    generator = np.random.default_rng(0)
+    image, test_image = (generator.integers(0, 256, (n, *shape), np.uint8) for n in (count, test))
+    label, test_label = (generator.integers(0, 10, n, np.int32) for n in (count, test))
+    constants = (0.5,) * shape[-1], (0.25,) * shape[-1]
+    return Dataset("noise", "SYNTHETIC", tuple("0123456789"), image, label, test_image, test_label, *constants)
+
+
+def images_of(config: Config) -> int:
+    """Return how many images the configuration trains on."""
+    return config.data.train_examples or IMAGES[config.data.dataset]
+
+
+def noise_for(config: Config) -> Dataset:
+    """Return noise for the configuration's data set: images as large, as many of them, but 64 batches at most."""
+    return random_images(min(images_of(config), 64 * config.batch_size), SHAPES[config.data.dataset])
+
+
+class Training:
+    """A run without its loop: the state, and the compiled program that takes many steps."""
+
+    def __init__(self, config: Config, data: Dataset, *, devices: int | None = None):
+        self.setting: Setting = make_setting(config, data, Path("unused"), jax.devices()[:devices])
+        self.carry = self.setting.start()
+        self.program: Any = self.setting.programs.train.lower(*self._arguments(1)).compile()
+
+    def _arguments(self, count: int) -> tuple:
+        return *self.carry, self.setting.alpha, self.setting.train, np.int32(count)
+
+    def __call__(self, count: int) -> None:
+        """Take that many steps, in calls of an epoch at most, as the loop does."""
+        while count:
+            now = min(count, self.setting.longest_chunk)
+            self.carry = self.program(*self._arguments(now))
+            count -= now
+        jax.block_until_ready(self.carry)
+
+
+def training(config: Config, data: Dataset | None = None, *, devices: int | None = None) -> Training:
+    """Compile the training of a configuration, on noise unless data are given."""
+    return Training(config, data or noise_for(config), devices=devices)
+
+
+@contextmanager
+def nothing_mixed() -> Iterator[None]:
+    """Cut mixing out of every step that is compiled meanwhile: what who never heard of mixup would have.
+
+    ERM as a run does it is no less work than mixup: alpha 0 in the same program.
+    """
+
+    def no_plan(rng: Any, size: Any, *_: Any) -> Mix:
+        return Mix(jnp.ones(size[0]), jnp.arange(size[0]))
+
+    with patch.object(vicinity, "draw_plan", no_plan), patch.object(vicinity, "mix", lambda plan, own, other: own):
+        yield
+
+
+def steps_of(config: Config, *, mixing: bool = True) -> Steps:
+    """Compile training on noise, with or without mixing."""
+    if mixing:
+        return training(config)
+    with nothing_mixed():
+        return training(config)
+
+
+def gigaflop(config: Config) -> float:
+    """Return the arithmetic of a step of all networks, in 1e9 floating-point operations, two for a multiply-add.
+
+    Three times what XLA counts for the forward pass with direct convolutions, whatever way a CPU takes.
+    """
+    return 3e-9 * config.batch_size * len(config.lanes) * _forward_flops(config.model, config.data.dataset)
+
+
+@cache
+def _forward_flops(network: Model, dataset: str) -> float:
+    model, shape = build(network, 10), SHAPES[dataset]
+    image = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
+    variables = jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.zeros((1, *shape)), train=False))
+    with patch.object(winograd, "suits", lambda *_: False):
+        lowered = jax.jit(lambda variables, image: model.apply(variables, image, train=False)).lower(variables, image)
+    cost: Any = lowered.cost_analysis()
+    return float(cost["flops"])

@@ -1,0 +1,1 @@
+"""The same networks and trainings in PyTorch."""

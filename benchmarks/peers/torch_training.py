@@ -1,0 +1,84 @@
+"""Training in PyTorch as a contestant: the networks, images and recipe of ours, written the way people write it."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from benchmarks.peers import torch_preact_resnet
+from mixup_jax.config import Config
+from mixup_jax.data.dataset import Dataset
+from mixup_jax.models import build
+
+
+class TorchTraining:
+    """Training with mixup (alpha 1) by SGD with momentum and coupled weight decay, on the CPU."""
+
+    def __init__(self, config: Config, data: Dataset, *, channels_last: bool, seed: int = 0):
+        torch.manual_seed(seed)
+        self.generator = np.random.default_rng(seed)
+        self.config, optimizer = config, config.optimizer
+        self.layout = torch.channels_last if channels_last else torch.contiguous_format
+        model: Any = network(config, data)
+        self.network = model.to(memory_format=self.layout)
+        self.optimizer = torch.optim.SGD(
+            self.network.parameters(), optimizer.lr, optimizer.momentum, weight_decay=optimizer.weight_decay
+        )
+        self.mean, self.std = (torch.tensor(each).view(1, -1, 1, 1) for each in (data.mean, data.std))
+        self.image, self.test_image = (self._tensor(each) for each in (data.train_image, data.test_image))
+        self.label = functional.one_hot(torch.tensor(data.train_label).long(), len(data.classes)).float()
+        self.test_label = torch.tensor(data.test_label).long()
+        self.order, self.step = torch.empty(0, dtype=torch.long), 0
+        self.steps = round(config.epochs * len(self.label) / config.batch_size)
+
+    def _tensor(self, image: np.ndarray) -> torch.Tensor:
+        return torch.tensor(np.asarray(image)).permute(0, 3, 1, 2).contiguous(memory_format=self.layout)
+
+    def _batch(self) -> torch.Tensor:
+        size = self.config.batch_size
+        while len(self.order) < size:
+            self.order = torch.cat([self.order, torch.randperm(len(self.label))])
+        index, self.order = self.order[:size], self.order[size:]
+        return index
+
+    def __call__(self, count: int) -> None:
+        """Take that many steps."""
+        self.network.train()
+        for _ in range(count):
+            index = self._batch()
+            x, y = (self.image[index].float() / 255 - self.mean) / self.std, self.label[index]
+            lam, partner = self.generator.beta(1.0, 1.0), torch.randperm(len(index))
+            x, y = (lam * each + (1 - lam) * each[partner] for each in (x, y))
+            self.optimizer.zero_grad()
+            functional.cross_entropy(self.network(x), y).backward()
+            if self.config.optimizer.schedule == "cosine":
+                rate = self.config.optimizer.lr * 0.5 * (1 + np.cos(np.pi * self.step / self.steps))
+                self.optimizer.param_groups[0]["lr"] = rate
+            self.optimizer.step()
+            self.step += 1
+
+    @torch.no_grad()
+    def test_error(self) -> float:
+        """Return the test error in per cent."""
+        self.network.eval()
+        wrong = 0
+        for x, y in zip(self.test_image.split(500), self.test_label.split(500), strict=True):
+            wrong += int((self.network((x.float() / 255 - self.mean) / self.std).argmax(1) != y).sum())
+        return 100 * wrong / len(self.test_label)
+
+
+def network(config: Config, data: Dataset) -> torch.nn.Module:
+    """Build the network of a configuration: a PreAct ResNet or a perceptron."""
+    classes, channels = len(data.classes), data.image_shape[-1]
+    model: Any = build(config.model, classes)
+    if config.model.model == "preact_resnet":
+        return torch_preact_resnet.PreActResNet(
+            classes, model.width, model.blocks, model.variant, channels=channels, stem_stride=model.stem_stride
+        )
+    layers: list[Any] = [torch.nn.Flatten()]
+    inputs = int(np.prod(data.image_shape))
+    for _ in range(2):
+        layers += [torch.nn.Linear(inputs, model.width), torch.nn.ReLU()]
+        inputs = model.width
+    return torch.nn.Sequential(*layers, torch.nn.Linear(inputs, classes))

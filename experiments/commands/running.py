@@ -1,0 +1,299 @@
+"""Carry out a job: data, training, and the files of the run's folder."""
+
+import contextlib
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import tyro
+from etils import epath
+
+from experiments.commands.naming import dataset, method
+from mixup_jax.config import Config, Data
+from mixup_jax.data.dataset import Dataset, as_pictures
+from mixup_jax.data.files.archives import cache_home
+from mixup_jax.data.imagenet.streamed import Streamed
+from mixup_jax.data.label_noise import corrupt_labels
+from mixup_jax.data.sources import check_name, is_speech, open_data
+from mixup_jax.data.speech.recordings import Speech
+from mixup_jax.models import NAMED, build, takes
+from mixup_jax.runtime import run_folder as record
+from mixup_jax.runtime.claim import claimed
+from mixup_jax.runtime.identity import agree, plain
+from mixup_jax.runtime.launch import Launch
+from mixup_jax.runtime.mesh import from_writer, is_writer
+from mixup_jax.runtime.provenance import describe
+from mixup_jax.training.loop import fit
+from mixup_jax.training.options import check_options, settled
+
+NAMES = ("experiment", "preset", "method", "methods", "model", "dataset", "mark", "wrong_labels")
+
+Paper = dict[str, Any] | None
+"""{"test_error": per cent, "source": where the paper says so}, or None where it does not."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run: what (config) and how (launch)."""
+
+    config: tyro.conf.OmitArgPrefixes[Config] = field(default_factory=Config)
+    launch: tyro.conf.OmitArgPrefixes[Launch] = field(default_factory=Launch)
+    smoke: tyro.conf.FlagCreatePairsOff[bool] = False
+    """The whole path in under a minute: a tiny net on scikit-learn's digits (speech: made-up words), two epochs."""
+
+    def effective(self) -> Config:
+        """Return the configuration that is carried out."""
+        return shrink(self.config) if self.smoke else self.config
+
+
+def run(
+    experiment: str,
+    preset: str,
+    job: Job,
+    *,
+    paper: Callable[[Config], Paper] = lambda config: None,
+    began: float | None = None,
+) -> dict[str, Any]:
+    """Carry out a job, or go on where it was interrupted; return the content of its result.json and its folder.
+
+    The time to the first step counts from `began` (`time.time`), from now if left out. Raises what `load` and `fit`
+    raise, and ValueError for a folder that holds a run of another configuration.
+    """
+    began = time.time() if began is None else began
+    check_name(job.config.data.dataset)  # a smoke run looks at other data
+    config = job.effective()
+    check_options(config)
+    cache_compilations()
+    workdir = job.launch.workdir or default_folder(experiment, preset, job)
+    data, wrong = load_data(config, job.launch.data_dir), 0.0
+    if (
+        config.optimizer.schedule == "step"
+        and min(config.optimizer.decay_epochs, default=config.epochs) >= config.epochs
+    ):
+        say(f"no decay_epochs within the {config.epochs:g} epochs: the learning rate stays at {config.optimizer.lr:g}")
+    if isinstance(data, Streamed):
+        data = prepare_stream(data, config.data)
+    else:
+        config = fit_to(config, data)
+        data, wrong = prepare(data, config.data)
+    names = {
+        "method": method(config),
+        **({"methods": [method(each) for each in config.each_alpha()]} if config.mixing.alphas else {}),
+        "model": config.model.model,
+        "dataset": dataset(config.data),
+        "mark": data.mark,
+        **({"wrong_labels": wrong} if config.data.label_noise else {}),
+    }
+    theirs = paper(config)
+    if isinstance(data, Streamed) and data.part:
+        names["dataset"], theirs = names["dataset"] + ", a part", None
+    description = names | describe(config, experiment, preset, data.identity())
+    saved = {"checkpoints": job.launch.checkpoints or str(workdir), "keep": job.launch.keep}
+    agree(description | {"launch": saved})
+    with owned(workdir, description, job.launch.checkpoint_folder(workdir, config)) as description:
+        result = record.finished(workdir) if is_writer() else {}
+        if not from_writer(result is not None):
+            measured = fit(config, data, job.launch, workdir, title=f"{experiment} {preset}", began=began)
+            result = write_result(workdir, description, measured, config, theirs)
+        if is_writer() and not all((workdir / "figures" / name).exists() for name in figure_names(data)):
+            draw_figures(workdir, data)
+    return (result or {}) | {"workdir": str(workdir)}
+
+
+@contextlib.contextmanager
+def owned(workdir: Path, description: dict[str, Any], checkpoints: epath.Path) -> Iterator[dict[str, Any]]:
+    """Keep a run's folder for the body, and for this run; processes that do not write there have nothing to keep."""
+    if not is_writer():
+        yield description
+        return
+    defaults, path = plain(Config()), workdir / "config.json"
+    with (
+        record.locked(workdir),
+        claimed(
+            path,
+            description,
+            defaults=defaults,
+            checkpoints=checkpoints,
+            done=lambda _: record.finished(workdir) is not None,
+        ) as first,
+    ):
+        yield first
+
+
+def default_folder(experiment: str, preset: str, job: Job) -> Path:
+    """Return where a run goes that was not given a folder.
+
+    >>> default_folder("cifar", "small-mixup", Job(smoke=True)).as_posix()
+    'runs/cifar/small-mixup-digits-smoke'
+    """
+    config = job.effective()
+    words = [preset, config.data.dataset]
+    if config.mixing.method != "mixup":
+        words.insert(1, config.mixing.method)
+    words += ["waveform"] if config.mixing.mix == "waveform" else []
+    words += ["nyquist"] if config.data.nyquist else []
+    return folder_of(experiment, words, smoke=job.smoke)
+
+
+def folder_of(experiment: str, words: Sequence[str], *, smoke: bool) -> Path:
+    """Return the folder that words name, a data set's with its slashes and colons among them.
+
+    >>> folder_of("cifar", ["small-erm", "folder:a/b"], smoke=False).as_posix()
+    'runs/cifar/small-erm-folder_a_b'
+    """
+    name = "-".join([*words, "smoke"] if smoke else words)
+    return Path("runs") / experiment / name.replace("/", "_").replace(":", "_")
+
+
+def write_result(
+    workdir: Path,
+    description: dict[str, Any],
+    measured: dict[str, Any],
+    config: Config,
+    paper: Paper,
+) -> dict[str, Any]:
+    """Write result.json; return the result."""
+    result = {
+        **{key: description[key] for key in NAMES if key in description},
+        "seeds": [seed for _, seed in config.lanes],
+        **measured,
+        "paper": paper,
+        **{key: description[key] for key in ("command", "commit", "device", "versions")},
+    }
+    if is_writer():
+        record.write_json(workdir / "result.json", result)
+    return result
+
+
+def load_data(config: Config, data_dir: Path | None) -> Dataset | Streamed:
+    """Load the data of a run; raises ValueError for options of speech on other data, and what `open_data` raises."""
+    waveform, nyquist = config.mixing.mix == "waveform", config.data.nyquist
+    if (waveform or nyquist) and not is_speech(config.data.dataset):
+        option = "mix waveform" if waveform else "nyquist"
+        raise ValueError(f"{option} is for speech, and {config.data.dataset} is none.")
+    return open_data(config.data.dataset, data_dir, Speech(waveform, nyquist))
+
+
+def fit_to(config: Config, data: Dataset) -> Config:
+    """Let a run that asks for more images than there are take all, and say so."""
+    asked, there = config.data.train_examples, data.train_count
+    if config.data.train_subset is not None:
+        index, count = config.data.train_subset
+        there = (index + 1) * there // count - index * there // count
+    if asked is None or asked <= there:
+        return config
+    say(f"{data.name}: {there:,} training images, fewer than --train-examples {asked:,}: all are taken")
+    return replace(config, data=replace(config.data, train_examples=None))
+
+
+def say(line: str) -> None:
+    """Print a line, once for all processes."""
+    if is_writer():
+        print(line)
+
+
+def prepare(data: Dataset, config: Data) -> tuple[Dataset, float]:
+    """Keep a subset or the first of the training examples and corrupt labels, as the configuration says.
+
+    Subsets are consecutive runs of the training set. Returns also the share of the labels that are wrong now: less than
+    was drawn at random, as a draw may be the truth.
+    Raises ValueError for options that do not go with data of this kind.
+    """
+    if config.image_size != Data.image_size:
+        raise ValueError(f"image_size is imagenet's; the images of {data.name} have their own.")
+    image, label = data.train_image, np.asarray(data.train_label)
+    if config.train_subset is not None:
+        index, count = config.train_subset
+        if count > len(label):
+            raise ValueError(f"train_subset asks for {count} parts; {data.name} has {len(label)} training images.")
+        part = slice(index * len(label) // count, (index + 1) * len(label) // count)
+        image, label = image[part], label[part]
+    if config.train_examples is not None:
+        if not 1 <= config.train_examples <= len(label):
+            raise ValueError(
+                f"train_examples must be between 1 and {len(label)}, got {config.train_examples}; "
+                "--train-examples None takes all."
+            )
+        image, label = image[: config.train_examples], label[: config.train_examples]
+    given, mask = corrupt_labels(label, config.label_noise, len(data.classes))
+    data = replace(data, train_image=image, train_label=given, corrupted=mask if config.label_noise else None)
+    return data, float(np.mean(given != label))
+
+
+def prepare_stream(data: Streamed, config: Data) -> Streamed:
+    """Take what the configuration says of data that stays on disk; raises ValueError for what does not go with it."""
+    if config.pad_crop:
+        raise ValueError(f"pad_crop does not go with {data.name}, which is cropped from its photographs: --pad-crop 0.")
+    if config.label_noise:
+        raise ValueError(f"label_noise needs data in memory; {data.name} is streamed.")
+    if config.train_subset is not None:
+        raise ValueError(f"train_subset needs data in memory; {data.name} is streamed.")
+    if config.train_examples is not None and config.train_examples < 1:
+        raise ValueError(f"train_examples must be at least 1, got {config.train_examples}.")
+    return replace(data, size=config.image_size, flip=config.flip, train_count=config.train_examples or 0)
+
+
+def shrink(config: Config) -> Config:
+    """Shrink a run to seconds, keeping its method."""
+    layer = config.mixing.layer.removeprefix("stage")
+    speech = is_speech(config.data.dataset)  # its spectrograms have 250 times the pixels of digits
+    dataset, examples, width = ("chirps", 64, 4) if speech else ("digits", 512, 16)
+    stages = min(max(2, int(layer) if layer.isdigit() else 0), len(getattr(build(config.model, 2), "blocks", ())))
+    size: dict[str, Any] = {"width": width} if config.model.model in NAMED else {"width": 8}
+    size |= {"blocks": (1,) * stages} if "blocks" in takes(config.model.model) else {}
+    shrunk = replace(
+        config,
+        data=replace(config.data, dataset=dataset, train_examples=examples, pad_crop=min(config.data.pad_crop, 1)),
+        model=replace(config.model, **size),
+        optimizer=replace(config.optimizer, decay_epochs=(1.0,), accumulate=math.gcd(config.optimizer.accumulate, 64)),
+        mixing=replace(
+            config.mixing,
+            block=config.mixing.block and math.gcd(config.mixing.block, 64),
+            neighbours=min(config.mixing.neighbours, 10),
+            unmixed_epochs=min(config.mixing.unmixed_epochs, 1.0),
+        ),
+        batch_size=64,
+        epochs=2.0,
+        eval_every=1.0,
+    )
+    return settled(shrunk)
+
+
+def cache_compilations() -> None:
+    """Keep compiled programs between runs, in the cache folder, unless JAX was told where to; also quick ones."""
+    if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:  # JAX's 1 leaves dozens to compile at each start
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        jax.config.update("jax_compilation_cache_dir", str(cache_home() / "mixup_jax" / "xla"))
+
+
+def figure_names(data: Dataset | Streamed) -> tuple[str, ...]:
+    """Return the files of a run's pictures: a mixture of waveforms is no mixture of pictures."""
+    several = len(data.one_of_each(2)[1]) > 1
+    waveforms = data.image_shape[1] == 1
+    return "learning_curves.png", "reliability.png", *["mixed_samples.png"] * (several and not waveforms)
+
+
+def draw_figures(workdir: Path, data: Dataset | Streamed) -> None:
+    """Draw the run's pictures: what was learned, how, and how well calibrated the result is."""
+    from mixup_jax.report.plots.drawing import save_png
+    from mixup_jax.report.plots.figures import learning_curves, reliability_diagram
+    from mixup_jax.report.plots.illustrations import mixed_samples
+    from mixup_jax.report.runs import load_runs
+
+    runs, _ = load_runs([workdir])
+    draw = {
+        "learning_curves.png": lambda: learning_curves(runs),
+        "reliability.png": lambda: reliability_diagram(runs),
+        "mixed_samples.png": lambda: mixed_samples(as_pictures(image[:pairs]), label[:pairs].tolist(), data.classes),
+    }
+    image, label = data.one_of_each(4)
+    pairs = len(label) // 2 * 2
+    for name in figure_names(data):
+        save_png(draw[name](), workdir / "figures" / name)

@@ -1,0 +1,1 @@
+"""Figure 5: GANs trained with and without mixup."""

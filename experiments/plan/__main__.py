@@ -1,0 +1,78 @@
+"""Plan before you pay: what a training step costs on chips that are not there.
+
+Compiles the step of a preset for a TPU topology, ahead of time and on any machine, and prints for each device: memory
+against the chip's, operations, bytes, what goes over the network, and from these the least time that a step can take.
+TPUs need the extra `plan` (libtpu). Compiling takes minutes, but no chip.
+
+    python -m experiments.plan imagenet resnet50-mixup --topology v5e:4x4
+    python -m experiments.plan imagenet resnet50-mixup --topology v5e:16x16 --batch-size 4096
+    python -m experiments.plan cifar preact18-mixup --topology cpu:8        # virtual devices of this machine
+"""
+
+import sys
+from dataclasses import dataclass
+
+import jax
+import tyro
+from rich.console import Console
+
+from experiments import cifar
+from experiments.commands.command_line import parse
+from experiments.commands.errors import one_line_errors
+from experiments.commands.given import given_options
+from experiments.imagenet import presets as imagenet_presets
+from experiments.plan.table import collectives_table, cost_table
+from mixup_jax.config import Config
+from mixup_jax.planning.aot import abstract_state, compile_step, devices_of, outline
+from mixup_jax.planning.cost import cost_of
+from mixup_jax.planning.roofline import CHIPS
+
+PRESETS = {"imagenet": (imagenet_presets.PRESETS, "resnet50-mixup"), "cifar": (cifar.PRESETS, "preact18-mixup")}
+
+WITHOUT = {"alpha", "alphas", "seed", "seeds", "eval_every", "label_noise"}
+"""Options of a run that are no part of what is planned."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is planned: a run, and where."""
+
+    config: tyro.conf.OmitArgPrefixes[Config]
+    topology: str = "v5e:4x4"
+    """Chips and how they are laid out, as v5e:4x4 or v6e:8x8, or cpu:N for N virtual devices of this machine."""
+
+
+def main(arguments: list[str]) -> None:
+    """Read the arguments, compile, print."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(f"{__doc__}\nusage: python -m experiments.plan {{{','.join(PRESETS)}}} [PRESET] [options]")
+        return
+    if arguments[0] not in PRESETS:
+        raise ValueError(f"the first word is the experiment, one of {', '.join(PRESETS)}, got {arguments[0]!r}.")
+    presets, default = PRESETS[arguments[0]]
+    plans = {name: (text, Plan(config)) for name, (text, config) in presets.items()}
+    preset, plan = parse(f"plan {arguments[0]}", __doc__ or "", plans, default, arguments[1:])
+    for name in sorted(given_options(arguments[1:]) & WITHOUT):
+        raise ValueError(f"{name} does nothing here: it changes nothing in the step of one network; leave it out.")
+    jax.config.update("jax_platforms", "cpu")  # libtpu would look for chips
+    show(plan, f"{arguments[0]} {preset}", Console(markup=False))
+
+
+def show(plan: Plan, title: str, console: Console) -> None:
+    """Compile the step and print what it costs."""
+    if plan.config.optimizer.accumulate > 1:
+        raise ValueError(
+            "accumulate: the compiler counts one of its rounds; plan one without it, of --batch-size divided by it."
+        )
+    data, devices = outline(plan.config), devices_of(plan.topology)
+    kind = devices[0].device_kind
+    with console.status(f"compiling for {len(devices)} x {kind}: minutes for a large network"):
+        state, cost = abstract_state(plan.config), cost_of(compile_step(plan.config, devices))
+    title = f"{title} on {plan.topology} ({len(devices)} x {kind}), batch {plan.config.batch_size:,}"
+    console.print(cost_table(title, plan.config, data, state, cost, CHIPS.get(kind), len(devices)))
+    console.print(collectives_table(cost))
+
+
+if __name__ == "__main__":
+    with one_line_errors():
+        main(sys.argv[1:])

@@ -1,0 +1,1 @@
+"""Figure 4: spoken words."""

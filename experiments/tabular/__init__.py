@@ -1,0 +1,1 @@
+"""Table 4: tables of the UCI repository."""

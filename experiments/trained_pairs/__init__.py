@@ -1,0 +1,1 @@
+"""Pairs of trained networks, ERM and mixup, that experiments look into."""

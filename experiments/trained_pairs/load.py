@@ -1,0 +1,147 @@
+"""Trained networks to look into, ERM and mixup: two groups of runs, loaded and checked against each other."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from experiments.commands.naming import dataset, method
+from experiments.commands.running import load_data, prepare, prepare_stream
+from mixup_jax.config import Config
+from mixup_jax.data.dataset import Dataset
+from mixup_jax.data.identity import DataIdentity
+from mixup_jax.data.imagenet.streamed import Streamed
+from mixup_jax.data.sources import is_speech
+from mixup_jax.runtime.claim import read_config, read_identity
+from mixup_jax.runtime.errors import CheckpointError
+from mixup_jax.runtime.identity import differing, flatten, plain
+from mixup_jax.runtime.launch import Launch
+from mixup_jax.runtime.run_folder import finished
+from mixup_jax.training.options import settled
+from mixup_jax.training.trained import Trained, load_trained
+
+OF_TRAINING = ("seed", "seeds", "eval_every", "model.remat")
+"""What runs of one recipe may differ in."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A trained network: its name in the paper's words, its configuration, and its states, one a seed.
+
+    `identity` is what is stored of the data; `results` are the result.json of the runs that the network comes from.
+    """
+
+    name: str
+    config: Config
+    identity: DataIdentity
+    trained: Trained
+    seeds: tuple[int, ...]
+    results: tuple[dict[str, Any], ...]
+    open_data: Callable[[], Dataset | Streamed]
+
+    @cached_property
+    def data(self) -> Dataset | Streamed:
+        """Load what the network was trained and tested on; raises ValueError, saying what differs, for other data."""
+        data = self.open_data()
+        if found := differing(flatten(plain(self.identity)), flatten(plain(data.identity()))):
+            raise ValueError(f"{self.name} was trained on other data than {self.config.data.dataset} has now: {found}.")
+        return data
+
+
+def load_network(folder: Path, data_dir: Path | None, checkpoints: str | None = None) -> Network:
+    """Load what a run has left; `checkpoints` is the folder that it was started with, if any.
+
+    The data are not needed, but for the network's attribute `data`, which looks for them in `data_dir`.
+
+    Raises ValueError for a folder that is no run, and one whose checkpoint is not of the network and data that its
+    config.json names; for a run that did not store what it was trained on, what `load_data` raises.
+    """
+    config, result = settled(read_config(folder)), finished(folder)  # older runs hold options that did nothing
+    if result is None:
+        raise ValueError(f"the run in {folder} has not ended; start its command again.")
+    if is_speech(config.data.dataset):
+        raise ValueError(f"{folder} was trained on {config.data.dataset}, speech; this experiment looks at images.")
+    open_data = partial(prepared_data, config, data_dir)
+    identity = read_identity(folder)
+    if identity is None:
+        warnings.warn(f"{folder} was trained before data became part of a run: taken to be those of now", stacklevel=2)
+        identity = open_data().identity()
+    try:
+        trained = load_trained(Launch(checkpoints=checkpoints).checkpoint_folder(folder, config), config, identity)
+    except CheckpointError as error:
+        what = f"{config.model.model} on {dataset(config.data)}"
+        raise ValueError(f"{folder} has no checkpoint that fits its config.json ({what}): {error}") from None
+    seeds = tuple(seed for _, seed in config.lanes)
+    return Network(method(config), config, identity, trained, seeds, (result,), open_data)
+
+
+def prepared_data(config: Config, data_dir: Path | None) -> Dataset | Streamed:
+    """Load the data of a run and make of them what its configuration says."""
+    data = load_data(config, data_dir)
+    return prepare_stream(data, config.data) if isinstance(data, Streamed) else prepare(data, config.data)[0]
+
+
+def load_seeds(folders: Sequence[Path], data_dir: Path | None, checkpoints: str | None = None) -> Network:
+    """Load runs that differ in nothing but their seeds as one network of all these seeds."""
+    for folder in folders[1:]:
+        if found := between(read_config(folders[0]), read_config(folder), OF_TRAINING):
+            raise ValueError(f"{folders[0]} and {folder} are not seeds of one recipe ({found}).")
+    networks = [load_network(folder, data_dir, checkpoints) for folder in folders]
+    for folder, network in zip(folders, networks, strict=True):
+        check_same_data(folders[0], networks[0], folder, network)
+    seeds = sum((network.seeds for network in networks), ())
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"the runs have seeds {', '.join(map(str, seeds))}; give each seed once.")
+    states = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *(network.trained.states for network in networks))
+    results = sum((network.results for network in networks), ())
+    first = networks[0]
+    return replace(first, trained=replace(first.trained, states=states), seeds=seeds, results=results)
+
+
+def load_pair(
+    erm: Sequence[Path], mixup: Sequence[Path], data_dir: Path | None, checkpoints: str | None = None
+) -> tuple[Network, Network]:
+    """Load ERM runs and others, the same network trained on the same data; raises ValueError where they are not."""
+    ours, theirs = read_config(erm[0]), read_config(mixup[0])
+    names = method(ours), method(theirs)
+    if names[0] == names[1] or ours.mixing.alphas or theirs.mixing.alphas or ours.mixing.alpha != 0:
+        raise ValueError(f"--erm must be a run of ERM, --mixup one with one alpha; got {names[0]} and {names[1]}.")
+    if dataset(ours.data) != dataset(theirs.data):
+        raise ValueError(
+            f"{erm[0]} was trained on {dataset(ours.data)} and {mixup[0]} on {dataset(theirs.data)}; "
+            "compare runs on the same data."
+        )
+    if found := between(ours.model, theirs.model, ("dropout", "remat")):  # both are how it was trained
+        raise ValueError(f"{erm[0]} and {mixup[0]} are not the same network ({found}); compare runs of one.")
+    networks = load_seeds(erm, data_dir, checkpoints), load_seeds(mixup, data_dir, checkpoints)
+    check_same_data(erm[0], networks[0], mixup[0], networks[1])
+    count = min(len(network.seeds) for network in networks)
+    if networks[0].seeds[:count] != networks[1].seeds[:count]:
+        raise ValueError(f"--erm has seeds {networks[0].seeds}, --mixup {networks[1].seeds}; compare equal ones.")
+    return networks
+
+
+def check_same_data(one: Path, network: Network, other: Path, another: Network) -> None:
+    """Raise ValueError, saying what differs, where two networks were trained on different data of one name."""
+    ours, theirs = (flatten(plain(each.identity)) for each in (network, another))
+    if found := differing(ours, theirs, (f"in {one}", f"in {other}")):
+        raise ValueError(
+            f"{one} and {other} were not trained on the same data ({found}); compare runs on the same data."
+        )
+
+
+def between(ours: Any, theirs: Any, ignored: Sequence[str] = ()) -> str:
+    """Say in which fields two configurations, or parts of them, differ.
+
+    >>> from mixup_jax.config import Model
+    >>> between(Config(model=Model(width=16)), Config(model=Model(width=64), seed=3), ignored=["seed"])
+    'model.width 16 and 64'
+    """
+    here, there = (flatten(asdict(each)) for each in (ours, theirs))
+    names = [name for name in here if name not in ignored and here[name] != there[name]]
+    return ", ".join(f"{name} {here[name]} and {there[name]}" for name in names)

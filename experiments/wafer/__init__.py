@@ -1,0 +1,1 @@
+"""Mixed-type wafer-map defects, learned from single-type maps."""

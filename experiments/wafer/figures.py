@@ -1,0 +1,84 @@
+"""The figures of a table on wafer maps: which patterns are taken for which, and maps with what the network says."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from experiments.wafer.patterns import DEFECTS, SHORT, pattern_name
+from experiments.wafer.pictures import OTHER, judged_maps, pattern_confusion
+from experiments.wafer.run import read_probabilities, read_run, tested_maps
+from experiments.wafer.scores import DEFAULT_RULE, apply_rule
+from experiments.wafer.sources import WaferSplit
+from mixup_jax.report.plots.drawing import save_png
+
+SHOWN = 12
+"""Maps that are shown, half of them wrongly judged where there are as many."""
+OVERLAYS = "Maps with several defects: overlays of held-out maps, not real mixed maps."
+BELOW = 0.2
+"""Inches below a picture in which this stands."""
+
+
+def draw_figures(folder: Path, workdir: Path, name: str, maps: WaferSplit) -> tuple[tuple[str, str], ...]:
+    """Draw the figures of a run's first seed, with a threshold for each class; return paths and captions."""
+    config, content = read_run(workdir)
+    tested = tested_maps(maps, config.data.normal)
+    probability = read_probabilities(workdir, tested, config.seeds)[0]
+    chosen = apply_rule(DEFAULT_RULE, probability, content["rules"][0], tested.defects)
+    short = SHORT if tested.defects == DEFECTS else tested.defects
+    truth, found = ([pattern_name(each, short) for each in sets] for sets in (tested.label, chosen))
+    rows, columns, share = confusion(truth, found)
+    laid = maps.mixed is None
+    save_png(said(pattern_confusion(share, rows, columns), laid), folder / "figures" / "confusion.png")
+    picked = pick(truth, found)
+    picture = judged_maps(tested.maps[picked], [truth[i] for i in picked], [found[i] for i in picked])
+    save_png(said(picture, laid), folder / "figures" / "judged.png")
+    also = f" {OVERLAYS}" if laid else ""
+    return (
+        (
+            "figures/confusion.png",
+            f"Row {name}, first seed: share of each pattern's maps by the pattern that predict chooses.{also}",
+        ),
+        ("figures/judged.png", f"Row {name}, first seed: maps, true pattern above, chosen one below.{also}"),
+    )
+
+
+def said(figure: Figure, laid: bool) -> Figure:
+    """Say in the picture itself, below it, that overlays stand in for maps with several defects, where they do."""
+    if laid:
+        width, height = figure.get_size_inches()
+        grown = height + BELOW
+        for axes in figure.axes:
+            left, bottom, wide, high = axes.get_position().bounds
+            axes.set_position((left, (bottom * height + BELOW) / grown, wide, high * height / grown))
+        figure.set_size_inches(width, grown)
+        figure.text(0.01, 0.05 / grown, OVERLAYS, fontsize=6)
+        figure.set_label(f"{figure.get_label()} {OVERLAYS}")
+    return figure
+
+
+def confusion(truth: list[str], found: list[str]) -> tuple[list[str], list[str], np.ndarray]:
+    """Return the true patterns, these and "none of these", and the shares of each true one's maps.
+
+    >>> confusion(["C", "C", "D"], ["C", "C+D", "D"])
+    (['C', 'D'], ['C', 'D', 'none of these'], array([[0.5, 0. , 0.5],
+           [0. , 1. , 0. ]]))
+    """
+    rows = list(dict.fromkeys(truth))
+    columns = [*rows, OTHER]
+    counts = np.zeros((len(rows), len(columns)))
+    for true, chosen in zip(truth, found, strict=True):
+        counts[rows.index(true), columns.index(chosen) if chosen in rows else -1] += 1
+    return rows, columns, counts / counts.sum(axis=1, keepdims=True)
+
+
+def pick(truth: list[str], found: list[str]) -> list[int]:
+    """Return which maps to show: right ones and wrong ones, spread over the patterns."""
+    right = [i for i, (true, chosen) in enumerate(zip(truth, found, strict=True)) if true == chosen]
+    wrong = [i for i, (true, chosen) in enumerate(zip(truth, found, strict=True)) if true != chosen]
+    half = min(SHOWN // 2, max(len(wrong), SHOWN - len(right)))
+
+    def spread(index: list[int], count: int) -> list[int]:
+        return [index[i] for i in np.unique(np.linspace(0, len(index) - 1, count).astype(int))] if index else []
+
+    return [*spread(right, SHOWN - half), *spread(wrong, half)]

@@ -1,0 +1,164 @@
+"""The presets of experiments.wafer: which configurations a table is made of."""
+
+from dataclasses import dataclass, field, replace
+from operator import attrgetter
+from pathlib import Path
+
+import tyro
+
+from experiments.wafer.config import Composing, WaferConfig, WaferData
+from mixup_jax.config import Model, Optimizer
+
+MODES = ("erm", "mixup", "mixup-multi-hot", "overlay")
+HEADS = ("softmax", "sigmoid")
+NETS = {
+    "alexnet_gap": "AlexNet",
+    "vgg16_gap": "VGGNet-16",
+    "resnet18": "ResNet-18",
+    "resnet34": "ResNet-34",
+    "resnet50": "ResNet-50",
+}
+"""The slides' networks, by their names here and there; with BatchNorm and average pooling, as the co-author's."""
+
+
+@dataclass(frozen=True)
+class WaferJob:
+    """A table on wafer maps: the configuration that its rows share, and where it goes."""
+
+    config: tyro.conf.OmitArgPrefixes[WaferConfig] = field(default_factory=WaferConfig)
+    only: tuple[str, ...] = ()
+    """Only the rows with these names."""
+    workdir: Path | None = None
+    """Folder of the table and its runs, runs/wafer/PRESET-NOISE if left out; the same command goes on there."""
+    smoke: tyro.conf.FlagCreatePairsOff[bool] = False
+    """The whole path in a minute: a tiny net, few maps, two steps a row."""
+
+    def effective(self) -> WaferConfig:
+        """Return the configuration that is carried out."""
+        return shrink(self.config) if self.smoke else self.config
+
+
+SMALL = WaferConfig(model=Model("wafer_net", width=16), steps=500, seeds=3)
+# Paper: the slides say neither data set nor settings; these are those of a co-author's code of the time
+# (github.com/hgkahng/wbm-self-supervised, September 2020).
+SLIDES = WaferConfig(
+    data=WaferData(noise="high", train_maps=2000, size=64),
+    composing=Composing(mode="mixup", head="softmax"),
+    model=Model("resnet18", dropout=0.5),
+    optimizer=Optimizer(lr=0.01, weight_decay=1e-3, schedule="cosine"),
+    batch_size=256,
+    steps=6250,  # 100 epochs of 16,000 maps
+    seeds=5,
+)
+BEST = replace(
+    SMALL,
+    data=WaferData(train_maps=4000, turns=True, average=True),
+    composing=Composing(maps=6, probability=0.8, background="match", pairs="possible"),
+    model=Model("wafer_net", width=32),
+    steps=4000,
+)
+
+PRESETS = {
+    "small": ("Four training modes and two heads, a small net: two CPU cores.", WaferJob(SMALL)),
+    "beyond": ("From an overlay of two maps to the best recipe, a step a row: two CPU cores.", WaferJob(BEST)),
+    "slides": ("The table of the slides: five nets, plain and mixup, five seeds: an accelerator.", WaferJob(SLIDES)),
+    "train": (
+        "One network, by default with the best recipe: for maps of your own, --source.",
+        WaferJob(replace(BEST, seeds=1)),
+    ),
+}
+OURS = {
+    "small": ("composing.mode", "composing.head"),
+    "slides": ("model.model", "composing.mode"),
+    "beyond": ("composing.mode",),
+    "train": (),
+}
+"""What the rows of a preset set themselves."""
+
+
+def rows(preset: str, job: WaferJob) -> dict[str, WaferConfig]:
+    """Return the configuration of each row, by its name, which is also that of its folder.
+
+    Raises ValueError for options that the rows set themselves, for the generator's with maps of a file, and for --only
+    with names of no row.
+
+    >>> list(rows("small", WaferJob(SMALL)))[:3]
+    ['erm-softmax', 'erm-sigmoid', 'mixup-softmax']
+    """
+    for name in OURS[preset]:
+        given, default = (attrgetter(name)(each.config) for each in (job, PRESETS[preset][1]))
+        if given != default:
+            raise ValueError(f"{name.split('.')[-1]} is what the rows of {preset} differ in, got {given}: see --only.")
+    if job.config.data.source != "generator":
+        for name in ("noise", "train_maps", "test_maps"):
+            given = getattr(job.config.data, name)
+            if given != getattr(PRESETS[preset][1].config.data, name):
+                raise ValueError(f"{name} is for the source generator, got {given} with {job.config.data.source}.")
+    config = job.effective()
+    if preset == "train":
+        found = {"network": config}
+    elif preset == "slides":
+        found = {
+            f"{net}-{mode}": replace(
+                config,
+                model=replace(config.model, model=net),
+                composing=replace(config.composing, mode="mixup" if mode == "mixup" else "erm"),
+            )
+            for net in NETS
+            for mode in ("plain", "mixup")
+        }
+    elif preset == "small":
+        found = {
+            f"{mode}-{head}": replace(config, composing=replace(config.composing, mode=mode, head=head))
+            for mode in MODES
+            for head in HEADS
+        }
+    else:
+        found = climb(config)
+    unknown = [name for name in job.only if name not in found]
+    if unknown:
+        raise ValueError(f"only must name rows of {preset}: {', '.join(found)}; got {unknown[0]!r}.")
+    return {name: each for name, each in found.items() if not job.only or name in job.only}
+
+
+def climb(config: WaferConfig) -> dict[str, WaferConfig]:
+    """Return the steps from the overlay of the small table to the configuration itself, and what bounds it."""
+    start = replace(
+        config,
+        data=replace(config.data, train_maps=min(400, config.data.train_maps), turns=False, average=False),
+        composing=Composing(head=config.composing.head),
+        model=replace(config.model, width=min(SMALL.model.width or 32, config.model.width or 32)),
+        steps=min(SMALL.steps, config.steps),
+    )
+    four = replace(config.composing, background="add", pairs="any")
+    possible = replace(four, pairs="possible")
+    matched = replace(start, composing=config.composing)
+    varied = replace(matched, data=replace(config.data, average=False))
+    longer = replace(varied, steps=min(4 * start.steps, config.steps))
+    climbed = {
+        "two": start,
+        "four": replace(start, composing=four),
+        "possible": replace(start, composing=possible),
+        "matched": matched,
+        "varied": varied,
+        "longer": longer,
+        "wider": replace(longer, model=config.model),
+        "best": config,
+    }
+    if config.data.source != "generator":
+        return climbed
+    # As many maps in all as the recipes lay over each other, or about that: a quarter of each of 37 patterns.
+    seen = replace(config.data, learn_mixed=True, normal=False, train_maps=-(-config.data.train_maps // 4))
+    return climbed | {"bound": replace(config, data=seen, composing=Composing(mode="erm", head=config.composing.head))}
+
+
+def shrink(config: WaferConfig) -> WaferConfig:
+    """Shrink a run to seconds, keeping its method."""
+    return replace(
+        config,
+        data=replace(config.data, train_maps=8, test_maps=4, size=config.data.size),
+        model=replace(config.model, width=4),
+        batch_size=8,
+        steps=2,
+        seeds=1,
+    )

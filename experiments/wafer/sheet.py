@@ -1,0 +1,106 @@
+"""A sheet of wafer maps as a picture: the 38 patterns of the generator, or what was read of maps of one's own."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from matplotlib.figure import Figure
+
+from experiments.wafer.config import SMALLEST
+from experiments.wafer.generator import SIZE, draw_maps
+from experiments.wafer.maps import WaferMaps
+from experiments.wafer.patterns import NAMES, PATTERNS, pattern_name
+from experiments.wafer.pictures import pattern_sheet, show_map
+from experiments.wafer.sources import read_wafer
+from mixup_jax.report.plots.drawing import save_png, styled
+
+Noise = Literal["low", "high"]
+BOTH: tuple[Noise, ...] = ("low", "high")
+MOST = 60
+"""Sets of defects that a sheet shows."""
+
+
+def patterns(
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = Path("patterns.png"),
+    source: str = "generator",
+    noise: tuple[Noise, ...] = BOTH,
+    examples: int = 4,
+    size: int = SIZE,
+    seed: int = 0,
+) -> None:
+    """Draw examples of every pattern: of the generator's 38, or of every set of defects of your own maps.
+
+    Args:
+        output: The picture to write (.png); an older one is replaced.
+        source: generator, or maps to look at: mixedwm38:PATH.npz, wm811k:PATH.pkl, npz:PATH, folder:PATH.
+        noise: Backgrounds of the generator's maps, low, high or both; the examples of a pattern are shared among them.
+        examples: Maps of each pattern.
+        size: Height and width of the maps; those of a file are resized.
+        seed: Of the generator's maps.
+    """
+    if output.suffix.lower() != ".png":
+        raise ValueError(f"output must be a .png, got {output}.")
+    for name, value, least, most in (("examples", examples, 1, 100), ("size", size, SMALLEST, 4096)):
+        if not least <= value <= most:
+            raise ValueError(f"{name} must be at least {least} and at most {most}, got {value}.")
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"seed must be between 0 and 2**32 - 1, got {seed}.")
+    if not noise or len(set(noise)) < len(noise):
+        raise ValueError(f"noise must be low, high, or both, got {' '.join(noise) or 'nothing'}.")
+    if source == "generator":
+        save_png(pattern_sheet(drawn(noise, examples, size, seed), NAMES), output)
+        print(f"{output}: {len(NAMES)} patterns, {examples} maps of each, {' and '.join(noise)} noise")
+        return
+    if noise != BOTH or seed:
+        raise ValueError(f"noise and seed are for the source generator, got {source}.")
+    maps = read_wafer(source, size)
+    sets = by_set(maps)
+    save_png(source_sheet(maps, dict(list(sets.items())[:MOST]), examples), output)
+    cut = f", the first {MOST} of them shown" if len(sets) > MOST else ""
+    print(f"{output}: {len(maps)} maps with {len(sets)} different sets of defects{cut}")
+
+
+def drawn(noise: tuple[Noise, ...], examples: int, size: int, seed: int) -> np.ndarray:
+    """Draw the generator's maps of each pattern, uint8 (38, examples, size, size), those of the first noise first."""
+    draw = jax.jit(draw_maps, static_argnames=("noise", "size"))
+    found = []
+    for each, part in zip(noise, np.array_split(np.arange(examples), len(noise)), strict=True):
+        if not len(part):  # fewer examples than backgrounds
+            continue
+        rng = jax.random.fold_in(jax.random.key(seed), len(found))
+        label = jnp.asarray(np.repeat(PATTERNS, len(part), axis=0))
+        found.append(np.asarray(draw(rng, label, noise=each, size=size)).reshape(len(NAMES), len(part), size, size))
+    return np.concatenate(found, axis=1)
+
+
+def by_set(maps: WaferMaps) -> dict[str, np.ndarray]:
+    """Return the indices of the maps of each set of defects, by its name; small sets of defects first.
+
+    >>> label = np.array([[1, 1], [0, 1], [0, 0], [0, 1]], np.uint8)
+    >>> by_set(WaferMaps("mine", "REAL", ("Arc", "Blob"), np.ones((4, 2, 2), np.uint8), label))
+    {'Normal': array([2]), 'Blob': array([1, 3]), 'Arc+Blob': array([0])}
+    """
+    labels, of = np.unique(maps.label, axis=0, return_inverse=True)
+    order = np.lexsort((*(-labels.T[::-1].astype(int)), labels.sum(axis=1)))
+    return {pattern_name(labels[each], maps.defects): np.flatnonzero(of.ravel() == each) for each in order}
+
+
+@styled
+def source_sheet(maps: WaferMaps, sets: dict[str, np.ndarray], examples: int) -> Figure:
+    """Draw examples of each set, from its first map to its last, and their number, in two columns of rows."""
+    rows = -(-len(sets) // 2)
+    figure = Figure(figsize=(1.0 * (2 * examples + 1), 1.04 * rows))
+    grid = figure.subplots(rows, 2 * examples + 1, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for place, (name, index) in enumerate(sets.items()):
+        row, first = place % rows, place // rows * (examples + 1)
+        spread = np.unique(np.linspace(0, len(index) - 1, examples).astype(int))
+        for column, one in enumerate(index[spread]):
+            show_map(grid[row, first + column], maps.maps[one])
+        grid[row, first].set_title(f"{name}  ({len(index):,})", fontsize=8, pad=2)
+    figure.set_label(f"Maps of {maps.name}: each set of defects, its number of maps, and up to {examples} of them.")
+    return figure

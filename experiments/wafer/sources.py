@@ -1,0 +1,126 @@
+"""The maps of a run by name: training and validation maps with one defect, and what is tested on."""
+
+import logging
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.wafer.files import read_folder, read_npz
+from experiments.wafer.generator import draw_maps
+from experiments.wafer.maps import WaferMaps, check_convention, resize_maps
+from experiments.wafer.patterns import DEFECTS, MIXED, PATTERNS, SINGLES
+from experiments.wafer.wm811k import read_wm811k
+from mixup_jax.data.files.archives import expand
+
+log = logging.getLogger(__name__)
+
+SOURCES = ("generator", "mixedwm38", "wm811k", "npz", "folder")
+SPLIT_SEED = 2015010720
+"""Of the split of a file of maps: that of the co-author's code."""
+NORMALS = 2
+"""Maps without a defect that the generator draws, in multiples of those of a defect: they vary most."""
+
+
+@dataclass(frozen=True)
+class WaferSplit:
+    """Maps to train and validate on have one defect (or none, where the source has such), `test` all that there are.
+
+    `mixed` are the maps with several defects of the source: nothing is learned or chosen from them, they are tested on;
+    None where the source has no such maps. With `learn_mixed` there are others like them among those to train on.
+    """
+
+    training: WaferMaps
+    validation: WaferMaps
+    single: WaferMaps
+    mixed: WaferMaps | None
+
+
+def load_wafer(
+    source: str, *, noise: str, train_maps: int, test_maps: int, size: int, learn_mixed: bool = False
+) -> WaferSplit:
+    """Load or draw maps: "generator", "mixedwm38:PATH.npz", "wm811k:PATH.pkl", "npz:PATH" or "folder:PATH".
+
+    Files are split: of the maps with one defect, or none, 80 % train, 10 % validate and 10 % test, pattern by pattern,
+    by a fixed seed; those with several defects are tested on, all of them. Maps of another size are resized.
+
+    Raises ValueError for an unknown source, a defect without enough maps, and what `read_wafer` raises.
+    """
+    if source == "generator":
+        parts = generate(noise, train_maps, test_maps, size, learn_mixed=learn_mixed)
+    else:
+        parts = split(read_wafer(source, size))
+    maps = parts.training
+    counts = f"{len(maps):,} training, {len(parts.validation):,} validation, {len(parts.single):,} test"
+    names = ", ".join(maps.defects)
+    mixed = "none" if parts.mixed is None else f"{len(parts.mixed):,}"
+    log.info("%s: %s, %s, %s mixed maps, %d x %d; defects: %s", maps.name, maps.mark, counts, mixed, size, size, names)
+    return parts
+
+
+def read_wafer(source: str, size: int) -> WaferMaps:
+    """Read all maps of a file or a folder, KIND:PATH as in `load_wafer`, resized.
+
+    Raises ValueError for an unknown source, maps of which none holds a 1 or none a 2, and what the readers raise.
+    """
+    kind, _, path = source.partition(":")
+    if kind not in SOURCES[1:] or not path:
+        raise ValueError(f"source is {source!r}; it must be generator, or one of {', '.join(SOURCES[1:])} and :PATH.")
+    readers = {
+        "mixedwm38": lambda path: read_npz(path, DEFECTS),
+        "npz": read_npz,
+        "folder": lambda path: read_folder(path, size),
+        "wm811k": lambda path: read_wm811k(path, size),
+    }
+    return resize_maps(check_convention(readers[kind](expand(path, "source"))), size)
+
+
+def generate(noise: str, train_maps: int, test_maps: int, size: int, *, learn_mixed: bool = False) -> WaferSplit:
+    """Draw SYNTHETIC maps: `train_maps` of each defect to train on, `test_maps` of each pattern otherwise.
+
+    With `learn_mixed` `train_maps` of each pattern but the one without a defect to train on.
+    """
+    draw = jax.jit(draw_maps, static_argnames=("noise", "size"))
+    name = f"generator, {noise} noise"
+
+    def make(stream: int, labels: np.ndarray, count: int) -> WaferMaps:
+        label, found = np.repeat(labels, count, axis=0), []
+        for part in range(0, len(label), PART):  # pieces of one size: one program, and little memory
+            piece = label[part : part + PART]
+            piece = np.concatenate([piece, np.zeros((PART - len(piece), label.shape[1]), label.dtype)])
+            rng = jax.random.fold_in(jax.random.fold_in(jax.random.key(0), stream), part)
+            found.append(np.asarray(draw(rng, jnp.asarray(piece), noise=noise, size=size)))
+        return WaferMaps(name, "SYNTHETIC", DEFECTS, np.concatenate(found)[: len(label)], label)
+
+    learned = np.concatenate([SINGLES, np.repeat(PATTERNS[:1], NORMALS, axis=0)])
+    return WaferSplit(
+        training=make(4, np.concatenate([SINGLES, MIXED]), train_maps) if learn_mixed else make(0, learned, train_maps),
+        validation=make(1, learned, test_maps),
+        single=make(2, learned, test_maps),
+        mixed=make(3, MIXED, test_maps),
+    )
+
+
+PART = 400
+
+
+def split(maps: WaferMaps) -> WaferSplit:
+    """Split the maps of a file; the same file is always split the same way."""
+    generator = np.random.default_rng(SPLIT_SEED)
+    parts: list[list[np.ndarray]] = [[], [], []]
+    learned = np.flatnonzero(maps.number <= 1)
+    for label in np.unique(maps.label[learned], axis=0):
+        index = generator.permutation(learned[(maps.label[learned] == label).all(axis=1)])
+        if len(index) < 3:
+            which = ", ".join(name for name, bit in zip(maps.defects, label, strict=True) if bit) or "no defect"
+            raise ValueError(f"{maps.name} has {len(index)} maps of {which}; training, validation and test need 3.")
+        tenth = max(1, len(index) // 10)
+        for part, piece in zip(parts, (index[2 * tenth :], index[:tenth], index[tenth : 2 * tenth]), strict=True):
+            part.append(piece)
+    for column, name in enumerate(maps.defects):
+        if not (maps.label[learned, column] == 1).any():
+            raise ValueError(f"{maps.name} has no map whose only defect is {name}; every class needs some.")
+    training, validation, single = (maps.take(np.sort(np.concatenate(part))) for part in parts)
+    mixed = maps.take(maps.number > 1) if (maps.number > 1).any() else None
+    return WaferSplit(training, validation, single, mixed)

@@ -1,0 +1,189 @@
+"""One training step on wafer maps, pure: a balanced batch of maps with one defect, composed by the mode, and SGD.
+
+It is `train_step` of steps/train_step.py in all but three things, for which that one would have had to bend: labels are
+sets (multi-hot, a loss with a sigmoid per class), classes are balanced, and the two channels of a map mix by different
+rules. State, optimiser, schedule and mixing are the same.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+
+from experiments.wafer.background import take_background_away
+from experiments.wafer.compose import Batch, compose
+from experiments.wafer.config import Composing, WaferConfig
+from experiments.wafer.maps import WaferMaps, channels
+from mixup_jax.models import build
+from mixup_jax.runtime.progress import progress
+from mixup_jax.steps.optim import Schedule, direction, learning_rate
+from mixup_jax.steps.state import TrainState
+
+PART = 200 * 52**2
+"""Dies whose background is taken away at once."""
+FLIPS = (lambda maps: maps[..., ::-1, :], lambda maps: maps[..., ::-1], lambda maps: maps.swapaxes(-2, -1))
+"""Of maps (..., size, size): done or not, they make the square's eight symmetries."""
+
+
+class Pool(NamedTuple):
+    """Training maps on the device, class by class: maps uint8, labels float, where each class begins, its length.
+
+    `defect` are the maps without their background, where that is what is laid over others, else None.
+    """
+
+    maps: Array
+    label: Array
+    start: Array
+    count: Array
+    defect: Array | None = None
+
+
+@dataclass(frozen=True)
+class WaferRecipe:
+    """What a step does: fixed when the program is built."""
+
+    model: nn.Module
+    optimizer: optax.GradientTransformation
+    schedule: Schedule
+    composing: Composing
+    turns: bool
+    average: bool
+    batch_size: int
+    defects: tuple[str, ...]
+
+
+def make_wafer_recipe(config: WaferConfig, defects: tuple[str, ...]) -> WaferRecipe:
+    """Return what a step does under this configuration; its schedule counts steps, not epochs."""
+    return WaferRecipe(
+        model=build(config.model, len(defects)),
+        optimizer=direction(config.optimizer),
+        schedule=learning_rate(config.optimizer, 1.0, config.steps),
+        composing=config.composing,
+        turns=config.data.turns,
+        average=config.data.turns and config.data.average,
+        batch_size=config.batch_size,
+        defects=defects,
+    )
+
+
+def make_pool(maps: WaferMaps, normal: bool, background: str = "add", *, mixed: bool = False) -> Pool:
+    """Order maps with one defect, and those without if `normal`, by class; with "match" take their background away.
+
+    Raises ValueError where a class has no map, and where a map has several defects: none may be learned from, but if
+    `mixed`, when every set of defects is a class.
+    """
+    if mixed:
+        return _ordered(maps, np.unique(maps.label, axis=0, return_inverse=True)[1].ravel(), background)
+    if maps.number.max() > 1:
+        raise ValueError(f"{maps.name}: training maps must have one defect, got {int(maps.number.max())}.")
+    maps = maps.take(maps.number > 0) if not normal else maps
+    classes = np.where(maps.number == 0, len(maps.defects), maps.label.argmax(axis=1))
+    names = [*maps.defects, "Normal"][: len(maps.defects) + normal]
+    count = np.bincount(classes, minlength=len(names))
+    if not count.all():
+        empty = ", ".join(name for name, number in zip(names, count, strict=True) if not number)
+        raise ValueError(f"{maps.name}: there is no training map of {empty}; every class needs one.")
+    return _ordered(maps, classes, background)
+
+
+def _ordered(maps: WaferMaps, classes: np.ndarray, background: str) -> Pool:
+    """Order maps by class, int (n,), none of which is empty."""
+    order, count = np.argsort(classes, kind="stable"), np.bincount(classes)
+    start = np.cumsum(count) - count
+    label = maps.label[order].astype(np.float32)
+    arrays = (maps.maps[order], label, start.astype(np.int32), count.astype(np.int32))
+    defect = None if background == "add" else jnp.asarray(without_background(arrays[0]))
+    return Pool(*map(jnp.asarray, arrays))._replace(defect=defect)
+
+
+def without_background(maps: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Return maps, uint8 (n, height, width), with those dies passing whose failure the background explains."""
+    take, part = jax.jit(take_background_away), max(1, PART // maps[0].size)
+    found = []
+    for start in progress(range(0, len(maps), part), "taking the background away"):
+        piece = maps[start : start + part]
+        empty = np.zeros((part - len(piece), *piece.shape[1:]), np.uint8)
+        both = channels(jnp.asarray(np.concatenate([piece, empty])))
+        exists = both[:1, ..., 1] if ((piece > 0) == (piece[0] > 0)).all() else both[..., 1]
+        fail = take(jax.random.fold_in(jax.random.key(seed), start), both[..., 0], exists)
+        found.append(np.asarray(both[..., 1] + fail).astype(np.uint8)[: len(piece)])
+    return np.concatenate(found)
+
+
+def wafer_step(state: TrainState, pool: Pool, recipe: WaferRecipe) -> tuple[TrainState, dict[str, Array]]:
+    """Take one step; batch and composition are functions of the state's key and step."""
+    rng_batch, rng_compose, rng_dropout = jax.random.split(jax.random.fold_in(state.rng, state.step), 3)
+    batch = take_batch(rng_batch, pool, recipe.batch_size, recipe.turns)
+    batch = compose(rng_compose, batch, recipe.composing, recipe.defects)
+    image = jnp.stack([batch["fail"], batch["exists"]], axis=-1)
+
+    def loss_fn(params: Any) -> tuple[Array, Any]:
+        variables = {"params": params, "batch_stats": state.batch_stats}
+        rngs = {"dropout": rng_dropout}
+        logits, updated = recipe.model.apply(variables, image, train=True, mutable=["batch_stats"], rngs=rngs)
+        return set_loss(logits, batch["label"], recipe.composing.head), updated.get("batch_stats", {})
+
+    (loss, batch_stats), grads = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
+    update, opt_state = recipe.optimizer.update(grads, state.opt_state, state.params)
+    lr = recipe.schedule(state.step)
+    params = jax.tree.map(lambda p, d: p - lr * d, state.params, update)
+    new_state = TrainState(state.step + 1, state.rng, params, batch_stats, opt_state, None)
+    return new_state, {"loss": loss, "grad_norm": optax.tree.norm(grads)}
+
+
+def set_loss(logits: Array, label: Array, head: str) -> Array:
+    """Return the mean loss of logits (batch, defects) against a mixture or a set of labels.
+
+    With a softmax the target of a set of k labels is 1/k each; with sigmoids the losses of the classes are summed.
+
+    >>> logits, both = jnp.zeros((1, 4)), jnp.array([[1.0, 1.0, 0.0, 0.0]])
+    >>> [round(float(set_loss(logits, both, head) / jnp.log(2)), 3) for head in ("softmax", "sigmoid")]
+    [2.0, 4.0]
+    """
+    if head == "softmax":
+        return optax.softmax_cross_entropy(logits, label / label.sum(axis=1, keepdims=True)).mean()
+    return optax.sigmoid_binary_cross_entropy(logits, label).sum(axis=1).mean()
+
+
+def take_batch(rng: Array, pool: Pool, size: int, turns: bool) -> Batch:
+    """Draw a batch, each map of a class drawn uniformly."""
+    rng_class, rng_map, rng_turn = jax.random.split(rng, 3)
+    of = jax.random.randint(rng_class, (size,), 0, pool.count.shape[0])
+    index = pool.start[of] + jax.random.randint(rng_map, (size,), 0, pool.count[of])
+
+    def take(maps: Array) -> Array:
+        return channels(turn(rng_turn, maps[index]) if turns else maps[index])
+
+    both = take(pool.maps)
+    batch = {"fail": both[..., 0], "exists": both[..., 1], "label": pool.label[index]}
+    return batch if pool.defect is None else batch | {"defect": take(pool.defect)[..., 0]}
+
+
+def turn(rng: Array, maps: Array) -> Array:
+    """Turn each map by a random one of the square's eight symmetries (see `all_turns`).
+
+    >>> maps = jnp.arange(4, dtype=jnp.uint8).reshape(1, 2, 2)
+    >>> sorted(turn(jax.random.key(1), maps).ravel().tolist())
+    [0, 1, 2, 3]
+    """
+    flips = jax.random.bernoulli(rng, 0.5, (3, maps.shape[0], 1, 1))
+    for flip, other in zip(flips, FLIPS, strict=True):
+        maps = jnp.where(flip, other(maps), maps)
+    return maps
+
+
+def all_turns(maps: Array) -> Array:
+    """Return maps (n, size, size) in each of the square's eight symmetries, (8, n, size, size), as they are first.
+
+    >>> len(set(map(str, all_turns(jnp.arange(4).reshape(1, 2, 2)).tolist())))
+    8
+    """
+    turned = maps[None]
+    for other in FLIPS:
+        turned = jnp.concatenate([turned, other(turned)])
+    return turned

@@ -1,0 +1,1 @@
+"""Archives, downloads and files that data sets come in."""

@@ -1,0 +1,192 @@
+"""The original archives: found in a folder or downloaded, and checked before they are read."""
+
+import atexit
+import functools
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from mixup_jax.runtime.progress import DownloadBar
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A published file: its address, size in bytes and SHA-256.
+
+    With `member`, the address is that of a zip and the file is one of its members.
+    """
+
+    url: str
+    size: int
+    sha256: str
+    member: str = ""
+
+    @property
+    def name(self) -> str:
+        """Return the file's name."""
+        return self.member or self.url.rsplit("/", 1)[1]
+
+    def __str__(self) -> str:
+        size = f"{self.size / 2**20:.0f} MiB" if self.size >= 2**20 else f"{self.size / 2**10:.0f} KiB"
+        return f"{self.name} ({size}, sha256 {self.sha256})"
+
+
+def fetch(name: str, archives: Sequence[Archive], data_dir: Path, own: Sequence[Path] = ()) -> list[Path]:
+    """Return the archives' paths: where they are found, else where they are downloaded to.
+
+    Looked for, all of them in one folder: in the data set's folder ``downloads/NAME`` and in what is its `own` besides,
+    by name; in ``downloads``, ``downloads/manual`` and `data_dir` itself, where other data sets may have files of the
+    same names, by name and size. Whoever reads them verifies their checksums. They are downloaded into
+    ``downloads/NAME``. Raises what `download` raises.
+    """
+    downloads = data_dir / "downloads"
+    for folder in (downloads / name, *own):
+        paths = [folder / archive.name for archive in archives]
+        if all(path.is_file() for path in paths):
+            return paths
+    for folder in (downloads, downloads / "manual", data_dir):
+        paths = [folder / archive.name for archive in archives]
+        if all(path.is_file() for path in paths):
+            other = [path for path, one in zip(paths, archives, strict=True) if path.stat().st_size != one.size]
+            if not other:
+                return paths
+            log.warning(
+                "%s: %s is passed over: it has %d bytes, and is incomplete or another data set's",
+                *(name, other[0], other[0].stat().st_size),
+            )
+    return download(name, archives, downloads / name)
+
+
+def download(name: str, archives: Sequence[Archive], folder: Path) -> list[Path]:
+    """Download the archives that `folder` lacks; a file gets its name only when it is whole and its SHA-256 is right.
+
+    Raises FileNotFoundError, which says what to put where, when that is not possible.
+    """
+    import pooch  # here, for it takes a while and most runs download nothing
+
+    pooch.get_logger().setLevel("WARNING")  # the bar says what is downloaded
+    folder = folder.resolve()
+    missing = [archive for archive in archives if not (folder / archive.name).is_file()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(f"{folder} cannot be written")
+        for archive in missing:
+            log.info("%s: downloading %s", name, archive.url)
+            bar: Any = DownloadBar(archive.name)  # Any: pooch's annotations know only its own bar
+            fetch: Any = pooch.HTTPDownloader(progressbar=bar)
+            if archive.member:
+                with tempfile.TemporaryDirectory(dir=folder) as temporary:
+                    zipped = pooch.retrieve(archive.url, None, "archive.zip", temporary, downloader=fetch)
+                    _unzip(Path(zipped), archive, Path(temporary) / archive.name).rename(folder / archive.name)
+            else:
+                pooch.retrieve(archive.url, f"sha256:{archive.sha256}", archive.name, folder, downloader=fetch)
+    except Exception as error:  # whatever went wrong on the way, the remedy is the same
+        files = ", ".join(str(archive) for archive in missing)
+        raise FileNotFoundError(
+            f"{name}: {files} not found, and not downloaded from {urlsplit(missing[0].url).hostname} "
+            f"({_reason(error)}); put {'it' if len(missing) == 1 else 'them'} into {folder} and run again"
+        ) from error
+    return [folder / archive.name for archive in archives]
+
+
+def _unzip(zipped: Path, archive: Archive, path: Path) -> Path:
+    """Write the member of a zip that is the archive, no more than its size and a byte, and check it."""
+    with zipfile.ZipFile(zipped) as content, content.open(archive.member) as member:
+        path.write_bytes(member.read(archive.size + 1))
+    verify(path, archive)
+    return path
+
+
+def _reason(error: Exception) -> str:
+    """Say why a download failed: a wrong checksum in words, a network without a page of addresses."""
+    return str(error).splitlines()[0] if isinstance(error, ValueError) and str(error) else type(error).__name__
+
+
+def verify(path: Path, archive: Archive) -> None:
+    """Raise ValueError unless the file has the archive's size and SHA-256."""
+    size = path.stat().st_size
+    if size != archive.size:
+        raise ValueError(f"{path} has {size} bytes instead of {archive.size}: incomplete; delete it and run again")
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    if sha256 != archive.sha256:
+        raise ValueError(f"{path} is damaged: its sha256 is {sha256}, not {archive.sha256}; delete it and run again")
+
+
+def expand(path: str | Path, argument: str) -> Path:
+    """Return a path with the home folder in place of ``~``.
+
+    Raises ValueError, which names the argument, where there is no such home.
+
+    >>> expand("~nouser/images", "data_dir")
+    Traceback (most recent call last):
+        ...
+    ValueError: data_dir is ~nouser/images, and the home folder of ~nouser is not known; write the whole path.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        home = Path(path).parts[0]
+        raise ValueError(
+            f"{argument} is {path}, and the home folder of {home} is not known; write the whole path."
+        ) from None
+
+
+def data_folder(data_dir: str | Path | None) -> Path:
+    """Return the folder of data sets: `data_dir`, or the default if it is None.
+
+    Raises ValueError where a folder that was named, as `data_dir` or $MIXUP_JAX_DATA, is not there: it may be mistyped.
+    The folder in the cache is made when something is downloaded.
+    """
+    configured = os.environ.get("MIXUP_JAX_DATA")
+    folder = default_data_dir() if data_dir is None else expand(data_dir, "data_dir")
+    if (data_dir is not None or configured) and not folder.is_dir():
+        argument = "MIXUP_JAX_DATA" if data_dir is None else "data_dir"
+        what = "is no folder" if folder.exists() else "does not exist"
+        raise ValueError(
+            f"{argument} is {folder}, which {what}; if data sets are to be downloaded there, make it first (mkdir -p)."
+        )
+    return folder
+
+
+def default_data_dir() -> Path:
+    """Return the folder of data sets: $MIXUP_JAX_DATA, or ``mixup_jax/data`` in the user's cache folder."""
+    configured = os.environ.get("MIXUP_JAX_DATA")
+    return expand(configured, "MIXUP_JAX_DATA") if configured else cache_home() / "mixup_jax" / "data"
+
+
+def decoded_dir() -> Path:
+    """Return the folder of decoded data sets; everything in it can be deleted at any time."""
+    return cache_home() / "mixup_jax" / "decoded"
+
+
+def cache_home() -> Path:
+    """Return the user's cache folder: $XDG_CACHE_HOME, or ``~/.cache``.
+
+    Where there is no home folder, as for a user whom a container does not know, it is one that ends with the process.
+    """
+    if configured := os.environ.get("XDG_CACHE_HOME"):
+        return expand(configured, "XDG_CACHE_HOME")
+    try:
+        return Path.home() / ".cache"
+    except RuntimeError:
+        return _passing_cache()
+
+
+@functools.cache
+def _passing_cache() -> Path:
+    folder = tempfile.mkdtemp(prefix="mixup_jax-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    log.warning("there is no home folder: nothing is kept between runs; XDG_CACHE_HOME names a folder to keep it in")
+    return Path(folder)

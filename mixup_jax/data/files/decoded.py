@@ -1,0 +1,118 @@
+"""Decoded data sets on disk: one file each, memory-mapped, rebuilt whenever it does not fit its source.
+
+A file is a line of JSON (what it holds, and the state of the source files it was made from), then the raw arrays. It is
+written beside its final name and moved into place, so that a reader or a second writer never sees half of it.
+"""
+
+import hashlib
+import json
+import logging
+import math
+import os
+import tempfile
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mixup_jax.data.dataset import Dataset
+from mixup_jax.data.files.archives import decoded_dir
+from mixup_jax.runtime.json_files import parse_json
+
+log = logging.getLogger(__name__)
+
+FORMAT = 4  # raise it when the decoding or the file's layout changes
+ARRAYS = ("train_image", "train_label", "test_image", "test_label", "valid_image", "valid_label")
+
+
+def cached(name: str, source: Path, files: Sequence[Path], decode: Callable[[], Dataset], variant: str = "") -> Dataset:
+    """Return ``decode()``, from the cache where `files` of the folder `source` are unchanged since it was written.
+
+    Unchanged means the same names, sizes and times of modification. A damaged cache file is rebuilt; where the cache
+    folder cannot be written, the data set is decoded every time. What is decoded in several ways has a `variant` each.
+    """
+    identity = hashlib.sha256(f"{source.resolve()}{variant}".encode()).hexdigest()[:12]
+    path = decoded_dir() / f"{name.split(':')[0]}-{identity}.arrays"
+    state = [[str(file), file.stat().st_size, file.stat().st_mtime_ns] for file in files]
+    signature = hashlib.sha256(json.dumps([FORMAT, name, state]).encode()).hexdigest()
+    try:
+        dataset = _read(path, signature)
+    except FileNotFoundError:
+        dataset = None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        log.warning("%s: decoding again, for %s is damaged (%s)", name, path, error)
+        dataset = None
+    if dataset is not None:
+        return dataset
+    dataset = decode()
+    try:
+        _write(path, signature, dataset)
+        return _read(path, signature) or dataset  # mapped: the decoded arrays can be freed
+    except (OSError, ValueError) as error:
+        log.warning("%s: decoded images are not kept: %s cannot be written (%s)", name, path, error)
+        return dataset
+
+
+def _write(path: Path, signature: str, dataset: Dataset) -> None:
+    present = {field: getattr(dataset, field) for field in ARRAYS}
+    arrays = {field: np.ascontiguousarray(array) for field, array in present.items() if array is not None}
+    header = {
+        "signature": signature,
+        "arrays": [[field, array.dtype.str, array.shape] for field, array in arrays.items()],
+        "fields": {key: getattr(dataset, key) for key in ("name", "mark", "classes", "mean", "std", "notes")},
+    }
+    checksum = zlib.crc32(json.dumps(header).encode())
+    for array in arrays.values():
+        checksum = zlib.crc32(array.data, checksum)
+    header["checksum"] = checksum
+    text = json.dumps(header).encode()
+    text += b" " * (-(len(text) + 1) % 64) + b"\n"  # the arrays begin aligned
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(path.parent)
+    handle, temporary = tempfile.mkstemp(prefix=path.name, suffix=".part", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(text)
+            for array in arrays.values():
+                file.write(array.data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Delete what killed processes left: temporary files that nobody has written to for an hour."""
+    for file in folder.glob("*.part"):
+        try:
+            if file.stat().st_mtime < time.time() - 3600:
+                file.unlink()
+        except OSError:  # another process deleted it first
+            pass
+
+
+def _read(path: Path, signature: str) -> Dataset | None:
+    """Map the file; None where it was made of other sources, ValueError, KeyError or TypeError where it is damaged."""
+    with path.open("rb") as file:
+        header = parse_json(file.readline(1 << 20).decode())
+        start = file.tell()
+    if header["signature"] != signature:
+        return None
+    layout = [(field, np.dtype(dtype), tuple(shape)) for field, dtype, shape in header["arrays"]]
+    sizes = [dtype.itemsize * math.prod(shape) for _, dtype, shape in layout]
+    if path.stat().st_size != start + sum(sizes):
+        raise ValueError(f"it has {path.stat().st_size} bytes instead of {start + sum(sizes)}")
+    content = np.asarray(np.memmap(path, np.uint8, "r", offset=start))
+    checksum = header.pop("checksum")
+    if zlib.crc32(content.data, zlib.crc32(json.dumps(header).encode())) != checksum:
+        raise ValueError("its checksum is wrong")
+    arrays = {}
+    for (field, dtype, shape), size in zip(layout, sizes, strict=True):
+        arrays[field] = content[:size].view(dtype).reshape(shape)
+        content = content[size:]
+    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in header["fields"].items()}
+    return Dataset(**fields, **arrays)

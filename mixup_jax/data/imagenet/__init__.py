@@ -1,0 +1,1 @@
+"""ImageNet, streamed from disk: preparing it, reading it, decoding and cropping."""

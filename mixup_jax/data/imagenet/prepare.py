@@ -1,0 +1,244 @@
+"""From ImageNet's two archives to array_record files: streaming, parallel, to be killed and started again at will."""
+
+import hashlib
+import json
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mixup_jax.data.imagenet import jpeg, shards
+from mixup_jax.data.imagenet import tars as tars
+from mixup_jax.data.imagenet.shards import Photograph
+from mixup_jax.data.imagenet.source import CLASSES, MANIFEST, TRAIN, VALIDATION, class_names, validation_labels
+from mixup_jax.data.imagenet.tars import Span
+from mixup_jax.runtime import folder_lock
+from mixup_jax.runtime.json_files import read_object
+from mixup_jax.runtime.progress import progress
+
+SOURCE = "source.json"
+CLASSES_A_FILE, IMAGES_A_FILE = 10, 1000
+"""Few enough files to hold them all open, many enough to share the work."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What becomes one file: the images of some classes, or some of the validation images."""
+
+    path: Path
+    split: str
+    tar: Path
+    spans: tuple[Span, ...]
+    labels: tuple[int, ...]
+    """Of each span."""
+    skip_bad: bool
+
+    @property
+    def report(self) -> Path:
+        """Return the file that says how many images there are and which were left out; it comes before the images."""
+        return self.path.with_suffix(".json")
+
+
+def prepare(
+    train_tar: Path,
+    val_tar: Path,
+    out: Path,
+    *,
+    partial: bool = False,
+    skip_bad: bool = False,
+    workers: int = 1,
+    mark: str = "REAL",
+) -> dict[str, Any]:
+    """Write the files of both archives and, last of all, ``imagenet.json``; return its content.
+
+    Files that are whole are kept, so that the same command goes on where it was killed: those with the size and SHA-256
+    that they were written with. The others, and those of which neither is known, are written again. Labels come from
+    the names of the files: the synset, or the number of the validation image.
+
+    Raises ValueError for archives that are swapped, damaged, incomplete without `partial`, or hold anything foreign,
+    for an image that cannot be read without `skip_bad`, and for a folder with other archives in it, or that another
+    process writes into.
+    """
+    classes, numbers = tars.class_spans(train_tar), tars.validation_spans(val_tar)
+    _check_counts(train_tar, val_tar, classes, numbers, partial)
+    with sole_owner(out):
+        _claim(out, mark, (train_tar, val_tar))
+        for abandoned in out.glob(".*.part"):
+            abandoned.unlink()
+        parts = [
+            *_training_parts(train_tar, out, classes, skip_bad),
+            *_validation_parts(val_tar, out, numbers, skip_bad),
+        ]
+        each_done(write_part, parts, workers, "writing ImageNet")
+        manifest = _summary(parts, partial, mark)
+        if manifest["skipped"] and not skip_bad:
+            raise ValueError(f"{out} was begun with --skip-bad, and photographs were left out; say it again")
+        found = manifest["images"]["train"] + sum(each["split"] == "train" for each in manifest["skipped"])
+        if found != TRAIN and not partial:
+            raise ValueError(
+                f"{train_tar} holds {found:,} images instead of {TRAIN:,}; get it again, or take --partial"
+            )
+        _write_json(out / MANIFEST, manifest)
+    return manifest
+
+
+def _summary(parts: list[Part], partial: bool, mark: str) -> dict[str, Any]:
+    """Return what imagenet.json says of files that are all there."""
+    reports = [read_object(part.report, images=int, skipped=list) for part in parts]
+    return {
+        "images": {split: _total(parts, reports, split) for split in ("train", "validation")},
+        "bytes": {part.path.name: report["bytes"] for part, report in zip(parts, reports, strict=True)},
+        "shards": {split: [p.path.name for p in parts if p.split == split] for split in ("train", "validation")},
+        "skipped": [each for report in reports for each in report["skipped"]],
+        "partial": partial,
+        "mark": mark,
+    }
+
+
+def _check_counts(
+    train_tar: Path, val_tar: Path, classes: dict[str, Span], numbers: dict[int, Span], partial: bool
+) -> None:
+    unknown = sorted(classes.keys() - set(class_names()))
+    if unknown:
+        raise ValueError(f"{train_tar} holds {unknown[0]}.tar, which is none of the {CLASSES:,} classes")
+    for path, found, all_of_them, what in (
+        (train_tar, classes, CLASSES, "classes"),
+        (val_tar, numbers, VALIDATION, "validation images"),
+    ):
+        if not found:
+            raise ValueError(f"{path} holds no {what}")
+        if len(found) != all_of_them and not partial:
+            raise ValueError(
+                f"{path} holds {len(found):,} of the {all_of_them:,} {what}; get it again, or take --partial"
+            )
+
+
+def _claim(out: Path, mark: str, paths: tuple[Path, Path]) -> None:
+    """Remember what the folder is made from; refuse to mix two sources.
+
+    What is partial or left out may be said later: it changes no file that is whole.
+    """
+    source = {"mark": mark, "archives": [[path.name, path.stat().st_size] for path in paths]}
+    record = out / SOURCE
+    if not record.exists():
+        _write_json(record, source)
+    elif {name: read_object(record).get(name) for name in source} != source:
+        raise ValueError(f"{out} holds files made from other archives; choose another --out")
+
+
+def _training_parts(tar: Path, out: Path, classes: dict[str, Span], skip_bad: bool) -> Iterator[Part]:
+    names = class_names()
+    for start in range(0, CLASSES, CLASSES_A_FILE):
+        labels = [label for label in range(start, start + CLASSES_A_FILE) if names[label] in classes]
+        if labels:
+            path = out / f"train-{start // CLASSES_A_FILE:05d}-of-{CLASSES // CLASSES_A_FILE:05d}.array_record"
+            spans = tuple(classes[names[label]] for label in labels)
+            yield Part(path, "train", tar, spans, tuple(labels), skip_bad)
+
+
+def _validation_parts(tar: Path, out: Path, numbers: dict[int, Span], skip_bad: bool) -> Iterator[Part]:
+    labels = validation_labels()
+    for start in range(0, VALIDATION, IMAGES_A_FILE):
+        there = [number for number in range(start + 1, start + IMAGES_A_FILE + 1) if number in numbers]
+        if there:
+            path = out / f"validation-{start // IMAGES_A_FILE:05d}-of-{VALIDATION // IMAGES_A_FILE:05d}.array_record"
+            spans = tuple(numbers[number] for number in there)
+            yield Part(path, "validation", tar, spans, tuple(labels[number - 1] for number in there), skip_bad)
+
+
+def write_part(part: Part) -> None:
+    """Write one file, and before it what was left out of it, unless the file is there and whole."""
+    if _is_whole(part):
+        return
+    skipped: list[dict[str, str]] = []
+    written = part.path.with_suffix(".whole")
+    count = shards.write(written, _readable(part, skipped))
+    _write_json(part.report, {"images": count, "skipped": skipped, **_content(written)})
+    written.replace(part.path)
+
+
+def _content(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def _is_whole(part: Part) -> bool:
+    """Whether the file has the content that its report remembers; a damaged report remembers nothing."""
+    try:
+        report = json.loads(part.report.read_text())
+        return part.path.stat().st_size == report["bytes"] and _content(part.path)["sha256"] == report["sha256"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _readable(part: Part, skipped: list[dict[str, str]]) -> Iterator[Photograph]:
+    """Yield the images of a part that can be read; the others are noted where they may be left out."""
+    for name, label, encoded in _images(part):
+        try:
+            jpeg.check(encoded)
+        except ValueError as error:
+            if not part.skip_bad:
+                raise ValueError(f"{part.tar}: {name} cannot be read ({error}); --skip-bad leaves it out") from error
+            skipped.append({"split": part.split, "name": name, "reason": str(error)})
+        else:
+            yield Photograph(name, label, encoded)
+
+
+def _images(part: Part) -> Iterator[tuple[str, int, bytes]]:
+    if part.split == "train":
+        for span, label in zip(part.spans, part.labels, strict=True):
+            for name, encoded in tars.training_images(part.tar, span):
+                yield name, label, encoded
+    else:
+        contents = tars.validation_images(part.tar, list(part.spans))
+        for (name, encoded), label in zip(contents, part.labels, strict=True):
+            yield name, label, encoded
+
+
+def _total(parts: list[Part], reports: list[dict[str, Any]], split: str) -> int:
+    return sum(report["images"] for part, report in zip(parts, reports, strict=True) if part.split == split)
+
+
+def _write_json(path: Path, content: Any) -> None:
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_text(json.dumps(content, indent=1) + "\n")
+    temporary.replace(path)
+
+
+def sole_owner(folder: Path) -> AbstractContextManager[None]:
+    """Keep others out of a folder, made if absent; raises ValueError where another process is writing into it."""
+    return folder_lock.sole_owner(folder, f"another process is preparing {folder}; wait for it or choose another --out")
+
+
+def each_done(function: Callable[[Any], None], parts: Sequence[Any], workers: int, description: str) -> None:
+    """Call a function with each part, in as many processes; the first error is raised when those under way are done."""
+    if workers == 1:
+        for part in progress(parts, description):
+            function(part)
+        return
+    context = multiprocessing.get_context("spawn")  # a fork would copy the threads' locks of whoever calls
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_serve) as pool:
+        running = [pool.submit(function, part) for part in parts]
+        try:
+            for done in progress(as_completed(running), description, total=len(running)):
+                done.result()
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def _serve() -> None:
+    """Leave Ctrl-C to the process that the workers belong to, and end when that one ends, however it does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_follow, args=(multiprocessing.parent_process(),), daemon=True).start()
+
+
+def _follow(parent: Any) -> None:
+    parent.join()
+    os._exit(1)

@@ -1,0 +1,210 @@
+"""A data set too large for memory: its photographs are decoded while it is being learned from.
+
+An example is a function of the seed and of its position in the stream of all epochs, step times batch size plus row;
+who decodes it, and when, has no influence on it.
+"""
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from functools import cached_property, lru_cache, partial
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from mixup_jax.data.identity import DataIdentity
+from mixup_jax.data.imagenet.crops import centre_crop, random_crop
+from mixup_jax.data.imagenet.shards import Photograph
+
+SUBSET_SEED = 0
+Example = dict[str, Any]
+
+
+@runtime_checkable
+class Photographs(Protocol):
+    """Photographs by number, in any order."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Photograph: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Streamed:
+    """A named data set whose photographs stay on disk; what `Dataset` is to data sets in memory.
+
+    `train` and `test` hold JPEG files and class ids; images come out as uint8 (size, size, 3). The training photographs
+    are counted in an order mixed once and for all, so that the first N of them, `train_count`, are a sample of all
+    classes.
+    """
+
+    name: str
+    mark: str
+    classes: tuple[str, ...]
+    train: Photographs
+    test: Photographs
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    size: int = 224
+    flip: bool = True
+    train_count: int = 0
+    """How many training photographs to use; 0 becomes all."""
+    part: bool = False
+    """Whether photographs of the published data set are missing: results on it stand beside no others."""
+    digest: str = ""
+    """`identity.digest_files` of the files that hold the photographs."""
+
+    def __post_init__(self) -> None:
+        for part, photographs in (("train", self.train), ("test", self.test)):
+            if not len(photographs):
+                raise ValueError(f"{self.name}: {part} holds no photographs")
+        if self.train_count == 0:
+            object.__setattr__(self, "train_count", len(self.train))
+        if not 1 <= self.train_count <= len(self.train):
+            raise ValueError(f"train_examples must be between 1 and {len(self.train)}, got {self.train_count}.")
+
+    @property
+    def test_count(self) -> int:
+        """Return the number of test photographs."""
+        return len(self.test)
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """Return (height, width, channels)."""
+        return self.size, self.size, 3
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the images stay on disk: yes."""
+        return True
+
+    def identity(self) -> DataIdentity:
+        """Return what is stored of the data in the folder of a run."""
+        counts, digests = (self.train_count, self.test_count), {"files": self.digest}
+        return DataIdentity(
+            self.mark, self.classes, self.image_shape, self.mean, self.std, *counts, self.streamed, digests
+        )
+
+    @cached_property
+    def _mixed(self) -> np.ndarray:
+        return np.random.RandomState(SUBSET_SEED).permutation(len(self.train))[: self.train_count]
+
+    def train_example(self, seed: int, position: int) -> Example:
+        """Return the training example at a position: a random part of a photograph, mirrored or not."""
+        from mixup_jax.data.imagenet.jpeg import mirror
+
+        epoch, place = divmod(position, self.train_count)
+        photograph = self.train[int(self._mixed[epoch_order(seed, epoch, self.train_count)[place]])]
+        generator = np.random.default_rng((seed, position))
+        image = self._decode(photograph, partial(random_crop, generator))
+        if self.flip and generator.random() < 0.5:
+            image = mirror(image)
+        return {"image": image, "label": np.int32(photograph.label)}
+
+    def test_example(self, index: int) -> Example:
+        """Return a test example: the centre of the photograph."""
+        return self._centre(self.test[index])
+
+    def clean_example(self, index: int) -> Example:
+        """Return a training example without augmentation."""
+        return self._centre(self.train[int(self._mixed[index])])
+
+    def one_of_each(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return up to `count` images of different classes and their labels, for pictures."""
+        found: dict[int, np.ndarray] = {}
+        for index in range(min(10 * count, self.train_count)):
+            example = self.clean_example(index)
+            found.setdefault(int(example["label"]), example["image"])
+        chosen = list(found)[:count]
+        return np.array([found[label] for label in chosen]), np.array(chosen, np.int32)
+
+    def _centre(self, photograph: Photograph) -> Example:
+        image = self._decode(photograph, partial(centre_crop, size=self.size))
+        return {"image": image, "label": np.int32(photograph.label)}
+
+    def _decode(self, photograph: Photograph, choose: Any) -> np.ndarray:
+        from mixup_jax.data.imagenet.jpeg import decode_part
+
+        try:
+            return decode_part(photograph.encoded, choose, self.size)
+        except ValueError as error:
+            raise ValueError(
+                f"{self.name}: {photograph.name} cannot be read ({error}); prepare the data again, with --skip-bad to "
+                "leave it out"
+            ) from error
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingRows:
+    """Some rows of every training batch, one after the other: what one process of a run decodes."""
+
+    data: Streamed
+    seed: int
+    batch_size: int
+    rows: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return 2**62
+
+    def __getitem__(self, index: int) -> Example:
+        step, row = divmod(int(index), len(self.rows))
+        return self.data.train_example(self.seed, step * self.batch_size + self.rows[row])
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationRows:
+    """Some rows of the batches that hold every example once; what is left of the last batch is blank and masked."""
+
+    data: Streamed
+    split: str
+    """test, or clean: training photographs without augmentation."""
+    count: int
+    batch_size: int
+    rows: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return -(-self.count // self.batch_size) * len(self.rows)
+
+    def __getitem__(self, index: int) -> Example:
+        batch, row = divmod(int(index), len(self.rows))
+        number = batch * self.batch_size + self.rows[row]
+        if number >= self.count:
+            blank = {"image": np.zeros(self.data.image_shape, np.uint8), "label": np.int32(0)}
+            return blank | {"mask": np.bool_(False)}
+        example = self.data.test_example(number) if self.split == "test" else self.data.clean_example(number)
+        return example | {"mask": np.bool_(True)}
+
+
+@lru_cache(maxsize=4)
+def epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
+    """Return the order in which an epoch visits `count` photographs; they are kept for the examples to come.
+
+    >>> epoch_order(0, 0, 5).tolist() == epoch_order(0, 1, 5).tolist()
+    False
+    """
+    # Not Grain's own shuffle: without a table it is slow on small sets, 20 ms for one number of ten.
+    return np.random.default_rng((seed, epoch)).permutation(count).astype(np.int32)
+
+
+def batches(rows: Any, start: int, *, workers: int, threads: int) -> Iterator[Example]:
+    """Iterate over the batches of rows, from batch `start` on, decoded ahead; close the iterator at its end.
+
+    `workers` processes do the work, or with 0 `threads` threads of this one.
+    """
+    import grain  # here: it takes half a second, and data in memory does not need it
+
+    whole = grain.MapDataset.source(rows).batch(len(rows.rows))[start:]
+    if workers == 0:
+        return iter(whole.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads)))
+    from absl import flags
+
+    if not flags.FLAGS.is_parsed():  # Grain's workers take their flags from the parent and fail where it has none
+        flags.FLAGS.mark_as_parsed()
+    # Batches are made before they are dealt out to the workers: the other way round they would depend on their number.
+    dealt = whole.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=1))
+    return iter(dealt.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=1)))
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0))

@@ -1,0 +1,1 @@
+"""Images that fit into memory: CIFAR, Fashion-MNIST, digits, folders of images."""

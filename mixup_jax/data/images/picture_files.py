@@ -1,0 +1,88 @@
+"""Picture files as uint8 pixels: conversions are counted, what cannot be converted rightly is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from mixup_jax.data.files.folders import Tally
+
+FORMATS = ("AVIF", "BMP", "DIB", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""Of Pillow's: those whose number of bits is known before Pillow makes 8 of them."""
+GREY = ("1", "L", "LA", "La")
+PLAIN = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
+ORIENTATION = 0x0112
+"""EXIF's and TIFF's tag."""
+BITS_PER_SAMPLE = 258
+"""TIFF's tag."""
+
+
+def picture_suffixes() -> tuple[str, ...]:
+    """Return the suffixes of the pictures that can be read.
+
+    >>> {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"} <= set(picture_suffixes())
+    True
+    """
+    return tuple(sorted(suffix for suffix, name in Image.registered_extensions().items() if name in _formats()))
+
+
+def _formats() -> list[str]:
+    Image.init()  # some plug-ins are not in every build of Pillow
+    return [name for name in FORMATS if name in Image.OPEN]
+
+
+def read_picture(file: Path, tally: Tally, name: str) -> np.ndarray:
+    """Return a picture's pixels as one would see it, uint8 (height, width, 1 or 3): 1 where it is grey.
+
+    The orientation that EXIF asks for is applied, transparency is laid on white, other colour spaces become RGB, of
+    several frames the first is taken: counted in `tally` under `name`.
+
+    Raises ValueError, which names the file, for what cannot be read and for more than 8 bits a channel.
+    """
+    try:
+        with Image.open(file, formats=_formats()) as picture:
+            bits = _bits(picture, file)
+            if bits > 8:
+                raise ValueError(f"it has {bits} bits a channel, mode {picture.mode}; convert it to 8 bits first")
+            if getattr(picture, "n_frames", 1) > 1:
+                tally.add("several frames, the first is taken", name)
+            if picture.getexif().get(ORIENTATION, 1) != 1:
+                tally.add("turned as its EXIF orientation says", name)
+            if picture.mode not in PLAIN:
+                tally.add(f"{picture.mode} converted to RGB", name)
+            grey = picture.mode in GREY
+            return np.atleast_3d(np.asarray(_seen(picture, tally, name).convert("L" if grey else "RGB")))
+    except Exception as error:  # Pillow's readers have many kinds for damaged files
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{file} cannot be read as an image ({reason}); replace or remove it") from error
+
+
+def _seen(picture: Image.Image, tally: Tally, name: str) -> Image.Image:
+    """Return the picture upright and without transparency."""
+    picture = ImageOps.exif_transpose(picture)
+    if not picture.has_transparency_data:
+        return picture
+    layers = picture.convert("RGBA")
+    if layers.getchannel("A").getextrema() == (255, 255):
+        return picture
+    tally.add("transparent, laid on white", name)
+    return Image.alpha_composite(Image.new("RGBA", layers.size, "white"), layers)
+
+
+def _bits(picture: Any, file: Path) -> int:
+    """Return the number of bits a channel that a file holds; Pillow makes 8 of more in silence, and clips or cuts."""
+    if picture.mode.startswith(("I", "F")):
+        return 16 if picture.mode.startswith("I;16") else 32
+    with file.open("rb") as opened:
+        head = opened.read(4096)
+    if picture.format == "PNG":
+        return head[24]  # of the header, which is the first chunk
+    if picture.format == "AVIF":
+        channels = head.partition(b"pixi")[2][4:]  # version and flags, number of channels, bits of each
+        return max(channels[1 : 1 + channels[0]], default=8) if channels else 8
+    if picture.format == "TIFF":
+        return max(picture.tag_v2.get(BITS_PER_SAMPLE, (1,)))
+    if picture.format == "PPM" and picture.tile and isinstance(picture.tile[0].args, tuple):
+        return int(picture.tile[0].args[1]).bit_length() if len(picture.tile[0].args) > 1 else 8  # the largest value
+    return 8

@@ -1,0 +1,139 @@
+"""Data sets by name, decoded once and memory-mapped; augmentation and batches as pure functions."""
+
+import difflib
+import logging
+import os
+import re
+from functools import partial
+from pathlib import Path
+
+from mixup_jax.data.dataset import Dataset
+from mixup_jax.data.files.archives import data_folder
+from mixup_jax.data.imagenet.source import load_imagenet
+from mixup_jax.data.imagenet.streamed import Streamed
+from mixup_jax.data.images.cifar import CIFAR10, CIFAR100, load_cifar
+from mixup_jax.data.images.digits import load_digits
+from mixup_jax.data.images.fashion_mnist import load_fashion_mnist
+from mixup_jax.data.images.folder import load_folder
+from mixup_jax.data.speech.chirps import load_chirps
+from mixup_jax.data.speech.commands import load_speech_commands, load_words
+from mixup_jax.data.speech.fsdd import load_fsdd
+from mixup_jax.data.speech.recordings import Speech
+
+log = logging.getLogger(__name__)
+
+__all__ = [
+    "SOURCES",
+    "SPEECH",
+    "STREAMED",
+    "Dataset",
+    "Speech",
+    "Streamed",
+    "check_name",
+    "is_speech",
+    "load",
+    "open_data",
+]
+
+SOURCES = {
+    "digits": lambda data_dir: load_digits(),
+    "fashion_mnist": load_fashion_mnist,
+    "cifar10": partial(load_cifar, CIFAR10),
+    "cifar100": partial(load_cifar, CIFAR100),
+}
+SPEECH = {
+    "speech_commands": load_speech_commands,
+    "fsdd": load_fsdd,
+    "chirps": lambda data_dir, speech: load_chirps(speech),
+}
+STREAMED = {"imagenet": load_imagenet}
+PREFIXES = ("folder", "speech", "fsdd")
+"""Of names that go on after a colon."""
+
+
+def open_data(name: str, data_dir: str | Path | None = None, speech: Speech | None = None) -> Dataset | Streamed:
+    """Load a data set, or open one that stays on disk: imagenet, in ``imagenet/`` of `data_dir` or directly in it."""
+    if name not in STREAMED:
+        return load(name, data_dir, speech)
+    stream = STREAMED[name](data_folder(data_dir))
+    log.info("%s: %s", stream.name, _understood(stream))
+    return stream
+
+
+def load(name: str, data_dir: str | Path | None = None, speech: Speech | None = None) -> Dataset:
+    """Load a data set: digits, fashion_mnist, cifar10, cifar100, or "folder:PATH"; or speech, as `speech` says:
+    speech_commands, fsdd, "fsdd:SPEAKER" (tested on that one), chirps, or "speech:PATH".
+
+    `data_dir` is where the data is looked for: a prepared TFDS data set (array_record) in ``tfds/`` or directly in it,
+    or the original archive in ``downloads/`` or directly in it; what is in neither place is downloaded into
+    ``downloads/``. It may be read-only if it holds the data. Default: $MIXUP_JAX_DATA, else ``mixup_jax/data`` in the
+    user's cache folder. Decoded images are kept in ``mixup_jax/decoded`` there and memory-mapped the next time.
+
+    Raises ValueError for an unknown name or damaged data, FileNotFoundError for data that is neither there nor can be
+    downloaded; the message says what to put where.
+
+    >>> data = load("digits")
+    >>> data.train_image.shape, data.train_image.dtype, data.classes[:3]
+    ((1442, 8, 8, 1), dtype('uint8'), ('0', '1', '2'))
+    """
+    check_name(name)
+    if name in STREAMED:
+        raise ValueError(
+            f"{name} does not fit into memory, where this experiment needs its data; choose another dataset"
+        )
+    folder = data_folder(data_dir)
+    kind, _, rest = name.partition(":")
+    if kind == "folder":
+        dataset = load_folder(Path(rest))
+    elif kind == "speech":
+        dataset = load_words(Path(rest), speech or Speech())
+    elif is_speech(name):
+        dataset = SPEECH[kind](folder, speech or Speech(), *([rest] if rest else []))
+    else:
+        dataset = SOURCES[name](folder)
+    log.info("%s: %s", dataset.name, _understood(dataset))
+    for note in dataset.notes:
+        log.warning("%s: %s", dataset.name, note)
+    return dataset
+
+
+def _understood(data: Dataset | Streamed) -> str:
+    """Say in a line what a data set holds."""
+    valid = getattr(data, "valid_label", None)
+    sizes = [("training", data.train_count), ("validation", 0 if valid is None else len(valid))]
+    counts = ", ".join(f"{count:,} {part}" for part, count in [*sizes, ("test", data.test_count)] if count)
+    named = ", ".join(data.classes[:10]) + (", ..." if len(data.classes) > 10 else "")
+    shape = " x ".join(map(str, data.image_shape))
+    return f"{data.mark}, {counts} examples of {shape}; {len(data.classes)} classes: {named}"
+
+
+def check_name(name: str) -> None:
+    """Raise ValueError for what is not the name of a data set."""
+    known = [*SOURCES, *SPEECH, *STREAMED]
+    kind, _, rest = name.partition(":")
+    if name in known or (kind in PREFIXES and rest):
+        return
+    raise ValueError(
+        f"dataset is {name!r}; it must be one of {', '.join(known)}, folder:PATH, speech:PATH, fsdd:SPEAKER"
+        + _hint(name, {re.sub("[^a-z0-9]", "", each): each for each in known})
+    )
+
+
+def _hint(name: str, known: dict[str, str]) -> str:
+    """Say what may have been meant by a name: a data set written in another way, or a folder."""
+    kind, colon, rest = name.partition(":")
+    if colon and kind.lower() in PREFIXES:
+        return f"; did you mean {kind.lower()}:{rest or 'PATH'}?"
+    close = difflib.get_close_matches(re.sub("[^a-z0-9]", "", name.lower()), known, n=1)
+    if os.sep in name or name.startswith(("~", ".")) or (not close and os.path.exists(name)):
+        return f"; a folder of images is folder:{name}, one of recordings speech:{name}"
+    return f"; did you mean {known[close[0]]}?" if close else ""
+
+
+def is_speech(name: str) -> bool:
+    """Return whether a data set of this name is speech.
+
+    >>> [is_speech(name) for name in ("fsdd", "fsdd:theo", "speech:words", "cifar10", "chirps:theo")]
+    [True, True, True, False, False]
+    """
+    return name in SPEECH or name.startswith(("speech:", "fsdd:"))

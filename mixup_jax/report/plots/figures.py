@@ -1,0 +1,128 @@
+"""Draw what runs did: learning curves and reliability diagrams. A figure's label is its description in words."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from mixup_jax.report.conditions import Condition, group
+from mixup_jax.report.plots.drawing import DASHES, INK, MUTED, PALETTE, styled
+from mixup_jax.report.runs import Run
+from mixup_jax.report.statistics import decimal, summarise
+
+# The gap in a reliability diagram: name, line, fill.
+GAPS = (("gap: overconfident", PALETTE[1], "#f7d3bd"), ("gap: underconfident", PALETTE[2], "#bfe6da"))
+DIAGONAL: dict[str, Any] = {"color": INK, "linestyle": (0, (4, 3)), "linewidth": 1}
+
+
+@styled
+def learning_curves(runs: Sequence[Run]) -> Figure:
+    """Draw test error and training loss against the epoch: the mean over seeds, in a band from minimum to maximum.
+
+    Runs that differ in nothing but seeds are one line. Unfinished runs are drawn as far as they are.
+    """
+    conditions = _some(group(runs))
+    figure = Figure(figsize=(9, 3.9))
+    left, right = figure.subplots(1, 2)
+    for index, condition in enumerate(conditions):
+        _curve(left, condition, "test_error", index)
+        _curve(right, condition, "train_loss", index)
+    left.set(title="Test error", xlabel="epoch", ylabel="test error (%)")
+    right.set(title="Training loss", xlabel="epoch", ylabel="training loss")
+    for axes in (left, right):
+        axes.set(xlim=(0, None), ylim=(0, 1.06 * max(axes.dataLim.y1, 1e-3)))
+        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]))
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower left", ncols=3, fontsize=9.5)
+    ends = [f"{item.label}: {_end(item)}" for item in conditions]
+    figure.set_label(f"Test error and training loss by epoch. Last test error, mean over seeds: {'; '.join(ends)}.")
+    return figure
+
+
+def _curve(axes: Axes, condition: Condition, name: str, index: int) -> None:
+    epochs, values = condition.curve(name)
+    turn = index // len(PALETTE)  # the seventh method has the first colour again, with other dashes
+    colour, dashes = PALETTE[index % len(PALETTE)], DASHES[(index + turn) % len(DASHES)]
+    # A lone evaluation has no line to be seen by. A label that starts with "_" would be left out of the legend.
+    marker = "o" if len(epochs) == 1 else None
+    label = f" {condition.label}" + (f" (n = {values.shape[1]})" if values.shape[1] > 1 else "")
+    axes.plot(epochs, values.mean(axis=1), color=colour, linestyle=dashes, marker=marker, linewidth=1.8, label=label)
+    if values.shape[1] > 1:
+        axes.fill_between(epochs, values.min(axis=1), values.max(axis=1), color=colour, alpha=0.2, linewidth=0)
+
+
+def _end(condition: Condition) -> str:
+    epochs, values = condition.curve("test_error")
+    return f"{decimal(float(values[-1].mean()))} % at epoch {epochs[-1]:g}" if len(epochs) else "none yet"
+
+
+def calibration_errors(run: Run) -> list[float]:
+    """Compute the expected calibration error in per cent of each seed from its bins: sum_b n_b/n |acc_b - conf_b|."""
+    bins = run.result.reliability if run.result else None
+    if bins is None:
+        return []
+    gaps = np.abs(bins["accuracy"] - bins["confidence"])
+    shares = bins["count"] / np.maximum(bins["count"].sum(axis=1, keepdims=True), 1)
+    return [float(error) for error in 100 * (shares * gaps).sum(axis=1)]
+
+
+@styled
+def reliability_diagram(runs: Sequence[Run]) -> Figure:
+    """Draw accuracy against confidence in bins, the gap between them, and below it how many test examples a bin has.
+
+    Seeds are pooled, weighted by count; the calibration error in the title is the mean over seeds.
+    """
+    conditions = _some([item for item in group(runs) if all(calibration_errors(run) for run in item.runs)])
+    columns = 2 if len(conditions) == 4 else min(len(conditions), 3)
+    rows = -(-len(conditions) // columns)
+    figure = Figure(figsize=(9 if columns == 3 else 4 * columns + 0.5, 4.4 * rows))
+    ratios = [3, 1] * rows
+    grid = figure.subplots(2 * rows, columns, squeeze=False, height_ratios=ratios)
+    said = []
+    for index, condition in enumerate(conditions):
+        upper, lower = grid[2 * (index // columns) : 2 * (index // columns) + 2, index % columns]
+        error = summarise([value for run in condition.runs for value in calibration_errors(run)])
+        _reliability(upper, lower, condition)
+        upper.set_title(f"{condition.label}\nECE {error} %")
+        said.append(f"{condition.label}: {decimal(error.mean)} %")
+    for empty in range(len(conditions), rows * columns):
+        for axes in grid[2 * (empty // columns) : 2 * (empty // columns) + 2, empty % columns]:
+            axes.set_visible(False)
+    handles = [Patch(facecolor=light, edgecolor=colour, hatch="////", label=name) for name, colour, light in GAPS]
+    line = Line2D([], [], label="accuracy = confidence", **DIAGONAL)
+    figure.legend(handles=[line, *handles], loc="outside lower left", ncols=3, fontsize=9.5)
+    figure.set_label(f"Accuracy against confidence. Expected calibration error: {'; '.join(said)}.")
+    return figure
+
+
+def _reliability(upper: Axes, lower: Axes, condition: Condition) -> None:
+    bins = [run.result.reliability for run in condition.runs if run.result and run.result.reliability]
+    counts, accuracy, confidence = (
+        np.concatenate([table[name] for table in bins]) for name in ("count", "accuracy", "confidence")
+    )
+    total = counts.sum(axis=0)
+    filled = total > 0
+    accuracy, confidence = ((counts * share).sum(axis=0)[filled] / total[filled] for share in (accuracy, confidence))
+    width = 1 / len(total)
+    centre = (np.arange(len(total)) + 0.5) * width
+    look: dict[str, Any] = {"width": width, "linewidth": 0.6}
+    upper.bar(centre[filled], np.minimum(accuracy, confidence), color=PALETTE[0], edgecolor="white", **look)
+    for which, (_, colour, light) in zip((confidence > accuracy, confidence <= accuracy), GAPS, strict=True):
+        low, high = np.minimum(accuracy, confidence)[which], np.maximum(accuracy, confidence)[which]
+        shade: dict[str, Any] = {"facecolor": light, "edgecolor": colour, "hatch": "////"}
+        upper.bar(centre[filled][which], high - low, bottom=low, **shade, **look)
+    upper.plot([0, 1], [0, 1], **DIAGONAL)
+    upper.set(xlim=(0, 1), ylim=(0, 1), ylabel="accuracy", xticks=np.linspace(0, 1, 6))
+    upper.tick_params(labelbottom=False)
+    lower.bar(centre, total / len(counts), color=MUTED, edgecolor="white", **look)
+    lower.set(xlim=(0, 1), xticks=np.linspace(0, 1, 6), xlabel="confidence", ylabel="examples")
+
+
+def _some(conditions: list[Condition]) -> list[Condition]:
+    if not conditions:
+        raise ValueError("runs holds nothing to draw; pass at least one run (for reliability, one with that table)")
+    return conditions

@@ -1,0 +1,1 @@
+"""Runs on real machines: folders, checkpoints, signals, processes, devices."""

@@ -1,0 +1,116 @@
+"""What a person sees while a run is under way: one line with a bar, speed, loss, error and the time that is left."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    track,
+)
+
+
+class Bar:
+    """The progress of one run in steps."""
+
+    def __init__(self, progress: Progress, title: str, total: int, done: int, plain: Console | None):
+        self._progress, self._plain = progress, plain
+        self._task = progress.add_task(title, total=total, completed=done, speed="compiling", metrics="")
+
+    def started(self, seconds: float) -> None:
+        """Say how long the first step took to come: starting up, data, compiling."""
+        (self._plain or self._progress.console).print(f"first step after {seconds:.1f} s", highlight=False)
+
+    def update(self, step: int, images_per_second: float) -> None:
+        """Move the bar to `step`."""
+        self._progress.update(self._task, completed=step, speed=f"{images_per_second:,.0f} images/s")
+
+    def evaluated(self, epoch: float, train_loss: float, test_error: float) -> None:
+        """Show the means over seeds of the last evaluation."""
+        text = f"epoch {epoch:g}: train loss {train_loss:.3f}, test error {test_error:.2f} %"
+        self._progress.update(self._task, metrics=text)
+        if self._plain:
+            self._plain.print(text, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def progress_bar(title: str, total: int, done: int, *, show: bool) -> Iterator[Bar]:
+    """Open the bar on stderr; where that is no terminal, evaluations are lines on stdout; unless `show` is false."""
+    console = Console(stderr=True, markup=False)
+    columns = (
+        TextColumn("{task.description}", style="bold", markup=False),  # square brackets in a name are no markup
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[speed]}"),
+        TextColumn("{task.fields[metrics]}"),
+        TimeElapsedColumn(),
+        TextColumn("left:"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not (show and console.is_terminal)) as progress:
+        yield Bar(progress, title, total, done, Console(markup=False) if show and not console.is_terminal else None)
+
+
+T = TypeVar("T")
+
+
+def progress(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
+    """Yield the items while a bar shows how many are done; the bar goes when it is full, and needs a terminal.
+
+    >>> list(progress([1, 2], "counting"))
+    [1, 2]
+    """
+    console = Console(stderr=True, markup=False)
+    yield from track(
+        items, escape(description), total, console=console, transient=True, disable=not console.is_terminal
+    )
+
+
+class DownloadBar:
+    """Show a download's progress; pooch sets `total` (bytes) and calls the methods, as it would tqdm's."""
+
+    def __init__(self, description: str):
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+        self.total = 0
+        console = Console(stderr=True, markup=False)
+        self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._task = self._progress.add_task(description, total=None)
+
+    def update(self, count: int) -> None:
+        """Add `count` bytes."""
+        self._progress.start()
+        self._progress.update(self._task, advance=count, total=self.total or None)
+
+    def reset(self) -> None:
+        """Start from zero again."""
+        self._progress.reset(self._task)
+
+    def close(self) -> None:
+        """Remove the bar."""
+        self._progress.stop()
+
+
+CHUNK_SECONDS = 2.0
+"""How long a call should last: the progress bar waits for one, a signal for up to two, and each call pays for fresh
+memory, on a CPU up to a quarter of a ResNet's step (docs/log/cpu-convolutions.md)."""
+
+SMALL_CHUNK = 8
+"""Steps between two looks at the numbers where each step brings its own batch: those of two looks may lie on the
+devices."""
+
+
+def next_chunk(chunk: int, rate: float) -> int:
+    """Return how many steps come after a call of `chunk` steps, of which `rate` were done in a second.
+
+    >>> next_chunk(1, 1000.0), next_chunk(8, 5.0), next_chunk(8, 0.1)
+    (2, 10, 1)
+    """
+    return max(1, min(2 * chunk, int(CHUNK_SECONDS * rate)))

@@ -1,0 +1,119 @@
+"""The folder of a run: what was asked for, what happened, what came out (docs/design.md, "The files of a run")."""
+
+import contextlib
+import hashlib
+import json
+import os
+import warnings
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from mixup_jax.runtime.folder_lock import sole_owner
+from mixup_jax.runtime.json_files import read_object
+
+MADE_BY = ("command", "commit", "device", "versions")
+"""What a result says of how it was made."""
+
+
+def locked(workdir: Path) -> contextlib.AbstractContextManager[None]:
+    """Keep others out of the folder; raises ValueError where another process is at work in it."""
+    return sole_owner(workdir, f"another process is training in {workdir}; wait for it or choose another --workdir.")
+
+
+def finished(workdir: Path) -> dict[str, Any] | None:
+    """Return the content of result.json where the run has ended; raises ValueError for a file that is no result."""
+    path = workdir / "result.json"
+    if not path.exists():
+        return None
+    result = read_object(path, seeds=list, test_error=dict, **dict.fromkeys(MADE_BY, object))
+    errors = result["test_error"].values()
+    if not errors or not all(isinstance(each, list) and len(each) == len(result["seeds"]) for each in errors):
+        raise ValueError(f"{path}: test_error has no number for each seed; move it away, and the same command goes on.")
+    return result
+
+
+def read_metrics(workdir: Path, last_step: int, needs: Collection[str] = ()) -> list[dict[str, Any]]:
+    """Read metrics.jsonl up to `last_step`, from which a run goes on, and leave these lines alone in it.
+
+    No line is deleted: the others are moved to metrics.jsonl.removed. They are those after `last_step`, which the run
+    will write again, what a process that died had begun to write, and lines that are damaged or lack one of the fields
+    in `needs`; of these a warning gives the numbers.
+    """
+    path = workdir / "metrics.jsonl"
+    lines = path.read_bytes().split(b"\n") if path.exists() else []
+    records, kept, removed, damaged = [], b"", b"", []
+    for number, line in enumerate(lines, start=1):
+        record = _parse_line(line, needs)
+        if record is not None and record["step"] <= last_step:
+            records.append(record)
+            kept += line + b"\n"
+        elif line.strip():
+            removed += line + b"\n"
+            damaged += [number] if record is None and number < len(lines) else []  # the last line is not ended yet
+    if damaged:
+        warnings.warn(
+            f"{path}: damaged lines are passed over and moved to {path.name}.removed: {damaged}", stacklevel=2
+        )
+    if removed:
+        with _named(path), path.with_name(f"{path.name}.removed").open("ab") as file:
+            file.write(removed)
+        _replace(path, kept.decode())
+    return records
+
+
+def _parse_line(line: bytes, needs: Collection[str]) -> dict[str, Any] | None:
+    """Return a line of metrics.jsonl; None where it is damaged."""
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    whole = isinstance(record, dict) and isinstance(record.get("step"), int) and all(name in record for name in needs)
+    return record if whole else None
+
+
+def append_metrics(workdir: Path, record: dict[str, Any]) -> None:
+    """Add a line to metrics.jsonl."""
+    path = workdir / "metrics.jsonl"
+    with _named(path), path.open("a") as file:
+        file.write(json.dumps(record) + "\n")
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file that is either the old one or the new one, whenever the process dies."""
+    _replace(path, json.dumps(content, indent=2) + "\n")
+
+
+def digest(params: Any) -> str:
+    """Return the SHA-256 of host parameters: names, shapes, dtypes and every bit, in the order of the names."""
+    sha = hashlib.sha256()
+    for path, leaf in sorted((jax.tree_util.keystr(path), leaf) for path, leaf in jax.tree.leaves_with_path(params)):
+        leaf = np.asarray(leaf)
+        sha.update(f"{path} {leaf.dtype} {leaf.shape}\n".encode())
+        sha.update(np.ascontiguousarray(leaf).tobytes())
+    return sha.hexdigest()
+
+
+def _replace(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with _named(path), temporary.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Say which file could not be written: what the disk refuses while writing comes without a name."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(f"{path} could not be written: {error.strerror or error}") from error

@@ -1,0 +1,1 @@
+"""Training steps as pure functions: no files, no clock, no devices."""

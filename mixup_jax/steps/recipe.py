@@ -1,0 +1,95 @@
+"""What a step does, made from the configuration: all that is fixed when the program is built."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+import optax
+
+from mixup_jax.config import Config, Data, Mixing
+from mixup_jax.data.dataset import Dataset
+from mixup_jax.data.identity import DataIdentity
+from mixup_jax.data.imagenet.streamed import Streamed
+from mixup_jax.methods import phase_out
+from mixup_jax.models import OnSpectrograms, build
+from mixup_jax.steps.optim import Schedule, direction, learning_rate
+from mixup_jax.training.options import check_options
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a step does, apart from numbers that may be traced: fixed when the program is built."""
+
+    model: nn.Module
+    optimizer: optax.GradientTransformation
+    schedule: Schedule
+    classes: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    data: Data
+    """How images are augmented."""
+    mixing: Mixing
+    """How they are mixed, but for alpha, an argument of the step."""
+    probability: Schedule | None = None
+    """Of mixing at all, as a function of the step; None is always."""
+    accumulate: int = 1
+    ema: float = 0.0
+    axis_name: str | None = None
+
+
+def make_recipe(config: Config, data: Dataset | Streamed | DataIdentity) -> Recipe:
+    """Return what a step does under this configuration on this data.
+
+    Raises ValueError for options that do nothing, and for what does not go with this data.
+    """
+    check_options(config)
+    _check_against_data(config, data)
+    steps_per_epoch = data.train_count / config.batch_size
+    model = build(config.model, len(data.classes))
+    return Recipe(
+        model=OnSpectrograms(model, config.data.nyquist) if config.mixing.mix == "waveform" else model,
+        optimizer=direction(config.optimizer),
+        schedule=learning_rate(config.optimizer, steps_per_epoch, config.epochs),
+        classes=len(data.classes),
+        mean=data.mean,
+        std=data.std,
+        # What is streamed was cropped and mirrored while it was decoded.
+        data=replace(config.data, pad_crop=0, flip=False) if data.streamed else config.data,
+        mixing=config.mixing,
+        probability=mixing_probability(config.mixing, steps_per_epoch, config.epochs),
+        accumulate=config.optimizer.accumulate,
+        ema=config.optimizer.ema,
+    )
+
+
+def _check_against_data(config: Config, data: Dataset | Streamed | DataIdentity) -> None:
+    height, width, _ = data.image_shape
+    if not data.streamed and config.data.pad_crop >= min(height, width):
+        raise ValueError(f"pad_crop must be less than the sides of {height} x {width}, got {config.data.pad_crop}.")
+    if width == 1 and config.data.flip:
+        raise ValueError(f"flip does nothing to examples of {height} x {width}: leave it out, --no-flip.")
+    step = config.batch_size / data.train_count
+    for name, part in (("warmup_epochs", config.optimizer), ("unmixed_epochs", config.mixing)):
+        if 0 < getattr(part, name) < step:
+            raise ValueError(f"{name} must be 0 or at least a step, {step:.3g} epochs, got {getattr(part, name):g}.")
+
+
+def mixing_probability(mixing: Mixing, steps_per_epoch: float, epochs: float) -> Schedule | None:
+    """Return the probability of mixing at each step, None where it is always 1.
+
+    >>> probability = mixing_probability(Mixing(unmixed_epochs=5.0, phase_out=(0.5, 1.0)), 10.0, 20.0)
+    >>> [float(probability(step)) for step in (49, 50, 100, 150)] if probability else None
+    [0.0, 1.0, 1.0, 0.5]
+    """
+    if mixing.probability == 1 and mixing.phase_out is None and mixing.unmixed_epochs == 0:
+        return None
+
+    def probability(step: Any) -> Any:
+        share = mixing.probability
+        if mixing.phase_out is not None:
+            start, end = mixing.phase_out
+            share *= phase_out(step, epochs * steps_per_epoch, start=start, end=end)
+        return jnp.where(step < round(mixing.unmixed_epochs * steps_per_epoch), 0.0, share)
+
+    return probability

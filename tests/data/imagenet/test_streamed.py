@@ -1,0 +1,139 @@
+"""Laws of streamed examples: a function of seed and position, whoever decodes them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from experiments.imagenet.archives import photograph
+from mixup_jax.data.imagenet.shards import Photograph
+from mixup_jax.data.imagenet.streamed import EvaluationRows, Streamed, TrainingRows, batches
+
+BATCH, TRAIN, TEST = 4, 10, 6
+
+
+class InMemory:
+    """Photographs by number; it can be sent to other processes."""
+
+    def __init__(self, first, count):
+        self.first, self.count = first, count
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, index):
+        return Photograph(f"{self.first + index}.JPEG", self.first + index, photograph(index % 3, self.first + index))
+
+
+DATA = Streamed(
+    "some", "SYNTHETIC", tuple(map(str, range(99))), InMemory(0, TRAIN), InMemory(50, TEST), (0.5,) * 3, (0.2,) * 3, 16
+)
+
+
+def take(rows, start, count, **options):
+    """Return the first batches from `start` on."""
+    iterator = batches(rows, start, **{"workers": 0, "threads": 1} | options)
+    try:
+        return [next(iterator) for _ in range(count)]
+    finally:
+        iterator.close()
+
+
+def assert_equal(left, right):
+    assert len(left) == len(right)
+    for one, other in zip(left, right, strict=True):
+        assert one.keys() == other.keys()
+        for name in one:
+            np.testing.assert_array_equal(one[name], other[name])
+
+
+def everything(seed=0):
+    return TrainingRows(DATA, seed, BATCH, tuple(range(BATCH)))
+
+
+@pytest.fixture(scope="module")
+def first_batches():
+    return take(everything(), 0, 6)
+
+
+def test_every_image_is_seen_once_an_epoch_and_every_epoch_has_its_order(first_batches):
+    labels = np.concatenate([batch["label"] for batch in first_batches])
+    first, second = labels[:TRAIN], labels[TRAIN : 2 * TRAIN]
+    assert sorted(first) == sorted(second) == list(range(TRAIN))
+    assert first.tolist() != second.tolist()
+    images = np.concatenate([batch["image"] for batch in first_batches])
+    again = TRAIN + second.tolist().index(first[0])
+    assert (images[0] != images[again]).any()  # another part of the same photograph
+    assert (images.dtype, images.shape[1:]) == (np.uint8, (16, 16, 3))
+
+
+def test_seeds_differ(first_batches):
+    (other,) = take(everything(seed=1), 0, 1)
+    assert other["label"].tolist() != first_batches[0]["label"].tolist()
+
+
+def test_a_stream_entered_at_a_step_gives_what_it_gives_from_the_start(first_batches):
+    assert_equal(take(everything(), 3, 3), first_batches[3:])
+
+
+def test_the_number_of_threads_changes_nothing(first_batches):
+    assert_equal(take(everything(), 0, 6, threads=3), first_batches)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 3])
+def test_the_number_of_workers_changes_nothing(first_batches, workers):
+    assert_equal(take(everything(), 0, 6, workers=workers), first_batches)
+
+
+@pytest.mark.parametrize("rows", [(0, 1), (2, 3), (1,), (3, 0)])
+def test_a_process_decodes_its_rows_of_the_same_batches(first_batches, rows):
+    mine = take(TrainingRows(DATA, 0, BATCH, rows), 2, 2)
+    assert_equal(mine, [{name: batch[name][list(rows)] for name in batch} for batch in first_batches[2:4]])
+
+
+@pytest.mark.parametrize("processes", [1, 2, 4])
+def test_every_test_image_is_seen_once_on_any_number_of_processes(processes):
+    labels = []
+    for process in range(processes):
+        share = BATCH // processes
+        rows = EvaluationRows(DATA, "test", TEST, BATCH, tuple(range(process * share, (process + 1) * share)))
+        for batch in take(rows, 0, 2):
+            labels += batch["label"][batch["mask"]].tolist()
+            assert not batch["image"][~batch["mask"]].any()
+    assert sorted(labels) == list(range(50, 50 + TEST))
+
+
+def test_without_mirroring_only_crops_are_drawn():
+    plain = TrainingRows(replace(DATA, flip=False), 0, BATCH, tuple(range(BATCH)))
+    both = [np.concatenate([batch["image"] for batch in take(rows, 0, 10)]) for rows in (plain, everything())]
+    mirrored = [(one != other).any() for one, other in zip(*both, strict=True)]
+    assert 10 < sum(mirrored) < 30
+    for one, other in zip(*both, strict=True):
+        assert (one == other).all() or (one == other[:, ::-1]).all()
+
+
+def test_a_part_of_the_training_set_is_the_same_in_every_run():
+    labels = set()
+    for seed in (0, 1):
+        few = TrainingRows(replace(DATA, train_count=5), seed, BATCH, tuple(range(BATCH)))
+        seen = np.concatenate([batch["label"] for batch in take(few, 0, 5)])
+        assert sorted(seen[:5]) == sorted(seen[5:10])
+        labels.add(tuple(sorted(set(seen.tolist()))))
+    assert len(labels) == 1
+    for count in (-1, TRAIN + 1):
+        with pytest.raises(ValueError, match="train_examples must be between 1 and 10"):
+            replace(DATA, train_count=count)
+
+
+def test_an_unreadable_image_is_named(monkeypatch):
+    broken = Photograph("n01440764_7.JPEG", 0, photograph(0, 0)[:300])
+    monkeypatch.setattr(InMemory, "__getitem__", lambda self, index: broken)
+    with pytest.raises(ValueError, match=r"some: n01440764_7.JPEG cannot be read .*--skip-bad"):
+        take(everything(), 0, 1)
+
+
+def test_pictures_show_different_classes():
+    image, label = DATA.one_of_each(4)
+    assert image.shape == (4, 16, 16, 3)
+    assert len(set(label.tolist())) == 4

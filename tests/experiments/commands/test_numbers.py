@@ -1,0 +1,117 @@
+"""Laws of numbers on the command line: what no run can be made of is one line at once, for every option there is."""
+
+import inspect
+import typing
+from dataclasses import fields, is_dataclass
+
+import pytest
+
+from experiments import ablation, adversarial, between_samples, cifar, corrupted_labels, quickstart, toy
+from experiments.commands.command_line import parse
+from experiments.commands.running import Job
+from experiments.gallery import __main__ as gallery
+from experiments.gan import __main__ as gan
+from experiments.imagenet import __main__ as imagenet
+from experiments.plan import __main__ as plan
+from experiments.speech import __main__ as speech
+from experiments.tabular import __main__ as tabular
+from experiments.trained_pairs.presets import Pair
+from experiments.wafer import presets as wafer_presets
+from experiments.wafer import sheet as wafer_sheet
+from mixup_jax.config import Config
+from mixup_jax.runtime.launch import Launch
+
+INTEGERS = (-1, 10**20)
+FLOATS = (-1.0, float("nan"), float("inf"), 1e308)
+GRIDS = {"ablation": ablation, "corrupted_labels": corrupted_labels, "speech": speech}
+OTHERS = {"gan": gan, "tabular": tabular, "wafer": wafer_presets}
+PRESETS = {
+    "cifar": {name: (text, Job(config)) for name, (text, config) in cifar.PRESETS.items()},
+    "imagenet": {name: (text, imagenet.ImageNet(config)) for name, (text, config) in imagenet.PRESETS.items()},
+    "plan cifar": {name: (text, plan.Plan(config)) for name, (text, config) in cifar.PRESETS.items()},
+    **{name: module.PRESETS for name, module in (GRIDS | OTHERS).items()},
+}
+WITH = {  # an option that makes another one do something, of the first preset
+    "cutmix_alpha": ["--method", "cutmix"],
+    "switch_probability": ["--method", "switch"],
+    "neighbours": ["--partner", "neighbours"],
+    "image_size": ["--dataset", "imagenet", "--train-examples", "None"],
+    "warmup_start": ["--warmup-epochs", "1"],
+    "decay_epochs": ["--schedule", "step"],
+    "decay_factor": ["--schedule", "step", "--decay-epochs", "1"],
+}
+
+
+def numbers(kind):
+    """Return (name, example values, whether a list) of each number among the fields of a dataclass and its parts."""
+    found = []
+    for name, hint in typing.get_type_hints(kind).items():
+        inner = [hint, *typing.get_args(hint)]
+        inner += [each for part in inner for each in typing.get_args(part)]
+        if is_dataclass(hint) and hint is not Launch:
+            found += numbers(hint)
+        elif typing.get_origin(hint) is typing.Literal or hint is bool:
+            continue
+        elif float in inner or int in inner:
+            count = 2 if name in ("phase_out", "train_subset") else 1
+            found.append((name, FLOATS if float in inner else INTEGERS, count))
+    return found
+
+
+CASES = [  # every value for cifar; the ranges are the same for what shares its configuration
+    (experiment, name, value, count)
+    for experiment, presets in PRESETS.items()
+    for name, values, count in numbers(type(next(iter(presets.values()))[1]))
+    for value in (values if experiment in ("cifar", *OTHERS) else values[:1])
+]
+
+
+@pytest.mark.parametrize(("experiment", "name", "value", "count"), CASES)
+def test_a_number_that_no_run_can_be_made_of_is_refused_at_once(experiment, name, value, count, capsys):
+    presets, module = PRESETS[experiment], GRIDS.get(experiment)
+    configs = (lambda job: module.configs(job).values()) if module else None
+    option, needs = f"--{name.replace('_', '-')}", WITH.get(name, []) if experiment in ("cifar", "imagenet") else []
+    with pytest.raises((ValueError, SystemExit)) as error:
+        parse(experiment, "", presets, next(iter(presets)), [option, *[str(value)] * count, *needs], configs)
+    said = capsys.readouterr().err.splitlines() if error.type is SystemExit else str(error.value).splitlines()
+    assert len(said) == 1, said
+    assert name.rpartition("_")[2].rstrip("s") in said[0].replace("-", "_"), said
+
+
+@pytest.mark.parametrize(
+    ("main", "name"),
+    [
+        (toy.main, "alpha"),
+        (toy.main, "seeds"),
+        (toy.main, "steps"),
+        (adversarial.main, "epsilon"),
+        (adversarial.main, "images"),
+        (adversarial.main, "batch_size"),
+        (between_samples.main, "pairs"),
+        (gallery.main, "seed"),
+        (quickstart.main, "seeds"),
+        (wafer_sheet.patterns, "examples"),
+        (wafer_sheet.patterns, "size"),
+        (wafer_sheet.patterns, "seed"),
+    ],
+)
+def test_a_number_of_an_experiment_without_presets_too(main, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    hint = typing.get_type_hints(main)[name]
+    pair = [Pair()] if "pair" in inspect.signature(main).parameters else []
+    for value in FLOATS if hint is float else INTEGERS:
+        with pytest.raises(ValueError, match=name):
+            main(*pair, **{name: value})
+
+
+@pytest.mark.parametrize("value", FLOATS)
+def test_epochs_of_a_pair_too(value):
+    with pytest.raises(ValueError, match="epochs must be positive"):
+        Pair(epochs=value).folder("adversarial")
+
+
+def test_every_number_of_a_configuration_is_tried():
+    tried = {name for experiment, name, *_ in CASES if experiment == "cifar"}
+    parts = [each.type for each in fields(Config)]
+    assert len(parts) == 9
+    assert {"alpha", "alphas", "phase_out", "lr", "decay_epochs", "seeds", "eval_every", "blocks", "width"} <= tried

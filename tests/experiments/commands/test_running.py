@@ -1,0 +1,60 @@
+"""What every experiment does before it trains."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from experiments.commands.running import cache_compilations, prepare
+from mixup_jax.config import Config, Data
+from mixup_jax.data.sources import load
+
+EXPERIMENTS = Path(__file__).parents[3] / "experiments"
+
+
+def test_compiled_programs_are_kept_in_the_cache_folder_unless_jax_was_told_where(monkeypatch, tmp_path):
+    before, least = jax.config.jax_compilation_cache_dir, jax.config.jax_persistent_cache_min_compile_time_secs
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    try:
+        monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "there")
+        cache_compilations()
+        assert jax.config.jax_compilation_cache_dir == before
+        monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
+        cache_compilations()
+        assert jax.config.jax_compilation_cache_dir == str(tmp_path / "mixup_jax" / "xla")
+    finally:
+        jax.config.update("jax_compilation_cache_dir", before)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", least)
+
+
+def test_every_command_that_computes_keeps_its_programs():
+    doors = r"\b(run_presets|run_grid|run|find_pair|cache_compilations)\("  # each of them leads to cache_compilations
+    commands = [path for path in EXPERIMENTS.rglob("*.py") if '__name__ == "__main__"' in path.read_text()]
+    without = {path.stem for path in commands if not re.search(doors, path.read_text())}
+    assert without == {"__main__", "report", "prepare", "plan"}  # plan compiles for other machines
+
+
+@pytest.mark.parametrize("count", [2, 5, 7])
+def test_the_subsets_are_disjoint_and_together_the_training_set(count):
+    digits = load("digits")
+    numbers = np.arange(1442, dtype=np.uint16).view(np.uint8).reshape(1442, 1, 2, 1)
+    numbered = replace(digits, train_image=numbers, test_image=numbers[: digits.test_count])
+    parts = [prepare(numbered, Data("digits", train_subset=(index, count)))[0] for index in range(count)]
+    together = [part.train_image for part in parts], [part.train_label for part in parts]
+    np.testing.assert_array_equal(np.concatenate(together[0]), numbered.train_image)
+    np.testing.assert_array_equal(np.concatenate(together[1]), digits.train_label)
+
+
+def test_the_first_examples_are_those_of_the_subset():
+    digits = load("digits")
+    part, _ = prepare(digits, Data("digits", train_subset=(1, 2), train_examples=10))
+    np.testing.assert_array_equal(part.train_image, digits.train_image[721:731])
+
+
+@pytest.mark.parametrize("part", [(-1, 2), (2, 2), (0, 0), (0, 1443)])
+def test_a_subset_that_is_none_is_refused(part):
+    with pytest.raises(ValueError, match="train_subset"):
+        prepare(load("digits"), Config(data=Data("digits", train_subset=part)).data)

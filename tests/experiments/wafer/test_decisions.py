@@ -1,0 +1,117 @@
+"""Laws of the decision rules."""
+
+import numpy as np
+import pytest
+
+from experiments.wafer import decisions
+from experiments.wafer.label_sets import even_weight, exact_match
+from experiments.wafer.patterns import PATTERNS
+
+
+@pytest.fixture(scope="module")
+def probability():
+    return np.random.default_rng(0).random((100, 8))
+
+
+def test_the_likeliest_class_is_always_chosen_and_alone_at_the_ends(probability):
+    one = decisions.likeliest(probability)
+    assert (one.sum(axis=1) == 1).all()
+    for chosen in (decisions.above(probability, 0.6), decisions.within_gap(probability, 0.2)):
+        assert (chosen | ~one).all()
+    assert np.array_equal(decisions.above(probability, 1.01), one)
+    assert np.array_equal(decisions.within_gap(probability, 0.0), one)
+    assert not decisions.above(probability, 1.01, empty=True).any()
+    assert decisions.above(probability, 0.0).all()
+
+
+def test_a_lower_threshold_and_a_wider_gap_choose_more(probability):
+    low, high = decisions.above(probability, 0.3), decisions.above(probability, 0.7)
+    assert (low | ~high).all()
+    assert (decisions.within_gap(probability, 0.5) | ~decisions.within_gap(probability, 0.1)).all()
+
+
+def test_one_threshold_for_each_class_is_one_for_all_where_they_are_equal(probability):
+    assert np.array_equal(decisions.above(probability, np.full(8, 0.4)), decisions.above(probability, 0.4))
+
+
+def test_the_gap_rule_of_two_is_byun_and_baeks():
+    probability = np.array([[0.5, 0.3, 0.2], [0.6, 0.3, 0.1]])
+    assert decisions.within_gap(probability, 0.25).tolist() == [[True, True, False], [True, False, False]]
+
+
+def test_the_likeliest_pattern_is_possible_and_every_class_alone_where_all_are(probability):
+    chosen = decisions.likeliest_pattern(probability, np.full(8, 0.5), PATTERNS)
+    assert all(any(np.array_equal(row, pattern) for pattern in PATTERNS) for row in chosen)
+    all_sets = (np.arange(256)[:, None] >> np.arange(8)) & 1
+    thresholds = np.linspace(0.2, 0.8, 8)
+    free = decisions.likeliest_pattern(probability, thresholds, all_sets)
+    assert np.array_equal(free, decisions.above(probability, thresholds, empty=True))
+
+
+def test_what_is_already_possible_is_left_as_it_is():
+    probability = np.where(PATTERNS > 0, 0.9, 0.1)
+    assert np.array_equal(decisions.likeliest_pattern(probability, np.full(8, 0.5), PATTERNS), PATTERNS > 0)
+
+
+@pytest.fixture(scope="module")
+def validation():
+    """True sets, and probabilities that a different threshold in each class takes apart."""
+    generator = np.random.default_rng(1)
+    truth = generator.random((300, 4)) < 0.4
+    truth[~truth.any(axis=1), 0] = True
+    middle = np.array([0.3, 0.4, 0.5, 0.6])
+    return middle + np.where(truth, 1, -1) * generator.uniform(0.02, 0.3, truth.shape), truth
+
+
+def test_thresholds_that_take_the_classes_apart_are_found(validation):
+    probability, truth = validation
+    thresholds = decisions.best_thresholds(probability, truth, empty=True)
+    assert exact_match(decisions.above(probability, thresholds, empty=True), truth) == 1
+    assert np.abs(thresholds - [0.3, 0.4, 0.5, 0.6]).max() < 0.05
+
+
+def test_no_other_candidate_is_better(validation):
+    probability, truth = validation
+    found = exact_match(decisions.above(probability, decisions.best_threshold(probability, truth)), truth)
+    gap = exact_match(decisions.within_gap(probability, decisions.best_gap(probability, truth)), truth)
+    for each in decisions.CANDIDATES:
+        assert exact_match(decisions.above(probability, each), truth) <= found
+        assert exact_match(decisions.within_gap(probability, each), truth) <= gap
+    by_class = decisions.best_thresholds(probability, truth)
+    assert exact_match(decisions.above(probability, by_class), truth) >= found
+
+
+def choices(probability, truth, weight=None):
+    return (
+        decisions.best_gap(probability, truth, weight=weight),
+        decisions.best_threshold(probability, truth, weight=weight),
+        decisions.best_thresholds(probability, truth, weight=weight).tolist(),
+    )
+
+
+def test_equal_weights_choose_what_no_weights_do(validation):
+    assert choices(*validation) == choices(*validation, np.full(len(validation[1]), 0.7))
+
+
+def test_a_weight_is_so_many_copies_of_a_map(validation):
+    probability, truth = (each[:60] for each in validation)
+    copies = np.random.default_rng(2).integers(1, 5, len(truth))
+    repeated = (np.repeat(each, copies, axis=0) for each in (probability, truth))
+    assert choices(probability, truth, copies / copies.max()) == choices(*repeated)
+
+
+def test_with_even_weights_more_copies_of_a_set_change_no_choice(validation):
+    probability, truth = validation
+    common = (truth == truth[0]).all(axis=1)
+    more = [np.concatenate([each, *[each[common]] * 9]) for each in validation]
+    assert choices(probability, truth, even_weight(truth)) == choices(*more, even_weight(more[1]))
+    assert even_weight(truth).sum() == pytest.approx(len(np.unique(truth, axis=0)))
+
+
+def test_with_even_weights_the_rare_set_counts_as_much_as_the_frequent_one():
+    probability = np.array([[0.9, 0.6]] * 3 + [[0.9, 0.4]])  # no threshold is right for both sets
+    truth = np.array([[1, 0]] * 3 + [[1, 1]])
+    assert exact_match(decisions.above(probability, 0.8), truth) == 0.75
+    for threshold in (0.3, 0.8):
+        chosen = decisions.above(probability, threshold)
+        assert exact_match(chosen, truth, even_weight(truth)) == pytest.approx(0.5)

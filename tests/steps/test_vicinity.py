@@ -1,0 +1,176 @@
+"""Laws of the examples that a step sees: partners, labels, hidden layers and noise, as in the paper's ablation."""
+
+from dataclasses import replace
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from jax.sharding import AxisType
+from jax.sharding import PartitionSpec as P
+from tiny_runs import BATCH, CLASSES, DATA, MLP, PREACT, Run, assert_close, changed
+
+from mixup_jax.config import Config, Mixing
+from mixup_jax.data.augment import normalize
+from mixup_jax.methods import mix_at, neighbour_table
+from mixup_jax.runtime.mesh import make_mesh
+from mixup_jax.steps.mixed_batch import vicinal_batch
+from mixup_jax.steps.recipe import make_recipe
+from mixup_jax.steps.state import init_state
+from mixup_jax.steps.train_step import train_step
+from mixup_jax.training.options import check_options
+from mixup_jax.training.programs import place_examples
+
+STILL = {"pad_crop": 0, "flip": False, "per": "example"}
+
+
+@pytest.fixture(scope="module")
+def batch():
+    return {"image": jnp.asarray(DATA.train_image[:BATCH]), "label": jnp.asarray(DATA.train_label[:BATCH])}
+
+
+def vicinity(rng, batch, alpha=1.0, **fields):
+    recipe = make_recipe(changed(MLP, **STILL, **fields), DATA)
+    image, label, plan = jax.jit(partial(vicinal_batch, recipe=recipe))(rng, batch, alpha, 0)
+    return np.asarray(image), np.asarray(label), plan
+
+
+def clean(image):
+    return np.asarray(normalize(image, DATA.mean, DATA.std))
+
+
+def test_the_first_epochs_are_unmixed_and_the_others_are_as_ever(batch, rng):
+    epoch = len(DATA.train_label) // BATCH
+    recipe = make_recipe(changed(MLP, **STILL, unmixed_epochs=2.0), DATA)
+    see = jax.jit(partial(vicinal_batch, recipe=recipe))
+    for step in (0, 2 * epoch - 1):
+        image, label, _ = see(rng, batch, 1.0, step)
+        np.testing.assert_array_equal(image, clean(batch["image"]))
+        np.testing.assert_array_equal(label, jax.nn.one_hot(batch["label"], CLASSES))
+    always = make_recipe(changed(MLP, **STILL, phase_out=(0.999, 0.999)), DATA)  # by the same keys, never switched off
+    for ours, theirs in zip(see(rng, batch, 1.0, 2 * epoch), vicinal_batch(rng, batch, 1.0, 0, always), strict=True):
+        assert_close(ours, theirs)
+
+
+def test_partners_of_the_same_class_leave_labels_hard(batch, rng):
+    image, label, _ = vicinity(rng, batch, partner="same_class")
+    np.testing.assert_allclose(label, jax.nn.one_hot(batch["label"], CLASSES), atol=1e-6)
+    assert (abs(image - clean(batch["image"])).max(axis=(1, 2, 3)) > 0.1).sum() > BATCH // 2
+
+
+def test_partners_of_another_class_share_every_label(batch, rng):
+    _, label, plan = vicinity(rng, batch, partner="different_class")
+    lam = np.asarray(plan.lam)
+    own = label[np.arange(BATCH), batch["label"]]
+    np.testing.assert_allclose(own, lam, atol=1e-6)
+    np.testing.assert_allclose(label.sum(axis=1), 1, rtol=1e-6)
+
+
+def test_with_inputs_only_the_label_is_that_of_the_example_that_weighs_more(batch, rng):
+    mixed, soft, _ = vicinity(rng, batch)
+    image, label, plan = vicinity(rng, batch, labels="larger")
+    np.testing.assert_array_equal(image, mixed)
+    np.testing.assert_array_equal(label, jax.nn.one_hot(soft.argmax(axis=1), CLASSES))
+    assert (np.asarray(plan.lam) < 0.5).any()
+
+
+def test_noise_is_added_to_what_was_mixed_and_the_same_wherever_the_example_is(batch, rng):
+    quiet, _, _ = vicinity(rng, batch, block=2)
+    noisy, _, _ = vicinity(rng, batch, block=2, noise=0.5)
+    np.testing.assert_allclose((noisy - quiet).std(), 0.5, rtol=0.1)
+    recipe = replace(make_recipe(changed(MLP, **STILL, block=2, noise=0.5), DATA), axis_name="data")
+    mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
+    specs = {"in_specs": (P(), P("data"), P(), P()), "out_specs": P("data")}
+    mapped = jax.shard_map(lambda *inputs: vicinal_batch(*inputs, recipe)[0], mesh=mesh, **specs)
+    np.testing.assert_allclose(jax.jit(mapped)(rng, batch, 1.0, 0), noisy, atol=1e-6)
+
+
+def test_partners_beside_the_batch_are_mixed_in_their_order(batch, rng):
+    other = {"partner_image": batch["image"][::-1], "partner_label": batch["label"][::-1]}
+    image, label, plan = vicinity(rng, batch | other, partner="neighbours", neighbours=3)
+    lam = np.asarray(plan.lam)
+    one_hot = np.asarray(jax.nn.one_hot(batch["label"], CLASSES))
+    own = clean(batch["image"])
+    for mixed, leaf in ((image, own), (label, one_hot)):
+        share = lam.reshape(-1, *[1] * (leaf.ndim - 1))
+        np.testing.assert_allclose(mixed, share * leaf + (1 - share) * leaf[::-1], atol=1e-5)
+
+
+def test_neighbours_come_from_the_whole_training_set():
+    for partner, labels in (("neighbours", None), ("same_class_neighbours", DATA.train_label)):
+        examples = place_examples(make_mesh(1, BATCH), DATA, Mixing(partner=partner, neighbours=2))
+        np.testing.assert_array_equal(examples.table, neighbour_table(DATA.train_image, 2, labels))
+
+
+def test_a_run_mixes_with_the_neighbours_of_its_table():
+    """Where everybody is the neighbour of himself, mixup is ERM."""
+    run = Run(changed(MLP, partner="neighbours", neighbours=1, **STILL), 1)
+    mirror = run.setting.train._replace(table=np.arange(len(DATA.train_label), dtype=np.int32)[:, None])
+    with_itself = run.programs.train(*run.start(), run.setting.alpha, mirror, np.int32(2))
+    assert_close(with_itself, run.train(run.start(), 2, alpha=0.0), 1e-5)
+    assert abs(float(run.train(run.start(), 2)[1].loss[0]) - float(with_itself[1].loss[0])) > 1e-3
+
+
+@pytest.mark.parametrize("layer", ["stage1", "head"])
+def test_a_step_at_a_hidden_layer_is_the_loss_of_the_states_mixed_there(batch, layer):
+    config = changed(PREACT, layer=layer, **STILL)
+    recipe = make_recipe(config, DATA)
+    state = jax.jit(lambda: init_state(0, recipe.model, recipe.optimizer, jnp.zeros((1, *DATA.image_shape))))()
+    _, metrics = jax.jit(partial(train_step, recipe=recipe))(state, batch, 1.0)
+    rng, _ = jax.random.split(jax.random.fold_in(state.rng, 0))
+    image, label, plan = vicinal_batch(rng, batch, 1.0, 0, recipe)
+    np.testing.assert_allclose(image, clean(batch["image"]), atol=1e-6)
+
+    def logits_fn(params, plan, image):
+        with mix_at(plan, layer):
+            variables = {"params": params, "batch_stats": state.batch_stats}
+            return recipe.model.apply(variables, image, train=True, mutable=["batch_stats"])[0]
+
+    logits = jax.jit(logits_fn)(state.params, plan, image)
+    np.testing.assert_allclose(metrics["loss"], optax.softmax_cross_entropy(logits, label).mean(), rtol=1e-5)
+    assert not np.allclose(label, label.round())
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"partner": "same_class", "block": 2}, "block goes with the partners permutation, .*, got same_class"),
+        ({"layer": "stage1", "method": "cutmix"}, "layer stage1 goes with method mixup and without --accumulate"),
+        ({"layer": "stage1", "accumulate": 2}, "layer stage1 goes with method mixup and without --accumulate"),
+        ({"layer": "stage1", "partner": "neighbours"}, "layer stage1 goes with partners in the batch, got neighbours"),
+        ({"alphas": (1.0, 1.0)}, "alphas must be different numbers.* got"),
+        ({"alphas": (1.0,), "method": "cutmix"}, "alphas does nothing here: .*cutmix_alpha"),
+        ({"alpha": 0.3, "method": "cutmix"}, "alpha does nothing here: .*cutmix_alpha"),
+        ({"cutmix_alpha": 0.3}, "cutmix_alpha does nothing here: .*the methods cutmix and switch"),
+        ({"switch_probability": 0.3}, "switch_probability does nothing here: .*the method switch"),
+        ({"neighbours": 0}, "neighbours must be at least 1 .*got 0"),
+        ({"noise": -1.0}, "noise must be a finite number >= 0.* got -1"),
+        ({"switch_probability": 1.5}, r"switch_probability must be in \(0, 1\).* got 1.5"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(fields, message):
+    with pytest.raises(ValueError, match=message):
+        check_options(changed(Config(), **fields))
+
+
+def test_a_layer_that_the_network_lacks_is_refused_with_those_it_has(batch):
+    run = Run(changed(PREACT, layer="stage9"), 1)
+    with pytest.raises(ValueError, match=r"\(input, stem, stage1, head, .*'stage9'"):
+        run.train(run.start(), 1)
+
+
+def test_too_many_neighbours_are_refused():
+    with pytest.raises(ValueError, match="k must be from 1 to one less than the number of examples, got 200"):
+        Run(changed(MLP, partner="neighbours"), 1)
+
+
+def test_alphas_side_by_side_are_each_alone():
+    together, alone = Run(changed(MLP, alphas=(0.0, 2.0), seeds=2, seed=3), 1), Run(changed(MLP, seed=4), 1)
+    assert together.setting.config.lanes == ((0.0, 3), (0.0, 4), (2.0, 3), (2.0, 4))
+    states, totals = together.train(together.start(), 5)
+    for lane, alpha in ((1, 0.0), (3, 2.0)):
+        state, total = alone.train(alone.start(), 5, alpha=alpha)
+        ours = jax.tree.map(lambda leaf, lane=lane: leaf[lane : lane + 1], (states.params, totals))
+        assert_close(ours, (state.params, total), 1e-5)

@@ -1,0 +1,53 @@
+"""Train the presets' networks for some steps on these devices, and print the loss and a digest of the parameters.
+
+python trained_networks.py [COORDINATOR PROCESSES PROCESS_ID]
+"""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from experiments import cifar, quickstart
+from experiments.speech import __main__ as speech
+from mixup_jax.config import Config, Model
+from mixup_jax.data.dataset import Dataset
+from mixup_jax.data.sources import open_data
+from mixup_jax.data.speech.recordings import Speech
+from mixup_jax.runtime.distributed import join
+from mixup_jax.runtime.run_folder import digest
+from mixup_jax.training.measurements import on_host
+from mixup_jax.training.setting import make_setting
+
+STEPS, BATCH = 4, 16
+SPOKEN = speech.configs(speech.PRESETS["small"][1])
+NETWORKS = {  # as they are where that is small, else the same layers, fewer and narrower
+    "small-mixup": cifar.SMALL.model,
+    "quickstart": quickstart.CLEAN.model,
+    "lenet": SPOKEN["lenet"].model,
+    "vgg11": SPOKEN["vgg11"].model,
+    "wrn28-10": replace(cifar.WRN28_10, width=8, blocks=(1, 1, 1)),
+    "densenet190": replace(cifar.IN_MEMORY, width=4, blocks=(2, 2, 2)),
+    "resnet18": Model("resnet18", width=4),
+}
+
+
+def show(name: str, model: Model, data: Dataset) -> None:
+    """Train a network; print what came of it, in one line."""
+    config = Config(model=replace(model, dropout=0.0), batch_size=BATCH, optimizer=cifar.SMALL.optimizer)
+    setting = make_setting(replace(config, data=replace(config.data, pad_crop=0, flip=False)), data, Path("unused"))
+    state, totals = setting.programs.train(*setting.start(), setting.alpha, setting.train, np.int32(STEPS))
+    loss = float(on_host(totals.loss)[0]) / STEPS
+    print("\nlearned", json.dumps({"network": name, "loss": loss, "digest": digest(on_host(state.params))}), flush=True)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        join(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    pictures, sounds = open_data("digits"), open_data("chirps", None, Speech())
+    assert isinstance(pictures, Dataset)
+    assert isinstance(sounds, Dataset)
+    for name, model in NETWORKS.items():
+        show(name, model, sounds if name in SPOKEN else pictures)
