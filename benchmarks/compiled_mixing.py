@@ -24,7 +24,7 @@ from mixup_jax.config import Config
 from mixup_jax.planning.aot import abstract_batch, compile_step, devices_of, step_recipe
 from mixup_jax.planning.cost import cost_of
 from mixup_jax.runtime.mesh import make_mesh, shard
-from mixup_jax.steps.mixed_batch import vicinal_batch
+from mixup_jax.steps.mixed_batch import mixed_batch
 
 KEY = jax.eval_shape(lambda: jax.random.key(0)).dtype
 
@@ -66,7 +66,7 @@ def compile_batch(config: Config, devices: Sequence[Any]) -> Any:
     everywhere, split = shard(mesh), shard(mesh, "data")
 
     def prepare(rng: Any, batch: Any, alpha: Any) -> Any:
-        image, label, _ = vicinal_batch(rng, batch, alpha, 0, recipe)
+        image, label, _ = mixed_batch(rng, batch, alpha, 0, recipe)
         return image.astype(jnp.bfloat16), label
 
     rng, alpha = (jax.ShapeDtypeStruct((), dtype, sharding=everywhere) for dtype in (KEY, jnp.float32))

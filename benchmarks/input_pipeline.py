@@ -22,7 +22,7 @@ from benchmarks.harness.turns import QUICK, Effort, Steps, Timing, spread, take_
 from mixup_jax.data.imagenet.crops import AREA, ASPECT, random_crop
 from mixup_jax.data.imagenet.jpeg import decode_part
 from mixup_jax.data.imagenet.shards import Photograph
-from mixup_jax.data.imagenet.streamed import Streamed, TrainingRows, batches
+from mixup_jax.data.imagenet.streamed import StreamedDataset, TrainingRows, batches
 
 FILES, BATCH, SIZE, QUALITY = 64, 32, 224, 97
 LIMIT, OURS = "simplejpeg, whole image, nothing else", "this project: Grain, batches"
@@ -127,7 +127,7 @@ class InMemory:
 def ours(files: list[bytes]) -> Iterator[Any]:
     """Return the pipeline that trains, in this thread."""
     source = InMemory(files)
-    data = Streamed("photographs", "REAL", ("one",), source, source, (0.5,) * 3, (0.2,) * 3, SIZE)
+    data = StreamedDataset("photographs", "REAL", ("one",), source, source, (0.5,) * 3, (0.2,) * 3, SIZE)
     return batches(TrainingRows(data, 0, BATCH, tuple(range(BATCH))), 0, workers=0, threads=0)
 
 

@@ -28,7 +28,7 @@ from experiments.imagenet import __main__ as imagenet
 from experiments.trained_pairs.load import Network
 from experiments.trained_pairs.presets import Pair, find_pair
 from mixup_jax.data.dataset import Dataset
-from mixup_jax.data.imagenet.streamed import Streamed
+from mixup_jax.data.imagenet.streamed import StreamedDataset
 from mixup_jax.evaluation.attacks import fgsm, iterated_fgsm, pgd
 from mixup_jax.models.layers.convolution import compiler_options
 from mixup_jax.report.tables import Row, Table
@@ -99,7 +99,7 @@ def measure(
     scores = {network.name: compiled(partial(wrong, network)) for network in both}
     states = {(each.name, seed): each.trained.of_seed(seed) for each in both for seed in range(len(each.seeds))}
     rows = np.random.RandomState(0).permutation(erm.data.test_count)[:images]  # test sets may be sorted by class
-    size = batch_size or (PHOTOGRAPHS if isinstance(erm.data, Streamed) else IMAGES)
+    size = batch_size or (PHOTOGRAPHS if isinstance(erm.data, StreamedDataset) else IMAGES)
     counts: dict[str, dict[str, np.ndarray]] = {}
     for start in track(range(0, images, size), description="test images", transient=True):
         pixels, label = take(erm.data, rows[start : start + size])
@@ -123,9 +123,9 @@ def measure(
     }
 
 
-def take(data: Dataset | Streamed, rows: np.ndarray) -> tuple[Array, Array]:
+def take(data: Dataset | StreamedDataset, rows: np.ndarray) -> tuple[Array, Array]:
     """Return test images, as float pixels from 0 to 255 (batch, ...), and their labels (batch,)."""
-    if isinstance(data, Streamed):
+    if isinstance(data, StreamedDataset):
         with ThreadPoolExecutor() as pool:
             examples = list(pool.map(data.test_example, rows.tolist()))
         image, label = (np.stack([example[name] for example in examples]) for name in ("image", "label"))
@@ -167,7 +167,7 @@ def table(
         for network, paper in zip(networks, papers.get(setting, nothing), strict=True):
             top_1, top_5 = zip(*of_methods[network.name], strict=True)
             rows.append(Row(network.name, (top_1, top_5), paper, group=setting))
-    whole = isinstance(erm.data, Streamed) and not erm.data.part and images == erm.data.test_count
+    whole = isinstance(erm.data, StreamedDataset) and not erm.data.part and images == erm.data.test_count
     trained = all(imagenet.paper(network.config) and network.config.model.model == "resnet101" for network in networks)
     theirs = whole and trained and epsilon == EPSILON
     return Table(

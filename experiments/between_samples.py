@@ -26,7 +26,7 @@ from experiments.commands.settings import check_counts
 from experiments.trained_pairs.load import Network
 from experiments.trained_pairs.presets import Pair, find_pair
 from mixup_jax import Mix, mix
-from mixup_jax.data.imagenet.streamed import Streamed
+from mixup_jax.data.imagenet.streamed import StreamedDataset
 from mixup_jax.evaluation.between import Scalar, gradient_norms, misses
 from mixup_jax.models.layers.convolution import compiler_options
 from mixup_jax.report.tables import Row, Table
@@ -74,7 +74,7 @@ def main(pair: tyro.conf.OmitArgPrefixes[Pair], *, pairs: int | None = None, sca
 def measure(network: Network, pairs: int, scalar: Scalar) -> dict[str, np.ndarray]:
     """Return (seeds, lambdas): `miss` in per cent and `gradient_norm`; with `_different`, where the labels differ."""
     data = network.data
-    if isinstance(data, Streamed):
+    if isinstance(data, StreamedDataset):
         raise ValueError(f"{data.name} stays on disk; this experiment needs its training images in memory.")
     first, second = draw_pairs(len(data.train_label), pairs)
     images, labels = np.asarray(data.train_image), np.asarray(data.train_label)

@@ -28,7 +28,7 @@ from mixup_jax.runtime.claim import claimed
 from mixup_jax.runtime.identity import jax_settings
 from mixup_jax.runtime.provenance import origin
 from mixup_jax.runtime.run_folder import locked, write_json
-from mixup_jax.steps.many_seeds import side_by_side
+from mixup_jax.steps.many_seeds import over_seeds
 from mixup_jax.steps.short import Short, predict, train_short
 
 # Paper: neither the points nor the network are stated. Ours: a class inside the other's ring, as in its picture, and
@@ -83,9 +83,9 @@ def train_all(
     problems: dict[str, tuple[Points, Points]], alphas: list[float], seeds: int, steps: int
 ) -> dict[str, tuple]:
     """Train all networks of each problem; return their p(y=1|x) at the test points and at those of the picture."""
-    how = Short(MLP(classes=2, width=128), steps, batch_size=50)
-    over_alphas = side_by_side(partial(train_and_look, how=how), (None, 0, None, None))
-    program = jax.jit(side_by_side(over_alphas, (0, None, None, None)))
+    hparams = Short(MLP(classes=2, width=128), steps, batch_size=50)
+    over_alphas = over_seeds(partial(train_and_look, hparams=hparams), (None, 0, None, None))
+    program = jax.jit(over_seeds(over_alphas, (0, None, None, None)))
     found = {}
     for problem, (train, test) in problems.items():
         points = np.concatenate([test[0], grid_points(train[0])])
@@ -94,11 +94,11 @@ def train_all(
     return found
 
 
-def train_and_look(seed: Array, alpha: Array, train: Points, points: Array, how: Short) -> Array:
+def train_and_look(seed: Array, alpha: Array, train: Points, points: Array, hparams: Short) -> Array:
     """Train a network and return its p(y=1|x) at `points` (n, 2), (n,)."""
     x, label = (jnp.asarray(each) for each in train)
-    params = train_short(jax.random.key(seed), x, label, alpha, how)
-    return jax.nn.softmax(predict(how.model, params, points))[:, 1]
+    params = train_short(jax.random.key(seed), x, label, alpha, hparams)
+    return jax.nn.softmax(predict(hparams.model, params, points))[:, 1]
 
 
 def draw_points(problem: str, count: int, seed: int) -> Points:

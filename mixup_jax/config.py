@@ -169,10 +169,10 @@ class Config:
         check_config(self)
 
     @property
-    def lanes(self) -> tuple[tuple[float, int], ...]:
+    def runs(self) -> tuple[tuple[float, int], ...]:
         """Return (alpha, seed) of each network that is trained: all seeds of the first alpha, then of the next.
 
-        >>> Config(mixing=Mixing(alphas=(1.0, 8.0)), seeds=2).lanes
+        >>> Config(mixing=Mixing(alphas=(1.0, 8.0)), seeds=2).runs
         ((1.0, 0), (1.0, 1), (8.0, 0), (8.0, 1))
         """
         seeds = range(self.seed, self.seed + self.seeds)

@@ -230,8 +230,8 @@ def test_the_derivatives_are_those_of_the_equation_at_0_a_half_and_1_too(how):
     np.testing.assert_allclose(by_lam, weight * (FIRST - SECOND), rtol=1e-6)
     np.testing.assert_allclose(by_a, weight * LAMBDAS, rtol=1e-6)
     np.testing.assert_allclose(by_b, weight * (1 - LAMBDAS), rtol=1e-6)
-    lanes = jax.vmap(jax.grad(total), (0, None, None))(jnp.stack([LAMBDAS, LAMBDAS]), FIRST, SECOND)
-    np.testing.assert_allclose(lanes[1], by_lam)
+    runs = jax.vmap(jax.grad(total), (0, None, None))(jnp.stack([LAMBDAS, LAMBDAS]), FIRST, SECOND)
+    np.testing.assert_allclose(runs[1], by_lam)
 
 
 def test_the_second_derivatives_are_those_of_the_equation():

@@ -96,7 +96,7 @@ def gigaflop(config: Config) -> float:
 
     Three times what XLA counts for the forward pass with direct convolutions, whatever way a CPU takes.
     """
-    return 3e-9 * config.batch_size * len(config.lanes) * _forward_flops(config.model, config.data.dataset)
+    return 3e-9 * config.batch_size * len(config.runs) * _forward_flops(config.model, config.data.dataset)
 
 
 @cache

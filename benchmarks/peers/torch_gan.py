@@ -25,9 +25,11 @@ ALPHA, STEPS = 0.2, 5
 def ours(width: int, size: int, iterations: int):
     """Compile the loop."""
     generator, discriminator = (MLP(classes=outputs, width=width, depth=3) for outputs in (2, 1))
-    how, means = Gan(generator, discriminator, "demo", batch_size=size), jnp.asarray(centres("grid"))
-    loop = jax.jit(lambda state, count: jax.lax.fori_loop(0, count, lambda _, s: gan_step(s, means, ALPHA, how), state))
-    state = jax.jit(how.init)(jax.random.key(0))
+    hparams, means = Gan(generator, discriminator, "demo", batch_size=size), jnp.asarray(centres("grid"))
+    loop = jax.jit(
+        lambda state, count: jax.lax.fori_loop(0, count, lambda _, s: gan_step(s, means, ALPHA, hparams), state)
+    )
+    state = jax.jit(hparams.init)(jax.random.key(0))
     jax.block_until_ready(loop(state, 0))
     return lambda: jax.block_until_ready(loop(state, iterations))
 

@@ -17,7 +17,7 @@ import tyro
 from benchmarks.harness.turns import import_torch
 from benchmarks.harness.turns_of_loops import compare
 from mixup_jax.models.mlp import MLP
-from mixup_jax.steps.many_seeds import side_by_side
+from mixup_jax.steps.many_seeds import over_seeds
 from mixup_jax.steps.short import Short, train_short
 
 ALPHAS = (0.0, 0.1, 0.2, 0.4, 1.0)
@@ -32,12 +32,12 @@ def rows(count: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
 
 def ours(data: tuple[np.ndarray, np.ndarray], seeds: int, steps: int):
     """Compile the training of all networks."""
-    how = Short(MLP(classes=CLASSES, width=128), steps, BATCH)
+    hparams = Short(MLP(classes=CLASSES, width=128), steps, BATCH)
 
     def one(seed, alpha, x, label):
-        return train_short(jax.random.key(seed), x, label, alpha, how)
+        return train_short(jax.random.key(seed), x, label, alpha, hparams)
 
-    many = side_by_side(side_by_side(one, (None, 0, None, None)), (0, None, None, None))
+    many = over_seeds(over_seeds(one, (None, 0, None, None)), (0, None, None, None))
     program = jax.jit(many).lower(jnp.arange(seeds), jnp.array(ALPHAS), *data).compile()
     return lambda: jax.block_until_ready(program(jnp.arange(seeds), jnp.array(ALPHAS), *data))
 

@@ -18,7 +18,7 @@ from experiments.commands.naming import dataset, method
 from mixup_jax.config import Config, Data
 from mixup_jax.data.dataset import Dataset, as_pictures
 from mixup_jax.data.files.archives import cache_home
-from mixup_jax.data.imagenet.streamed import Streamed
+from mixup_jax.data.imagenet.streamed import StreamedDataset
 from mixup_jax.data.label_noise import corrupt_labels
 from mixup_jax.data.sources import check_name, is_speech, open_data
 from mixup_jax.data.speech.recordings import Speech
@@ -77,7 +77,7 @@ def run(
         and min(config.optimizer.decay_epochs, default=config.epochs) >= config.epochs
     ):
         say(f"no decay_epochs within the {config.epochs:g} epochs: the learning rate stays at {config.optimizer.lr:g}")
-    if isinstance(data, Streamed):
+    if isinstance(data, StreamedDataset):
         data = prepare_stream(data, config.data)
     else:
         config = fit_to(config, data)
@@ -91,7 +91,7 @@ def run(
         **({"wrong_labels": wrong} if config.data.label_noise else {}),
     }
     theirs = paper(config)
-    if isinstance(data, Streamed) and data.part:
+    if isinstance(data, StreamedDataset) and data.part:
         names["dataset"], theirs = names["dataset"] + ", a part", None
     description = names | describe(config, experiment, preset, data.identity())
     saved = {"checkpoints": job.launch.checkpoints or str(workdir), "keep": job.launch.keep}
@@ -161,7 +161,7 @@ def write_result(
     """Write result.json; return the result."""
     result = {
         **{key: description[key] for key in NAMES if key in description},
-        "seeds": [seed for _, seed in config.lanes],
+        "seeds": [seed for _, seed in config.runs],
         **measured,
         "paper": paper,
         **{key: description[key] for key in ("command", "commit", "device", "versions")},
@@ -171,7 +171,7 @@ def write_result(
     return result
 
 
-def load_data(config: Config, data_dir: Path | None) -> Dataset | Streamed:
+def load_data(config: Config, data_dir: Path | None) -> Dataset | StreamedDataset:
     """Load the data of a run; raises ValueError for options of speech on other data, and what `open_data` raises."""
     waveform, nyquist = config.mixing.mix == "waveform", config.data.nyquist
     if (waveform or nyquist) and not is_speech(config.data.dataset):
@@ -226,7 +226,7 @@ def prepare(data: Dataset, config: Data) -> tuple[Dataset, float]:
     return data, float(np.mean(given != label))
 
 
-def prepare_stream(data: Streamed, config: Data) -> Streamed:
+def prepare_stream(data: StreamedDataset, config: Data) -> StreamedDataset:
     """Take what the configuration says of data that stays on disk; raises ValueError for what does not go with it."""
     if config.pad_crop:
         raise ValueError(f"pad_crop does not go with {data.name}, which is cropped from its photographs: --pad-crop 0.")
@@ -273,14 +273,14 @@ def cache_compilations() -> None:
         jax.config.update("jax_compilation_cache_dir", str(cache_home() / "mixup_jax" / "xla"))
 
 
-def figure_names(data: Dataset | Streamed) -> tuple[str, ...]:
+def figure_names(data: Dataset | StreamedDataset) -> tuple[str, ...]:
     """Return the files of a run's pictures: a mixture of waveforms is no mixture of pictures."""
     several = len(data.one_of_each(2)[1]) > 1
     waveforms = data.image_shape[1] == 1
     return "learning_curves.png", "reliability.png", *["mixed_samples.png"] * (several and not waveforms)
 
 
-def draw_figures(workdir: Path, data: Dataset | Streamed) -> None:
+def draw_figures(workdir: Path, data: Dataset | StreamedDataset) -> None:
     """Draw the run's pictures: what was learned, how, and how well calibrated the result is."""
     from mixup_jax.report.plots.drawing import save_png
     from mixup_jax.report.plots.figures import learning_curves, reliability_diagram

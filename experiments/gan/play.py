@@ -23,7 +23,7 @@ from mixup_jax.runtime.claim import claimed
 from mixup_jax.runtime.identity import jax_settings
 from mixup_jax.runtime.provenance import origin
 from mixup_jax.runtime.signals import stop_on_signals
-from mixup_jax.steps.many_seeds import side_by_side
+from mixup_jax.steps.many_seeds import over_seeds
 
 POINTS = 1000
 CHUNK = 50
@@ -100,7 +100,7 @@ def play(job: Game, distribution: str, times: list[int], folder: Path, update: C
     `completed`. Raises what `follow` raises.
     """
     generator, discriminator = (MLP(classes=outputs, width=job.width, depth=3) for outputs in (2, 1))
-    how = Gan(generator, discriminator, job.objective, job.latent, job.batch_size, job.discriminator_steps)
+    hparams = Gan(generator, discriminator, job.objective, job.latent, job.batch_size, job.discriminator_steps)
     means = jnp.asarray(centres(distribution))
     rng_real, rng_latent = jax.random.split(jax.random.key(0))
     z = jax.random.normal(rng_latent, (POINTS, job.latent))
@@ -108,12 +108,12 @@ def play(job: Game, distribution: str, times: list[int], folder: Path, update: C
     alphas = jnp.repeat(jnp.array([0.0, *job.alphas]), job.seeds)
 
     def advance(state: GanState, alpha: Array, count: Array) -> GanState:
-        return jax.lax.fori_loop(0, count, lambda _, state: gan_step(state, means, alpha, how), state)
+        return jax.lax.fori_loop(0, count, lambda _, state: gan_step(state, means, alpha, hparams), state)
 
-    program = jax.jit(side_by_side(advance, (0, 0, None)), donate_argnums=0)
-    look = jax.jit(jax.vmap(lambda params: how.generate(params, z)))
+    program = jax.jit(over_seeds(advance, (0, 0, None)), donate_argnums=0)
+    look = jax.jit(jax.vmap(lambda params: hparams.generate(params, z)))
     carry = {
-        "state": jax.jit(jax.vmap(lambda seed: how.init(jax.random.key(seed))))(seeds),
+        "state": jax.jit(jax.vmap(lambda seed: hparams.init(jax.random.key(seed))))(seeds),
         "points": jnp.zeros((len(times), len(alphas), POINTS, 2)),
         "seconds": jnp.zeros(()),
     }

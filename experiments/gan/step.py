@@ -77,33 +77,33 @@ class Gan:
         return predict(self.generator, params, z)
 
 
-def gan_step(state: GanState, means: Float[Array, "modes 2"], alpha: ArrayLike, how: Gan) -> GanState:
+def gan_step(state: GanState, means: Float[Array, "modes 2"], alpha: ArrayLike, hparams: Gan) -> GanState:
     """Play one iteration: the discriminator's steps, then one of the generator. `alpha` may be traced; 0 is ERM."""
     rng_real, rng_latent, rng_mix = jax.random.split(jax.random.fold_in(state.rng, state.step), 3)
-    rounds, size = how.discriminator_steps + 1, how.batch_size
+    rounds, size = hparams.discriminator_steps + 1, hparams.batch_size
     real = draw_points(rng_real, means, rounds * size).reshape(rounds, size, 2)
-    z = jax.random.normal(rng_latent, (rounds, size, how.latent))
-    plans = jax.vmap(lambda key: draw_plan(key, size, alpha, how.objective))(jax.random.split(rng_mix, rounds))
+    z = jax.random.normal(rng_latent, (rounds, size, hparams.latent))
+    plans = jax.vmap(lambda key: draw_plan(key, size, alpha, hparams.objective))(jax.random.split(rng_mix, rounds))
     # The generator rests meanwhile: its points for all of the discriminator's steps are one product of matrices.
-    fake = how.generate(state.generator.params, z[:-1].reshape(-1, how.latent)).reshape(rounds - 1, size, 2)
+    fake = hparams.generate(state.generator.params, z[:-1].reshape(-1, hparams.latent)).reshape(rounds - 1, size, 2)
 
     def discriminator_step(player: Player, inputs: tuple[Array, Array, Mix]) -> tuple[Player, None]:
         def loss_fn(params):
-            return play(params, *inputs, how)
+            return play(params, *inputs, hparams)
 
-        return _descend(player, jax.grad(loss_fn)(player.params), how), None
+        return _descend(player, jax.grad(loss_fn)(player.params), hparams), None
 
     last = jax.tree.map(lambda leaf: leaf[-1], plans)
     before = jax.tree.map(lambda leaf: leaf[:-1], plans)
     discriminator, _ = jax.lax.scan(discriminator_step, state.discriminator, (real[:-1], fake, before))
-    if how.objective == "demo":
+    if hparams.objective == "demo":
         last = replace(last, lam=jnp.ones_like(last.lam))
 
     def generator_loss(params):
         # Paper: the generator maximises the same objective; it does not minimise a loss of its own, as usual since.
-        return -play(discriminator.params, real[-1], how.generate(params, z[-1]), last, how)
+        return -play(discriminator.params, real[-1], hparams.generate(params, z[-1]), last, hparams)
 
-    generator = _descend(state.generator, jax.grad(generator_loss)(state.generator.params), how)
+    generator = _descend(state.generator, jax.grad(generator_loss)(state.generator.params), hparams)
     return GanState(state.step + 1, state.rng, generator, discriminator)
 
 
@@ -124,16 +124,16 @@ def draw_plan(rng: Key[Array, ""], size: int, alpha: ArrayLike, objective: Objec
 
 
 def play(
-    discriminator: Any, real: Float[Array, "size 2"], fake: Float[Array, "size 2"], plan: Mix, how: Gan
+    discriminator: Any, real: Float[Array, "size 2"], fake: Float[Array, "size 2"], plan: Mix, hparams: Gan
 ) -> Float[Array, ""]:
     """Return the discriminator's loss on mixed points, twice the mean: at alpha = 0 the sum of both kinds."""
     x = jnp.concatenate([real, fake])
     y = jnp.concatenate([jnp.ones(len(real)), jnp.zeros(len(fake))])
     x, y = mix(plan, (x, y))
-    logits = predict(how.discriminator, discriminator, x)[:, 0]
+    logits = predict(hparams.discriminator, discriminator, x)[:, 0]
     return 2 * optax.sigmoid_binary_cross_entropy(logits, y).mean()
 
 
-def _descend(player: Player, grads: Any, how: Gan) -> Player:
-    updates, opt_state = optax.adam(how.lr).update(grads, player.opt_state)
+def _descend(player: Player, grads: Any, hparams: Gan) -> Player:
+    updates, opt_state = optax.adam(hparams.lr).update(grads, player.opt_state)
     return Player(optax.apply_updates(player.params, updates), opt_state)

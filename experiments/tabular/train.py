@@ -22,7 +22,7 @@ from mixup_jax.data.tables.splits import Split, make_splits
 from mixup_jax.data.tables.table import TabularData
 from mixup_jax.data.tables.uci import UCI, load_tabular
 from mixup_jax.models import MLP, WIDEST
-from mixup_jax.steps.many_seeds import side_by_side
+from mixup_jax.steps.many_seeds import over_seeds
 from mixup_jax.steps.short import Short, predict, train_short
 
 LONGEST = 10_000
@@ -102,9 +102,9 @@ def identity(data: TabularData) -> dict[str, Any]:
 def measure(data: TabularData, job: Tabular) -> Errors:
     """Train a network for each split and alpha, all in one program; return their errors."""
     split = make_splits(data, range(job.seeds), job.test_share)
-    how = plan(job, rows=split.train_label.shape[1], classes=len(data.classes))
-    over_alphas = side_by_side(partial(train_and_test, how=how), (None, None, 0))
-    program = jax.jit(side_by_side(over_alphas, (0, 0, None)))
+    hparams = plan(job, rows=split.train_label.shape[1], classes=len(data.classes))
+    over_alphas = over_seeds(partial(train_and_test, hparams=hparams), (None, None, 0))
+    program = jax.jit(over_seeds(over_alphas, (0, 0, None)))
     train, test = program(jnp.arange(job.seeds), split, jnp.array([0.0, *job.alphas]))
     return {"test": np.asarray(test), "train": np.asarray(train)}
 
@@ -121,12 +121,12 @@ def plan(job: Tabular, rows: int, classes: int) -> Short:
     return Short(MLP(classes=classes, width=job.width), steps, batch_size)
 
 
-def train_and_test(seed: Array, split: Split, alpha: Array, how: Short) -> tuple[Array, Array]:
+def train_and_test(seed: Array, split: Split, alpha: Array, hparams: Short) -> tuple[Array, Array]:
     """Train a network; return its error on the training and on the test rows in per cent."""
     train_x, train_label, test_x, test_label = map(jnp.asarray, split)
-    params = train_short(jax.random.key(seed), train_x, train_label, alpha, how)
+    params = train_short(jax.random.key(seed), train_x, train_label, alpha, hparams)
 
     def error(x: Array, label: Array) -> Array:
-        return 100 * jnp.mean(jnp.argmax(predict(how.model, params, x), axis=1) != label)
+        return 100 * jnp.mean(jnp.argmax(predict(hparams.model, params, x), axis=1) != label)
 
     return error(train_x, train_label), error(test_x, test_label)

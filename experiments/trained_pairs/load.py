@@ -15,7 +15,7 @@ from experiments.commands.running import load_data, prepare, prepare_stream
 from mixup_jax.config import Config
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.identity import DataIdentity
-from mixup_jax.data.imagenet.streamed import Streamed
+from mixup_jax.data.imagenet.streamed import StreamedDataset
 from mixup_jax.data.sources import is_speech
 from mixup_jax.runtime.claim import read_config, read_identity
 from mixup_jax.runtime.errors import CheckpointError
@@ -42,10 +42,10 @@ class Network:
     trained: Trained
     seeds: tuple[int, ...]
     results: tuple[dict[str, Any], ...]
-    open_data: Callable[[], Dataset | Streamed]
+    open_data: Callable[[], Dataset | StreamedDataset]
 
     @cached_property
-    def data(self) -> Dataset | Streamed:
+    def data(self) -> Dataset | StreamedDataset:
         """Load what the network was trained and tested on; raises ValueError, saying what differs, for other data."""
         data = self.open_data()
         if found := differing(flatten(plain(self.identity)), flatten(plain(data.identity()))):
@@ -76,14 +76,14 @@ def load_network(folder: Path, data_dir: Path | None, checkpoints: str | None = 
     except CheckpointError as error:
         what = f"{config.model.model} on {dataset(config.data)}"
         raise ValueError(f"{folder} has no checkpoint that fits its config.json ({what}): {error}") from None
-    seeds = tuple(seed for _, seed in config.lanes)
+    seeds = tuple(seed for _, seed in config.runs)
     return Network(method(config), config, identity, trained, seeds, (result,), open_data)
 
 
-def prepared_data(config: Config, data_dir: Path | None) -> Dataset | Streamed:
+def prepared_data(config: Config, data_dir: Path | None) -> Dataset | StreamedDataset:
     """Load the data of a run and make of them what its configuration says."""
     data = load_data(config, data_dir)
-    return prepare_stream(data, config.data) if isinstance(data, Streamed) else prepare(data, config.data)[0]
+    return prepare_stream(data, config.data) if isinstance(data, StreamedDataset) else prepare(data, config.data)[0]
 
 
 def load_seeds(folders: Sequence[Path], data_dir: Path | None, checkpoints: str | None = None) -> Network:

@@ -26,7 +26,7 @@ from mixup_jax.runtime.checkpoint import open_checkpoints
 from mixup_jax.runtime.errors import CheckpointError, NotFinite
 from mixup_jax.runtime.progress import next_chunk, progress_bar
 from mixup_jax.runtime.signals import stop_on_signals
-from mixup_jax.steps.many_seeds import side_by_side
+from mixup_jax.steps.many_seeds import over_seeds
 from mixup_jax.steps.state import TrainState, init_state
 from mixup_jax.training.programs import NEVER
 
@@ -85,9 +85,9 @@ def make_wafer_programs(recipe: WaferRecipe, size: int) -> WaferPrograms:
 
     compiled = partial(jax.jit, compiler_options=compiler_options())
     return WaferPrograms(
-        init=compiled(side_by_side(init, (0,))),
-        train=compiled(side_by_side(train, (0, None, None))),
-        logits=compiled(side_by_side(logits, (0, None))),
+        init=compiled(over_seeds(init, (0,))),
+        train=compiled(over_seeds(train, (0, None, None))),
+        logits=compiled(over_seeds(logits, (0, None))),
     )
 
 

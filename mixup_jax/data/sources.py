@@ -10,7 +10,7 @@ from pathlib import Path
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.files.archives import data_folder
 from mixup_jax.data.imagenet.source import load_imagenet
-from mixup_jax.data.imagenet.streamed import Streamed
+from mixup_jax.data.imagenet.streamed import StreamedDataset
 from mixup_jax.data.images.cifar import CIFAR10, CIFAR100, load_cifar
 from mixup_jax.data.images.digits import load_digits
 from mixup_jax.data.images.fashion_mnist import load_fashion_mnist
@@ -21,19 +21,6 @@ from mixup_jax.data.speech.fsdd import load_fsdd
 from mixup_jax.data.speech.recordings import Speech
 
 log = logging.getLogger(__name__)
-
-__all__ = [
-    "SOURCES",
-    "SPEECH",
-    "STREAMED",
-    "Dataset",
-    "Speech",
-    "Streamed",
-    "check_name",
-    "is_speech",
-    "load",
-    "open_data",
-]
 
 SOURCES = {
     "digits": lambda data_dir: load_digits(),
@@ -51,7 +38,7 @@ PREFIXES = ("folder", "speech", "fsdd")
 """Of names that go on after a colon."""
 
 
-def open_data(name: str, data_dir: str | Path | None = None, speech: Speech | None = None) -> Dataset | Streamed:
+def open_data(name: str, data_dir: str | Path | None = None, speech: Speech | None = None) -> Dataset | StreamedDataset:
     """Load a data set, or open one that stays on disk: imagenet, in ``imagenet/`` of `data_dir` or directly in it."""
     if name not in STREAMED:
         return load(name, data_dir, speech)
@@ -97,7 +84,7 @@ def load(name: str, data_dir: str | Path | None = None, speech: Speech | None = 
     return dataset
 
 
-def _understood(data: Dataset | Streamed) -> str:
+def _understood(data: Dataset | StreamedDataset) -> str:
     """Say in a line what a data set holds."""
     valid = getattr(data, "valid_label", None)
     sizes = [("training", data.train_count), ("validation", 0 if valid is None else len(valid))]

@@ -7,21 +7,21 @@ from typing import Any
 import jax
 
 
-def side_by_side(function: Callable, in_axes: tuple[int | None, ...]) -> Callable:
+def over_seeds(function: Callable, in_axes: tuple[int | None, ...]) -> Callable:
     """Return ``vmap(function, in_axes)``, on a CPU as a loop; an axis is 0 (one a training) or None (shared by all).
 
     A CPU's cores are full with one small net, and its cache holds the parameters of one, not of a hundred.
 
     >>> import jax.numpy as jnp
-    >>> side_by_side(lambda x, y: x * y, (0, None))(jnp.arange(3), 2).tolist()
+    >>> over_seeds(lambda x, y: x * y, (0, None))(jnp.arange(3), 2).tolist()
     [0, 2, 4]
     """
     if jax.default_backend() == "cpu":
-        return one_after_the_other(function, in_axes)
+        return map_over_seeds(function, in_axes)
     return jax.vmap(function, in_axes)
 
 
-def one_after_the_other(function: Callable, in_axes: tuple[int | None, ...]) -> Callable:
+def map_over_seeds(function: Callable, in_axes: tuple[int | None, ...]) -> Callable:
     """Return ``vmap(function, in_axes)`` as a loop: a vmapped convolution is a grouped one, which CPUs are slow at."""
 
     @functools.wraps(function)  # the name that JAX gives the program in logs and profiles

@@ -16,7 +16,7 @@ from mixup_jax.steps.recipe import Recipe
 Batch = dict[str, Array]
 
 
-def vicinal_batch(
+def mixed_batch(
     rng: Array, batch: Batch, alpha: ArrayLike, step: ArrayLike, recipe: Recipe
 ) -> tuple[Array, Array, Mix]:
     """Return float32 images (batch, ...), soft labels (batch, classes) before any smoothing, and the plan behind them.

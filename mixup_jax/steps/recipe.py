@@ -10,7 +10,7 @@ import optax
 from mixup_jax.config import Config, Data, Mixing
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.identity import DataIdentity
-from mixup_jax.data.imagenet.streamed import Streamed
+from mixup_jax.data.imagenet.streamed import StreamedDataset
 from mixup_jax.methods import phase_out
 from mixup_jax.models import OnSpectrograms, build
 from mixup_jax.steps.optim import Schedule, direction, learning_rate
@@ -38,7 +38,7 @@ class Recipe:
     axis_name: str | None = None
 
 
-def make_recipe(config: Config, data: Dataset | Streamed | DataIdentity) -> Recipe:
+def make_recipe(config: Config, data: Dataset | StreamedDataset | DataIdentity) -> Recipe:
     """Return what a step does under this configuration on this data.
 
     Raises ValueError for options that do nothing, and for what does not go with this data.
@@ -63,7 +63,7 @@ def make_recipe(config: Config, data: Dataset | Streamed | DataIdentity) -> Reci
     )
 
 
-def _check_against_data(config: Config, data: Dataset | Streamed | DataIdentity) -> None:
+def _check_against_data(config: Config, data: Dataset | StreamedDataset | DataIdentity) -> None:
     height, width, _ = data.image_shape
     if not data.streamed and config.data.pad_crop >= min(height, width):
         raise ValueError(f"pad_crop must be less than the sides of {height} x {width}, got {config.data.pad_crop}.")

@@ -1,7 +1,7 @@
 """Short trainings: a whole one, from the first weights to the last step, is one pure function.
 
 For small tables of numbers and for seconds to minutes (figure 1b, table 4): nothing to resume, nothing to look at on
-the way. `jit` makes a training one program, `side_by_side` over keys and alphas makes many of them one.
+the way. `jit` makes a training one program, `over_seeds` over keys and alphas makes many of them one.
 """
 
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Short:
 
 
 def train_short(
-    rng: Key[Array, ""], x: Float[Array, "n features"], label: Int[Array, "n"], alpha: ArrayLike, how: Short
+    rng: Key[Array, ""], x: Float[Array, "n features"], label: Int[Array, "n"], alpha: ArrayLike, hparams: Short
 ) -> Any:
     """Train from scratch with mixup and return the parameters; ``Beta(alpha, alpha)``, one lambda a batch.
 
@@ -47,17 +47,17 @@ def train_short(
     Raises ValueError for a batch larger than the training set.
     """
     rng_init, rng_order, rng_mix = jax.random.split(rng, 3)
-    params = how.model.init(rng_init, x[:1], train=False)["params"]
-    index = _batches(rng_order, how, len(label))
-    keys = jax.vmap(jax.random.fold_in, (None, 0))(rng_mix, jnp.arange(how.steps))
-    plans = jax.vmap(lambda key: draw(key, how.batch_size, alpha))(keys)
-    optimizer = optax.adam(how.lr)
+    params = hparams.model.init(rng_init, x[:1], train=False)["params"]
+    index = _batches(rng_order, hparams, len(label))
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(rng_mix, jnp.arange(hparams.steps))
+    plans = jax.vmap(lambda key: draw(key, hparams.batch_size, alpha))(keys)
+    optimizer = optax.adam(hparams.lr)
 
     def step(carry, inputs):
         (params, opt_state), (index, plan) = carry, inputs
 
         def loss_fn(params):
-            logits = predict(how.model, params, mix(plan, x[index]))
+            logits = predict(hparams.model, params, mix(plan, x[index]))
             return mixed_cross_entropy(logits, label[index], plan).mean()
 
         updates, opt_state = optimizer.update(jax.grad(loss_fn)(params), opt_state)
@@ -74,10 +74,10 @@ def predict(model: nn.Module, params: Any, x: Float[Array, "n features"]) -> Flo
     return logits
 
 
-def _batches(rng: Array, how: Short, n: int) -> Int[Array, "steps batch"]:
+def _batches(rng: Array, hparams: Short, n: int) -> Int[Array, "steps batch"]:
     """Return the indices of all batches: the orders of the epochs, end to end."""
-    if how.batch_size > n:
-        raise ValueError(f"batch_size must be at most the {n} training examples, got {how.batch_size}.")
-    used = how.steps * how.batch_size
+    if hparams.batch_size > n:
+        raise ValueError(f"batch_size must be at most the {n} training examples, got {hparams.batch_size}.")
+    used = hparams.steps * hparams.batch_size
     orders = jax.vmap(lambda epoch: epoch_order(rng, epoch, n))(jnp.arange(-(-used // n)))
-    return orders.reshape(-1)[:used].reshape(how.steps, how.batch_size)
+    return orders.reshape(-1)[:used].reshape(hparams.steps, hparams.batch_size)

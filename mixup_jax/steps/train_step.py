@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 from mixup_jax.methods import mix_at
 from mixup_jax.methods.latent import INPUT
 from mixup_jax.mixing import Mix
-from mixup_jax.steps.mixed_batch import Batch, vicinal_batch
+from mixup_jax.steps.mixed_batch import Batch, mixed_batch
 from mixup_jax.steps.recipe import Recipe
 from mixup_jax.steps.state import TrainState, update_average
 
@@ -25,8 +25,8 @@ def train_step(state: TrainState, batch: Batch, alpha: ArrayLike, recipe: Recipe
     `alpha` may be traced: a schedule, or a vmap over values. Inside `jax.pmap` or `jax.shard_map`, `recipe.axis_name`
     names the axis over which the batch is split; gradients, BatchNorm and metrics are averaged over it.
     """
-    rng_vicinity, rng_dropout = jax.random.split(jax.random.fold_in(state.rng, state.step))
-    image, label, plan = vicinal_batch(rng_vicinity, batch, alpha, state.step, recipe)
+    rng_batch, rng_dropout = jax.random.split(jax.random.fold_in(state.rng, state.step))
+    image, label, plan = mixed_batch(rng_batch, batch, alpha, state.step, recipe)
     if recipe.axis_name is not None:
         rng_dropout = jax.random.fold_in(rng_dropout, jax.lax.axis_index(recipe.axis_name))
     target = optax.smooth_labels(label, recipe.mixing.label_smoothing)

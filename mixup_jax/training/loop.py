@@ -11,7 +11,7 @@ import numpy as np
 
 from mixup_jax.config import Config
 from mixup_jax.data.dataset import Dataset
-from mixup_jax.data.imagenet.streamed import Streamed
+from mixup_jax.data.imagenet.streamed import StreamedDataset
 from mixup_jax.runtime import run_folder as record
 from mixup_jax.runtime.checkpoint import Checkpoints, open_checkpoints
 from mixup_jax.runtime.distributed import ends_together
@@ -38,7 +38,7 @@ from mixup_jax.training.setting import Setting, make_setting
 
 def fit(
     config: Config,
-    data: Dataset | Streamed,
+    data: Dataset | StreamedDataset,
     launch: Launch,
     workdir: Path,
     *,
@@ -167,7 +167,7 @@ class _Trainer:
             self.first_step_seconds = round(time.time() - self.began, 3)
             self.bar.started(self.first_step_seconds)
         if bad_step.min() < NEVER:
-            _, seed = self.setting.config.lanes[int(bad_step.argmin())]
+            _, seed = self.setting.config.runs[int(bad_step.argmin())]
             whole = self.checkpoints.steps()
             last = f"the last good checkpoint is step {whole[0]}" if whole else "there is no checkpoint yet"
             raise NotFinite(f"loss or gradient is not finite at step {bad_step.min()} of seed {seed}; {last}.")

@@ -18,7 +18,7 @@ from mixup_jax.evaluation.classification import Sums, in_batches, score_batches
 from mixup_jax.methods import neighbour_table, neighbours
 from mixup_jax.models.layers.convolution import compiler_options
 from mixup_jax.runtime.mesh import place, shard
-from mixup_jax.steps.many_seeds import one_after_the_other
+from mixup_jax.steps.many_seeds import map_over_seeds
 from mixup_jax.steps.recipe import Recipe
 from mixup_jax.steps.state import TrainState, evaluated_variables, init_state
 from mixup_jax.steps.train_step import Metrics, train_step
@@ -42,7 +42,7 @@ class Examples(NamedTuple):
         """Do nothing: only streams hold something open."""
 
 
-class Streaming(NamedTuple):
+class StreamedBatch(NamedTuple):
     """The batch of one step, decoded on the host (training/stream.py), split along 'data'."""
 
     image: Array
@@ -120,9 +120,9 @@ def make_programs(recipe: Recipe, mesh: Mesh, image_shape: tuple[int, ...], batc
         return jax.lax.with_sharding_constraint(batch, shard(mesh, "data"))
 
     def batch_of_step(
-        state: TrainState, examples: Examples | Streaming, count: Array
+        state: TrainState, examples: Examples | StreamedBatch, count: Array
     ) -> Callable[[Array], dict[str, Array]]:
-        if isinstance(examples, Streaming):
+        if isinstance(examples, StreamedBatch):
             return lambda step: examples._asdict()
         order, first_epoch = two_epochs(order_key(state.rng), state.step, batch_size, len(examples.label), count)
 
@@ -132,7 +132,7 @@ def make_programs(recipe: Recipe, mesh: Mesh, image_shape: tuple[int, ...], batc
 
         return batch_at
 
-    def train(state: TrainState, totals: Totals, alpha: Array, examples: Examples | Streaming, count: Array) -> Any:
+    def train(state: TrainState, totals: Totals, alpha: Array, examples: Examples | StreamedBatch, count: Array) -> Any:
         batch_at = batch_of_step(state, examples, count)
 
         def body(_: Any, carry: tuple[TrainState, Totals]) -> tuple[TrainState, Totals]:
@@ -152,7 +152,7 @@ def make_programs(recipe: Recipe, mesh: Mesh, image_shape: tuple[int, ...], batc
 
     def over_seeds(function: Callable, in_axes: tuple[int | None, ...]) -> Callable:
         if mesh.shape["seed"] == 1 and platform == "cpu":
-            return one_after_the_other(function, in_axes)
+            return map_over_seeds(function, in_axes)
         return jax.vmap(function, in_axes, spmd_axis_name="seed")
 
     compiled = partial(jax.jit, compiler_options=compiler_options(platform))

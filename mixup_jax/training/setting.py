@@ -15,7 +15,7 @@ from jax.sharding import Mesh, NamedSharding
 
 from mixup_jax.config import Config
 from mixup_jax.data.dataset import Dataset
-from mixup_jax.data.imagenet.streamed import Streamed
+from mixup_jax.data.imagenet.streamed import StreamedDataset
 from mixup_jax.evaluation.classification import Sums
 from mixup_jax.runtime.mesh import make_mesh, place, shard
 from mixup_jax.runtime.progress import SMALL_CHUNK
@@ -31,7 +31,7 @@ from mixup_jax.training.programs import (
     place_batches,
     place_examples,
 )
-from mixup_jax.training.stream import EvaluationStream, TrainingStream
+from mixup_jax.training.stream import BatchStream, EvaluationStream
 
 
 @dataclass(frozen=True)
@@ -81,20 +81,20 @@ class Setting:
     recipe: Recipe
     programs: Programs
     alpha: jax.Array
-    train: Examples | TrainingStream
+    train: Examples | BatchStream
     clean: Batches | EvaluationStream
     test: Batches | EvaluationStream
-    data: Dataset | Streamed
+    data: Dataset | StreamedDataset
 
     @property
     def images_per_step(self) -> int:
         """Return how many images a step takes in, those of all networks together."""
-        return self.config.batch_size * len(self.config.lanes)
+        return self.config.batch_size * len(self.config.runs)
 
     @property
     def longest_chunk(self) -> int:
         """Return how many steps may be asked for at once: an epoch's, or those of a few streamed batches."""
-        return SMALL_CHUNK if isinstance(self.data, Streamed) else max(1, int(self.plan.steps_per_epoch))
+        return SMALL_CHUNK if isinstance(self.data, StreamedDataset) else max(1, int(self.plan.steps_per_epoch))
 
     def start(self) -> tuple[TrainState, Totals]:
         """Return the state of all seeds before the first step, and empty totals."""
@@ -108,7 +108,7 @@ class Setting:
     def groups(self) -> dict[str, Batches]:
         """Place the training images by what became of their labels, real or corrupted; none if none was corrupted."""
         data = self.data
-        if isinstance(data, Streamed) or data.corrupted is None:
+        if isinstance(data, StreamedDataset) or data.corrupted is None:
             return {}
         masks = {"real": ~data.corrupted, "corrupted": data.corrupted}
         return {
@@ -119,7 +119,7 @@ class Setting:
 
     def validation(self) -> Batches | None:
         """Place the validation set where the data has one."""
-        if isinstance(self.data, Streamed) or self.data.valid_image is None:
+        if isinstance(self.data, StreamedDataset) or self.data.valid_image is None:
             return None
         return place_batches(self.mesh, self.data.valid_image, self.data.valid_label, self.config.batch_size)
 
@@ -129,7 +129,7 @@ class Setting:
 
     def zeros(self) -> Totals:
         """Return empty totals, laid out as the training program returns them."""
-        return empty_totals(self.mesh, len(self.config.lanes))
+        return empty_totals(self.mesh, len(self.config.runs))
 
 
 def carry(mesh: Mesh, state: TrainState, totals: Totals, seconds: float) -> dict[str, Any]:
@@ -144,7 +144,7 @@ def empty_totals(mesh: Mesh, networks: int) -> Totals:
 
 def make_setting(
     config: Config,
-    data: Dataset | Streamed,
+    data: Dataset | StreamedDataset,
     workdir: Path,
     devices: Sequence[Any] | None = None,
     workers: int = 0,
@@ -154,7 +154,7 @@ def make_setting(
     Data that is streamed is decoded by as many `workers`. Raises ValueError for settings that do not fit together or to
     the data.
     """
-    alphas, seeds = zip(*config.lanes, strict=True)
+    alphas, seeds = zip(*config.runs, strict=True)
     plan = plan_steps(data.train_count, data.test_count, config)
     recipe = make_recipe(config, data)
     mesh = make_mesh(len(seeds), config.batch_size, devices)
@@ -179,8 +179,8 @@ def make_setting(
 
 
 def _sources(
-    config: Config, data: Dataset | Streamed, mesh: Mesh, workers: int
-) -> tuple[Examples | TrainingStream, Batches | EvaluationStream, Batches | EvaluationStream]:
+    config: Config, data: Dataset | StreamedDataset, mesh: Mesh, workers: int
+) -> tuple[Examples | BatchStream, Batches | EvaluationStream, Batches | EvaluationStream]:
     """Return where the training batches, those of the clean subset and those of the test set come from."""
     size, clean = config.batch_size, min(CLEAN_SUBSET, data.train_count)
     if isinstance(data, Dataset):
@@ -189,14 +189,14 @@ def _sources(
             place_batches(mesh, data.train_image[:clean], data.train_label[:clean], size),
             place_batches(mesh, data.test_image, data.test_label, size),
         )
-    if len(config.lanes) > 1:
+    if len(config.runs) > 1:
         raise ValueError(
-            f"{data.name} is streamed to one network at a time, got {len(config.lanes)}: start a run for each --seed."
+            f"{data.name} is streamed to one network at a time, got {len(config.runs)}: start a run for each --seed."
         )
     if config.mixing.partner.endswith("neighbours"):
         raise ValueError(f"partner {config.mixing.partner} needs data in memory; {data.name} is streamed.")
     return (
-        TrainingStream(data, config.seed, size, mesh, workers),
+        BatchStream(data, config.seed, size, mesh, workers),
         EvaluationStream(data, "clean", clean, size, mesh),
         EvaluationStream(data, "test", data.test_count, size, mesh),
     )

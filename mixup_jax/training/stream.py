@@ -14,9 +14,9 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
-from mixup_jax.data.imagenet.streamed import EvaluationRows, Streamed, TrainingRows, batches, cores
+from mixup_jax.data.imagenet.streamed import EvaluationRows, StreamedDataset, TrainingRows, batches, cores
 from mixup_jax.runtime.mesh import shard
-from mixup_jax.training.programs import Batches, Streaming
+from mixup_jax.training.programs import Batches, StreamedBatch
 
 AHEAD = 2
 """Batches that lie ready on the devices."""
@@ -25,17 +25,17 @@ KILLED = re.compile(r"terminated unexpectedly with exit code -(\d+)")
 """What Grain says of a worker that a signal has ended."""
 
 
-class TrainingStream:
+class BatchStream:
     """The training batches of a run: step k's is a function of the seed and k, wherever the stream is entered."""
 
-    def __init__(self, data: Streamed, seed: int, batch_size: int, mesh: Mesh, workers: int):
+    def __init__(self, data: StreamedDataset, seed: int, batch_size: int, mesh: Mesh, workers: int):
         self._sharding, self._batch_size, self._workers = shard(mesh, "data"), batch_size, workers
         self._rows = TrainingRows(data, seed, batch_size, rows_of_process(self._sharding, batch_size))
         self._decoded: Any = None
-        self._ready: deque[Streaming] = deque()
+        self._ready: deque[StreamedBatch] = deque()
         self._next = -1
 
-    def calls(self, step: int, count: int) -> Iterator[tuple[Streaming, int]]:
+    def calls(self, step: int, count: int) -> Iterator[tuple[StreamedBatch, int]]:
         """Yield the batch of each step from `step` on, and 1: the number of steps that it is for."""
         if step != self._next:
             self.close()
@@ -55,9 +55,9 @@ class TrainingStream:
                 raise ChildProcessError(killed_worker(int(found[1]), self._workers)) from error
             raise
 
-    def _place(self, batch: dict[str, np.ndarray]) -> Streaming:
+    def _place(self, batch: dict[str, np.ndarray]) -> StreamedBatch:
         rows, size = self._rows.rows, self._batch_size
-        return Streaming(*(place_rows(batch[name], rows, size, self._sharding) for name in ("image", "label")))
+        return StreamedBatch(*(place_rows(batch[name], rows, size, self._sharding) for name in ("image", "label")))
 
     def close(self) -> None:
         """End the threads or processes that decode."""
@@ -86,7 +86,7 @@ def killed_worker(number: int, workers: int) -> str:
 class EvaluationStream:
     """The batches that hold each example of a split once, padded and masked."""
 
-    def __init__(self, data: Streamed, split: str, count: int, batch_size: int, mesh: Mesh):
+    def __init__(self, data: StreamedDataset, split: str, count: int, batch_size: int, mesh: Mesh):
         self._sharding, self._batch_size = shard(mesh, None, "data"), batch_size
         self._rows = EvaluationRows(data, split, count, batch_size, rows_of_process(shard(mesh, "data"), batch_size))
 

@@ -44,7 +44,7 @@ def load_trained(folder: epath.Path | Path, config: Config, data: DataIdentity) 
     """
     if not folder.exists():  # opening it would make it
         raise CheckpointError(f"{folder} does not exist; was the run started with --checkpoints?")
-    seeds = [seed for _, seed in config.lanes]
+    seeds = [seed for _, seed in config.runs]
     mesh = make_mesh(len(seeds), config.batch_size, jax.devices()[:1])
     recipe = make_recipe(config, data)
     programs = make_programs(recipe, mesh, data.image_shape, config.batch_size)

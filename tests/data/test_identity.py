@@ -8,7 +8,7 @@ import pytest
 from experiments.commands.running import prepare
 from mixup_jax.config import Data
 from mixup_jax.data.identity import ENDS, PIECE, digest_array, digest_files
-from mixup_jax.data.imagenet.streamed import Streamed
+from mixup_jax.data.imagenet.streamed import StreamedDataset
 from mixup_jax.data.sources import load
 
 DIGITS = load("digits")
@@ -57,7 +57,7 @@ def test_files_on_disk_are_known_by_name_size_start_and_end(tmp_path):
 
 @pytest.mark.parametrize("change", [{"digest": "b"}, {"classes": ("y", "x")}, {"train_count": 2}, {"size": 8}])
 def test_data_that_stay_on_disk_have_an_identity_too(change):
-    data = Streamed("some", "REAL", ("x", "y"), [None] * 4, [None] * 2, (0.5,) * 3, (0.2,) * 3, 16, digest="a")
+    data = StreamedDataset("some", "REAL", ("x", "y"), [None] * 4, [None] * 2, (0.5,) * 3, (0.2,) * 3, 16, digest="a")
     assert data.identity().streamed
     assert replace(data, **change).identity() != data.identity()
     assert replace(data, flip=False).identity() == data.identity()

@@ -15,7 +15,7 @@ from experiments.imagenet.presets import PRESETS, TABLE_1
 from mixup_jax.config import Data
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.imagenet.shards import Photograph
-from mixup_jax.data.imagenet.streamed import Streamed
+from mixup_jax.data.imagenet.streamed import StreamedDataset
 from mixup_jax.data.sources import load
 
 ROOT = Path(__file__).parents[2]
@@ -47,7 +47,7 @@ def test_options_that_would_do_nothing_are_refused():
     with pytest.raises(ValueError, match="image_size is imagenet's"):
         prepare(digits, Data("digits", image_size=32))
     photographs = [Photograph("a.JPEG", 0, b"")]
-    streamed = Streamed("imagenet", "SYNTHETIC", ("a",), photographs, photographs, (0.5,) * 3, (0.2,) * 3)
+    streamed = StreamedDataset("imagenet", "SYNTHETIC", ("a",), photographs, photographs, (0.5,) * 3, (0.2,) * 3)
     refused = (({"pad_crop": 4}, "--pad-crop 0"), ({"label_noise": 0.2}, "label_noise needs data in memory"))
     for option, message in refused:
         with pytest.raises(ValueError, match=message):

@@ -27,12 +27,12 @@ def results(job):
     """For each network and seed a test error and, of LeNet alone, a validation error."""
     found = {}
     for name, config in speech.configs(job).items():
-        errors = (10.0 * (name == "vgg11") + np.arange(len(config.lanes))).tolist()
+        errors = (10.0 * (name == "vgg11") + np.arange(len(config.runs))).tolist()
         valid = {"valid_error": errors} if name == "lenet" else {}
         rest = {
             "dataset": "fsdd",
             "mark": "REAL",
-            "seeds": [seed for _, seed in config.lanes],
+            "seeds": [seed for _, seed in config.runs],
             "methods": ["ERM", "mixup", "mixup"],
         }
         found |= each_alpha(config, {"test_error": {"last": errors}, **valid, **rest})

@@ -53,7 +53,7 @@ def compiled_replay(carry_out):
     return jax.jit(jax.vmap(lambda plans: carry_out(plans, (X, Y))))
 
 
-def lanes(name, seed, alphas):
+def runs(name, seed, alphas):
     """Return mixed images, mixed labels and plans, each with a first axis of LANES."""
     return compiled(name)(jax.random.split(jax.random.key(seed), LANES), np.array(alphas, np.float32))
 
@@ -77,7 +77,7 @@ draws_of_lanes = given(seed=st.integers(0, 2**31), alphas=st.lists(alpha, min_si
 @law
 @draws_of_lanes
 def test_a_pixel_is_between_those_of_its_parents(name, seed, alphas):
-    x, _, plans = lanes(name, seed, alphas)
+    x, _, plans = runs(name, seed, alphas)
     parents = [np.broadcast_to(X, x.shape), *met(name, plans, X)]
     if name == "resizemix":  # any pixel of the partner
         parents += [
@@ -91,7 +91,7 @@ def test_a_pixel_is_between_those_of_its_parents(name, seed, alphas):
 @law
 @draws_of_lanes
 def test_labels_keep_their_mass_and_stay_between_0_and_1(name, seed, alphas):
-    _, y, _ = lanes(name, seed, alphas)
+    _, y, _ = runs(name, seed, alphas)
     np.testing.assert_allclose(np.sum(y, axis=-1), 1, atol=1e-5)
     assert (np.asarray(y) >= 0).all()
 
@@ -100,7 +100,7 @@ def test_labels_keep_their_mass_and_stay_between_0_and_1(name, seed, alphas):
 @law
 @draws_of_lanes
 def test_labels_are_mixed_by_the_share_of_the_pixels(name, seed, alphas):
-    _, y, plans = lanes(name, seed, alphas)
+    _, y, plans = runs(name, seed, alphas)
     expected = np.broadcast_to(Y, y.shape)
     for plan, partner in zip(chain(plans), met(name, plans, Y), strict=True):
         lam = np.asarray(plan.lam)[..., None]
@@ -114,7 +114,7 @@ def test_labels_are_mixed_by_the_share_of_the_pixels(name, seed, alphas):
 @law
 @draws_of_lanes
 def test_partners_stay_in_their_block_and_everybody_is_one(name, seed, alphas):
-    _, _, plans = lanes(name, seed, alphas)
+    _, _, plans = runs(name, seed, alphas)
     for partner in [np.asarray(plan.partner) for plan in chain(plans)]:
         np.testing.assert_array_equal(partner // BLOCK, np.broadcast_to(np.arange(SIZE) // BLOCK, partner.shape))
         if name != "choose":  # there an example may be left alone, whatever its partner does
@@ -125,7 +125,7 @@ def test_partners_stay_in_their_block_and_everybody_is_one(name, seed, alphas):
 @law
 @draws_of_lanes
 def test_the_plan_of_the_same_key_replays_the_method_bit_for_bit(name, seed, alphas):
-    *mixed, plans = lanes(name, seed, alphas)
+    *mixed, plans = runs(name, seed, alphas)
     replayed = compiled_replay(METHODS[name].carry_out)(plans)
     for leaf, again in zip(mixed, replayed, strict=True):
         np.testing.assert_array_equal(leaf, again)
@@ -133,7 +133,7 @@ def test_the_plan_of_the_same_key_replays_the_method_bit_for_bit(name, seed, alp
 
 @pytest.mark.parametrize("name", [name for name in METHODS if name != "noisy_feature_mixup"])
 def test_alpha_zero_is_erm(name):
-    x, y, _ = lanes(name, 0, [0.0] * LANES)
+    x, y, _ = runs(name, 0, [0.0] * LANES)
     for mixed, leaf in ((x, X), (y, Y)):
         clean = np.concatenate([leaf, leaf]) if name == "regmixup" else leaf
         np.testing.assert_array_equal(mixed, np.broadcast_to(clean, mixed.shape))
@@ -142,7 +142,7 @@ def test_alpha_zero_is_erm(name):
 @pytest.mark.parametrize("name", METHODS)
 def test_a_lane_of_a_vmap_is_what_it_is_alone(name):
     method, alphas = METHODS[name], np.float32([1.0, 0.2] * (LANES // 2))
-    *mixed, plans = lanes(name, 1, alphas)
+    *mixed, plans = runs(name, 1, alphas)
     alone = jax.jit(lambda rng, alpha: method.draw(rng, X, alpha) if method.draw else method.apply(rng, X, Y, alpha))
     for i, rng in enumerate(jax.random.split(jax.random.key(1), LANES)):
         for a, b in zip(jax.tree.leaves(alone(rng, alphas[i])), jax.tree.leaves(plans or mixed), strict=True):
@@ -179,7 +179,7 @@ def test_every_leaf_keeps_its_dtype(name, shape, dtype, label_dtype):
 
 @pytest.mark.parametrize("name", WITH_PLAN)
 def test_a_plan_is_carried_out_on_eight_devices_as_on_one_and_as_in_a_vmap(name):
-    *mixed, plans = lanes(name, 2, [1.0] * LANES)
+    *mixed, plans = runs(name, 2, [1.0] * LANES)
     plan = jax.tree.map(lambda leaf: leaf[0], plans)
     batch = jax.device_put(
         (X, Y), NamedSharding(jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,)), P("data"))
@@ -191,7 +191,7 @@ def test_a_plan_is_carried_out_on_eight_devices_as_on_one_and_as_in_a_vmap(name)
 
 
 def test_regmixup_is_the_clean_batch_and_then_mixup():
-    (x, y, _), (x_mixed, y_mixed, _) = (lanes(name, 3, [1.0] * LANES) for name in ("regmixup", "mixup"))
+    (x, y, _), (x_mixed, y_mixed, _) = (runs(name, 3, [1.0] * LANES) for name in ("regmixup", "mixup"))
     for both, leaf, mixed in ((x, X, x_mixed), (y, Y, y_mixed)):
         np.testing.assert_array_equal(both[:, :SIZE], np.broadcast_to(leaf, mixed.shape))
         np.testing.assert_allclose(both[:, SIZE:], mixed, atol=1e-6)

@@ -9,7 +9,7 @@ import pytest
 from mixup_jax import mixup
 from mixup_jax.data.batches import batch_indices
 from mixup_jax.models.mlp import MLP
-from mixup_jax.steps.many_seeds import one_after_the_other, side_by_side
+from mixup_jax.steps.many_seeds import map_over_seeds, over_seeds
 from mixup_jax.steps.short import Short, train_short
 
 HOW = Short(MLP(classes=3, width=8), steps=7, batch_size=4)
@@ -24,7 +24,7 @@ def one(seed, alpha):
 
 
 TRAIN = jax.jit(one)
-MANY = jax.jit(side_by_side(side_by_side(one, (None, 0)), (0, None)))
+MANY = jax.jit(over_seeds(over_seeds(one, (None, 0)), (0, None)))
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -72,7 +72,7 @@ def test_a_training_among_others_gives_the_bits_that_it_gives_alone_and_vmapped_
 def test_a_loop_is_a_vmap():
     function = lambda x, y, z: (x + y, x * z)  # noqa: E731
     arguments = (jnp.arange(3.0), jnp.float32(2.0), jnp.arange(3.0, 6.0))
-    for ours in (one_after_the_other, side_by_side):
+    for ours in (map_over_seeds, over_seeds):
         for a, b in zip(
             ours(function, (0, None, 0))(*arguments), jax.vmap(function, (0, None, 0))(*arguments), strict=True
         ):

@@ -14,7 +14,7 @@ from tiny_runs import BATCH, BOTH, CLASSES, DATA, MLP, PREACT, assert_close, ass
 
 from mixup_jax.data.augment import normalize
 from mixup_jax.models import build
-from mixup_jax.steps.mixed_batch import vicinal_batch
+from mixup_jax.steps.mixed_batch import mixed_batch
 from mixup_jax.steps.recipe import make_recipe
 from mixup_jax.steps.state import init_state, share_of_start
 from mixup_jax.steps.train_step import train_step
@@ -64,8 +64,8 @@ def test_alpha_zero_trains_on_hard_labels(batch):
 def test_accuracy_counts_both_labels_by_their_weight(batch, fields):
     recipe, state, step = begin(changed(MLP, **fields))
     _, metrics = step(state, batch, 1.0)
-    rng_vicinity, _ = jax.random.split(jax.random.fold_in(state.rng, 0))
-    image, mixed, plan = jax.jit(partial(vicinal_batch, recipe=recipe))(rng_vicinity, batch, 1.0, 0)
+    rng_batch, _ = jax.random.split(jax.random.fold_in(state.rng, 0))
+    image, mixed, plan = jax.jit(partial(mixed_batch, recipe=recipe))(rng_batch, batch, 1.0, 0)
     target = optax.smooth_labels(mixed, recipe.mixing.label_smoothing)
     logits = np.asarray(recipe.model.apply({"params": state.params}, image, train=False))
     lam, label = np.asarray(plan.lam), np.asarray(batch["label"])
@@ -86,7 +86,7 @@ def test_accumulation_takes_the_step_of_the_whole_batch(batch, parts):
 
 def test_accumulation_does_not_change_the_mixed_batch(batch, rng):
     whole, in_parts = (make_recipe(changed(PREACT, accumulate=parts), DATA) for parts in (1, 4))
-    mixed = [jax.jit(partial(vicinal_batch, recipe=recipe))(rng, batch, 1.0, 0) for recipe in (whole, in_parts)]
+    mixed = [jax.jit(partial(mixed_batch, recipe=recipe))(rng, batch, 1.0, 0) for recipe in (whole, in_parts)]
     assert_equal(*mixed)
 
 
@@ -172,11 +172,11 @@ def test_a_mapped_step_without_a_block_that_stays_on_a_device_is_refused(batch):
 def test_a_pasted_batch_is_the_same_under_shard_map(batch, rng):
     recipe = make_recipe(changed(MLP, method="switch", per="example", block=2), DATA)
     mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
-    mapped = partial(vicinal_batch, recipe=replace(recipe, axis_name="data"))
+    mapped = partial(mixed_batch, recipe=replace(recipe, axis_name="data"))
     specs = {"in_specs": (P(), P("data"), P(), P()), "out_specs": (P("data"), P("data"), None)}
     program = jax.jit(jax.shard_map(lambda *inputs: (*mapped(*inputs)[:2], None), mesh=mesh, **specs))
     image, target, _ = program(rng, batch, 1.0, 0)
-    expected = jax.jit(partial(vicinal_batch, recipe=recipe))(rng, batch, 1.0, 0)
+    expected = jax.jit(partial(mixed_batch, recipe=recipe))(rng, batch, 1.0, 0)
     assert_close((image, target), expected[:2], 1e-6)
     assert len(set(np.asarray(expected[2].lam).tolist())) > BATCH // 2
 
@@ -185,7 +185,7 @@ def test_a_pasted_batch_is_the_same_under_shard_map(batch, rng):
 def test_mixing_that_is_switched_off_leaves_hard_labels_from_then_on(batch, rng, method):
     config = changed(MLP, method=method, phase_out=(0.5, 0.5))
     recipe = make_recipe(config, DATA)
-    draw = jax.jit(partial(vicinal_batch, recipe=recipe))
+    draw = jax.jit(partial(mixed_batch, recipe=recipe))
     steps = 12  # 4 epochs of 3
     shares = [np.asarray(draw(key, batch, 1.0, step)[1]) for step, key in enumerate(jax.random.split(rng, steps))]
     hard = np.asarray(jax.nn.one_hot(batch["label"], CLASSES))

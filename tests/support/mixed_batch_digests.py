@@ -14,7 +14,7 @@ from tiny_runs import BATCH, DATA, PREACT, TRAIN, changed
 from mixup_jax.data.batches import batch_indices
 from mixup_jax.runtime.distributed import join
 from mixup_jax.runtime.mesh import make_mesh, place, shard
-from mixup_jax.steps.mixed_batch import vicinal_batch
+from mixup_jax.steps.mixed_batch import mixed_batch
 from mixup_jax.steps.recipe import make_recipe
 from mixup_jax.training.programs import order_key
 
@@ -24,16 +24,16 @@ def show(fields):
     mesh, recipe = make_mesh(1, BATCH), make_recipe(changed(PREACT, **fields), DATA)
 
     @jax.jit
-    def mixed_batch(step, image, label):
+    def draw_batch(step, image, label):
         rng = jax.random.key(3)
         index = batch_indices(order_key(rng), step, BATCH, TRAIN)
         batch = {"image": image[index], "label": label[index]}
         batch = jax.lax.with_sharding_constraint(batch, shard(mesh, "data"))
-        return vicinal_batch(jax.random.fold_in(rng, step), batch, 1.0, step, recipe)
+        return mixed_batch(jax.random.fold_in(rng, step), batch, 1.0, step, recipe)
 
     examples = [place(array, shard(mesh)) for array in (DATA.train_image, DATA.train_label)]
     for step in (0, 2, 5):
-        batch = mixed_batch(np.int32(step), *examples)
+        batch = draw_batch(np.int32(step), *examples)
         if jax.process_count() > 1:
             batch = multihost_utils.process_allgather(batch, tiled=True)
         bits = b"".join(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(batch))

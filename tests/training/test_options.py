@@ -115,7 +115,7 @@ def trained(config):
     examples = place_examples(make_mesh(1, 8, jax.devices()[:1]), data, config.mixing)
     if examples.table is not None:
         batch |= {f"partner_{name}": leaf for name, leaf in batch.items()}
-    alphas, seeds = zip(*config.lanes, strict=True)
+    alphas, seeds = zip(*config.runs, strict=True)
     steps = [jax.make_jaxpr(lambda s, b, a=alpha: train_step(s, b, a, recipe))(shape, batch) for alpha in alphas]
     evaluated = [plan, seeds, config.data.dataset, recipe.model]
     constants = [constant for step in steps for constant in step.consts]

@@ -10,7 +10,7 @@ from tiny_runs import BATCH, DATA, MLP, PREACT, TRAIN, Run, assert_equal, change
 
 from mixup_jax.data.batches import batch_indices
 from mixup_jax.runtime.mesh import make_mesh, place, shard
-from mixup_jax.steps.mixed_batch import vicinal_batch
+from mixup_jax.steps.mixed_batch import mixed_batch
 from mixup_jax.steps.recipe import make_recipe
 from mixup_jax.training.programs import order_key, place_batches
 
@@ -88,16 +88,16 @@ def test_mixed_batches_are_bit_equal_on_any_devices(fields, topologies):
     recipe = make_recipe(changed(PREACT, **fields), DATA)
     rng = jax.random.key(3)
 
-    def mixed_batch(step, image, label, sharding):
+    def draw_batch(step, image, label, sharding):
         index = batch_indices(order_key(rng), step, BATCH, TRAIN)
         batch = jax.lax.with_sharding_constraint({"image": image[index], "label": label[index]}, sharding)
-        return vicinal_batch(jax.random.fold_in(rng, step), batch, 1.0, step, recipe)
+        return mixed_batch(jax.random.fold_in(rng, step), batch, 1.0, step, recipe)
 
     batches = []
     for devices in topologies:
         mesh = make_mesh(1, BATCH, jax.devices()[:devices])
         examples = [place(array, shard(mesh)) for array in (DATA.train_image, DATA.train_label)]
-        program = jax.jit(partial(mixed_batch, sharding=shard(mesh, "data")))
+        program = jax.jit(partial(draw_batch, sharding=shard(mesh, "data")))
         batches.append([program(jnp.int32(step), *examples) for step in (0, 2, 5)])
     for other in batches[1:]:
         assert_equal(batches[0], other)

@@ -12,13 +12,13 @@ import pytest
 from experiments.imagenet.archives import photograph
 from mixup_jax.config import Config, Data, Mixing, Model, Optimizer
 from mixup_jax.data.imagenet.shards import Photograph
-from mixup_jax.data.imagenet.streamed import Streamed
+from mixup_jax.data.imagenet.streamed import StreamedDataset
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.mesh import make_mesh, shard
 from mixup_jax.runtime.progress import SMALL_CHUNK
 from mixup_jax.training.loop import fit
 from mixup_jax.training.setting import make_setting
-from mixup_jax.training.stream import EvaluationStream, TrainingStream, rows_of_process
+from mixup_jax.training.stream import BatchStream, EvaluationStream, rows_of_process
 
 CONFIG = Config(
     data=Data("imagenet", pad_crop=0, image_size=8),
@@ -48,7 +48,7 @@ class InMemory:
 
 @pytest.fixture(scope="module")
 def data():
-    return Streamed(
+    return StreamedDataset(
         "some", "SYNTHETIC", ("a", "b", "c"), InMemory(0, 40), InMemory(50, 21), (0.5,) * 3, (0.2,) * 3, size=8
     )
 
@@ -60,7 +60,7 @@ def host(tree):
 def test_batches_are_the_same_on_any_devices_and_from_any_step_on(data):
     taken = []
     for devices, start in ((1, 0), (8, 0), (8, 2)):
-        stream = TrainingStream(data, 0, 16, make_mesh(1, 16, jax.devices()[:devices]), workers=0)
+        stream = BatchStream(data, 0, 16, make_mesh(1, 16, jax.devices()[:devices]), workers=0)
         calls = [*stream.calls(start, 1), *stream.calls(start + 1, 3 - start)]
         stream.close()
         assert {steps for _, steps in calls} == {1}
@@ -90,13 +90,13 @@ def test_every_test_image_is_evaluated_once(data, devices):
 
 def test_few_batches_are_handed_over_at_once_however_fast_steps_are(data, tmp_path, monkeypatch):
     counts = []
-    calls = TrainingStream.calls
+    calls = BatchStream.calls
 
     def counted(stream, step, count):
         counts.append(count)
         return calls(stream, step, count)
 
-    monkeypatch.setattr(TrainingStream, "calls", counted)
+    monkeypatch.setattr(BatchStream, "calls", counted)
     fit(replace(CONFIG, epochs=24.0, eval_every=24.0), data, Launch(), tmp_path)
     assert sum(counts) == 60
     assert max(counts) == SMALL_CHUNK
@@ -146,7 +146,7 @@ class Killed(InMemory):
 
 
 def test_a_worker_without_shared_memory_is_one_line_that_says_how_to_give_it_some(data):
-    stream = TrainingStream(replace(data, train=Killed(0, 40)), 0, 16, make_mesh(1, 16, jax.devices()[:1]), workers=1)
+    stream = BatchStream(replace(data, train=Killed(0, 40)), 0, 16, make_mesh(1, 16, jax.devices()[:1]), workers=1)
     with pytest.raises(OSError, match=r"1 workers .* SIGBUS: /dev/shm.*--workers"):
         next(stream.calls(0, 1))
     stream.close()

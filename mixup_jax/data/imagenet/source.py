@@ -10,7 +10,7 @@ from typing import Any
 from mixup_jax.data.files import tfds as prepared
 from mixup_jax.data.identity import digest_files
 from mixup_jax.data.imagenet.shards import Photograph, Shards
-from mixup_jax.data.imagenet.streamed import Streamed
+from mixup_jax.data.imagenet.streamed import StreamedDataset
 from mixup_jax.data.imagenet.tars import VALIDATION_IMAGE
 from mixup_jax.runtime.json_files import read_object
 
@@ -23,7 +23,7 @@ MANIFEST = "imagenet.json"
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def load_imagenet(data_dir: Path) -> Streamed:
+def load_imagenet(data_dir: Path) -> StreamedDataset:
     """Open ImageNet below `data_dir`: ``imagenet/`` or the folder itself, or what TFDS prepared as imagenet2012.
 
     Raises FileNotFoundError where there is none, ValueError where it is incomplete.
@@ -82,7 +82,7 @@ def _resource(name: str) -> list[str]:
     return (Path(spec.origin).parent / "datasets" / "imagenet2012" / name).read_text().split()
 
 
-def _from_shards(folder: Path) -> Streamed:
+def _from_shards(folder: Path) -> StreamedDataset:
     manifest = read_object(folder / MANIFEST, images=dict, shards=dict, skipped=list, partial=bool, mark=str)
     parts = {}
     for split in ("train", "validation"):
@@ -106,7 +106,7 @@ def _from_shards(folder: Path) -> Streamed:
         log.info("%s: only a part of ImageNet, %d + %d photographs", folder, *map(len, parts.values()))
     train, test, part = parts["train"], parts["validation"], manifest["partial"] or bool(manifest["skipped"])
     digest = digest_files(folder / name for shards in manifest["shards"].values() for name in shards)
-    return Streamed(NAME, manifest["mark"], class_names(), train, test, MEAN, STD, part=part, digest=digest)
+    return StreamedDataset(NAME, manifest["mark"], class_names(), train, test, MEAN, STD, part=part, digest=digest)
 
 
 def _is_name(name: Any) -> bool:
@@ -114,14 +114,14 @@ def _is_name(name: Any) -> bool:
     return isinstance(name, str) and name == Path(name).name
 
 
-def _from_tfds(folder: Path) -> Streamed:
+def _from_tfds(folder: Path) -> StreamedDataset:
     log.info("%s: prepared by TFDS", folder)
     train, test = Tfds(folder, "train"), Tfds(folder, "validation")
     part = (len(train), len(test)) != (TRAIN, VALIDATION)
     if part:
         log.info("%s: only a part of ImageNet, %d + %d photographs", folder, len(train), len(test))
     digest = digest_files(path for path in prepared.source_files(folder) if ".array_record" in path.name)
-    return Streamed(NAME, "REAL", class_names(), train, test, MEAN, STD, part=part, digest=digest)
+    return StreamedDataset(NAME, "REAL", class_names(), train, test, MEAN, STD, part=part, digest=digest)
 
 
 class Tfds:

@@ -30,7 +30,7 @@ class Photographs(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
-class Streamed:
+class StreamedDataset:
     """A named data set whose photographs stay on disk; what `Dataset` is to data sets in memory.
 
     `train` and `test` hold JPEG files and class ids; images come out as uint8 (size, size, 3). The training photographs
@@ -138,7 +138,7 @@ class Streamed:
 class TrainingRows:
     """Some rows of every training batch, one after the other: what one process of a run decodes."""
 
-    data: Streamed
+    data: StreamedDataset
     seed: int
     batch_size: int
     rows: tuple[int, ...]
@@ -155,7 +155,7 @@ class TrainingRows:
 class EvaluationRows:
     """Some rows of the batches that hold every example once; what is left of the last batch is blank and masked."""
 
-    data: Streamed
+    data: StreamedDataset
     split: str
     """test, or clean: training photographs without augmentation."""
     count: int

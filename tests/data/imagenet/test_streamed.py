@@ -7,7 +7,7 @@ import pytest
 
 from experiments.imagenet.archives import photograph
 from mixup_jax.data.imagenet.shards import Photograph
-from mixup_jax.data.imagenet.streamed import EvaluationRows, Streamed, TrainingRows, batches
+from mixup_jax.data.imagenet.streamed import EvaluationRows, StreamedDataset, TrainingRows, batches
 
 BATCH, TRAIN, TEST = 4, 10, 6
 
@@ -25,7 +25,7 @@ class InMemory:
         return Photograph(f"{self.first + index}.JPEG", self.first + index, photograph(index % 3, self.first + index))
 
 
-DATA = Streamed(
+DATA = StreamedDataset(
     "some", "SYNTHETIC", tuple(map(str, range(99))), InMemory(0, TRAIN), InMemory(50, TEST), (0.5,) * 3, (0.2,) * 3, 16
 )
 

@@ -25,7 +25,7 @@ def fake_results(configs):
     results, count = {}, 0
     for name, config in configs.items():
         config = replace(config, seeds=len(SEEDS))
-        values = (count + np.arange(len(config.lanes))).tolist()
+        values = (count + np.arange(len(config.runs))).tolist()
         count += len(values)
         result = {
             "test_error": dict.fromkeys(("best", "last", "median_last_10"), values),
@@ -37,7 +37,7 @@ def fake_results(configs):
             "mark": "REAL",
             "model": "preact_resnet",
             "dataset": "cifar10",
-            "seeds": [seed for _, seed in config.lanes],
+            "seeds": [seed for _, seed in config.runs],
         }
         results |= each_alpha(config, result)
     return results
@@ -77,7 +77,7 @@ def test_the_paper_s_grid_holds_every_number_of_table_2():
 
 def test_erm_of_table_2_does_not_mix_and_both_drops_and_mixes():
     configs = corrupted_labels.configs(corrupted_labels.PRESETS["preact18"][1])
-    assert configs["20-erm"].lanes == ((0.0, 0),)
+    assert configs["20-erm"].runs == ((0.0, 0),)
     assert configs["20-erm"].model.dropout == configs["20-mixup"].model.dropout == 0
     both = configs["50-both-0.3"]
     assert (both.model.dropout, both.mixing.alphas, both.data.label_noise) == (0.3, (1.0, 2.0, 4.0, 8.0), 0.5)

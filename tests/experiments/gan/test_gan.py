@@ -30,13 +30,13 @@ def quick_beta():
 def game(request):
     """A tiny game of each objective, as a compiled loop and its first state."""
     nets = (MLP(classes=outputs, width=8, depth=3) for outputs in (2, 1))
-    how = Gan(*nets, objective=request.param, batch_size=SIZE, discriminator_steps=2)
+    hparams = Gan(*nets, objective=request.param, batch_size=SIZE, discriminator_steps=2)
     loop = jax.jit(
         lambda state, count, alpha: jax.lax.fori_loop(
-            0, count, lambda _, each: gan_step(each, MEANS, alpha, how), state
+            0, count, lambda _, each: gan_step(each, MEANS, alpha, hparams), state
         )
     )
-    return how, loop, how.init(jax.random.key(1))
+    return hparams, loop, hparams.init(jax.random.key(1))
 
 
 @pytest.mark.slow
@@ -52,24 +52,24 @@ def test_a_game_cut_into_pieces_is_the_same_game(game):
 
 
 def test_at_alpha_0_both_objectives_are_the_usual_one(game):
-    how, _, state = game
+    hparams, _, state = game
     rng_real, rng_fake, rng_mix = jax.random.split(jax.random.key(7), 3)
     real, fake = draw_points(rng_real, MEANS, SIZE), jax.random.normal(rng_fake, (SIZE, 2))
-    plan = draw_plan(rng_mix, SIZE, 0.0, how.objective)
-    loss = gan.play(state.discriminator.params, real, fake, plan, how)
-    logits = [how.discriminator.apply({"params": state.discriminator.params}, x, train=False) for x in (real, fake)]
+    plan = draw_plan(rng_mix, SIZE, 0.0, hparams.objective)
+    loss = gan.play(state.discriminator.params, real, fake, plan, hparams)
+    logits = [hparams.discriminator.apply({"params": state.discriminator.params}, x, train=False) for x in (real, fake)]
     expected = jnp.mean(jax.nn.softplus(-logits[0])) + jnp.mean(jax.nn.softplus(logits[1]))
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
 
 
 @pytest.mark.slow
 def test_an_iteration_is_the_discriminators_steps_and_one_of_the_generator_against_it(game):
-    how, loop, state = game
+    hparams, loop, state = game
     after, mixed = loop(state, 1, 0.5), 0.5
     rng_real, rng_latent, rng_mix = jax.random.split(jax.random.fold_in(state.rng, 0), 3)
     real = draw_points(rng_real, MEANS, 3 * SIZE).reshape(3, SIZE, 2)
     z = jax.random.normal(rng_latent, (3, SIZE, 2))
-    plans = [draw_plan(key, SIZE, mixed, how.objective) for key in jax.random.split(rng_mix, 3)]
+    plans = [draw_plan(key, SIZE, mixed, hparams.objective) for key in jax.random.split(rng_mix, 3)]
     optimizer, player = optax.adam(1e-3), state.discriminator
 
     def follow(params, opt_state, loss_fn):
@@ -78,12 +78,14 @@ def test_an_iteration_is_the_discriminators_steps_and_one_of_the_generator_again
 
     params, opt_state = player
     for i in range(2):
-        fake = how.generate(state.generator.params, z[i])
+        fake = hparams.generate(state.generator.params, z[i])
         params, opt_state = follow(
-            params, opt_state, lambda p, i=i, fake=fake: gan.play(p, real[i], fake, plans[i], how)
+            params, opt_state, lambda p, i=i, fake=fake: gan.play(p, real[i], fake, plans[i], hparams)
         )
-    plan = plans[2] if how.objective == "paper" else draw_plan(rng_mix, SIZE, 0.0, "demo")
-    generator, _ = follow(*state.generator, lambda p: -gan.play(params, real[2], how.generate(p, z[2]), plan, how))
+    plan = plans[2] if hparams.objective == "paper" else draw_plan(rng_mix, SIZE, 0.0, "demo")
+    generator, _ = follow(
+        *state.generator, lambda p: -gan.play(params, real[2], hparams.generate(p, z[2]), plan, hparams)
+    )
     for ours, theirs in ((after.discriminator.params, params), (after.generator.params, generator)):
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), ours, theirs)
 

@@ -16,7 +16,7 @@ from mixup_jax.config import Config, Mixing
 from mixup_jax.data.augment import normalize
 from mixup_jax.methods import mix_at, neighbour_table
 from mixup_jax.runtime.mesh import make_mesh
-from mixup_jax.steps.mixed_batch import vicinal_batch
+from mixup_jax.steps.mixed_batch import mixed_batch
 from mixup_jax.steps.recipe import make_recipe
 from mixup_jax.steps.state import init_state
 from mixup_jax.steps.train_step import train_step
@@ -33,7 +33,7 @@ def batch():
 
 def vicinity(rng, batch, alpha=1.0, **fields):
     recipe = make_recipe(changed(MLP, **STILL, **fields), DATA)
-    image, label, plan = jax.jit(partial(vicinal_batch, recipe=recipe))(rng, batch, alpha, 0)
+    image, label, plan = jax.jit(partial(mixed_batch, recipe=recipe))(rng, batch, alpha, 0)
     return np.asarray(image), np.asarray(label), plan
 
 
@@ -44,13 +44,13 @@ def clean(image):
 def test_the_first_epochs_are_unmixed_and_the_others_are_as_ever(batch, rng):
     epoch = len(DATA.train_label) // BATCH
     recipe = make_recipe(changed(MLP, **STILL, unmixed_epochs=2.0), DATA)
-    see = jax.jit(partial(vicinal_batch, recipe=recipe))
+    see = jax.jit(partial(mixed_batch, recipe=recipe))
     for step in (0, 2 * epoch - 1):
         image, label, _ = see(rng, batch, 1.0, step)
         np.testing.assert_array_equal(image, clean(batch["image"]))
         np.testing.assert_array_equal(label, jax.nn.one_hot(batch["label"], CLASSES))
     always = make_recipe(changed(MLP, **STILL, phase_out=(0.999, 0.999)), DATA)  # by the same keys, never switched off
-    for ours, theirs in zip(see(rng, batch, 1.0, 2 * epoch), vicinal_batch(rng, batch, 1.0, 0, always), strict=True):
+    for ours, theirs in zip(see(rng, batch, 1.0, 2 * epoch), mixed_batch(rng, batch, 1.0, 0, always), strict=True):
         assert_close(ours, theirs)
 
 
@@ -83,7 +83,7 @@ def test_noise_is_added_to_what_was_mixed_and_the_same_wherever_the_example_is(b
     recipe = replace(make_recipe(changed(MLP, **STILL, block=2, noise=0.5), DATA), axis_name="data")
     mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
     specs = {"in_specs": (P(), P("data"), P(), P()), "out_specs": P("data")}
-    mapped = jax.shard_map(lambda *inputs: vicinal_batch(*inputs, recipe)[0], mesh=mesh, **specs)
+    mapped = jax.shard_map(lambda *inputs: mixed_batch(*inputs, recipe)[0], mesh=mesh, **specs)
     np.testing.assert_allclose(jax.jit(mapped)(rng, batch, 1.0, 0), noisy, atol=1e-6)
 
 
@@ -120,7 +120,7 @@ def test_a_step_at_a_hidden_layer_is_the_loss_of_the_states_mixed_there(batch, l
     state = jax.jit(lambda: init_state(0, recipe.model, recipe.optimizer, jnp.zeros((1, *DATA.image_shape))))()
     _, metrics = jax.jit(partial(train_step, recipe=recipe))(state, batch, 1.0)
     rng, _ = jax.random.split(jax.random.fold_in(state.rng, 0))
-    image, label, plan = vicinal_batch(rng, batch, 1.0, 0, recipe)
+    image, label, plan = mixed_batch(rng, batch, 1.0, 0, recipe)
     np.testing.assert_allclose(image, clean(batch["image"]), atol=1e-6)
 
     def logits_fn(params, plan, image):
@@ -168,7 +168,7 @@ def test_too_many_neighbours_are_refused():
 
 def test_alphas_side_by_side_are_each_alone():
     together, alone = Run(changed(MLP, alphas=(0.0, 2.0), seeds=2, seed=3), 1), Run(changed(MLP, seed=4), 1)
-    assert together.setting.config.lanes == ((0.0, 3), (0.0, 4), (2.0, 3), (2.0, 4))
+    assert together.setting.config.runs == ((0.0, 3), (0.0, 4), (2.0, 3), (2.0, 4))
     states, totals = together.train(together.start(), 5)
     for lane, alpha in ((1, 0.0), (3, 2.0)):
         state, total = alone.train(alone.start(), 5, alpha=alpha)
