@@ -28,7 +28,7 @@ from experiments.commands.settings import settings_folder
 from experiments.gan.modes import FRAME, quality
 from experiments.gan.train import NAME, POINTS, GanConfig, GanRun, claimed_by, train_gan
 from mixup_jax.report.tables import Row, Table
-from mixup_jax.runtime.run_folder import locked, write_json
+from mixup_jax.runtime.run_folder import write_json
 
 SNAPSHOTS = (10, 100, 1000, 10_000, 20_000)
 COLUMNS = ("modes covered", "of high quality, %", "inside the frame, %")
@@ -63,7 +63,7 @@ def run(job: GanConfig, workdir: Path) -> Table:
     if job.smoke:
         job = replace(job, distributions=job.distributions[:1], seeds=2, iterations=20, batch_size=16, width=8)
     times = [time for time in SNAPSHOTS if time < job.iterations] + [job.iterations]
-    with locked(workdir), claimed_by(job, workdir) as first:
+    with claimed_by(job, workdir) as first:
         played = {name: train_gan(job, name, times, workdir / "checkpoints" / name) for name in job.distributions}
         speeds = ", ".join(f"{name} {each.iterations_per_second:,.1f}" for name, each in played.items())
         print(f"iterations/s, {(1 + len(job.alphas)) * job.seeds} pairs of networks together: {speeds}")

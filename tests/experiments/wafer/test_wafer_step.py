@@ -180,7 +180,7 @@ def test_logits_do_not_depend_on_the_other_maps(maps, trained):
 
 @pytest.mark.exhaustive
 def test_a_loss_that_is_not_finite_ends_the_run_with_step_and_seed(maps, tmp_path):
-    config = replace(TINY, optimizer=Optimizer(lr=1e38, schedule="constant"), seeds=1)
+    config = replace(TINY, optimizer=Optimizer(lr=1e6, schedule="constant"), seeds=1)
     with pytest.raises(NotFinite, match=r"not finite at step \d of seed 3"):
         fit_wafer(config, maps, tmp_path)
 
