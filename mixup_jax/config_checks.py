@@ -4,12 +4,9 @@ What depends on data or devices is checked where they are known; options that do
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mixup_jax.mixing import PARTNERS
-
-if TYPE_CHECKING:
-    from mixup_jax.config import Config
 
 Range = tuple[Callable[[Any], bool], str]
 
@@ -93,7 +90,7 @@ def check_ranges(config: Any, parts: tuple[str, ...] = ("data", "model", "mixing
             raise ValueError(f"{field} must be {needs}, got {value}.")
 
 
-def check_config(config: "Config") -> None:
+def check_config(config: Any) -> None:
     """Raise ValueError, naming the option, what it got and what it needs."""
     check_ranges(config)
     if not 0 <= config.seed <= 2**32 - config.seeds:
@@ -110,7 +107,7 @@ def check_config(config: "Config") -> None:
     _check_mixing(config)
 
 
-def _check_mixing(config: "Config") -> None:
+def _check_mixing(config: Any) -> None:
     mixing = config.mixing
     if mixing.layer != "input" and (mixing.method != "mixup" or config.optimizer.accumulate > 1):
         raise ValueError(f"layer {mixing.layer} goes with method mixup and without --accumulate.")

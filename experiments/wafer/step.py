@@ -21,8 +21,8 @@ from experiments.wafer.config import Composing, WaferConfig
 from experiments.wafer.maps import WaferMaps, channels
 from mixup_jax.models import build
 from mixup_jax.runtime.progress import progress
-from mixup_jax.steps.optim import Schedule, direction, learning_rate
-from mixup_jax.steps.state import TrainState
+from mixup_jax.steps.optim import direction, learning_rate
+from mixup_jax.steps.state import Schedule, TrainState
 
 PART = 200 * 52**2
 """Dies whose background is taken away at once."""

@@ -17,9 +17,10 @@ from mixup_jax.data.dataset import Dataset
 from mixup_jax.models import takes
 from mixup_jax.models.layers.convolution import compiler_options
 from mixup_jax.runtime.mesh import make_mesh, shard
-from mixup_jax.steps.recipe import Recipe, make_recipe
-from mixup_jax.steps.state import TrainState, init_state
+from mixup_jax.steps.recipe import make_recipe
+from mixup_jax.steps.state import Recipe, TrainState, init_state
 from mixup_jax.steps.train_step import train_step
+from mixup_jax.training.options import check_options
 
 
 class Outline(NamedTuple):
@@ -152,6 +153,7 @@ def abstract_batch(config: Config, sharding: Any) -> dict[str, Any]:
 def step_recipe(config: Config) -> Recipe:
     """Return the recipe of the step; photographs are cropped and mirrored on the host, while they are decoded."""
     on_host = config.data.dataset == "imagenet"
+    check_options(config)
     recipe = make_recipe(config, blank(outline(config)))
     return replace(recipe, data=replace(config.data, pad_crop=0, flip=False)) if on_host else recipe
 

@@ -11,7 +11,7 @@ from mixup_jax.data.augment import normalize, pad_crop_flip
 from mixup_jax.methods import choose, different_class, draw_cutmix, larger, same_class
 from mixup_jax.methods.latent import INPUT
 from mixup_jax.mixing import PARTNERS, Mix, draw, mix
-from mixup_jax.steps.recipe import Recipe
+from mixup_jax.steps.state import Recipe
 
 Batch = dict[str, Array]
 

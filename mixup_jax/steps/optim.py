@@ -1,6 +1,6 @@
 """SGD and Adam with coupled weight decay, and learning-rate schedules as functions of the step."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax.numpy as jnp
@@ -8,8 +8,7 @@ import optax
 from jax import Array
 
 from mixup_jax.config import Optimizer
-
-Schedule = Callable[..., Any]
+from mixup_jax.steps.state import Schedule
 
 
 def direction(config: Optimizer) -> optax.GradientTransformation:

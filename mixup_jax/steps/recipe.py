@@ -1,49 +1,40 @@
 """What a step does, made from the configuration: all that is fixed when the program is built."""
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, Protocol, runtime_checkable
 
-import flax.linen as nn
 import jax.numpy as jnp
-import optax
 
-from mixup_jax.config import Config, Data, Mixing
-from mixup_jax.data.dataset import Dataset
-from mixup_jax.data.identity import DataIdentity
-from mixup_jax.data.imagenet.streamed import StreamedDataset
+from mixup_jax.config import Config, Mixing
 from mixup_jax.methods import phase_out
 from mixup_jax.models import OnSpectrograms, build
 from mixup_jax.steps.optim import Schedule, direction, learning_rate
-from mixup_jax.training.options import check_options
+from mixup_jax.steps.state import Recipe
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """What a step does, apart from numbers that may be traced: fixed when the program is built."""
+@runtime_checkable
+class Described(Protocol):
+    """A data set, or its identity: what a step depends on."""
 
-    model: nn.Module
-    optimizer: optax.GradientTransformation
-    schedule: Schedule
-    classes: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    data: Data
-    """How images are augmented."""
-    mixing: Mixing
-    """How they are mixed, but for alpha, an argument of the step."""
-    probability: Schedule | None = None
-    """Of mixing at all, as a function of the step; None is always."""
-    accumulate: int = 1
-    ema: float = 0.0
-    axis_name: str | None = None
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+    @property
+    def image_shape(self) -> tuple[int, ...]: ...
+    @property
+    def mean(self) -> tuple[float, ...]: ...
+    @property
+    def std(self) -> tuple[float, ...]: ...
+    @property
+    def train_count(self) -> int: ...
+    @property
+    def streamed(self) -> bool: ...
 
 
-def make_recipe(config: Config, data: Dataset | StreamedDataset | DataIdentity) -> Recipe:
+def make_recipe(config: Config, data: Described) -> Recipe:
     """Return what a step does under this configuration on this data.
 
     Raises ValueError for options that do nothing, and for what does not go with this data.
     """
-    check_options(config)
     _check_against_data(config, data)
     steps_per_epoch = data.train_count / config.batch_size
     model = build(config.model, len(data.classes))
@@ -63,7 +54,7 @@ def make_recipe(config: Config, data: Dataset | StreamedDataset | DataIdentity) 
     )
 
 
-def _check_against_data(config: Config, data: Dataset | StreamedDataset | DataIdentity) -> None:
+def _check_against_data(config: Config, data: Described) -> None:
     height, width, _ = data.image_shape
     if not data.streamed and config.data.pad_crop >= min(height, width):
         raise ValueError(f"pad_crop must be less than the sides of {height} x {width}, got {config.data.pad_crop}.")

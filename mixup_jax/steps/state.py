@@ -1,5 +1,6 @@
-"""What training carries from step to step."""
+"""What a step changes, the state, and what stays fixed, the recipe."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,32 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
+
+from mixup_jax.config import Data, Mixing
+
+Schedule = Callable[..., Any]
+"""A number as a function of the step, which may be traced."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a step does, apart from numbers that may be traced: fixed when the program is built."""
+
+    model: nn.Module
+    optimizer: optax.GradientTransformation
+    schedule: Schedule
+    classes: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    data: Data
+    """How images are augmented."""
+    mixing: Mixing
+    """How they are mixed, but for alpha, an argument of the step."""
+    probability: Schedule | None = None
+    """Of mixing at all, as a function of the step; None is always."""
+    accumulate: int = 1
+    ema: float = 0.0
+    axis_name: str | None = None
 
 
 @jax.tree_util.register_dataclass

@@ -13,8 +13,7 @@ from mixup_jax.methods import mix_at
 from mixup_jax.methods.latent import INPUT
 from mixup_jax.mixing import Mix
 from mixup_jax.steps.mixed_batch import Batch, mixed_batch
-from mixup_jax.steps.recipe import Recipe
-from mixup_jax.steps.state import TrainState, update_average
+from mixup_jax.steps.state import Recipe, TrainState, update_average
 
 Metrics = dict[str, Array]
 

@@ -19,8 +19,7 @@ from mixup_jax.methods import neighbour_table, neighbours
 from mixup_jax.models.layers.convolution import compiler_options
 from mixup_jax.runtime.mesh import place, shard
 from mixup_jax.steps.many_seeds import map_over_seeds
-from mixup_jax.steps.recipe import Recipe
-from mixup_jax.steps.state import TrainState, evaluated_variables, init_state
+from mixup_jax.steps.state import Recipe, TrainState, evaluated_variables, init_state
 from mixup_jax.steps.train_step import Metrics, train_step
 
 CLEAN_SUBSET = 1000

@@ -19,8 +19,9 @@ from mixup_jax.data.imagenet.streamed import StreamedDataset
 from mixup_jax.evaluation.classification import Sums
 from mixup_jax.runtime.mesh import make_mesh, place, shard
 from mixup_jax.runtime.progress import SMALL_CHUNK
-from mixup_jax.steps.recipe import Recipe, make_recipe
-from mixup_jax.steps.state import TrainState
+from mixup_jax.steps.recipe import make_recipe
+from mixup_jax.steps.state import Recipe, TrainState
+from mixup_jax.training.options import check_options
 from mixup_jax.training.programs import (
     CLEAN_SUBSET,
     Batches,
@@ -156,6 +157,7 @@ def make_setting(
     """
     alphas, seeds = zip(*config.runs, strict=True)
     plan = plan_steps(data.train_count, data.test_count, config)
+    check_options(config)
     recipe = make_recipe(config, data)
     mesh = make_mesh(len(seeds), config.batch_size, devices)
     by_seed = shard(mesh, "seed")

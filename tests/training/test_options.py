@@ -103,6 +103,7 @@ def trained(config):
     """Return a digest of all that the outcome depends on: the data, the program of a step, the steps, the networks."""
     check_name(config.data.dataset)
     data, _ = prepare(DATA, config.data)
+    check_options(config)
     recipe, plan = make_recipe(config, data), plan_steps(data.train_count, data.test_count, config)
     blank = jnp.zeros((1, *data.image_shape))
 
@@ -204,7 +205,7 @@ def test_more_images_than_there_are_are_all_of_them_and_it_is_said(capsys):
 )
 def test_what_does_not_go_with_the_data_is_refused(change, message):
     with pytest.raises(ValueError, match=message):
-        make_recipe(changed(MLP, **change), DATA)
+        Run(changed(MLP, **change))
 
 
 @pytest.mark.parametrize(
