@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from mixup_jax.config import Data, Mixing
+from mixup_jax.choices import Data, Mixing, Mixup
+from mixup_jax.methods.latent import INPUT
 
-Schedule = Callable[..., Any]
+Rate = Callable[..., Any]
 """A number as a function of the step, which may be traced."""
 
 
@@ -22,7 +23,7 @@ class Recipe:
 
     model: nn.Module
     optimizer: optax.GradientTransformation
-    schedule: Schedule
+    schedule: Rate
     classes: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -30,11 +31,17 @@ class Recipe:
     """How images are augmented."""
     mixing: Mixing
     """How they are mixed, but for alpha, an argument of the step."""
-    probability: Schedule | None = None
+    probability: Rate | None = None
     """Of mixing at all, as a function of the step; None is always."""
+    label_smoothing: float = 0.0
     accumulate: int = 1
     ema: float = 0.0
     axis_name: str | None = None
+
+    @property
+    def layer(self) -> str:
+        """Return the layer whose input is mixed."""
+        return self.mixing.layer if isinstance(self.mixing, Mixup) else INPUT
 
 
 @jax.tree_util.register_dataclass

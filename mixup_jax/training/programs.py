@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.sharding import Mesh
 
-from mixup_jax.config import Mixing
+from mixup_jax.choices import NEIGHBOURS, Mixed, Mixing
 from mixup_jax.data.augment import normalize
 from mixup_jax.data.batches import take_indices, two_epochs
 from mixup_jax.data.dataset import Dataset
@@ -187,12 +187,13 @@ def place_examples(mesh: Mesh, data: Dataset, mixing: Mixing) -> Examples:
     Raises ValueError where there are too few images for the neighbours that are asked for.
     """
     arrays: list[Any] = [data.train_image, data.train_label]
-    if mixing.partner in ("neighbours", "same_class_neighbours"):
+    if isinstance(mixing, Mixed) and mixing.among_neighbours:
+        count = mixing.neighbours or NEIGHBOURS
         labels = data.train_label if mixing.partner == "same_class_neighbours" else None
         try:
-            arrays.append(neighbour_table(data.train_image, mixing.neighbours, labels))
+            arrays.append(neighbour_table(data.train_image, count, labels))
         except ValueError as error:
-            raise ValueError(f"neighbours is {mixing.neighbours}, too many for {data.name}: {error}") from None
+            raise ValueError(f"neighbours is {count}, too many for {data.name}: {error}") from None
     return Examples(*(place(array, shard(mesh)) for array in arrays))
 
 

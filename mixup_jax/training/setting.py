@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
+from mixup_jax.choices import Mixed
 from mixup_jax.config import Config
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.imagenet.streamed import StreamedDataset
@@ -21,7 +22,6 @@ from mixup_jax.runtime.mesh import make_mesh, place, shard
 from mixup_jax.runtime.progress import SMALL_CHUNK
 from mixup_jax.steps.recipe import make_recipe
 from mixup_jax.steps.state import Recipe, TrainState
-from mixup_jax.training.options import check_options
 from mixup_jax.training.programs import (
     CLEAN_SUBSET,
     Batches,
@@ -157,7 +157,6 @@ def make_setting(
     """
     alphas, seeds = zip(*config.runs, strict=True)
     plan = plan_steps(data.train_count, data.test_count, config)
-    check_options(config)
     recipe = make_recipe(config, data)
     mesh = make_mesh(len(seeds), config.batch_size, devices)
     by_seed = shard(mesh, "seed")
@@ -195,7 +194,7 @@ def _sources(
         raise ValueError(
             f"{data.name} is streamed to one network at a time, got {len(config.runs)}: start a run for each --seed."
         )
-    if config.mixing.partner.endswith("neighbours"):
+    if isinstance(config.mixing, Mixed) and config.mixing.among_neighbours:
         raise ValueError(f"partner {config.mixing.partner} needs data in memory; {data.name} is streamed.")
     return (
         BatchStream(data, config.seed, size, mesh, workers),
