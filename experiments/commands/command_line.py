@@ -206,14 +206,15 @@ def _refusal(name: str, reason: str) -> str:
 
 def refuse_idle(base: Any, configs: Iterable[Any], given: Iterable[str]) -> None:
     """Raise ValueError for a given option that is in none of the configurations made of a base."""
-    asked = _all_options(base)
-    made = [_all_options(each.within_training() if isinstance(each, Config) else each) for each in configs]
+    asked = all_options(base)
+    made = [all_options(each.within_training() if isinstance(each, Config) else each) for each in configs]
     for name in given:
         if name in asked and all(each.get(name, "absent") != asked[name] for each in made):
             raise ValueError(_refusal(name, f"is not in what is trained, got {asked[name]}"))
 
 
-def _all_options(config: Any) -> dict[str, Any]:
+def all_options(config: Any) -> dict[str, Any]:
+    """Return the options of a configuration and of its parts, by their names."""
     found = {}
     for name, value in _options(config).items():
         found |= _options(value) if is_dataclass(value) else {name: value}

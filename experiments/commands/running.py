@@ -226,8 +226,6 @@ def prepare_stream(data: StreamedDataset, config: Data) -> StreamedDataset:
         raise ValueError(f"label_noise needs data in memory; {data.name} is streamed.")
     if config.train_subset is not None:
         raise ValueError(f"train_subset needs data in memory; {data.name} is streamed.")
-    if config.train_examples is not None and config.train_examples < 1:
-        raise ValueError(f"train_examples must be at least 1, got {config.train_examples}.")
     return replace(data, size=config.image_size or IMAGE_SIZE, flip=config.flip, train_count=config.train_examples or 0)
 
 
