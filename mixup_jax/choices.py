@@ -184,9 +184,9 @@ def _check_alpha(alpha: float | tuple[float, ...], least: float) -> None:
     alphas = alpha if isinstance(alpha, tuple) else (alpha,)
     fits = all(mixes(each) or (each == least == 0 and isinstance(alpha, tuple)) for each in alphas)
     if not alphas or not fits or len(set(alphas)) < len(alphas):
-        words = "one number, or several different ones" if least else "one number (ERM is method erm), or several"
+        erm = "" if least else "; 0 is ERM: method erm, or one of several"
         raise ValueError(
-            f"alpha must be {words}, each a finite number > 0, {LEAST_ALPHA:g} to {LARGEST:g}, got {alpha}."
+            f"alpha must be one number, or several different ones, {LEAST_ALPHA:g} to {LARGEST:g}{erm}, got {alpha}."
         )
 
 

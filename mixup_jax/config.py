@@ -190,15 +190,14 @@ def upgraded(flat: Mapping[str, Any]) -> dict[str, Any]:
         if mixing.get("neighbours", NEIGHBOURS) == NEIGHBOURS or not mixing.get("partner", "").endswith("neighbours"):
             mixing.pop("neighbours", None)
         new["mixing"] = _chosen("mixing", "erm" if method == "mixup" and not any(alphas) else method, mixing)
-    if optimizer:
-        for name, needed in DEPENDENT.items():
-            if optimizer.get(needed) == 0:
-                optimizer.pop(name, None)
-        new["optimizer"] = _chosen("optimizer", optimizer.get("optimizer", "sgd"), optimizer)
-        decays = [epoch for epoch in optimizer.pop("decay_epochs", (100, 150)) if epoch < flat.get("epochs", LARGEST)]
-        schedule = optimizer.get("schedule", "step")
-        optimizer |= {"decay_epochs": decays}
-        new["schedule"] = _chosen("schedule", schedule if schedule != "step" or decays else "constant", optimizer)
+    for name, needed in DEPENDENT.items():
+        if optimizer.get(needed) == 0:
+            optimizer.pop(name, None)
+    new["optimizer"] = _chosen("optimizer", optimizer.get("optimizer", "sgd"), optimizer)
+    decays = [epoch for epoch in optimizer.pop("decay_epochs", (100, 150)) if epoch < flat.get("epochs", LARGEST)]
+    schedule = optimizer.get("schedule", "step")
+    optimizer |= {"decay_epochs": decays}
+    new["schedule"] = _chosen("schedule", schedule if schedule != "step" or decays else "constant", optimizer)
     moved = {"compute_dtype": model, "label_smoothing": mixing, "accumulate": optimizer, "ema": optimizer}
     found = {name: part.get(name, getattr(Config, name)) for name, part in moved.items()}
     return new | {name: value for name, value in found.items() if value != getattr(Config, name)}

@@ -118,7 +118,8 @@ def compare(conditions: Sequence[Condition]) -> list[Comparison]:
 
 def _mixed(run: Run) -> bool:
     """Return whether the run mixed: what trained counts, whatever alpha stands beside another method."""
-    return flatten(run.config).get("mixing.name") != "erm" and run.alpha != 0
+    config = flatten(run.config)
+    return config.get("mixing.name", config.get("mixing.method")) in ("cutmix", "switch") or run.alpha != 0
 
 
 def _differ_by_mixing_only(erm: Condition, mixed: Condition) -> bool:

@@ -145,7 +145,7 @@ def test_what_needs_another_option_that_is_switched_off_goes_with_it():
     ],
 )
 def test_an_option_of_a_table_must_do_something_in_one_of_its_rows(module, arguments, fine):
-    with contextlib.nullcontext() if fine else pytest.raises(ValueError, match="does nothing here"):
+    with contextlib.nullcontext() if fine else pytest.raises(ValueError, match=r"does nothing here|is what the rows"):
         command_line.parse("x", "", module.PRESETS, "small", arguments, lambda job: module.configs(job).values())
 
 
