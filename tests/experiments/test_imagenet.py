@@ -35,7 +35,7 @@ def test_a_preset_carries_its_number_and_a_changed_one_does_not(name):
 def test_a_smoke_run_keeps_the_method():
     for _, job in JOBS.values():
         small = replace(job, smoke=True).effective()
-        assert small.mixing.alpha == job.config.mixing.alpha
+        assert small.mixing.alphas == job.config.mixing.alphas
         assert small.data.dataset == "imagenet"
 
 
