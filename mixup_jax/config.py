@@ -169,12 +169,14 @@ def _frozen(value: Any) -> Any:
 def upgraded(flat: Mapping[str, Any]) -> dict[str, Any]:
     """Return a configuration as it is stored now, of one from before choices were types (config.json's version 1, 2).
 
-    It held the options of all choices; those that did nothing are left out.
+    It held the options of all choices; those that did nothing are left out. One with types is returned as it is.
 
     >>> upgraded({"optimizer": {"optimizer": "adam", "lr": 0.01, "momentum": 0.9, "schedule": "cosine", "ema": 0.5}})
     {'optimizer': {'name': 'adam', 'lr': 0.01}, 'schedule': {'name': 'cosine'}, 'ema': 0.5}
     """
     new = dict(flat)
+    if "name" in new.get("model", {}):
+        return new
     model, mixing, optimizer = (dict(new.pop(part, {})) for part in ("model", "mixing", "optimizer"))
     data = dict(new.get("data", {}))
     if data.get("image_size", IMAGE_SIZE) == IMAGE_SIZE or data.get("dataset") != "imagenet":

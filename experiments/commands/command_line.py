@@ -171,6 +171,7 @@ def with_choices(config: C, names: Mapping[str, str], given: Mapping[str, Sequen
 
     Another network has its own size. Raises ValueError for a given option of a type that was not chosen.
 
+    >>> from mixup_jax.choices import Sgd
     >>> with_choices(Config(optimizer=Sgd(lr=0.2)), {"optimizer": "adam"}, {}).optimizer.lr
     0.2
     """

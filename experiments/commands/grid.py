@@ -58,6 +58,7 @@ def run_grid(
 def each_alpha(config: Config, result: Result) -> dict[Config, Result]:
     """Take the result of a run over several alphas apart.
 
+    >>> from mixup_jax.choices import Mixup
     >>> config = Config(mixing=Mixup((1.0, 8.0)))
     >>> parts = each_alpha(config, {"test_ece": [3.0, 4.0], "methods": ["mixup 1", "mixup 8"]})
     >>> [(part.mixing.alpha, result["test_ece"]) for part, result in parts.items()]

@@ -14,6 +14,7 @@ PARTNERS = {
 def method(config: Config) -> str:
     """Say in the paper's words what was trained.
 
+    >>> from mixup_jax.choices import Erm
     >>> method(Config()), method(Config(mixing=Erm()))
     ('mixup, alpha = 1', 'ERM')
     """
