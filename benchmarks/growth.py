@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from statistics import median
 
-from benchmarks.harness.limits import beside_product, percent, the_product
 from benchmarks.harness.our_training import gigaflop, training
 from benchmarks.harness.page import Table, alone
 from benchmarks.harness.turns import QUICK, Effort, Steps, Timing, as_in_runs, digits, printed, take_turns
+from benchmarks.limits import beside_product, percent, the_product
 from experiments.quickstart import CLEAN
 from mixup_jax.choices import Constant, Data
 from mixup_jax.config import Config

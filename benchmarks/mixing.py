@@ -13,10 +13,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from benchmarks.harness.limits import CORES, copy
 from benchmarks.harness.page import Table, alone
 from benchmarks.harness.sentences import compared
 from benchmarks.harness.turns import QUICK, Effort, Steps, Timing, digits, import_torch, spread, take_turns
+from benchmarks.limits import CORES, copy
 from mixup_jax import draw, mix, mixup
 
 CLASSES, PASS, COPY = 10, "a pass by XLA: x * 1.5", "a copy by NumPy"

@@ -5,11 +5,11 @@ python -m benchmarks.seeds
 
 from dataclasses import replace
 
-from benchmarks.harness.limits import beside_product, percent, the_product
 from benchmarks.harness.our_training import gigaflop, training
 from benchmarks.harness.page import Table, alone
 from benchmarks.harness.sentences import aim
 from benchmarks.harness.turns import QUICK, Effort, Steps, as_in_runs, digits
+from benchmarks.limits import beside_product, percent, the_product
 from experiments.cifar import SMALL
 from experiments.quickstart import CLEAN
 

@@ -16,10 +16,10 @@ import jax
 import numpy as np
 from PIL import Image
 
-from benchmarks.harness.limits import beside_product, copy, percent, the_product
 from benchmarks.harness.our_training import SHAPES, gigaflop, random_images, training
 from benchmarks.harness.page import Table, alone
 from benchmarks.harness.turns import QUICK, Effort, Steps, digits, spread, take_turns
+from benchmarks.limits import beside_product, copy, percent, the_product
 from experiments.cifar import SMALL
 from experiments.quickstart import CLEAN
 from mixup_jax.data.files.archives import default_data_dir

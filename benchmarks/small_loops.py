@@ -10,10 +10,10 @@ from itertools import pairwise
 from statistics import median
 from typing import Any
 
-from benchmarks.harness.limits import CORES, beside_product, percent
 from benchmarks.harness.page import Table, alone
 from benchmarks.harness.sentences import aim
 from benchmarks.harness.turns import NO_TORCH, QUICK, Effort, Steps, digits, import_torch
+from benchmarks.limits import CORES, beside_product, percent
 from benchmarks.peers import torch_gan, torch_tabular
 
 WIDTH, POINTS, ROWS, COLUMNS = 128, 64, 1000, 10

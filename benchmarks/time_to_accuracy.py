@@ -14,10 +14,10 @@ import jax
 import numpy as np
 from rich.progress import track
 
-from benchmarks.harness.limits import beside_product, the_product
 from benchmarks.harness.our_training import Training, gigaflop
 from benchmarks.harness.page import Table, alone
 from benchmarks.harness.turns import NO_TORCH, QUICK, STDERR, Effort, digits, import_torch, spread
+from benchmarks.limits import beside_product, the_product
 from benchmarks.training_step import LAYOUTS
 from experiments.cifar import SMALL
 from experiments.commands.running import prepare

@@ -6,11 +6,11 @@ python -m benchmarks.training_step
 from collections.abc import Sequence
 from dataclasses import replace
 
-from benchmarks.harness.limits import LIMIT, beside_product, percent, the_product
 from benchmarks.harness.our_training import gigaflop, noise_for, steps_of, training
 from benchmarks.harness.page import Table, alone
 from benchmarks.harness.sentences import aim, compared
 from benchmarks.harness.turns import NO_TORCH, QUICK, Effort, Steps, as_in_runs, import_torch, spread
+from benchmarks.limits import LIMIT, beside_product, percent, the_product
 from experiments.cifar import SMALL
 from experiments.quickstart import CLEAN
 from mixup_jax.choices import Constant, Data

@@ -85,5 +85,5 @@ def test_a_section_that_fails_is_named_and_the_others_are_on_the_page(tmp_path, 
         main(only=("limits", "seeds", "growth"), out=page)
     text = page.read_text()
     assert "**Not whole: without seeds.**" in text
-    assert "## benchmarks.harness.limits" in text
+    assert "## benchmarks.limits" in text
     assert "## benchmarks.growth" in text

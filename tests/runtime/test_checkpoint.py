@@ -244,7 +244,7 @@ SAVER = """
     import sys, resource, signal
     import jax, jax.numpy as jnp
     from pathlib import Path
-    from mixup_jax.training.checkpoint import CheckpointError, open_checkpoints
+    from mixup_jax.runtime.checkpoint import CheckpointError, open_checkpoints
 
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     folder, limit = Path(sys.argv[1]), int(sys.argv[2])

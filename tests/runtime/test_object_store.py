@@ -16,7 +16,7 @@ SCRIPT = """
     import sys
     import jax.numpy as jnp
     from etils import epath
-    from mixup_jax.training.checkpoint import open_checkpoints
+    from mixup_jax.runtime.checkpoint import open_checkpoints
 
     folder, numbers = epath.Path("gs://bucket/runs/one"), jnp.arange(5.0)
     with open_checkpoints(folder, keep=3) as checkpoints:

@@ -7,7 +7,7 @@ import tarfile
 import numpy as np
 from PIL import Image
 
-from mixup_jax import data
+from mixup_jax.data import sources
 from mixup_jax.data.files.archives import Archive
 from mixup_jax.data.images import cifar
 
@@ -44,7 +44,7 @@ def tar_gz(members):
 
 def use(monkeypatch, spec):
     """Let `load` know this description under its name."""
-    monkeypatch.setitem(data.SOURCES, spec.name, lambda data_dir: cifar.load_cifar(spec, data_dir))
+    monkeypatch.setitem(sources.SOURCES, spec.name, lambda data_dir: cifar.load_cifar(spec, data_dir))
 
 
 def place(folder, files):

@@ -152,7 +152,7 @@ def test_processes_that_start_at_once_all_succeed(tmp_path):
             folder = tmp_path / part / "ab"[i % 2]
             folder.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image).save(folder / f"{i:02d}.png")
-    code = "import sys; from mixup_jax.data import load; print(load(sys.argv[1]).test_image.sum())"
+    code = "import sys; from mixup_jax.data.sources import load; print(load(sys.argv[1]).test_image.sum())"
     start = partial(subprocess.Popen, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     processes = [start([sys.executable, "-c", code, f"folder:{tmp_path}"]) for _ in range(3)]
     results = [process.communicate() for process in processes]

@@ -142,7 +142,7 @@ def test_the_newest_version_in_array_record_is_taken(tmp_path, caplog):
 def test_tensorflow_is_not_imported(tmp_path):
     prepare(tmp_path, "cifar10", random_images((32, 32, 3)))
     code = (
-        "import sys; from mixup_jax.data import load; load('cifar10', sys.argv[1]); "
+        "import sys; from mixup_jax.data.sources import load; load('cifar10', sys.argv[1]); "
         "assert 'tensorflow_datasets' in sys.modules; assert 'tensorflow' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)

@@ -1,6 +1,6 @@
 """What this machine can do at most: memory bandwidth by a copy, arithmetic by a matrix product, one core and all.
 
-python -m benchmarks.harness.limits
+python -m benchmarks.limits
 """
 
 import os
