@@ -15,8 +15,8 @@ from jax import Array
 from experiments.commands.settings import check_alphas, check_counts, settings
 from experiments.gan.points import centres, draw_points
 from experiments.gan.step import Gan, GanState, Objective, gan_step
-from mixup_jax.config_checks import SEEDS
-from mixup_jax.models import MLP, WIDEST
+from mixup_jax.config_checks import SEEDS, WIDEST
+from mixup_jax.models import MLP
 from mixup_jax.runtime import resumable
 from mixup_jax.runtime.claim import claimed
 from mixup_jax.runtime.identity import jax_settings

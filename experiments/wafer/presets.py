@@ -7,7 +7,8 @@ from pathlib import Path
 import tyro
 
 from experiments.wafer.config import Composing, WaferConfig, WaferData
-from mixup_jax.config import Model, Optimizer
+from mixup_jax.choices import Cosine, Sgd
+from mixup_jax.networks import Named, WaferNet
 
 MODES = ("erm", "mixup", "mixup-multi-hot", "overlay")
 HEADS = ("softmax", "sigmoid")
@@ -25,7 +26,7 @@ NETS = {
 class WaferJob:
     """A table on wafer maps: the configuration that its rows share, and where it goes."""
 
-    config: tyro.conf.OmitArgPrefixes[WaferConfig] = field(default_factory=WaferConfig)
+    config: WaferConfig = field(default_factory=WaferConfig)
     only: tuple[str, ...] = ()
     """Only the rows with these names."""
     workdir: Path | None = None
@@ -38,14 +39,15 @@ class WaferJob:
         return shrink(self.config) if self.smoke else self.config
 
 
-SMALL = WaferConfig(model=Model("wafer_net", width=16), steps=500, seeds=3)
+SMALL = WaferConfig(model=WaferNet(width=16), steps=500, seeds=3)
 # Paper: the slides say neither data set nor settings; these are those of a co-author's code of the time
 # (github.com/hgkahng/wbm-self-supervised, September 2020).
 SLIDES = WaferConfig(
     data=WaferData(noise="high", train_maps=2000, size=64),
     composing=Composing(mode="mixup", head="softmax"),
-    model=Model("resnet18", dropout=0.5),
-    optimizer=Optimizer(lr=0.01, weight_decay=1e-3, schedule="cosine"),
+    model=Named("resnet18", dropout=0.5),
+    optimizer=Sgd(lr=0.01, weight_decay=1e-3),
+    schedule=Cosine(),
     batch_size=256,
     steps=6250,  # 100 epochs of 16,000 maps
     seeds=5,
@@ -54,7 +56,7 @@ BEST = replace(
     SMALL,
     data=WaferData(train_maps=4000, turns=True, average=True),
     composing=Composing(maps=6, probability=0.8, background="match", pairs="possible"),
-    model=Model("wafer_net", width=32),
+    model=WaferNet(width=32),
     steps=4000,
 )
 
@@ -69,7 +71,7 @@ PRESETS = {
 }
 OURS = {
     "small": ("composing.mode", "composing.head"),
-    "slides": ("model.model", "composing.mode"),
+    "slides": ("model.name", "composing.mode"),
     "beyond": ("composing.mode",),
     "train": (),
 }
@@ -88,7 +90,8 @@ def rows(preset: str, job: WaferJob) -> dict[str, WaferConfig]:
     for name in OURS[preset]:
         given, default = (attrgetter(name)(each.config) for each in (job, PRESETS[preset][1]))
         if given != default:
-            raise ValueError(f"{name.split('.')[-1]} is what the rows of {preset} differ in, got {given}: see --only.")
+            option = name.removesuffix(".name").split(".")[-1]
+            raise ValueError(f"{option} is what the rows of {preset} differ in, got {given}: see --only.")
     if job.config.data.source != "generator":
         for name in ("noise", "train_maps", "test_maps"):
             given = getattr(job.config.data, name)
@@ -101,7 +104,7 @@ def rows(preset: str, job: WaferJob) -> dict[str, WaferConfig]:
         found = {
             f"{net}-{mode}": replace(
                 config,
-                model=replace(config.model, model=net),
+                model=replace(config.model, name=net),
                 composing=replace(config.composing, mode="mixup" if mode == "mixup" else "erm"),
             )
             for net in NETS
@@ -127,7 +130,7 @@ def climb(config: WaferConfig) -> dict[str, WaferConfig]:
         config,
         data=replace(config.data, train_maps=min(400, config.data.train_maps), turns=False, average=False),
         composing=Composing(head=config.composing.head),
-        model=replace(config.model, width=min(SMALL.model.width or 32, config.model.width or 32)),
+        model=replace(config.model, width=min(SMALL.model.width, config.model.width)),
         steps=min(SMALL.steps, config.steps),
     )
     four = replace(config.composing, background="add", pairs="any")

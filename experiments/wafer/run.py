@@ -20,6 +20,7 @@ from experiments.wafer.patterns import whole_wafer
 from experiments.wafer.scores import choose_rules, measure, probabilities
 from experiments.wafer.sources import WaferSplit
 from experiments.wafer.step import without_background
+from mixup_jax.config import usual
 from mixup_jax.data.files.npz import read_npz
 from mixup_jax.data.identity import digest_arrays
 from mixup_jax.runtime import run_folder as record
@@ -38,7 +39,7 @@ def run_wafer(config: WaferConfig, maps: WaferSplit, workdir: Path, *, title: st
     Raises what `fit_wafer` raises, and ValueError for a folder that holds a run of another configuration
     or on other maps. Where nothing was trained yet, because that run was refused, this one takes its place.
     """
-    path, here, defaults = workdir / NAME, identity(config, maps), plain(WaferConfig())
+    path, here, defaults = workdir / NAME, identity(config, maps), plain(usual(config))
     with claimed(path, here, defaults=defaults, done=lambda first: "measured" in first) as content:
         if "measured" in content:
             return _checked(content, config.seeds, path)

@@ -21,8 +21,8 @@ from experiments.wafer.config import Composing, WaferConfig
 from experiments.wafer.maps import WaferMaps, channels
 from mixup_jax.models import build
 from mixup_jax.runtime.progress import progress
-from mixup_jax.steps.optim import Schedule, direction, learning_rate
-from mixup_jax.steps.state import TrainState
+from mixup_jax.steps.optim import direction, learning_rate
+from mixup_jax.steps.state import Rate, TrainState
 
 PART = 200 * 52**2
 """Dies whose background is taken away at once."""
@@ -49,7 +49,7 @@ class WaferRecipe:
 
     model: nn.Module
     optimizer: optax.GradientTransformation
-    schedule: Schedule
+    schedule: Rate
     composing: Composing
     turns: bool
     average: bool
@@ -60,9 +60,9 @@ class WaferRecipe:
 def make_wafer_recipe(config: WaferConfig, defects: tuple[str, ...]) -> WaferRecipe:
     """Return what a step does under this configuration; its schedule counts steps, not epochs."""
     return WaferRecipe(
-        model=build(config.model, len(defects)),
+        model=build(config.model, len(defects), config.compute_dtype),
         optimizer=direction(config.optimizer),
-        schedule=learning_rate(config.optimizer, 1.0, config.steps),
+        schedule=learning_rate(config.schedule, config.optimizer.lr, 1.0, config.steps),
         composing=config.composing,
         turns=config.data.turns,
         average=config.data.turns and config.data.average,

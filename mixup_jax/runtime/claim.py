@@ -1,7 +1,6 @@
 """Whose a folder is: it belongs to one run, described in a file, from the first thing trained there on."""
 
 import contextlib
-import dataclasses
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,15 +8,15 @@ from typing import Any, TypeVar
 
 from etils import epath
 
-from mixup_jax.config import Config
+from mixup_jax.config import Config, read, upgraded
 from mixup_jax.data.identity import DataIdentity
 from mixup_jax.runtime.folder_lock import sole_owner
 from mixup_jax.runtime.identity import CODE, PARTS, Content, changed_parts, differing, flatten
 from mixup_jax.runtime.json_files import Malformed, read_object
 from mixup_jax.runtime.run_folder import write_json
 
-VERSION = 2
-"""Of the descriptions that are written: 1 had no version, no data and no settings of JAX."""
+VERSION = 3
+"""Of config.json: 1 had no version, no data and no settings of JAX; 1 and 2 held the options of all choices."""
 C = TypeVar("C")
 
 
@@ -104,6 +103,14 @@ def read_description(path: Path) -> Content:
             f"{path} was written by a later version of this code (it is version {first['version']} of the file, "
             f"{VERSION} is known here); use that code, or choose another --workdir."
         )
+    if first.get("version", 1) < 3 and "config" in first:
+        try:
+            return first | {"config": upgraded(first["config"])}
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            raise ValueError(
+                f"{path} is version {first.get('version', 1)} of the file and cannot be read here ({error!r}); "
+                "choose another --workdir."
+            ) from None
     return first
 
 
@@ -146,25 +153,9 @@ def configuration(path: Path, kind: type[C]) -> C:
     Raises ValueError for a file that is none, for fields that are not known here and for values that do not fit.
     """
     try:
-        return _built(kind(), read_description(path)["config"])
+        return read(kind(), read_description(path)["config"])
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{path.parent} is not the folder of a run that can be read here: {error}") from None
-
-
-def _built(default: Any, stored: Content, name: str = "") -> Any:
-    """Return a default, a dataclass, with what is stored in the place of its fields."""
-    unknown = sorted(stored.keys() - vars(default).keys())
-    if unknown:
-        fields = ", ".join(f"{name}{each}" for each in unknown)
-        raise ValueError(f"its configuration has {fields}, which this version of the code does not know.")
-    parts = {key: getattr(default, key) for key in stored}
-    return dataclasses.replace(
-        default,
-        **{
-            key: _built(part, stored[key], f"{name}{key}.") if dataclasses.is_dataclass(part) else _frozen(stored[key])
-            for key, part in parts.items()
-        },
-    )
 
 
 def read_identity(workdir: Path) -> DataIdentity | None:

@@ -13,13 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
+from mixup_jax.choices import Mixed
 from mixup_jax.config import Config
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.imagenet.streamed import StreamedDataset
 from mixup_jax.evaluation.classification import Sums
 from mixup_jax.runtime.mesh import make_mesh, place, shard
-from mixup_jax.steps.recipe import Recipe, make_recipe
-from mixup_jax.steps.state import TrainState
+from mixup_jax.steps.recipe import make_recipe
+from mixup_jax.steps.state import Recipe, TrainState
 from mixup_jax.training.programs import (
     CLEAN_SUBSET,
     Batches,
@@ -199,7 +200,7 @@ def _sources(
         raise ValueError(
             f"{data.name} is streamed to one network at a time, got {len(config.runs)}: start a run for each --seed."
         )
-    if config.mixing.partner.endswith("neighbours"):
+    if isinstance(config.mixing, Mixed) and config.mixing.among_neighbours:
         raise ValueError(f"partner {config.mixing.partner} needs data in memory; {data.name} is streamed.")
     return (
         BatchStream(data, config.seed, size, mesh, workers),

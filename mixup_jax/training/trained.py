@@ -15,8 +15,8 @@ from mixup_jax.runtime.checkpoint import open_checkpoints
 from mixup_jax.runtime.errors import CheckpointError
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.mesh import make_mesh, place, shard
-from mixup_jax.steps.recipe import Recipe, make_recipe
-from mixup_jax.steps.state import TrainState
+from mixup_jax.steps.recipe import make_recipe
+from mixup_jax.steps.state import Recipe, TrainState
 from mixup_jax.training.programs import make_programs, predict_logits
 from mixup_jax.training.setting import empty_totals, snapshot
 

@@ -15,9 +15,9 @@ from tiny_runs import DATA, MLP, changed
 
 from experiments.cifar import ERM, SMALL
 from mixup_jax import config_checks
-from mixup_jax.config import Model
 from mixup_jax.data.label_noise import corrupt_labels
 from mixup_jax.data.sources import load
+from mixup_jax.networks import PreActResNet
 from mixup_jax.runtime.errors import NotFinite
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.progress import Bar
@@ -209,7 +209,7 @@ def test_averages_of_a_short_run_are_as_good_as_the_network_itself(tmp_path, ema
     data = replace(data, train_image=data.train_image[:1000], train_label=data.train_label[:1000])
     config = replace(
         SMALL,
-        model=Model("preact_resnet", width=8, blocks=(1, 1, 1), stem_stride=2),  # BatchNorm, unlike tiny_runs' MLP
+        model=PreActResNet(width=8, blocks=(1, 1, 1), stem_stride=2),  # BatchNorm, unlike tiny_runs' MLP
         mixing=ERM,
         optimizer=replace(SMALL.optimizer, ema=ema),
         epochs=20.0,

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from experiments.imagenet.archives import photograph
-from mixup_jax.config import Config, Data, Mixing, Model, Optimizer
+from mixup_jax.choices import Constant, Data, Mixup, Sgd
+from mixup_jax.config import Config
 from mixup_jax.data.imagenet.shards import Photograph
 from mixup_jax.data.imagenet.streamed import StreamedDataset
+from mixup_jax.networks import MLP
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.mesh import make_mesh, shard
 from mixup_jax.training.loop import fit
@@ -21,9 +23,10 @@ from mixup_jax.training.stream import BatchStream, EvaluationStream, rows_of_pro
 
 CONFIG = Config(
     data=Data("imagenet", pad_crop=0, image_size=8),
-    model=Model("mlp", width=4),
-    mixing=Mixing(alpha=0.2, block=4),
-    optimizer=Optimizer(lr=0.02),
+    model=MLP(width=4),
+    mixing=Mixup(alpha=0.2, block=4),
+    optimizer=Sgd(lr=0.02),
+    schedule=Constant(),
     batch_size=16,
     epochs=4.0,
     eval_every=1.0,
@@ -122,9 +125,9 @@ def test_a_run_counts_each_image_and_resumes_to_the_same_bits(data, tmp_path):
 
 REFUSED = {
     "two seeds": (replace(CONFIG, seeds=2), "start a run for each --seed"),
-    "neighbours": (replace(CONFIG, mixing=Mixing(partner="neighbours")), "needs data in memory"),
-    "batch": (replace(CONFIG, batch_size=48, mixing=Mixing()), "between 1 and the 40 images"),
-    "devices": (replace(CONFIG, batch_size=12, mixing=Mixing()), "cannot be split over 8"),
+    "neighbours": (replace(CONFIG, mixing=Mixup(partner="neighbours")), "needs data in memory"),
+    "batch": (replace(CONFIG, batch_size=48, mixing=Mixup()), "between 1 and the 40 images"),
+    "devices": (replace(CONFIG, batch_size=12, mixing=Mixup()), "cannot be split over 8"),
 }
 
 

@@ -16,7 +16,8 @@ from experiments.wafer.config import Composing, WaferConfig, WaferData
 from experiments.wafer.fit import fit_wafer, load_wafer_network
 from experiments.wafer.maps import WaferMaps
 from experiments.wafer.step import all_turns, make_pool, make_wafer_recipe, set_loss, take_batch, turn
-from mixup_jax.config import Model, Optimizer
+from mixup_jax.choices import Constant, Sgd
+from mixup_jax.networks import WaferNet
 from mixup_jax.runtime import resumable
 from mixup_jax.runtime import run_folder as record
 from mixup_jax.runtime.errors import CheckpointError, NotFinite, Stopped
@@ -24,9 +25,7 @@ from mixup_jax.runtime.progress import Bar
 from mixup_jax.runtime.run_folder import digest
 
 DEFECTS = ("Arc", "Blob")
-TINY = WaferConfig(
-    data=WaferData(size=8, normal=True), model=Model("wafer_net", width=4), batch_size=6, steps=6, seeds=2, seed=3
-)
+TINY = WaferConfig(data=WaferData(size=8, normal=True), model=WaferNet(width=4), batch_size=6, steps=6, seeds=2, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +179,7 @@ def test_logits_do_not_depend_on_the_other_maps(maps, trained):
 
 @pytest.mark.exhaustive
 def test_a_loss_that_is_not_finite_ends_the_run_with_step_and_seed(maps, tmp_path):
-    config = replace(TINY, optimizer=Optimizer(lr=1e6, schedule="constant"), seeds=1)
+    config = replace(TINY, optimizer=Sgd(lr=1e6, weight_decay=1e6), schedule=Constant(), seeds=1)
     with pytest.raises(NotFinite, match=r"not finite at step \d of seed 3"):
         fit_wafer(config, maps, tmp_path)
 
