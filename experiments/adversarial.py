@@ -22,7 +22,7 @@ from rich.progress import track
 
 from experiments.commands.errors import call, one_line_errors
 from experiments.commands.naming import dataset as describe_data
-from experiments.commands.paper_table import behind, write_table
+from experiments.commands.paper_table import provenance_of, write_table
 from experiments.commands.settings import check_counts
 from experiments.imagenet import __main__ as imagenet
 from experiments.trained_pairs.load import Network
@@ -79,7 +79,7 @@ def main(
         "mark": networks[0].identity.mark,
     }
     write_json(workdir / "adversarial.json", content | {"errors": errors})
-    write_table(workdir, table(errors, networks, epsilon, count), behind(networks))
+    write_table(workdir, table(errors, networks, epsilon, count), provenance_of(networks))
     print(f"\n{workdir}: table.json, adversarial.json")
 
 

@@ -21,7 +21,7 @@ from rich.progress import track
 
 from experiments.commands.errors import call, one_line_errors
 from experiments.commands.naming import dataset as describe_data
-from experiments.commands.paper_table import behind, write_table
+from experiments.commands.paper_table import provenance_of, write_table
 from experiments.commands.settings import check_counts
 from experiments.trained_pairs.load import Network
 from experiments.trained_pairs.presets import Pair, find_pair
@@ -67,7 +67,7 @@ def main(pair: tyro.conf.OmitArgPrefixes[Pair], *, pairs: int | None = None, sca
         },
     )
     draw(curves, workdir)
-    write_table(workdir, table(curves, networks, count), behind(networks))
+    write_table(workdir, table(curves, networks, count), provenance_of(networks))
     print(f"\n{workdir}: table.json, between.json, figures/")
 
 

@@ -20,7 +20,6 @@ from experiments.commands.errors import call, one_line_errors
 from mixup_jax.report.conditions import compare, group
 from mixup_jax.report.page import write_page
 from mixup_jax.report.plots import illustrations
-from mixup_jax.report.rows import settings
 from mixup_jax.report.runs import Run, load_runs
 from mixup_jax.report.tables import Table, find_tables
 from mixup_jax.report.terminal import paper_table, results_table
@@ -53,11 +52,11 @@ def main(
         print(f"warning: {warning}", file=sys.stderr)
     if not (found or tables):
         raise ValueError(f"no runs found under {', '.join(map(str, runs))}; a run is a folder with a config.json")
-    write_orfail(found, tables, output, title, warnings)
+    write_or_fail(found, tables, output, title, warnings)
     _print(found, [table for _, table in tables], output, title)
 
 
-def write_orfail(
+def write_or_fail(
     runs: list[Run], tables: list[tuple[Path, Table]], output: Path, title: str, warnings: list[str]
 ) -> None:
     """Write the page, or leave with one line that says why it cannot be written."""
@@ -69,12 +68,11 @@ def write_orfail(
 
 
 def _print(runs: list[Run], tables: list[Table], output: Path, title: str) -> None:
-    conditions = group(runs)
     console = Console(markup=False)
     console.print()
-    console.print(results_table(settings(conditions), title=title))
+    console.print(results_table(runs, title=title))
     console.print()
-    for comparison in compare(conditions):
+    for comparison in compare(group(runs)):
         console.print(comparison.sentence(), markup=False, highlight=False)
     for table in tables:
         console.print()

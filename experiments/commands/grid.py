@@ -10,7 +10,7 @@ from experiments.commands.errors import one_line_errors
 from experiments.commands.paper_table import write_table
 from experiments.commands.running import Job, default_folder, run
 from mixup_jax.config import Config
-from mixup_jax.report.results import take_apart
+from mixup_jax.report.runs import split_by_alpha
 from mixup_jax.report.tables import Table
 from mixup_jax.runtime.errors import NotFinite
 from mixup_jax.runtime.mesh import is_writer
@@ -68,7 +68,7 @@ def each_alpha(config: Config, result: Result) -> dict[Config, Result]:
     if not alphas:
         return {config: result}
     start = {"config": {"mixing": {"alphas": list(alphas)}, "seeds": config.seeds}, "methods": result["methods"]}
-    parts = take_apart(start, [], result)
+    parts = split_by_alpha(start, [], result)
     return {each: final for each, (_, _, final) in zip(config.each_alpha(), parts, strict=True)}
 
 

@@ -1,19 +1,27 @@
-"""Group runs into conditions, the rows of every table, and pair ERM with mixup."""
+"""Group runs into conditions, make tables of them, and pair ERM with mixup."""
 
 import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 
 from mixup_jax.config import Config
-from mixup_jax.report.runs import Run
-from mixup_jax.report.statistics import Summary, decimal, paired_difference, summarise
+from mixup_jax.evaluation.metrics import METRICS
+from mixup_jax.report.format import MISSING, decimal, short_commit
+from mixup_jax.report.runs import BEST, Run
+from mixup_jax.report.statistics import Summary, paired_difference
+from mixup_jax.report.tables import Row, Table
+from mixup_jax.runtime.identity import flatten
 
 SEED_FIELDS = ("seed", "seeds")
-WITHOUT_MIXING = ("mixing.label_smoothing", "mixing.mix")  # what ERM has of the part "mixing", too
+WITHOUT_MIXING = ("mixing.label_smoothing", "mixing.mix")  # options of the part "mixing" that ERM has too
+COLUMNS = (*METRICS, *BEST, "wall_seconds", "images_per_second")
+"""Columns of the tables of runs; the last two have one value per run."""
+DEFAULTS = flatten(json.loads(json.dumps(asdict(Config()))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,31 +34,24 @@ class Condition:
 
     @property
     def setting(self) -> tuple[str, str, str]:
-        """Data, model and mark: what must be equal for two numbers to stand side by side."""
+        """Data, model and mark, which are equal for rows that may be compared."""
         return self.runs[0].dataset, self.runs[0].model, self.runs[0].mark
 
     @property
     def finished(self) -> bool:
         """Whether there is a result."""
-        return all(run.result is not None for run in self.runs)
+        return all(run.finished for run in self.runs)
+
+    def error(self) -> dict[int, float]:
+        """Return the last test error in per cent of each seed."""
+        pairs = (zip(run.seeds, run.values["test_error"], strict=True) for run in self.runs if run.finished)
+        return {seed: value for pair in pairs for seed, value in pair}
 
     @property
-    def seeds(self) -> tuple[int, ...]:
-        """All seeds, in the order of the runs."""
-        return tuple(seed for run in self.runs for seed in run.seeds)
-
-    def error(self, which: str = "last") -> dict[int, float]:
-        """Test error in per cent of each seed: ``last``, ``best`` or ``median_last_10``."""
-        return {
-            seed: value
-            for run in self.runs
-            if run.result
-            for seed, value in zip(run.seeds, run.result.test_error[which], strict=True)
-        }
-
-    def summary(self, name: str) -> Summary:
-        """Summarise a per-seed field of the result (``test_ece``, ``train_subset_error``) over all seeds."""
-        return summarise([value for run in self.runs if run.result for value in getattr(run.result, name)])
+    def paper_error(self) -> float | None:
+        """The paper's test error, where the run's model and data are the paper's."""
+        error = self.runs[0].paper_error
+        return error if error is not None and math.isfinite(error) else None
 
     def curve(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the epochs that all seeds have reached, and the values there (epochs x seeds)."""
@@ -76,19 +77,35 @@ def group(runs: Sequence[Run]) -> list[Condition]:
     return [Condition(tuple(members), _label(members[0], [other[0] for other in groups])) for members in groups]
 
 
-def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Flatten a nested config to dotted names.
-
-    >>> flatten({"mixing": {"alpha": 1.0}, "epochs": 200})
-    {'mixing.alpha': 1.0, 'epochs': 200}
-    """
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        flat.update(flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value})
-    return flat
+def result_tables(conditions: Sequence[Condition]) -> list[Table]:
+    """Make a table for each setting, with a row for each condition."""
+    tables = []
+    for (dataset, model, mark), members in groupby(conditions, key=lambda condition: condition.setting):
+        rows = tuple(_row(condition) for condition in members)
+        tables.append(Table("", "Results", "", mark, dataset, model, COLUMNS, rows, seeds=()))
+    return tables
 
 
-DEFAULTS = flatten(json.loads(json.dumps(asdict(Config()))))
+def _row(condition: Condition) -> Row:
+    runs, first = condition.runs, condition.runs[0]
+    device, commit = ("; ".join(dict.fromkeys(getattr(run, name) for run in runs)) for name in ("device", "commit"))
+    values = {name: sum((run.values.get(name, ()) for run in runs), ()) for name in COLUMNS}
+    values |= {name: tuple(getattr(run, name) for run in runs) for name in COLUMNS[-2:]}
+    progress = None
+    if not condition.finished:
+        _, errors = condition.curve("test_error")
+        values["test_error"] = tuple(errors[-1].tolist()) if len(errors) else (math.nan,) * len(first.seeds)
+        reached = float(first.epochs[-1]) if len(first.epochs) and math.isfinite(first.epochs[-1]) else 0.0
+        progress = reached, first.planned_epochs
+    return Row(
+        label=condition.label,
+        values=tuple(values.values()),
+        paper=tuple(condition.paper_error if name == "test_error" else None for name in COLUMNS),
+        note=first.paper_source if condition.paper_error is not None else "",
+        device=device or MISSING,
+        commit=short_commit(commit),
+        progress=progress,
+    )
 
 
 @dataclass(frozen=True)
@@ -101,13 +118,12 @@ class Comparison:
 
     @property
     def paper(self) -> float | None:
-        """The change that the paper reports, where both rows carry a number of it."""
-        ours = [condition.runs[0].result for condition in (self.erm, self.mixup)]
-        errors = [result.paper_error for result in ours if result and result.paper_error is not None]
-        return errors[1] - errors[0] if len(errors) == 2 else None
+        """The change that the paper reports, where both rows have its number."""
+        erm, mixup = self.erm.paper_error, self.mixup.paper_error
+        return None if erm is None or mixup is None else mixup - erm
 
     def sentence(self) -> str:
-        """Say it in words, with the interval and what it allows to conclude."""
+        """Return the change, its interval and the conclusion that it allows."""
         dataset, model, _ = self.mixup.setting
         points = f"{'+' if self.change.mean > 0 else ''}{decimal(self.change.mean)}"
         words = f"{self.mixup.label} against {self.erm.label} ({dataset}, {model}): test error {points} points"
@@ -165,16 +181,17 @@ def _same_data(one: Run, other: Run) -> bool:
 
 def _networks(run: Run) -> Any:
     """Return what is equal for runs whose networks are equal bit by bit."""
-    if run.result is None or not run.result.params_digest:
+    if not run.finished or not run.params_digest:
         return run.path
-    return run.result.params_digest, repr((*_order(run)[:-1], _config(run), run.result.test_error))
+    errors = [run.values[name] for name in ("test_error", *BEST)]
+    return run.params_digest, repr((*_order(run)[:-1], _config(run), errors))
 
 
 def _mergeable(members: list[Run], run: Run) -> bool:
     first = members[0]
     names = ("experiment", "method", "model", "dataset", "mark", "commit")
     return (
-        all(member.result is not None for member in (*members, run))
+        all(member.finished for member in (*members, run))
         and all(getattr(first, name) == getattr(run, name) for name in names)
         and _without_seeds(first) == _without_seeds(run)
         and _same_data(first, run)

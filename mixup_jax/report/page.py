@@ -1,5 +1,6 @@
 """Write the report: one HTML file that needs no network and no script."""
 
+import math
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -8,14 +9,15 @@ from typing import Any
 import jinja2
 from matplotlib.figure import Figure
 
+from mixup_jax.evaluation.metrics import METRICS
 from mixup_jax.report import pictures
-from mixup_jax.report.conditions import Condition, compare, flatten, group
-from mixup_jax.report.fields import text
+from mixup_jax.report.conditions import Condition, compare, group, result_tables
+from mixup_jax.report.format import MISSING, decimal, duration, rate, short_commit, text
 from mixup_jax.report.plots import figures as draw
-from mixup_jax.report.rows import settings
 from mixup_jax.report.runs import Run
-from mixup_jax.report.tables import Table, lines, paper_columns
-from mixup_jax.report.wording import MISSING, short_commit
+from mixup_jax.report.statistics import Summary
+from mixup_jax.report.tables import Row, Table
+from mixup_jax.runtime.identity import flatten
 
 MARKS = {
     "REAL": "the original data",
@@ -33,19 +35,22 @@ def write_page(
     figures: Sequence[tuple[str, Figure]] = (),
     warnings: Sequence[str] = (),
 ) -> None:
-    """Write the report of `runs`: results, comparison, tables of the paper, curves, calibration, what each run was.
+    """Write the report of `runs`: results, comparison, tables of the paper, curves, calibration, description of runs.
 
     `tables` come with their folders, as `find_tables` returns them. `figures` are further pictures with their captions,
-    shown after the page's own; a figure's label is its description for those who do not see it. `warnings` are listed
-    at the end. The same runs give the same bytes.
+    shown after the page's own; the label of a figure is its description. `warnings` are listed at the end. The same
+    runs give the same bytes.
     """
     conditions = group(runs)
     left_by_runs, unusable = pictures.saved(runs)
     sections = _sections(tables, unusable)
     page = _template().render(
         title=title,
-        marks={mark: MARKS.get(mark, "") for mark in MARKS},
-        settings=settings(conditions),
+        marks=MARKS,
+        metrics=METRICS,
+        shown=[name for name in METRICS if METRICS[name].title and not METRICS[name].below][1:],
+        below={name: [each for each in METRICS if METRICS[each].below == name] for name in METRICS},
+        results=[(table, _results(table)) for table in result_tables(conditions)],
         comparisons=compare(conditions),
         sections=sections,
         curves=_curves(conditions),
@@ -54,6 +59,9 @@ def write_page(
         runs=_details(conditions),
         warnings=[*warnings, *unusable],
         missing=MISSING,
+        decimal=decimal,
+        duration=duration,
+        rate=rate,
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8")
@@ -70,24 +78,46 @@ def _template() -> jinja2.Template:
     return environment.get_template("page.html")
 
 
+def _results(table: Table) -> list[dict[str, Any]]:
+    """Return each row with its cells by column, and the positions of its test errors on the scale of the table."""
+    rows = [dict(zip(table.columns, row.summaries, strict=True)) for row in table.rows]
+    index = table.columns.index("test_error")
+    finished = [(row, cells["test_error"]) for row, cells in zip(table.rows, rows, strict=True) if not row.progress]
+    values = [
+        value for row, error in finished for value in (*row.values[index], error.low, error.high, row.paper[index])
+    ]
+    known = [value for value in values if value is not None and math.isfinite(value)]
+    low, high = (min(known), max(known)) if known else (0.0, 0.0)
+
+    def place(value: float | None) -> float | None:
+        return None if value is None else round(4 + 92 * (value - low) / (high - low), 1)
+
+    def strip(row: Row, error: Summary) -> dict[str, Any] | None:
+        if row.progress or not error.known or high <= low:
+            return None
+        ends = {name: place(value) for name, value in vars(error).items() if name in ("mean", "low", "high")}
+        return ends | {"seeds": [place(value) for value in row.values[index]], "paper": place(row.paper[index])}
+
+    return [
+        {
+            "row": row,
+            "cells": cells,
+            "seconds": sum(row.values[table.columns.index("wall_seconds")]),
+            "paper": row.paper[index],
+            "strip": strip(row, cells["test_error"]),
+        }
+        for row, cells in zip(table.rows, rows, strict=True)
+    ]
+
+
 def _sections(tables: Sequence[tuple[Path, Table]], warnings: list[str]) -> list[dict[str, Any]]:
     sections = []
     for folder, table in tables:
         shown, unusable = pictures.named(folder, table.figures)
         warnings += unusable
-        known = paper_columns(table)
-        sections.append(
-            {
-                "table": table,
-                "columns": list(zip(table.columns, known, strict=True)),
-                "width": 1 + len(known) + sum(known),
-                "groups": lines(table),
-                "pictures": shown,
-                "seeds": ", ".join(map(str, table.seeds)),
-                "commit": short_commit(table.commit),
-                "folder": _last_parts(folder),
-            }
-        )
+        seeds, commit = ", ".join(map(str, table.seeds)), short_commit(table.commit)
+        place = {"folder": _last_parts(folder), "seeds": seeds, "commit": commit}
+        sections.append({"table": table, "pictures": shown, **place})
     return sections
 
 
@@ -124,7 +154,6 @@ def _details(conditions: Sequence[Condition]) -> list[dict[str, Any]]:
             "run": run,
             "folder": _last_parts(run.path),
             "seeds": ", ".join(map(str, run.seeds)),
-            "params_digest": run.result.params_digest if run.result else "",
             "differs": {name: text(config[name]) for name in differing if name in config},
             "config": {text(name): text(value) for name, value in config.items()},
         }

@@ -11,9 +11,10 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from mixup_jax.report.conditions import Condition, group
+from mixup_jax.report.format import decimal
 from mixup_jax.report.plots.drawing import DASHES, INK, MUTED, PALETTE, styled
 from mixup_jax.report.runs import Run
-from mixup_jax.report.statistics import decimal, summarise
+from mixup_jax.report.statistics import summarise
 
 # The gap in a reliability diagram: name, line, fill.
 GAPS = (("gap: overconfident", PALETTE[1], "#f7d3bd"), ("gap: underconfident", PALETTE[2], "#bfe6da"))
@@ -62,7 +63,7 @@ def _end(condition: Condition) -> str:
 
 def calibration_errors(run: Run) -> list[float]:
     """Compute the expected calibration error in per cent of each seed from its bins: sum_b n_b/n |acc_b - conf_b|."""
-    bins = run.result.reliability if run.result else None
+    bins = run.reliability
     if bins is None:
         return []
     gaps = np.abs(bins["accuracy"] - bins["confidence"])
@@ -100,7 +101,7 @@ def reliability_diagram(runs: Sequence[Run]) -> Figure:
 
 
 def _reliability(upper: Axes, lower: Axes, condition: Condition) -> None:
-    bins = [run.result.reliability for run in condition.runs if run.result and run.result.reliability]
+    bins = [run.reliability for run in condition.runs if run.reliability]
     counts, accuracy, confidence = (
         np.concatenate([table[name] for table in bins]) for name in ("count", "accuracy", "confidence")
     )

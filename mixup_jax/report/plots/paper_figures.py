@@ -9,8 +9,9 @@ from jaxtyping import Float, Int
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
+from mixup_jax.report.format import decimal
 from mixup_jax.report.plots.drawing import DASHES, INK, PALETTE, styled
-from mixup_jax.report.statistics import decimal, summarise
+from mixup_jax.report.statistics import summarise
 
 CLASSES = (PALETTE[2], PALETTE[4])
 """Green and orange, as in the paper."""
