@@ -24,7 +24,7 @@ from experiments.commands.errors import call, one_line_errors
 from experiments.commands.naming import dataset as describe_data
 from experiments.commands.paper_table import provenance_of, write_table
 from experiments.commands.settings import check_counts
-from experiments.imagenet import __main__ as imagenet
+from experiments.imagenet import presets as imagenet
 from experiments.trained_pairs.load import Network
 from experiments.trained_pairs.presets import Pair, find_pair
 from mixup_jax.data.dataset import Dataset

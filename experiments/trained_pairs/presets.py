@@ -8,7 +8,8 @@ import tyro
 
 from experiments import cifar
 from experiments.commands.running import Job, cache_compilations, folder_of, run
-from experiments.imagenet import __main__ as imagenet
+from experiments.imagenet import presets as imagenet
+from experiments.imagenet.archives import build_data
 from experiments.trained_pairs.load import Network, load_pair
 from mixup_jax.config import Config
 from mixup_jax.data.sources import is_speech
@@ -110,7 +111,7 @@ def train_pair(experiment: str, pair: Pair) -> Pair:
     """Train the runs of a preset; return them as runs that are given."""
     folder, data_dir, photographs = pair.folder(experiment), pair.data_dir, pair.preset == "resnet101"
     if photographs and pair.smoke:
-        data_dir = imagenet.build_data(folder / "data")
+        data_dir = build_data(folder / "data")
     erm, mixup = [], []
     for recipe in RECIPES[pair.preset]:
         launch = Launch(workdir=folder / recipe.folder, data_dir=data_dir)
