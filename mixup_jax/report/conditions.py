@@ -63,14 +63,14 @@ class Condition:
 
 
 def group(runs: Sequence[Run]) -> list[Condition]:
-    """Put runs that differ in nothing but disjoint seeds into one condition; order by setting, then by alpha.
+    """Merge runs that differ in their seeds only into one condition; order by setting, then by alpha.
 
-    Seeds trained one by one on a cluster thus give the same row as seeds trained together. Two runs that share a seed
-    stay apart: which of them counts is not ours to choose; but networks that came out equal to the last bit, because
-    two experiments trained the same pair, are shown once. An unfinished run is a condition of its own.
+    Seeds trained in separate runs thus give the same row as seeds trained in one run. Runs that share a seed are not
+    merged, but networks that are equal bit by bit, because two experiments trained the same pair, are shown once. An
+    unfinished run is a condition of its own.
     """
     groups: list[list[Run]] = []
-    different = {_networks(run): run for run in sorted(runs, key=_order, reverse=True)}  # of equal ones the first
+    different = {_networks(run): run for run in sorted(runs, key=_order, reverse=True)}  # the first of equal ones
     for run in sorted(different.values(), key=_order):
         same = [members for members in groups if _mergeable(members, run)]
         (same[0] if same else groups.append([]) or groups[-1]).append(run)
@@ -137,50 +137,44 @@ class Comparison:
 
 
 def compare(conditions: Sequence[Condition]) -> list[Comparison]:
-    """Pair each finished condition that mixed with those of ERM that differ in nothing else and share a seed."""
+    """Pair each finished condition that mixed with the ERM conditions that differ in mixing only and share a seed."""
     finished = [condition for condition in conditions if condition.finished]
-    found = []
-    for erm in finished:
-        for mixed in finished:
-            if not _mixed(erm.runs[0]) and _mixed(mixed.runs[0]) and _differ_by_mixing_only(erm, mixed):
-                change = paired_difference(erm.error(), mixed.error())
-                if change is not None:
-                    found.append(Comparison(erm, mixed, change))
-    return found
+    pairs = [(erm, mixup) for erm in finished for mixup in finished if _differ_by_mixing_only(erm, mixup)]
+    found = [(erm, mixup, paired_difference(erm.error(), mixup.error())) for erm, mixup in pairs]
+    return [Comparison(erm, mixup, change) for erm, mixup, change in found if change is not None]
+
+
+def _differ_by_mixing_only(erm: Condition, mixup: Condition) -> bool:
+    one, other = erm.runs[0], mixup.runs[0]
+    return (
+        not _mixed(one)
+        and _mixed(other)
+        and erm.setting == mixup.setting
+        and _same_data(one, other)
+        and _config(one, mixing=False) == _config(other, mixing=False)
+    )
 
 
 def _mixed(run: Run) -> bool:
-    """Return whether the run mixed: what trained counts, whatever alpha stands beside another method."""
+    """Return whether the run mixed; alpha counts for method mixup only."""
     config = _config(run)
     return config.get("mixing.method") != "mixup" or config.get("mixing.alpha") != 0
 
 
-def _differ_by_mixing_only(erm: Condition, mixed: Condition) -> bool:
-    same = erm.setting == mixed.setting and _same_data(erm.runs[0], mixed.runs[0])
-    return same and _beside_mixing(erm.runs[0]) == _beside_mixing(mixed.runs[0])
-
-
-def _beside_mixing(run: Run) -> dict[str, Any]:
-    config = _without_seeds(run)
-    return {name: config[name] for name in config if not name.startswith("mixing.") or name in WITHOUT_MIXING}
-
-
-def _without_seeds(run: Run) -> dict[str, Any]:
-    return {name: value for name, value in _config(run).items() if name not in SEED_FIELDS}
-
-
-def _config(run: Run) -> dict[str, Any]:
-    """Return the run's configuration by dotted names; a field that was added since has its default."""
-    return DEFAULTS | flatten(run.config) if "mixing" in run.config else flatten(run.config)
+def _config(run: Run, *, mixing: bool = True) -> dict[str, Any]:
+    """Return the configuration without seeds by dotted names; a field that was added since has its default."""
+    config = (DEFAULTS if "mixing" in run.config else {}) | flatten(run.config)
+    kept = (name for name in config if mixing or not name.startswith("mixing.") or name in WITHOUT_MIXING)
+    return {name: config[name] for name in kept if name not in SEED_FIELDS}
 
 
 def _same_data(one: Run, other: Run) -> bool:
-    """Whether two runs on data of one name had the same content, as far as it was stored."""
+    """Return whether the data had the same content; true where a run did not store it."""
     return not (one.data and other.data) or one.data == other.data
 
 
 def _networks(run: Run) -> Any:
-    """Return what is equal for runs whose networks are equal bit by bit."""
+    """Return a key that runs share if their networks are equal bit by bit."""
     if not run.finished or not run.params_digest:
         return run.path
     errors = [run.values[name] for name in ("test_error", *BEST)]
@@ -193,7 +187,7 @@ def _mergeable(members: list[Run], run: Run) -> bool:
     return (
         all(member.finished for member in (*members, run))
         and all(getattr(first, name) == getattr(run, name) for name in names)
-        and _without_seeds(first) == _without_seeds(run)
+        and _config(first) == _config(run)
         and _same_data(first, run)
         and not any(set(member.seeds) & set(run.seeds) for member in members)
     )
@@ -203,14 +197,10 @@ def _order(run: Run) -> tuple[Any, ...]:
     return run.dataset, run.model, run.mark, math.isnan(run.alpha), run.alpha, run.method, run.seeds, str(run.path)
 
 
-def _beside(run: Run) -> tuple[str, str, str]:
-    return run.dataset, run.model, run.method
-
-
 def _label(run: Run, others: list[Run]) -> str:
-    same = [other for other in others if other is not run and _beside(other) == _beside(run)]
+    names = ("dataset", "model", "method")
+    same = [each for each in others if each is not run and all(getattr(each, n) == getattr(run, n) for n in names)]
     if not same:
         return run.method or run.preset or run.path.name
-    if run.preset and all(other.preset != run.preset for other in same):
-        return f"{run.method} · {run.preset}"
-    return f"{run.method} · {run.path.name}"
+    unique = run.preset and all(other.preset != run.preset for other in same)
+    return f"{run.method} · {run.preset if unique else run.path.name}"

@@ -83,23 +83,21 @@ def load_run(folder: Path, warnings: list[str]) -> list[Run]:
     start = parse_json(read_text(folder / "config.json"))
     if "experiment" not in start or not mapping(start, "config"):
         raise Malformed("no experiment and config in it")
-    lines = _read_lines(folder / "metrics.jsonl", warnings)
-    final: Fields = {}
-    if (folder / "result.json").exists():
-        try:
-            final = parse_json(read_text(folder / "result.json"))
-        except Malformed as error:
-            warnings.append(f"{text(folder / 'result.json')}: {text(error)}; run shown as unfinished")
-    return [_make_run(folder, *files, warnings) for files in split_by_alpha(start, lines, final)]
-
-
-def _make_run(folder: Path, start: Fields, lines: list[Fields], final: Fields, warnings: list[str]) -> Run:
-    result, config = {}, mapping(start, "config")
+    lines, path = _read_lines(folder / "metrics.jsonl", warnings), folder / "result.json"
     try:
-        result = _read_result(final) if final else {}
+        parts = split_by_alpha(start, lines, parse_json(read_text(path)) if path.exists() else {})
+        results = [_read_result(final) if final else {} for _, _, final in parts]
     except Malformed as error:
-        final = {}
-        warnings.append(f"{text(folder / 'result.json')}: {text(error)}; run shown as unfinished")
+        parts = split_by_alpha(start, lines, {})
+        results = [{} for _ in parts]
+        warnings.append(f"{text(path)}: {text(error)}; run shown as unfinished")
+    return [_make_run(folder, *part, result, warnings) for part, result in zip(parts, results, strict=True)]
+
+
+def _make_run(
+    folder: Path, start: Fields, lines: list[Fields], final: Fields, result: Fields, warnings: list[str]
+) -> Run:
+    config = mapping(start, "config")
     seeds = result.pop("seeds", None) or _planned_seeds(config)
     epochs, curves = _curves(lines, len(seeds), folder / "metrics.jsonl", warnings)
     both = start | {key: value for key, value in final.items() if value is not None}
