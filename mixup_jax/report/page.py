@@ -1,7 +1,7 @@
 """Write the report: one HTML file that needs no network and no script."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,7 @@ from mixup_jax.report.conditions import Condition, compare, group, result_tables
 from mixup_jax.report.format import MISSING, decimal, duration, rate, short_commit, text
 from mixup_jax.report.plots import figures as draw
 from mixup_jax.report.runs import Run
-from mixup_jax.report.statistics import Summary
-from mixup_jax.report.tables import Row, Table
+from mixup_jax.report.tables import Table
 from mixup_jax.runtime.identity import flatten
 
 MARKS = {
@@ -24,6 +23,8 @@ MARKS = {
     "LOSSY": "a copy of the data that lost something, such as JPEG images",
     "SYNTHETIC": "generated data; says nothing about the real data",
 }
+SHOWN = [name for name in METRICS if METRICS[name].title and not METRICS[name].below and name != "test_error"]
+"""Metrics with a column of their own, beside the test error."""
 
 
 def write_page(
@@ -43,14 +44,14 @@ def write_page(
     """
     conditions = group(runs)
     left_by_runs, unusable = pictures.saved(runs)
-    sections = _sections(tables, unusable)
+    sections = []
+    for folder, table in tables:
+        found, bad = pictures.named(folder, table.figures)
+        sections.append((folder, table, found))
+        unusable += bad
     page = _template().render(
         title=title,
-        marks=MARKS,
-        metrics=METRICS,
-        shown=[name for name in METRICS if METRICS[name].title and not METRICS[name].below][1:],
-        below={name: [each for each in METRICS if METRICS[each].below == name] for name in METRICS},
-        results=[(table, _results(table)) for table in result_tables(conditions)],
+        results=[(table, _scale(table)) for table in result_tables(conditions)],
         comparisons=compare(conditions),
         sections=sections,
         curves=_curves(conditions),
@@ -58,10 +59,6 @@ def write_page(
         pictures=[pictures.drawn(figure, caption) for caption, figure in figures] + left_by_runs,
         runs=_details(conditions),
         warnings=[*warnings, *unusable],
-        missing=MISSING,
-        decimal=decimal,
-        duration=duration,
-        rate=rate,
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8")
@@ -75,54 +72,28 @@ def _template() -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals |= {"marks": MARKS, "metrics": METRICS, "shown": SHOWN, "missing": MISSING}
+    environment.globals |= {"decimal": decimal, "duration": duration, "rate": rate}
+    last_parts = {"short": lambda folder: text("/".join(folder.parts[-2:]))}
+    environment.filters |= {"zip": zip, "dict": dict, "short_commit": short_commit} | last_parts
     return environment.get_template("page.html")
 
 
-def _results(table: Table) -> list[dict[str, Any]]:
-    """Return each row with its cells by column, and the positions of its test errors on the scale of the table."""
-    rows = [dict(zip(table.columns, row.summaries, strict=True)) for row in table.rows]
-    index = table.columns.index("test_error")
-    finished = [(row, cells["test_error"]) for row, cells in zip(table.rows, rows, strict=True) if not row.progress]
-    values = [
-        value for row, error in finished for value in (*row.values[index], error.low, error.high, row.paper[index])
-    ]
+def _scale(table: Table) -> Callable[[float], float] | None:
+    """Return a function that places test errors of finished runs between 0 and 100; None if all are equal."""
+    values: list[float | None] = []
+    for row in table.rows:
+        if not row.progress:
+            error = table.cell(row.summaries, "test_error")
+            values += [
+                *table.cell(row.values, "test_error"),
+                table.cell(row.paper, "test_error"),
+                error.low,
+                error.high,
+            ]
     known = [value for value in values if value is not None and math.isfinite(value)]
     low, high = (min(known), max(known)) if known else (0.0, 0.0)
-
-    def place(value: float | None) -> float | None:
-        return None if value is None else round(4 + 92 * (value - low) / (high - low), 1)
-
-    def strip(row: Row, error: Summary) -> dict[str, Any] | None:
-        if row.progress or not error.known or high <= low:
-            return None
-        ends = {name: place(value) for name, value in vars(error).items() if name in ("mean", "low", "high")}
-        return ends | {"seeds": [place(value) for value in row.values[index]], "paper": place(row.paper[index])}
-
-    return [
-        {
-            "row": row,
-            "cells": cells,
-            "seconds": sum(row.values[table.columns.index("wall_seconds")]),
-            "paper": row.paper[index],
-            "strip": strip(row, cells["test_error"]),
-        }
-        for row, cells in zip(table.rows, rows, strict=True)
-    ]
-
-
-def _sections(tables: Sequence[tuple[Path, Table]], warnings: list[str]) -> list[dict[str, Any]]:
-    sections = []
-    for folder, table in tables:
-        shown, unusable = pictures.named(folder, table.figures)
-        warnings += unusable
-        seeds, commit = ", ".join(map(str, table.seeds)), short_commit(table.commit)
-        place = {"folder": _last_parts(folder), "seeds": seeds, "commit": commit}
-        sections.append({"table": table, "pictures": shown, **place})
-    return sections
-
-
-def _last_parts(folder: Path) -> str:
-    return text("/".join(folder.parts[-2:]))
+    return (lambda value: round(4 + 92 * (value - low) / (high - low), 1)) if high > low else None
 
 
 def _by_setting(conditions: Sequence[Condition]) -> list[tuple[str, list[Run]]]:
@@ -152,8 +123,6 @@ def _details(conditions: Sequence[Condition]) -> list[dict[str, Any]]:
         {
             "label": condition.label,
             "run": run,
-            "folder": _last_parts(run.path),
-            "seeds": ", ".join(map(str, run.seeds)),
             "differs": {name: text(config[name]) for name in differing if name in config},
             "config": {text(name): text(value) for name, value in config.items()},
         }

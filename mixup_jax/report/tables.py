@@ -6,17 +6,18 @@ Files may come from anywhere: they are read as JSON only, and an unusable one is
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from mixup_jax.report.fields import folders_with, integers, items, number, numbers
 from mixup_jax.report.format import MISSING, hardware, text
 from mixup_jax.report.statistics import UNKNOWN, Summary, summarise
 from mixup_jax.runtime.json_files import parse_json, read_text
 
+T = TypeVar("T")
 NAME = "table.json"
 WORDS = ("experiment", "title", "text", "mark", "dataset", "model", "source", "command", "commit", "versions")
 
@@ -105,6 +106,10 @@ class Table:
                     f"row {row.label} has {len(row.values)} values and {len(row.paper)} numbers of the paper, "
                     f"needs one per column: {len(self.columns)}."
                 )
+
+    def cell(self, values: Sequence[T], column: str) -> T:
+        """Return the value of a column among a row's values, summaries or numbers of the paper."""
+        return values[self.columns.index(column)]
 
     @property
     def place(self) -> str:

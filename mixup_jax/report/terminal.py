@@ -38,20 +38,21 @@ def results_table(runs: Sequence[Run], *, title: str) -> Group:
     """Make a table for each setting (data, model and mark): the columns of the page that a terminal has room for."""
     parts: list[Table | Text] = [Text(title, style="bold")]
     for results in result_tables(group(runs)):
-        table, column = _table(f"\n{results.place}"), results.columns.index
+        table = _table(f"\n{results.place}")
         table.add_column("method", width=22)
         for name, width in COLUMNS.items():
             table.add_column(name, justify="right", no_wrap=True, min_width=width)
         for row in results.rows:
-            error, paper = row.summaries[column("test_error")], row.paper[column("test_error")]
-            label, interval, time = row.label, error.interval, duration(sum(row.values[column("wall_seconds")]))
+            error, paper = results.cell(row.summaries, "test_error"), results.cell(row.paper, "test_error")
+            seconds = sum(results.cell(row.values, "wall_seconds"))
+            label, interval = row.label, error.interval
             if row.progress:
                 done, planned = row.progress
                 label += f"\nat epoch {done:g}" + (f" of {planned:g}" if math.isfinite(planned) else "")
                 interval = MISSING
             shown = MISSING if paper is None else f"{paper:g}"
             # Text, not str: square brackets in a name are no markup.
-            table.add_row(*map(Text, (label, str(error), interval, str(error.n), shown, time)))
+            table.add_row(*map(Text, (label, str(error), interval, str(error.n), shown, duration(seconds))))
         parts.append(table)
     return Group(*parts)
 
