@@ -1,4 +1,4 @@
-"""Carry out a grid of runs, one after the other, each in a folder of its own, and make the paper's table of them."""
+"""Run several configurations one after the other, each in its own folder, and make the table of the paper."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -18,7 +18,7 @@ from mixup_jax.training.options import settled
 
 Result = dict[str, Any]
 Results = Mapping[Config, Result]
-"""What came out of each configuration; a run over several alphas is one of each."""
+"""The result of each configuration; a run over several alphas gives one result per alpha."""
 
 
 def run_grid(
@@ -32,8 +32,8 @@ def run_grid(
 ) -> None:
     """Run the command line of an experiment of many runs: ``[PRESET] [options]``.
 
-    `configs` names the configurations, the names being folders; `table` makes the paper's table of what came out. A run
-    whose loss is not finite is left out; then the exit status is that of such a run, once the others are done.
+    `configs` maps folder names to configurations; `table` makes the table of the paper from the results. A run whose
+    loss is not finite is left out; its error is raised when the other runs are done.
     """
     with one_line_errors():
         preset, job = begin(experiment, description, presets, default, lambda job: configs(job).values())
@@ -57,7 +57,7 @@ def run_grid(
 
 
 def each_alpha(config: Config, result: Result) -> dict[Config, Result]:
-    """Take the result of a run over several alphas apart.
+    """Split the result of a run over several alphas.
 
     >>> config = replace(Config(), mixing=replace(Config().mixing, alphas=(1.0, 8.0)))
     >>> parts = each_alpha(config, {"test_ece": [3.0, 4.0], "methods": ["mixup 1", "mixup 8"]})
@@ -73,7 +73,7 @@ def each_alpha(config: Config, result: Result) -> dict[Config, Result]:
 
 
 def leave_to_the_table(config: Config, names: Iterable[str], hint: str) -> None:
-    """Raise ValueError for options that the table itself sets, and that were set on the command line all the same.
+    """Raise ValueError for an option of the command line that the table itself sets.
 
     >>> leave_to_the_table(Config(batch_size=64), ["mixing.layer"], "choose rows with --only")
     """

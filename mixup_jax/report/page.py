@@ -84,13 +84,8 @@ def _scale(table: Table) -> Callable[[float], float] | None:
     values: list[float | None] = []
     for row in table.rows:
         if not row.progress:
-            error = table.cell(row.summaries, "test_error")
-            values += [
-                *table.cell(row.values, "test_error"),
-                table.cell(row.paper, "test_error"),
-                error.low,
-                error.high,
-            ]
+            error, paper = table.cell(row.summaries, "test_error"), table.cell(row.paper, "test_error")
+            values += [*table.cell(row.values, "test_error"), error.low, error.high, paper]
     known = [value for value in values if value is not None and math.isfinite(value)]
     low, high = (min(known), max(known)) if known else (0.0, 0.0)
     return (lambda value: round(4 + 92 * (value - low) / (high - low), 1)) if high > low else None
