@@ -149,7 +149,7 @@ def test_folders_that_are_no_runs_are_refused(tmp_path):
         between_samples.main(Pair(erm=(tmp_path,), mixup=(tmp_path,)))
     with pytest.raises(ValueError, match=r"pairs must be at least 1 .*, got 0"):
         between_samples.main(Pair(), pairs=0)
-    with pytest.raises(ValueError, match="resnet101 .* training images in memory"):
+    with pytest.raises(ValueError, match=r"resnet101 .* training images in memory"):
         between_samples.main(Pair("resnet101"))
 
 
