@@ -1,6 +1,7 @@
 """The metrics of a run: names in metrics.jsonl and result.json, and how the report shows them.
 
-To add a metric, compute it in `mixup_jax.evaluation.classification.summarize` and name it here.
+To add a metric, compute it in `mixup_jax.evaluation.classification.summarize` and name it here; describe it in
+docs/design.md. `overconfidence` is not stored: the report computes it from the bins of result.json.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ class Metric:
     below: str = ""
     """The metric under which it stands in small print, where it was measured."""
     condition: str = ""
-    """When it is measured, if not always."""
+    """When it is measured, if not always, or on which data."""
     meaning: str = ""
 
 

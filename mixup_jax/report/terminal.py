@@ -60,6 +60,7 @@ def results_table(runs: Sequence[Run], *, title: str) -> Group:
 def paper_table(table: tables.Table) -> Group:
     """Make a table of the paper: ours, mean ± half of the 95 % interval, and the paper's numbers below."""
     parts: list[Table | Text] = [Text(table.title, style="bold"), Text(f"{table.place}\n", style="italic")]
+    with_paper = table.with_paper
     for index, (heading, rows) in enumerate([("", []), *table.groups]):  # the head is a table without rows
         part = _table(f"\n{heading}" if heading else "")
         part.show_header = index == 0
@@ -70,8 +71,8 @@ def paper_table(table: tables.Table) -> Group:
         for row in rows:
             ours = (summary.with_half_width for summary in row.summaries)
             part.add_row(*map(Text, (row.label, *ours, row.seeds or MISSING)))
-            if any(table.with_paper):
-                papers = (paper if given else "" for paper, given in zip(row.papers, table.with_paper, strict=True))
+            if any(with_paper):
+                papers = (paper if given else "" for paper, given in zip(row.papers, with_paper, strict=True))
                 part.add_row(*map(Text, ("  paper", *papers)), style="dim")
         parts.append(part)
     source = f"; paper: {table.source}" if table.source else ""
