@@ -14,7 +14,7 @@ from mixup_jax.training.options import settled
 DECAY_EPOCHS = {90: (30.0, 60.0, 80.0), 100: (30.0, 60.0, 90.0), 200: (60.0, 120.0, 180.0)}
 
 
-class Row(NamedTuple):
+class Published(NamedTuple):
     """A row of table 1: what is trained, and the paper's errors on the validation images in per cent.
 
     `confirmed` says whether the top-1 error was seen in a text that quotes the paper. Of the top-5 errors none was:
@@ -32,25 +32,25 @@ class Row(NamedTuple):
 
 
 TABLE_1 = {
-    "resnet50-erm": Row("resnet50", 0.0, 90, 23.5, None, True, "Goyal et al., 2017"),
-    "resnet50-mixup": Row("resnet50", 0.2, 90, 23.3, 6.6, True),
-    "resnet101-erm": Row("resnet101", 0.0, 90, 22.1, None, True, "Goyal et al., 2017"),
-    "resnet101-mixup": Row("resnet101", 0.2, 90, 21.5, 5.6, True),
-    "resnext101-32x4d-erm-100": Row("resnext101_32x4d", 0.0, 100, 21.2, None, True, "Xie et al., 2016"),
-    "resnext101-32x4d-erm": Row("resnext101_32x4d", 0.0, 90, 21.2, 5.6, False),
-    "resnext101-32x4d-mixup": Row("resnext101_32x4d", 0.4, 90, 20.7, 5.3, True),
-    "resnext101-64x4d-erm-100": Row("resnext101_64x4d", 0.0, 100, 20.4, 5.3, True, "Xie et al., 2016"),
-    "resnext101-64x4d-mixup": Row("resnext101_64x4d", 0.4, 90, 19.8, 4.9, True),
-    "resnet50-erm-200": Row("resnet50", 0.0, 200, 23.6, 7.0, True),
-    "resnet50-mixup-200": Row("resnet50", 0.2, 200, 22.1, 6.1, True),
-    "resnet101-erm-200": Row("resnet101", 0.0, 200, 22.0, 6.1, False),
-    "resnet101-mixup-200": Row("resnet101", 0.2, 200, 20.8, 5.4, False),
-    "resnext101-32x4d-erm-200": Row("resnext101_32x4d", 0.0, 200, 21.3, 5.9, False),
-    "resnext101-32x4d-mixup-200": Row("resnext101_32x4d", 0.4, 200, 20.1, 5.0, False),
+    "resnet50-erm": Published("resnet50", 0.0, 90, 23.5, None, True, "Goyal et al., 2017"),
+    "resnet50-mixup": Published("resnet50", 0.2, 90, 23.3, 6.6, True),
+    "resnet101-erm": Published("resnet101", 0.0, 90, 22.1, None, True, "Goyal et al., 2017"),
+    "resnet101-mixup": Published("resnet101", 0.2, 90, 21.5, 5.6, True),
+    "resnext101-32x4d-erm-100": Published("resnext101_32x4d", 0.0, 100, 21.2, None, True, "Xie et al., 2016"),
+    "resnext101-32x4d-erm": Published("resnext101_32x4d", 0.0, 90, 21.2, 5.6, False),
+    "resnext101-32x4d-mixup": Published("resnext101_32x4d", 0.4, 90, 20.7, 5.3, True),
+    "resnext101-64x4d-erm-100": Published("resnext101_64x4d", 0.0, 100, 20.4, 5.3, True, "Xie et al., 2016"),
+    "resnext101-64x4d-mixup": Published("resnext101_64x4d", 0.4, 90, 19.8, 4.9, True),
+    "resnet50-erm-200": Published("resnet50", 0.0, 200, 23.6, 7.0, True),
+    "resnet50-mixup-200": Published("resnet50", 0.2, 200, 22.1, 6.1, True),
+    "resnet101-erm-200": Published("resnet101", 0.0, 200, 22.0, 6.1, False),
+    "resnet101-mixup-200": Published("resnet101", 0.2, 200, 20.8, 5.4, False),
+    "resnext101-32x4d-erm-200": Published("resnext101_32x4d", 0.0, 200, 21.3, 5.9, False),
+    "resnext101-32x4d-mixup-200": Published("resnext101_32x4d", 0.4, 200, 20.1, 5.0, False),
 }
 
 
-def recipe(row: Row) -> Config:
+def recipe(row: Published) -> Config:
     """Return the configuration of a row, for one seed.
 
     >>> recipe(TABLE_1["resnet50-mixup-200"]).optimizer.decay_epochs
@@ -81,7 +81,7 @@ def recipe(row: Row) -> Config:
     )
 
 
-def describe(row: Row) -> str:
+def describe(row: Published) -> str:
     """Return one line for the list of presets.
 
     >>> describe(TABLE_1["resnet50-mixup"])
