@@ -58,7 +58,7 @@ class Training:
     def __call__(self, count: int) -> None:
         """Take that many steps, in calls of an epoch at most, as the loop does."""
         while count:
-            now = min(count, self.setting.longest_chunk)
+            now = min(count, self.setting.max_steps_per_call)
             self.carry = self.program(*self._arguments(now))
             count -= now
         jax.block_until_ready(self.carry)

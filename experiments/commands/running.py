@@ -113,16 +113,8 @@ def owned(workdir: Path, description: dict[str, Any], checkpoints: epath.Path) -
         yield description
         return
     defaults, path = plain(Config()), workdir / "config.json"
-    with (
-        record.locked(workdir),
-        claimed(
-            path,
-            description,
-            defaults=defaults,
-            checkpoints=checkpoints,
-            done=lambda _: record.finished(workdir) is not None,
-        ) as first,
-    ):
+    done = lambda _: record.finished(workdir) is not None  # noqa: E731
+    with claimed(path, description, defaults=defaults, checkpoints=checkpoints, done=done) as first:
         yield first
 
 

@@ -39,10 +39,7 @@ def run_wafer(config: WaferConfig, maps: WaferSplit, workdir: Path, *, title: st
     or on other maps. Where nothing was trained yet, because that run was refused, this one takes its place.
     """
     path, here, defaults = workdir / NAME, identity(config, maps), plain(WaferConfig())
-    with (
-        record.locked(workdir),
-        claimed(path, here, defaults=defaults, done=lambda first: "measured" in first) as content,
-    ):
+    with claimed(path, here, defaults=defaults, done=lambda first: "measured" in first) as content:
         if "measured" in content:
             return _checked(content, config.seeds, path)
         network = fit_wafer(config, maps.training, workdir, title=title)

@@ -11,6 +11,7 @@ from etils import epath
 
 from mixup_jax.config import Config
 from mixup_jax.data.identity import DataIdentity
+from mixup_jax.runtime.folder_lock import sole_owner
 from mixup_jax.runtime.identity import CODE, PARTS, Content, changed_parts, differing, flatten
 from mixup_jax.runtime.json_files import Malformed, read_object
 from mixup_jax.runtime.run_folder import write_json
@@ -29,27 +30,31 @@ def claimed(
     checkpoints: epath.Path | Path | None = None,
     done: Callable[[Content], bool],
 ) -> Iterator[Content]:
-    """Make the folder of `path` that of the run described `here`, or check that it already is; yield its description.
+    """Lock the folder of `path` for the run described `here`, or check that it is its folder; yield the description.
 
     The description in the file `path` is that of the first start, with what a later start has recorded. `defaults` are
     those of fields that an older description lacks, `done` says of a description whether its run has ended. Where the
     body raises and nothing was trained, the folder belongs to nobody again.
 
-    Raises ValueError, naming what differs, when another run was begun there. Warns where other code goes on with it.
+    Raises ValueError when another process works there and, naming what differs, when another run was begun there.
+    Warns where other code goes on with it.
     """
     checkpoints = path.parent / "checkpoints" if checkpoints is None else checkpoints
 
     def begun() -> bool:
         return (path.exists() and done(_read(path))) or _has_steps(path.parent, checkpoints)
 
-    first = _claim(path, {"version": VERSION} | here, defaults, begun(), done)
-    try:
-        yield first
-    except BaseException:
-        if not begun():
-            path.unlink(missing_ok=True)
-            _remove_empty(path.parent / "checkpoints")
-        raise
+    with sole_owner(
+        path.parent, f"another process is training in {path.parent}; wait for it or choose another --workdir."
+    ):
+        first = _claim(path, {"version": VERSION} | here, defaults, begun(), done)
+        try:
+            yield first
+        except BaseException:
+            if not begun():
+                path.unlink(missing_ok=True)
+                _remove_empty(path.parent / "checkpoints")
+            raise
 
 
 def _claim(path: Path, here: Content, defaults: Content, begun: bool, done: Callable[[Content], bool]) -> Content:

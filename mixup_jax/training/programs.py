@@ -18,6 +18,7 @@ from mixup_jax.evaluation.classification import Sums, in_batches, score_batches
 from mixup_jax.methods import neighbour_table, neighbours
 from mixup_jax.models.layers.convolution import compiler_options
 from mixup_jax.runtime.mesh import place, shard
+from mixup_jax.runtime.resumable import NEVER
 from mixup_jax.steps.many_seeds import map_over_seeds
 from mixup_jax.steps.recipe import Recipe
 from mixup_jax.steps.state import TrainState, evaluated_variables, init_state
@@ -59,9 +60,6 @@ class Batches(NamedTuple):
     def parts(self) -> Iterator["Batches"]:
         """Yield what the evaluation program is called with: everything at once."""
         yield self
-
-
-NEVER = 2**31 - 1
 
 
 class Totals(NamedTuple):

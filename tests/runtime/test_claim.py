@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from dataclasses import replace
+from functools import partial
 
 import jax
 import pytest
@@ -190,18 +191,20 @@ def test_where_nothing_was_trained_a_corrected_configuration_takes_the_folder(tm
 
 
 def test_a_run_that_ends_before_anything_is_trained_leaves_no_claim(tmp_path):
+    run = tmp_path / "run"
+
     def fail(*parts):
         with (
             contextlib.suppress(KeyboardInterrupt),
-            claimed(tmp_path / "config.json", HERE, defaults={}, done=lambda _: False),
+            claimed(run / "config.json", HERE, defaults={}, done=lambda _: False),
         ):
-            (tmp_path / "checkpoints" / "ring" / "/".join(parts)).mkdir(parents=True)
+            (run / "checkpoints" / "ring" / "/".join(parts)).mkdir(parents=True)
             raise KeyboardInterrupt
 
     fail()
-    assert list(tmp_path.iterdir()) == []
+    assert not run.exists()
     fail("7", "tree")
-    assert stored(tmp_path)["config"] == plain(MLP)
+    assert stored(run)["config"] == plain(MLP)
 
 
 def test_a_checkpoint_elsewhere_is_a_run_begun(tmp_path):
@@ -233,3 +236,11 @@ def test_the_description_names_versions_device_and_command():
     assert (HERE["device"]["platform"], HERE["device"]["count"]) == ("cpu", 8)
     assert HERE["command"].startswith("python ")
     assert sys.argv[0] in HERE["command"] or "-m pytest" in HERE["command"]
+
+
+def test_two_processes_do_not_train_in_one_folder(tmp_path):
+    claim = partial(claimed, tmp_path / "config.json", HERE, defaults={}, done=lambda first: False)
+    with claim(), pytest.raises(ValueError, match="another process is training"), claim():
+        pass
+    with claim():
+        pass

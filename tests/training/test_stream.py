@@ -15,9 +15,8 @@ from mixup_jax.data.imagenet.shards import Photograph
 from mixup_jax.data.imagenet.streamed import StreamedDataset
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.mesh import make_mesh, shard
-from mixup_jax.runtime.progress import SMALL_CHUNK
 from mixup_jax.training.loop import fit
-from mixup_jax.training.setting import make_setting
+from mixup_jax.training.setting import STREAMED_STEPS_PER_CALL, make_setting
 from mixup_jax.training.stream import BatchStream, EvaluationStream, rows_of_process
 
 CONFIG = Config(
@@ -99,7 +98,7 @@ def test_few_batches_are_handed_over_at_once_however_fast_steps_are(data, tmp_pa
     monkeypatch.setattr(BatchStream, "calls", counted)
     fit(replace(CONFIG, epochs=24.0, eval_every=24.0), data, Launch(), tmp_path)
     assert sum(counts) == 60
-    assert max(counts) == SMALL_CHUNK
+    assert max(counts) == STREAMED_STEPS_PER_CALL
 
 
 @pytest.mark.slow
