@@ -1,8 +1,8 @@
 """An iteration of figure 5's GAN: a loop on the device, and a plain PyTorch loop.
 
 Both: 5 steps of the discriminator and one of the generator, each three hidden layers of ReLU, the demo's objective (two
-shuffled batches mixed, lambda uniform), Adam. Compiling is not counted. Nets of 512 units are matrix products and little
-else, in which neither can be ahead by much on a CPU; what a loop on the device saves shows in narrow ones.
+shuffled batches mixed, lambda uniform), Adam. Compiling is not counted. Nets of 512 units are matrix products and
+little else, in which neither can be ahead by much on a CPU; what a loop on the device saves shows in narrow ones.
 """
 
 import jax
