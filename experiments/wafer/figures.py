@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from experiments.wafer.patterns import DEFECTS, SHORT, pattern_name
 from experiments.wafer.pictures import OTHER, judged_maps, pattern_confusion
 from experiments.wafer.run import read_probabilities, read_run, tested_maps
-from experiments.wafer.scores import DEFAULT_RULE, apply_rule
+from experiments.wafer.decisions import DEFAULT_RULE, apply_rule
 from experiments.wafer.sources import WaferSplit
 from mixup_jax.report.plots.drawing import save_png
 
@@ -24,7 +24,7 @@ def draw_figures(folder: Path, workdir: Path, name: str, maps: WaferSplit) -> tu
     config, content = read_run(workdir)
     tested = tested_maps(maps, config.data.normal)
     probability = read_probabilities(workdir, tested, config.seeds)[0]
-    chosen = apply_rule(DEFAULT_RULE, probability, content["rules"][0], tested.defects)
+    chosen = apply_rule(DEFAULT_RULE, probability, content["rules"][0])
     short = SHORT if tested.defects == DEFECTS else tested.defects
     truth, found = ([pattern_name(each, short) for each in sets] for sets in (tested.label, chosen))
     rows, columns, share = confusion(truth, found)

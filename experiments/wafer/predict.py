@@ -12,7 +12,7 @@ from experiments.wafer.fit import load_wafer_network
 from experiments.wafer.maps import resize_map
 from experiments.wafer.patterns import NORMAL
 from experiments.wafer.run import NAME, read_run
-from experiments.wafer.scores import DEFAULT_RULE, apply_rule, probabilities, rules_for
+from experiments.wafer.decisions import DEFAULT_RULE, apply_rule, probabilities, rules_for
 from mixup_jax.runtime.progress import progress
 
 
@@ -43,7 +43,7 @@ def predict(
     names, arrays = read_all(maps, config.data.size)
     network = load_wafer_network(config, defects, run)
     probability = probabilities(network.logits(arrays)[seed], config.composing.head)
-    chosen = apply_rule(rule, probability, content["rules"][seed], defects)
+    chosen = apply_rule(rule, probability, content["rules"][seed])
     output.parent.mkdir(parents=True, exist_ok=True)
     with output.open("w", newline="") as file:
         writer = csv.writer(file)

@@ -7,7 +7,7 @@ from typing import Any
 from experiments.wafer.config import WaferConfig
 from experiments.wafer.presets import NETS
 from experiments.wafer.run import Content
-from experiments.wafer.scores import DEFAULT_RULE
+from experiments.wafer.decisions import DEFAULT_RULE
 from mixup_jax.report.tables import Row, Table
 
 PLAIN = ("of any types", "with the background of each", "sigmoid", "not turned", "judged as it is")

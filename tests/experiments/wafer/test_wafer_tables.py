@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from experiments.wafer import figures as wafer_figures
-from experiments.wafer import scores as wafer_scores
+from experiments.wafer import decisions
 from experiments.wafer import tables as wafer_tables
 from experiments.wafer.config import WaferConfig, WaferData
 from experiments.wafer.pictures import judged_maps
@@ -53,10 +53,10 @@ def test_the_headline_is_how_often_predict_is_right_with_one_defect_with_none_an
     probability = np.where(truth > 0, 0.6, 0.1)
     rules = {"gap": 0.1, "threshold": 0.5, "thresholds": [0.5, 0.9, 0.9], "empty": True}
     defects = ("Centre", "Edge-Ring", "Scratch")
-    made = content() | {"measured": [wafer_scores.measure(probability, truth, rules, defects)]}
+    made = content() | {"measured": [decisions.measure(probability, truth, rules, defects)]}
     config = WaferConfig(data=WaferData(normal=True))
     default = inspect.signature(predict).parameters["rule"].default
-    right = (wafer_scores.apply_rule(default, probability, rules, defects) == truth).all(axis=1)
+    right = (decisions.apply_rule(default, probability, rules) == truth).all(axis=1)
     expected = [100 * right[group].mean() for group in (slice(0, 30), slice(30, 40), slice(40, 50))]
     for preset, name in (("train", "network"), ("small", "overlay-sigmoid"), ("beyond", "best")):
         table = wafer_tables.main_table(preset, {name: (config, made)}, ())
