@@ -11,7 +11,7 @@ import numpy as np
 from mixup_jax.data.dataset import Dataset, pixel_statistics
 from mixup_jax.data.files.archives import expand
 from mixup_jax.data.files.decoded import cached
-from mixup_jax.data.files.folders import Tally, class_folders, find_files, name_variants
+from mixup_jax.data.files.folders import Tally, check_several, class_files, name_variants
 from mixup_jax.data.images.picture_files import picture_suffixes, read_picture
 from mixup_jax.runtime.progress import progress
 
@@ -32,29 +32,16 @@ def load_folder(path: Path) -> Dataset:
     for entry in sorted(path.iterdir()) if path.is_dir() else ():
         if entry.name not in SPLITS:
             listing.add("passed over, beside train and test", entry.name)
-    train, test = (_list_images(path / split, listing) for split in SPLITS)
+    suffixes, layout = picture_suffixes(), "<class>/<name>.png"
+    train, test = (class_files(path / split, suffixes, listing, layout=layout) for split in SPLITS)
     if train.keys() != test.keys():
         odd = sorted(train.keys() ^ test.keys())
         raise ValueError(f"{path}: train and test must have the same classes; only one of them has {', '.join(odd)}")
-    if len(train) < 2:
-        raise ValueError(f"{path} has the one class {', '.join(train)}; at least two are needed")
+    check_several(path, train)
     files = [file for split in (train, test) for images in split.values() for file in images]
     dataset = cached(f"folder:{path}", path, files, partial(_decode, path, train, test))
     notes = [f"classes that differ in capital letters or blanks: {each}" for each in name_variants(train)]
     return replace(dataset, notes=(*listing.notes("files or folders"), *notes, *dataset.notes))
-
-
-def _list_images(folder: Path, listing: Tally) -> dict[str, list[Path]]:
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{folder} is no folder; images are expected as {folder}/<class>/<name>.png")
-    classes, suffixes = class_folders(folder, ".", listing), picture_suffixes()
-    if not classes:
-        raise ValueError(f"{folder} holds no class folders; images are expected as {folder}/<class>/<name>.png")
-    images = {entry.name: find_files(entry, suffixes, listing) for entry in classes}
-    for name, files in images.items():
-        if not files:
-            raise ValueError(f"{folder / name} holds no images; every class needs one of {', '.join(suffixes)}")
-    return images
 
 
 def _decode(path: Path, train: dict[str, list[Path]], test: dict[str, list[Path]]) -> Dataset:

@@ -18,7 +18,7 @@ from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.files import archives
 from mixup_jax.data.files.archives import Archive, expand
 from mixup_jax.data.files.decoded import cached
-from mixup_jax.data.files.folders import Tally, class_folders, find_files
+from mixup_jax.data.files.folders import Tally, check_several, class_files, class_folders
 from mixup_jax.data.speech.recordings import Speech, read_recordings, speech_dataset
 from mixup_jax.runtime.progress import progress
 
@@ -34,43 +34,19 @@ ARCHIVE = Archive(
     1489096277,
     "743935421bb51cccdb6bdd152e04c5c70274e935c82119ad7faeec31780d811d",
 )
-WORDS = [
-    "bed",
-    "bird",
-    "cat",
-    "dog",
-    "down",
-    "eight",
-    "five",
-    "four",
-    "go",
-    "happy",
-    "house",
-    "left",
-    "marvin",
-    "nine",
-    "no",
-    "off",
-    "on",
-    "one",
-    "right",
-    "seven",
-    "sheila",
-    "six",
-    "stop",
-    "three",
-    "tree",
-    "two",
-    "up",
-    "wow",
-    "yes",
-    "zero",
-]
+SPOKEN = """
+bed bird cat dog down eight five four go happy house left marvin nine no off on one right seven sheila six stop three
+tree two up wow yes zero
+"""
+WORDS = SPOKEN.split()
 WANTED = re.compile(r"(\./)?(\w+/\w+\.wav|\w+\.txt|README\.md|LICENSE)", re.ASCII)
 """Members of the archive."""
 LISTS = {"valid": "validation_list.txt", "test": "testing_list.txt"}
 SYNTHETIC = "synthetic.json"
 """A folder with this file was not spoken by people; the file says by what."""
+KNOWN = (*LISTS.values(), SYNTHETIC, "README.md", "LICENSE")
+HIDDEN = "._"
+"""First characters of the names of folders that are no words, such as ``_background_noise_``."""
 PARTS = ("train", "valid", "test")
 
 Files = list[tuple[Path, int]]
@@ -87,7 +63,7 @@ def load_speech_commands(data_dir: Path, speech: Speech) -> Dataset:
         (archive,) = archives.fetch(NAME, [ARCHIVE], data_dir)
         archives.verify(archive, ARCHIVE)
         folder = unpack(archive, archive.parent / FOLDER)
-    found = [entry.name for entry in word_folders(folder, Tally())]
+    found = [entry.name for entry in class_folders(folder, HIDDEN, Tally(), KNOWN)]
     if found != WORDS:
         missing = sorted(set(WORDS) - set(found))
         what = f"lacks the words {', '.join(missing)}" if missing else f"holds {len(found)} words"
@@ -132,14 +108,9 @@ def load_words(path: Path, speech: Speech, name: str = "") -> Dataset:
     raises.
     """
     path, listing = expand(path, "dataset").resolve(), Tally()
-    words = {folder.name: find_files(folder, [".wav"], listing) for folder in word_folders(path, listing)}
-    if not words:
-        raise ValueError(f"{path} holds no folders of words; recordings are expected as {path}/<word>/<name>.wav")
-    for word, files in words.items():
-        if not files:
-            raise ValueError(f"{path / word} holds no recordings; every word needs a .wav file")
-    if len(words) < 2:
-        raise ValueError(f"{path} has the one word {', '.join(words)}; at least two are needed")
+    layout = "<word>/<name>.wav"
+    words = class_files(path, [".wav"], listing, layout=layout, hidden=HIDDEN, known=KNOWN)
+    check_several(path, words)
     name = name or f"speech:{path}"
     sets = divide(path, words)
     extra = [path / each for each in (*LISTS.values(), SYNTHETIC) if (path / each).is_file()]
@@ -147,13 +118,6 @@ def load_words(path: Path, speech: Speech, name: str = "") -> Dataset:
     decode = partial(_decode, name, path, list(words), sets, speech)
     dataset = cached(name, path, sources, decode, speech.variant)
     return replace(dataset, notes=(*listing.notes("files or folders"), *dataset.notes))
-
-
-def word_folders(path: Path, listing: Tally) -> list[Path]:
-    """Return the folders of words, sorted; ``_background_noise_`` is none. Counts what is passed over."""
-    if not path.is_dir():
-        raise FileNotFoundError(f"{path} is no folder; recordings are expected as {path}/<word>/<name>.wav")
-    return class_folders(path, "._", listing, known=(*LISTS.values(), SYNTHETIC, "README.md", "LICENSE"))
 
 
 def divide(path: Path, words: dict[str, list[Path]]) -> dict[str, Files]:

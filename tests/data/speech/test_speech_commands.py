@@ -109,7 +109,7 @@ def test_what_is_no_recording_is_counted_and_folders_within_a_word_are_used(tmp_
 
 
 def test_one_word_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="has the one word bed; at least two"):
+    with pytest.raises(ValueError, match="has the one class bed; at least two"):
         load(f"speech:{words(tmp_path, names=('bed',))}", speech=WAVES)
 
 
@@ -123,13 +123,13 @@ def test_what_a_machine_spoke_is_synthetic(tmp_path):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        (lambda folder: (folder / "dog").mkdir(), ValueError, "dog holds no recordings; every word needs a .wav"),
+        (lambda folder: (folder / "dog").mkdir(), ValueError, "dog holds no files .*.wav"),
         (
             lambda folder: (folder / "testing_list.txt").write_text(""),
             ValueError,
             "no recording belongs to the test set",
         ),
-        (lambda folder: folder.rename(folder.parent / "b"), FileNotFoundError, "is no folder; recordings are expected"),
+        (lambda folder: folder.rename(folder.parent / "b"), FileNotFoundError, "is no folder; files are expected"),
         (
             lambda folder: (folder / "bed" / "x.wav").write_bytes(b"x"),
             ValueError,
@@ -146,7 +146,7 @@ def test_a_folder_that_cannot_be_used_is_explained(tmp_path, change, error, mess
 
 def test_a_folder_without_words_is_explained(tmp_path):
     record(tmp_path / "_background_noise_" / "a.wav")
-    with pytest.raises(ValueError, match="holds no folders of words"):
+    with pytest.raises(ValueError, match="holds no folders of classes"):
         load(f"speech:{tmp_path}")
 
 
