@@ -1,17 +1,20 @@
 """The figures of a table on wafer maps: which patterns are taken for which, and maps with what the network says."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float, UInt8
 from matplotlib.figure import Figure
 
-from experiments.wafer.patterns import DEFECTS, SHORT, pattern_name
-from experiments.wafer.pictures import OTHER, judged_maps, pattern_confusion
-from experiments.wafer.run import read_probabilities, read_run, tested_maps
 from experiments.wafer.decisions import DEFAULT_RULE, apply_rule
+from experiments.wafer.patterns import DEFECTS, SHORT, pattern_name
+from experiments.wafer.run import read_probabilities, read_run, tested_maps
+from experiments.wafer.sheet import show_map
 from experiments.wafer.sources import WaferSplit
-from mixup_jax.report.plots.drawing import save_png
+from mixup_jax.report.plots.drawing import INK, PALETTE, save_png, styled
 
+OTHER = "none of these"
 SHOWN = 12
 """Maps that are shown, half of them wrongly judged where there are as many."""
 OVERLAYS = "Maps with several defects: overlays of held-out maps, not real mixed maps."
@@ -82,3 +85,43 @@ def pick(truth: list[str], found: list[str]) -> list[int]:
         return [index[i] for i in np.unique(np.linspace(0, len(index) - 1, count).astype(int))] if index else []
 
     return [*spread(right, SHOWN - half), *spread(wrong, half)]
+
+
+@styled
+def pattern_confusion(share: Float[np.ndarray, "true chosen"], true: Sequence[str], chosen: Sequence[str]) -> Figure:
+    """Draw which patterns (rows) are taken for which (columns): the share of a row's maps, as shades."""
+    figure = Figure(figsize=(0.24 * len(chosen) + 1.6, 0.22 * len(true) + 1.4))
+    axes = figure.subplots()
+    picture = axes.imshow(100 * share, cmap="Blues", vmin=0, vmax=100, aspect="auto")
+    axes.set_xticks(range(len(chosen)), chosen, rotation=90, fontsize=7)
+    axes.set_yticks(range(len(true)), true, fontsize=7)
+    axes.set(xlabel="chosen", ylabel="true")
+    axes.grid(visible=False)
+    figure.colorbar(picture, ax=axes, shrink=0.6, label="% of the maps of a pattern")
+    right = np.array([share[row, chosen.index(name)] for row, name in enumerate(true) if name in chosen])
+    worst = sorted(zip(right, true, strict=False))[:3]
+    words = ", ".join(f"{name} {100 * value:.0f} %" for value, name in worst)
+    figure.set_label(f"Patterns that were chosen for {len(true)} true patterns. Least often right: {words}.")
+    return figure
+
+
+@styled
+def judged_maps(
+    maps: UInt8[np.ndarray, "n height width"], truth: Sequence[str], chosen: Sequence[str], columns: int = 6
+) -> Figure:
+    """Draw maps with their true pattern and, below it, the chosen one, in colour where it is wrong."""
+    rows = -(-len(maps) // columns)
+    figure = Figure(figsize=(1.5 * columns, 1.85 * rows))
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for axes, one, true, found in zip(grid.flat, maps, truth, chosen, strict=False):
+        show_map(axes, one)
+        right = true == found
+        axes.set_title(true, fontsize=8, pad=12, loc="center")
+        mark = "\N{CHECK MARK}" if right else "\N{BALLOT X}"
+        colour = INK if right else PALETTE[1]
+        axes.text(0.5, 1.01, f"{mark} {found}", transform=axes.transAxes, ha="center", fontsize=7.5, color=colour)
+    words = "; ".join(f"{true} taken for {found}" for true, found in zip(truth, chosen, strict=True) if true != found)
+    figure.set_label(f"{len(maps)} maps, true pattern above, chosen one below. Wrong: {words or 'none'}.")
+    return figure

@@ -7,12 +7,12 @@ from typing import Annotated
 import numpy as np
 import tyro
 
+from experiments.wafer.decisions import DEFAULT_RULE, apply_rule, probabilities, rules_for
 from experiments.wafer.files import SUFFIXES, list_maps, read_map, read_maps
 from experiments.wafer.fit import load_wafer_network
 from experiments.wafer.maps import resize_map
 from experiments.wafer.patterns import NORMAL
 from experiments.wafer.run import NAME, read_run
-from experiments.wafer.decisions import DEFAULT_RULE, apply_rule, probabilities, rules_for
 from mixup_jax.runtime.progress import progress
 
 

@@ -13,11 +13,11 @@ import numpy as np
 
 from experiments.wafer.compose import compose
 from experiments.wafer.config import Composing, WaferConfig
+from experiments.wafer.decisions import choose_rules, measure, probabilities
 from experiments.wafer.fit import WaferNetwork, fit_wafer
 from experiments.wafer.label_sets import even_weight
 from experiments.wafer.maps import WaferMaps, channels
 from experiments.wafer.patterns import whole_wafer
-from experiments.wafer.decisions import choose_rules, measure, probabilities
 from experiments.wafer.sources import WaferSplit
 from experiments.wafer.step import without_background
 from mixup_jax.data.files.npz import read_npz

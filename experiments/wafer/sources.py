@@ -7,11 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.wafer.files import read_folder, read_npz
+from experiments.wafer.files import read_folder, read_npz, read_wm811k
 from experiments.wafer.generator import draw_maps
 from experiments.wafer.maps import WaferMaps, check_convention, resize_maps
 from experiments.wafer.patterns import DEFECTS, MIXED, PATTERNS, SINGLES
-from experiments.wafer.wm811k import read_wm811k
 from mixup_jax.data.files.archives import expand
 
 log = logging.getLogger(__name__)

@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from experiments.wafer.config import WaferConfig
+from experiments.wafer.decisions import DEFAULT_RULE
 from experiments.wafer.presets import NETS
 from experiments.wafer.run import Content
-from experiments.wafer.decisions import DEFAULT_RULE
 from mixup_jax.report.tables import Row, Table
 
 PLAIN = ("of any types", "with the background of each", "sigmoid", "not turned", "judged as it is")

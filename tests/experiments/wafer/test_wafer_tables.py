@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from experiments.wafer import figures as wafer_figures
 from experiments.wafer import decisions
+from experiments.wafer import figures as wafer_figures
 from experiments.wafer import tables as wafer_tables
 from experiments.wafer.config import WaferConfig, WaferData
-from experiments.wafer.pictures import judged_maps
+from experiments.wafer.figures import judged_maps
 from experiments.wafer.predict import predict
 from experiments.wafer.presets import PRESETS, rows
 from mixup_jax.config import Model
