@@ -34,7 +34,7 @@ class WaferData:
 
 
 @dataclass(frozen=True)
-class Composing:
+class MapMixing:
     """How training maps are put together."""
 
     mode: Literal["erm", "mixup", "mixup-multi-hot", "overlay"] = "overlay"
@@ -61,7 +61,7 @@ class WaferConfig:
 
     data: WaferData = field(default_factory=WaferData)
     model: Model = field(default_factory=lambda: Model("wafer_net", width=32))
-    composing: Composing = field(default_factory=Composing)
+    composing: MapMixing = field(default_factory=MapMixing)
     optimizer: Optimizer = field(
         default_factory=lambda: Optimizer(optimizer="adam", lr=2e-3, weight_decay=0.0, schedule="cosine")
     )
@@ -99,7 +99,7 @@ class WaferConfig:
         if not 0 < composing.probability <= 1:
             raise ValueError(f"probability must be in (0, 1], got {composing.probability}.")
         if composing.mode != "overlay":
-            default = Composing()
+            default = MapMixing()
             for name in ("maps", "probability", "background", "pairs"):
                 if getattr(composing, name) != getattr(default, name):
                     raise ValueError(

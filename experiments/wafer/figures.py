@@ -32,10 +32,10 @@ def draw_figures(folder: Path, workdir: Path, name: str, maps: WaferSplit) -> tu
     truth, found = ([pattern_name(each, short) for each in sets] for sets in (tested.label, chosen))
     rows, columns, share = confusion(truth, found)
     laid = maps.mixed is None
-    save_png(said(pattern_confusion(share, rows, columns), laid), folder / "figures" / "confusion.png")
+    save_png(with_footnote(pattern_confusion(share, rows, columns), laid), folder / "figures" / "confusion.png")
     picked = pick(truth, found)
     picture = judged_maps(tested.maps[picked], [truth[i] for i in picked], [found[i] for i in picked])
-    save_png(said(picture, laid), folder / "figures" / "judged.png")
+    save_png(with_footnote(picture, laid), folder / "figures" / "judged.png")
     also = f" {OVERLAYS}" if laid else ""
     return (
         (
@@ -46,7 +46,7 @@ def draw_figures(folder: Path, workdir: Path, name: str, maps: WaferSplit) -> tu
     )
 
 
-def said(figure: Figure, laid: bool) -> Figure:
+def with_footnote(figure: Figure, laid: bool) -> Figure:
     """Say in the picture itself, below it, that overlays stand in for maps with several defects, where they do."""
     if laid:
         width, height = figure.get_size_inches()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import tyro
 
-from experiments.wafer.config import Composing, WaferConfig, WaferData
+from experiments.wafer.config import MapMixing, WaferConfig, WaferData
 from mixup_jax.config import Model, Optimizer
 
 MODES = ("erm", "mixup", "mixup-multi-hot", "overlay")
@@ -43,7 +43,7 @@ SMALL = WaferConfig(model=Model("wafer_net", width=16), steps=500, seeds=3)
 # (github.com/hgkahng/wbm-self-supervised, September 2020).
 SLIDES = WaferConfig(
     data=WaferData(noise="high", train_maps=2000, size=64),
-    composing=Composing(mode="mixup", head="softmax"),
+    composing=MapMixing(mode="mixup", head="softmax"),
     model=Model("resnet18", dropout=0.5),
     optimizer=Optimizer(lr=0.01, weight_decay=1e-3, schedule="cosine"),
     batch_size=256,
@@ -53,7 +53,7 @@ SLIDES = WaferConfig(
 BEST = replace(
     SMALL,
     data=WaferData(train_maps=4000, turns=True, average=True),
-    composing=Composing(maps=6, probability=0.8, background="match", pairs="possible"),
+    composing=MapMixing(maps=6, probability=0.8, background="match", pairs="possible"),
     model=Model("wafer_net", width=32),
     steps=4000,
 )
@@ -67,7 +67,7 @@ PRESETS = {
         WaferJob(replace(BEST, seeds=1)),
     ),
 }
-OURS = {
+ROW_FIELDS = {
     "small": ("composing.mode", "composing.head"),
     "slides": ("model.model", "composing.mode"),
     "beyond": ("composing.mode",),
@@ -85,7 +85,7 @@ def rows(preset: str, job: WaferJob) -> dict[str, WaferConfig]:
     >>> list(rows("small", WaferJob(SMALL)))[:3]
     ['erm-softmax', 'erm-sigmoid', 'mixup-softmax']
     """
-    for name in OURS[preset]:
+    for name in ROW_FIELDS[preset]:
         given, default = (attrgetter(name)(each.config) for each in (job, PRESETS[preset][1]))
         if given != default:
             raise ValueError(f"{name.split('.')[-1]} is what the rows of {preset} differ in, got {given}: see --only.")
@@ -114,19 +114,19 @@ def rows(preset: str, job: WaferJob) -> dict[str, WaferConfig]:
             for head in HEADS
         }
     else:
-        found = climb(config)
+        found = ablation_rows(config)
     unknown = [name for name in job.only if name not in found]
     if unknown:
         raise ValueError(f"only must name rows of {preset}: {', '.join(found)}; got {unknown[0]!r}.")
     return {name: each for name, each in found.items() if not job.only or name in job.only}
 
 
-def climb(config: WaferConfig) -> dict[str, WaferConfig]:
+def ablation_rows(config: WaferConfig) -> dict[str, WaferConfig]:
     """Return the steps from the overlay of the small table to the configuration itself, and what bounds it."""
     start = replace(
         config,
         data=replace(config.data, train_maps=min(400, config.data.train_maps), turns=False, average=False),
-        composing=Composing(head=config.composing.head),
+        composing=MapMixing(head=config.composing.head),
         model=replace(config.model, width=min(SMALL.model.width or 32, config.model.width or 32)),
         steps=min(SMALL.steps, config.steps),
     )
@@ -135,7 +135,7 @@ def climb(config: WaferConfig) -> dict[str, WaferConfig]:
     matched = replace(start, composing=config.composing)
     varied = replace(matched, data=replace(config.data, average=False))
     longer = replace(varied, steps=min(4 * start.steps, config.steps))
-    climbed = {
+    found = {
         "two": start,
         "four": replace(start, composing=four),
         "possible": replace(start, composing=possible),
@@ -146,10 +146,10 @@ def climb(config: WaferConfig) -> dict[str, WaferConfig]:
         "best": config,
     }
     if config.data.source != "generator":
-        return climbed
+        return found
     # As many maps in all as the recipes lay over each other, or about that: a quarter of each of 37 patterns.
     seen = replace(config.data, learn_mixed=True, normal=False, train_maps=-(-config.data.train_maps // 4))
-    return climbed | {"bound": replace(config, data=seen, composing=Composing(mode="erm", head=config.composing.head))}
+    return found | {"bound": replace(config, data=seen, composing=MapMixing(mode="erm", head=config.composing.head))}
 
 
 def shrink(config: WaferConfig) -> WaferConfig:

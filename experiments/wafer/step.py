@@ -15,22 +15,18 @@ import numpy as np
 import optax
 from jax import Array
 
-from experiments.wafer.background import take_background_away
-from experiments.wafer.compose import Batch, compose
-from experiments.wafer.config import Composing, WaferConfig
+from experiments.wafer.config import MapMixing, WaferConfig
 from experiments.wafer.maps import WaferMaps, channels
+from experiments.wafer.mix_maps import Batch, mix_maps, without_background
 from mixup_jax.models import build
-from mixup_jax.runtime.progress import progress
 from mixup_jax.steps.optim import Schedule, direction, learning_rate
 from mixup_jax.steps.state import TrainState
 
-PART = 200 * 52**2
-"""Dies whose background is taken away at once."""
 FLIPS = (lambda maps: maps[..., ::-1, :], lambda maps: maps[..., ::-1], lambda maps: maps.swapaxes(-2, -1))
 """Of maps (..., size, size): done or not, they make the square's eight symmetries."""
 
 
-class Pool(NamedTuple):
+class TrainingMaps(NamedTuple):
     """Training maps on the device, class by class: maps uint8, labels float, where each class begins, its length.
 
     `defect` are the maps without their background, where that is what is laid over others, else None.
@@ -50,7 +46,7 @@ class WaferRecipe:
     model: nn.Module
     optimizer: optax.GradientTransformation
     schedule: Schedule
-    composing: Composing
+    composing: MapMixing
     turns: bool
     average: bool
     batch_size: int
@@ -71,7 +67,7 @@ def make_wafer_recipe(config: WaferConfig, defects: tuple[str, ...]) -> WaferRec
     )
 
 
-def make_pool(maps: WaferMaps, normal: bool, background: str = "add", *, mixed: bool = False) -> Pool:
+def make_training_maps(maps: WaferMaps, normal: bool, background: str = "add", *, mixed: bool = False) -> TrainingMaps:
     """Order maps with one defect, and those without if `normal`, by class; with "match" take their background away.
 
     Raises ValueError where a class has no map, and where a map has several defects: none may be learned from, but if
@@ -91,35 +87,21 @@ def make_pool(maps: WaferMaps, normal: bool, background: str = "add", *, mixed: 
     return _ordered(maps, classes, background)
 
 
-def _ordered(maps: WaferMaps, classes: np.ndarray, background: str) -> Pool:
+def _ordered(maps: WaferMaps, classes: np.ndarray, background: str) -> TrainingMaps:
     """Order maps by class, int (n,), none of which is empty."""
     order, count = np.argsort(classes, kind="stable"), np.bincount(classes)
     start = np.cumsum(count) - count
     label = maps.label[order].astype(np.float32)
     arrays = (maps.maps[order], label, start.astype(np.int32), count.astype(np.int32))
     defect = None if background == "add" else jnp.asarray(without_background(arrays[0]))
-    return Pool(*map(jnp.asarray, arrays))._replace(defect=defect)
+    return TrainingMaps(*map(jnp.asarray, arrays))._replace(defect=defect)
 
 
-def without_background(maps: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Return maps, uint8 (n, height, width), with those dies passing whose failure the background explains."""
-    take, part = jax.jit(take_background_away), max(1, PART // maps[0].size)
-    found = []
-    for start in progress(range(0, len(maps), part), "taking the background away"):
-        piece = maps[start : start + part]
-        empty = np.zeros((part - len(piece), *piece.shape[1:]), np.uint8)
-        both = channels(jnp.asarray(np.concatenate([piece, empty])))
-        exists = both[:1, ..., 1] if ((piece > 0) == (piece[0] > 0)).all() else both[..., 1]
-        fail = take(jax.random.fold_in(jax.random.key(seed), start), both[..., 0], exists)
-        found.append(np.asarray(both[..., 1] + fail).astype(np.uint8)[: len(piece)])
-    return np.concatenate(found)
-
-
-def wafer_step(state: TrainState, pool: Pool, recipe: WaferRecipe) -> tuple[TrainState, dict[str, Array]]:
+def wafer_step(state: TrainState, training: TrainingMaps, recipe: WaferRecipe) -> tuple[TrainState, dict[str, Array]]:
     """Take one step; batch and composition are functions of the state's key and step."""
     rng_batch, rng_compose, rng_dropout = jax.random.split(jax.random.fold_in(state.rng, state.step), 3)
-    batch = take_batch(rng_batch, pool, recipe.batch_size, recipe.turns)
-    batch = compose(rng_compose, batch, recipe.composing, recipe.defects)
+    batch = take_batch(rng_batch, training, recipe.batch_size, recipe.turns)
+    batch = mix_maps(rng_compose, batch, recipe.composing, recipe.defects)
     image = jnp.stack([batch["fail"], batch["exists"]], axis=-1)
 
     def loss_fn(params: Any) -> tuple[Array, Any]:
@@ -150,25 +132,25 @@ def set_loss(logits: Array, label: Array, head: str) -> Array:
     return optax.sigmoid_binary_cross_entropy(logits, label).sum(axis=1).mean()
 
 
-def take_batch(rng: Array, pool: Pool, size: int, turns: bool) -> Batch:
+def take_batch(rng: Array, training: TrainingMaps, size: int, turns: bool) -> Batch:
     """Draw a batch, each map of a class drawn uniformly."""
     rng_class, rng_map, rng_turn = jax.random.split(rng, 3)
-    of = jax.random.randint(rng_class, (size,), 0, pool.count.shape[0])
-    index = pool.start[of] + jax.random.randint(rng_map, (size,), 0, pool.count[of])
+    of = jax.random.randint(rng_class, (size,), 0, training.count.shape[0])
+    index = training.start[of] + jax.random.randint(rng_map, (size,), 0, training.count[of])
 
     def take(maps: Array) -> Array:
-        return channels(turn(rng_turn, maps[index]) if turns else maps[index])
+        return channels(random_symmetry(rng_turn, maps[index]) if turns else maps[index])
 
-    both = take(pool.maps)
-    batch = {"fail": both[..., 0], "exists": both[..., 1], "label": pool.label[index]}
-    return batch if pool.defect is None else batch | {"defect": take(pool.defect)[..., 0]}
+    both = take(training.maps)
+    batch = {"fail": both[..., 0], "exists": both[..., 1], "label": training.label[index]}
+    return batch if training.defect is None else batch | {"defect": take(training.defect)[..., 0]}
 
 
-def turn(rng: Array, maps: Array) -> Array:
-    """Turn each map by a random one of the square's eight symmetries (see `all_turns`).
+def random_symmetry(rng: Array, maps: Array) -> Array:
+    """Turn each map by a random one of the square's eight symmetries (see `symmetries`).
 
     >>> maps = jnp.arange(4, dtype=jnp.uint8).reshape(1, 2, 2)
-    >>> sorted(turn(jax.random.key(1), maps).ravel().tolist())
+    >>> sorted(random_symmetry(jax.random.key(1), maps).ravel().tolist())
     [0, 1, 2, 3]
     """
     flips = jax.random.bernoulli(rng, 0.5, (3, maps.shape[0], 1, 1))
@@ -177,10 +159,10 @@ def turn(rng: Array, maps: Array) -> Array:
     return maps
 
 
-def all_turns(maps: Array) -> Array:
+def symmetries(maps: Array) -> Array:
     """Return maps (n, size, size) in each of the square's eight symmetries, (8, n, size, size), as they are first.
 
-    >>> len(set(map(str, all_turns(jnp.arange(4).reshape(1, 2, 2)).tolist())))
+    >>> len(set(map(str, symmetries(jnp.arange(4).reshape(1, 2, 2)).tolist())))
     8
     """
     turned = maps[None]

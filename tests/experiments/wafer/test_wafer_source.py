@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.wafer import sources as wafer_source
+from experiments.wafer import sources
 from experiments.wafer.maps import WaferMaps
 from experiments.wafer.patterns import DEFECTS, MIXED, PATTERNS
 from experiments.wafer.sources import generate, load_wafer, read_wafer, split
@@ -73,7 +73,7 @@ def test_maps_of_two_values_are_no_source(found, missing, tmp_path):
 
 
 def test_the_generator_draws_singles_to_learn_and_all_mixtures_to_test_on(monkeypatch):
-    monkeypatch.setattr(wafer_source, "PART", 60)
+    monkeypatch.setattr(sources, "PART", 60)
     parts = generate("low", 3, 2, 16)
     assert (np.unique(parts.training.label, axis=0, return_counts=True)[1] == [6, *[3] * 8]).all()
     assert parts.training.number.max() == parts.validation.number.max() == parts.single.number.max() == 1
