@@ -1,7 +1,7 @@
 """What is known of a data set without the data: enough to recognise it, and to build a network trained on it."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,11 +55,12 @@ def digest_arrays(arrays: dict[str, Any]) -> dict[str, str]:
     return {name: digest_array(np.asarray(array)) for name, array in arrays.items() if array is not None}
 
 
-def digest_files(files: Iterable[Path]) -> str:
-    """Return the SHA-256 of the names, the sizes, the starts and the ends of files too large to be read.
+def digest_files(files: Iterable[Path], sha256: Mapping[str, str] | None = None) -> str:
+    """Return the SHA-256 of the names, sizes, starts and ends of files that are too large to read at every start.
 
-    The end of an array_record file is its index: where each record begins. Of a record that was replaced by another one
-    of the same length in the middle of a file it knows nothing.
+    The end of an array_record file is its index: where each record begins. A record in the middle that was replaced by
+    another of the same length changes only the file's own SHA-256: `sha256` holds, by name, those that are known from
+    when the files were written.
     """
     sha = hashlib.sha256()
     for path in sorted(files):
@@ -69,4 +70,6 @@ def digest_files(files: Iterable[Path]) -> str:
             sha.update(file.read(ENDS))
             file.seek(max(0, size - ENDS))
             sha.update(file.read(ENDS))
+        if sha256 and path.name in sha256:
+            sha.update(sha256[path.name].encode())
     return sha.hexdigest()

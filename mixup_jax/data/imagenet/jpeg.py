@@ -4,6 +4,7 @@ Most of the time goes into the Huffman codes, which have to be read one after th
 lies below the part (it is never read), and the resolution that the part does not need.
 """
 
+import functools
 import io
 from collections.abc import Callable
 
@@ -22,8 +23,6 @@ END = b"\xff\xd9"
 MARGIN = 16
 """Rows below the part that its last rows of colour depend on."""
 
-cv2.setNumThreads(1)  # the pipeline is parallel over images
-
 Choose = Callable[[int, int], Box]
 
 
@@ -35,6 +34,7 @@ def decode_part(encoded: bytes, choose: Choose, size: int) -> UInt8[np.ndarray, 
 
     Raises ValueError, with the reason, for what is no readable image.
     """
+    _one_thread()
     try:
         height, width, colours = _read_header(encoded)
     except ValueError:
@@ -59,6 +59,12 @@ def decode_part(encoded: bytes, choose: Choose, size: int) -> UInt8[np.ndarray, 
         return _resize(_decode_slowly(encoded), choose, size)
     scale = width / pixels.shape[1]
     return _shrink(pixels, Box(*(round(side / scale) for side in box)), size)
+
+
+@functools.cache
+def _one_thread() -> None:
+    """Keep OpenCV from using threads in this process: the pipeline is parallel over images."""
+    cv2.setNumThreads(1)
 
 
 def mirror(pixels: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "height width 3"]:

@@ -93,7 +93,10 @@ def _summary(parts: list[Part], partial: bool, mark: str) -> dict[str, Any]:
     reports = [read_object(part.report, images=int, skipped=list) for part in parts]
     return {
         "images": {split: _total(parts, reports, split) for split in ("train", "validation")},
-        "bytes": {part.path.name: report["bytes"] for part, report in zip(parts, reports, strict=True)},
+        **{
+            what: {part.path.name: report[what] for part, report in zip(parts, reports, strict=True)}
+            for what in ("bytes", "sha256")
+        },
         "shards": {split: [p.path.name for p in parts if p.split == split] for split in ("train", "validation")},
         "skipped": [each for report in reports for each in report["skipped"]],
         "partial": partial,

@@ -84,7 +84,10 @@ def _resource(name: str) -> list[str]:
 
 def _from_shards(folder: Path) -> StreamedDataset:
     manifest = read_object(folder / MANIFEST, images=dict, shards=dict, skipped=list, partial=bool, mark=str)
-    parts = {}
+    parts, remembered = {}, {what: manifest.get(what, {}) for what in ("bytes", "sha256")}  # not in older preparations
+    for what, values in remembered.items():
+        if not isinstance(values, dict):
+            raise ValueError(f"{folder / MANIFEST}: its {what} is {str(values)[:40]!r}; prepare the data again")
     for split in ("train", "validation"):
         shards = manifest["shards"].get(split)
         if not isinstance(shards, list) or not shards or not all(_is_name(name) for name in shards):
@@ -93,8 +96,9 @@ def _from_shards(folder: Path) -> StreamedDataset:
         if missing:
             raise ValueError(f"{folder}: {missing[0]} is missing; prepare the data again")
         for name in shards:
-            found, written = (folder / name).stat().st_size, manifest.get("bytes", {}).get(name)
-            if written not in (None, found):  # older preparations did not remember it
+            found = (folder / name).stat().st_size
+            written = remembered["bytes"].get(name, found)
+            if written != found:
                 raise ValueError(f"{folder / name} has {found:,} bytes instead of {written:,}; prepare the data again")
         parts[split] = Shards([folder / name for name in shards])
         if len(parts[split]) != manifest["images"].get(split):
@@ -105,7 +109,8 @@ def _from_shards(folder: Path) -> StreamedDataset:
     if manifest["partial"]:
         log.info("%s: only a part of ImageNet, %d + %d photographs", folder, *map(len, parts.values()))
     train, test, part = parts["train"], parts["validation"], manifest["partial"] or bool(manifest["skipped"])
-    digest = digest_files(folder / name for shards in manifest["shards"].values() for name in shards)
+    paths = [folder / name for shards in manifest["shards"].values() for name in shards]
+    digest = digest_files(paths, {name: str(sha256) for name, sha256 in remembered["sha256"].items()})
     return StreamedDataset(NAME, manifest["mark"], class_names(), train, test, MEAN, STD, part=part, digest=digest)
 
 

@@ -206,5 +206,8 @@ def batches(rows: Any, start: int, *, workers: int, threads: int) -> Iterator[Ex
 
 
 def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0))
+    """Return the number of cores that this process may use, or that the machine has where that is not known.
+
+    macOS and Windows do not tell the former.
+    """
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
