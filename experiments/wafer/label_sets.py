@@ -5,6 +5,8 @@ answer different questions: a network may name one defect of every map (top-1-in
 match 0).
 """
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Bool, Float, Integer
 
@@ -100,7 +102,8 @@ def _f1(chosen: Sets, truth: Sets, average: str) -> float:
     _check(chosen, truth)
     # scikit-learn reads a single column as two classes. A column of zeros prevents that and changes no F1.
     chosen, truth = (np.pad(each > 0, ((0, 0), (0, 1))) for each in (chosen, truth))
-    return float(np.nan_to_num(f1_score(truth, chosen, average=average, zero_division=np.nan)))
+    undefined: Any = np.nan  # its annotation says str
+    return float(np.nan_to_num(f1_score(truth, chosen, average=average, zero_division=undefined)))
 
 
 def _check(value: np.ndarray, truth: np.ndarray) -> None:

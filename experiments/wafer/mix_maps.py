@@ -24,25 +24,25 @@ from mixup_jax.runtime.progress import progress
 
 Batch = dict[str, Array]
 """`fail` and `exists`, float 0 or 1 (batch, height, width), and `label`, float multi-hot (batch, defects).
-With `defect`, what fails without the background, that is what is laid over other maps."""
+`defect`, if given, is `fail` without the background: this is laid over other maps."""
 
 RULES: dict[str, dict[str, str]] = {
     "mixup": {"fail": "mix", "exists": "union", "label": "mix"},
     "mixup-multi-hot": {"fail": "mix", "exists": "union", "label": "union"},
     "overlay": {"fail": "union", "exists": "union", "label": "union"},
 }
-"""What becomes of each part of a batch; mode erm leaves it alone."""
+"""How the mode mixes each part of a batch; the mode erm mixes nothing."""
 
 SQUARE, RAY, HEADINGS = 5, 7, 32
-"""Side of the square about a die; dies of a ray that begins beside it; directions of rays."""
+"""Side of the square around a die, length of a ray in dies, and number of directions."""
 LEVEL = 0.1
-"""Chance that a die of nothing but background has a window with significantly more failing dies (Bonferroni)."""
+"""Probability that a die of pure background has a window with significantly more failing dies (Bonferroni)."""
 PART = 200 * 52**2
 """Dies whose background is taken away at once."""
 
 
 def mix_maps(rng: Array, batch: Batch, composing: MapMixing, defects: tuple[str, ...]) -> Batch:
-    """Put a batch together, as its mode says; with more than two maps, by a chain of plans.
+    """Mix a batch by the rules of the mode; more than two maps are mixed by a chain of plans.
 
     >>> batch = {"fail": jnp.eye(2)[:, None], "exists": jnp.ones((2, 1, 2)), "label": jnp.eye(2)}
     >>> plan = Mix(lam=jnp.full(2, 0.3), partner=jnp.array([1, 0]))
@@ -69,7 +69,7 @@ def mix_maps(rng: Array, batch: Batch, composing: MapMixing, defects: tuple[str,
 
 
 def leave_impossible(plan: Mix, label: Array, other: Array, defects: tuple[str, ...]) -> Mix:
-    """Return the plan with those examples left alone to which their partner would add no type, or one that cannot be.
+    """Return the plan without the mixtures that add no type or that cannot occur: their examples stay as they are.
 
     >>> from experiments.wafer.patterns import DEFECTS
     >>> plan = Mix(lam=jnp.full(3, 0.5), partner=jnp.array([1, 2, 0]))
@@ -89,9 +89,9 @@ def leave_impossible(plan: Mix, label: Array, other: Array, defects: tuple[str, 
 
 
 def _windows() -> np.ndarray:
-    """Return a square about a die and rays from it, without the die itself, (15, 15, 1, 33).
+    """Return a square around a die and rays from it, without the die itself, (15, 15, 1, 33).
 
-    Scratches are one die wide, and most of a bent one is beside a straight line through its middle, not beside a ray.
+    Rays, not only lines: most of a bent scratch, one die wide, is off a straight line through its middle.
     """
     windows = np.zeros((2 * RAY + 1, 2 * RAY + 1, 1, 1 + HEADINGS), np.float32)
     inside = slice(RAY - SQUARE // 2, RAY + SQUARE // 2 + 1)
@@ -113,10 +113,10 @@ def take_background_away(
 ) -> Float[Array, "maps height width"]:
     """Return the failing dies, 0 or 1, without those that the background explains.
 
-    The background of a map is the median, over its dies, of the share that fails in a square about each: a defect
-    covers less than half of a wafer; of one that covers more nothing is left. The share about a die is the largest over
-    a square, rays in 32 directions and the 16 lines that opposite rays make, if it is significantly more than the
-    background (binomial tail). `exists` may be one map for all.
+    The background of a map is the median, over its dies, of the share that fails in a square around the die. It assumes
+    that a defect covers less than half of the wafer: nothing is left of a larger one. The share around a die is the
+    largest over a square, rays in 32 directions and the 16 lines that opposite rays make, if it is significantly more
+    than the background (binomial tail). `exists` may be one map for all.
 
     >>> exists = jnp.ones((1, 16, 16))
     >>> fail = jnp.zeros((1, 16, 16)).at[0, 4:8, 4:8].set(1.0).at[0, 15, 0].set(1.0)
@@ -137,7 +137,7 @@ def take_background_away(
 
 
 def without_background(maps: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Return maps, uint8 (n, height, width), with those dies passing whose failure the background explains."""
+    """Return maps, uint8 (n, height, width), in which dies pass whose failure the background explains."""
     take, part = jax.jit(take_background_away), max(1, PART // maps[0].size)
     found = []
     for start in progress(range(0, len(maps), part), "taking the background away"):
@@ -151,7 +151,7 @@ def without_background(maps: np.ndarray, seed: int = 0) -> np.ndarray:
 
 
 def counts(dies: Float[Array, "maps height width"]) -> Float[Array, "maps height width windows"]:
-    """Return how many of these dies are in each window about each die: the square, the rays, the lines."""
+    """Return the number of dies in each window around each die: the square, the rays, the lines."""
     numbers = ("NHWC", "HWIO", "NHWC")
     found = lax.conv_general_dilated(dies[..., None], jnp.asarray(WINDOWS), (1, 1), "SAME", dimension_numbers=numbers)
     there, back = jnp.split(found[..., 1:], 2, axis=-1)
@@ -159,7 +159,7 @@ def counts(dies: Float[Array, "maps height width"]) -> Float[Array, "maps height
 
 
 def _significant(background: Float[Array, " maps"], windows: int) -> Array:
-    """Return how many dies must fail of each number of dies to be more than background, (maps, dies + 1)."""
+    """Return how many of n dies must fail to be more than background, for each n, (maps, n + 1)."""
     number = jnp.arange(SQUARE**2)
     chance = binom.pmf(number[None, None, :], number[None, :, None], background[:, None, None])
     tail = jnp.cumsum(chance[..., ::-1], axis=-1)[..., ::-1]

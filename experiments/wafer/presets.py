@@ -1,8 +1,9 @@
-"""The presets of experiments.wafer: which configurations a table is made of."""
+"""The presets: the configurations of each table."""
 
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 import tyro
 
@@ -18,12 +19,12 @@ NETS = {
     "resnet34": "ResNet-34",
     "resnet50": "ResNet-50",
 }
-"""The slides' networks, by their names here and there; with BatchNorm and average pooling, as the co-author's."""
+"""The networks of the slides, with BatchNorm and average pooling as in the co-author's code: our name, their name."""
 
 
 @dataclass(frozen=True)
 class WaferJob:
-    """A table on wafer maps: the configuration that its rows share, and where it goes."""
+    """A table on wafer maps: the configuration that its rows share, and its folder."""
 
     config: tyro.conf.OmitArgPrefixes[WaferConfig] = field(default_factory=WaferConfig)
     only: tuple[str, ...] = ()
@@ -34,7 +35,7 @@ class WaferJob:
     """The whole path in a minute: a tiny net, few maps, two steps a row."""
 
     def effective(self) -> WaferConfig:
-        """Return the configuration that is carried out."""
+        """Return the configuration of the run, smaller with `smoke`."""
         return shrink(self.config) if self.smoke else self.config
 
 
@@ -73,14 +74,14 @@ ROW_FIELDS = {
     "beyond": ("composing.mode",),
     "train": (),
 }
-"""What the rows of a preset set themselves."""
+"""Fields that differ between the rows of a preset."""
 
 
 def rows(preset: str, job: WaferJob) -> dict[str, WaferConfig]:
-    """Return the configuration of each row, by its name, which is also that of its folder.
+    """Return the configuration of each row by its name, which is also the name of its folder.
 
-    Raises ValueError for options that the rows set themselves, for the generator's with maps of a file, and for --only
-    with names of no row.
+    Raises ValueError for options that differ between the rows, for options of the generator with maps from a file, and
+    for names in --only that are no rows.
 
     >>> list(rows("small", WaferJob(SMALL)))[:3]
     ['erm-softmax', 'erm-sigmoid', 'mixup-softmax']
@@ -98,21 +99,11 @@ def rows(preset: str, job: WaferJob) -> dict[str, WaferConfig]:
     if preset == "train":
         found = {"network": config}
     elif preset == "slides":
-        found = {
-            f"{net}-{mode}": replace(
-                config,
-                model=replace(config.model, model=net),
-                composing=replace(config.composing, mode="mixup" if mode == "mixup" else "erm"),
-            )
-            for net in NETS
-            for mode in ("plain", "mixup")
-        }
+        nets = {net: replace(config, model=replace(config.model, model=net)) for net in NETS}
+        modes = {"plain": "erm", "mixup": "mixup"}
+        found = {f"{net}-{name}": _mixed(nets[net], mode=mode) for net in nets for name, mode in modes.items()}
     elif preset == "small":
-        found = {
-            f"{mode}-{head}": replace(config, composing=replace(config.composing, mode=mode, head=head))
-            for mode in MODES
-            for head in HEADS
-        }
+        found = {f"{mode}-{head}": _mixed(config, mode=mode, head=head) for mode in MODES for head in HEADS}
     else:
         found = ablation_rows(config)
     unknown = [name for name in job.only if name not in found]
@@ -121,8 +112,12 @@ def rows(preset: str, job: WaferJob) -> dict[str, WaferConfig]:
     return {name: each for name, each in found.items() if not job.only or name in job.only}
 
 
+def _mixed(config: WaferConfig, **change: Any) -> WaferConfig:
+    return replace(config, composing=replace(config.composing, **change))
+
+
 def ablation_rows(config: WaferConfig) -> dict[str, WaferConfig]:
-    """Return the steps from the overlay of the small table to the configuration itself, and what bounds it."""
+    """Return the steps from the overlay of the small table to the configuration, and the bound for comparison."""
     start = replace(
         config,
         data=replace(config.data, train_maps=min(400, config.data.train_maps), turns=False, average=False),
@@ -130,15 +125,13 @@ def ablation_rows(config: WaferConfig) -> dict[str, WaferConfig]:
         model=replace(config.model, width=min(SMALL.model.width or 32, config.model.width or 32)),
         steps=min(SMALL.steps, config.steps),
     )
-    four = replace(config.composing, background="add", pairs="any")
-    possible = replace(four, pairs="possible")
     matched = replace(start, composing=config.composing)
     varied = replace(matched, data=replace(config.data, average=False))
     longer = replace(varied, steps=min(4 * start.steps, config.steps))
     found = {
         "two": start,
-        "four": replace(start, composing=four),
-        "possible": replace(start, composing=possible),
+        "four": _mixed(matched, background="add", pairs="any"),
+        "possible": _mixed(matched, background="add", pairs="possible"),
         "matched": matched,
         "varied": varied,
         "longer": longer,
@@ -147,18 +140,12 @@ def ablation_rows(config: WaferConfig) -> dict[str, WaferConfig]:
     }
     if config.data.source != "generator":
         return found
-    # As many maps in all as the recipes lay over each other, or about that: a quarter of each of 37 patterns.
+    # About as many maps in all as the recipes learn from: a quarter as many of each of 37 patterns.
     seen = replace(config.data, learn_mixed=True, normal=False, train_maps=-(-config.data.train_maps // 4))
     return found | {"bound": replace(config, data=seen, composing=MapMixing(mode="erm", head=config.composing.head))}
 
 
 def shrink(config: WaferConfig) -> WaferConfig:
     """Shrink a run to seconds, keeping its method."""
-    return replace(
-        config,
-        data=replace(config.data, train_maps=8, test_maps=4, size=config.data.size),
-        model=replace(config.model, width=4),
-        batch_size=8,
-        steps=2,
-        seeds=1,
-    )
+    data, model = replace(config.data, train_maps=8, test_maps=4), replace(config.model, width=4)
+    return replace(config, data=data, model=model, batch_size=8, steps=2, seeds=1)

@@ -1,8 +1,8 @@
-"""One training step on wafer maps, pure: a balanced batch of maps with one defect, composed by the mode, and SGD.
+"""One training step on wafer maps, pure: a balanced batch of maps with one defect, mixed by the mode, and SGD.
 
-It is `train_step` of steps/train_step.py in all but three things, for which that one would have had to bend: labels are
-sets (multi-hot, a loss with a sigmoid per class), classes are balanced, and the two channels of a map mix by different
-rules. State, optimiser, schedule and mixing are the same.
+It differs from `train_step` of steps/train_step.py in three things: labels are sets (multi-hot, a loss with a sigmoid
+per class), classes are balanced, and the two channels of a map mix by different rules. State, optimiser, schedule and
+mixing are the same.
 """
 
 from dataclasses import dataclass
@@ -23,13 +23,13 @@ from mixup_jax.steps.optim import Schedule, direction, learning_rate
 from mixup_jax.steps.state import TrainState
 
 FLIPS = (lambda maps: maps[..., ::-1, :], lambda maps: maps[..., ::-1], lambda maps: maps.swapaxes(-2, -1))
-"""Of maps (..., size, size): done or not, they make the square's eight symmetries."""
+"""Flips of maps (..., size, size) that together make the eight symmetries of a square."""
 
 
 class TrainingMaps(NamedTuple):
-    """Training maps on the device, class by class: maps uint8, labels float, where each class begins, its length.
+    """Training maps on the device, ordered by class: maps uint8, labels float, first index and size of each class.
 
-    `defect` are the maps without their background, where that is what is laid over others, else None.
+    `defect` holds the maps without their background if only defects are laid over other maps, else None.
     """
 
     maps: Array
@@ -41,7 +41,7 @@ class TrainingMaps(NamedTuple):
 
 @dataclass(frozen=True)
 class WaferRecipe:
-    """What a step does: fixed when the program is built."""
+    """The constants of a step, fixed when the program is built."""
 
     model: nn.Module
     optimizer: optax.GradientTransformation
@@ -54,7 +54,7 @@ class WaferRecipe:
 
 
 def make_wafer_recipe(config: WaferConfig, defects: tuple[str, ...]) -> WaferRecipe:
-    """Return what a step does under this configuration; its schedule counts steps, not epochs."""
+    """Return the recipe of a configuration; its schedule counts steps, not epochs."""
     return WaferRecipe(
         model=build(config.model, len(defects)),
         optimizer=direction(config.optimizer),
@@ -68,10 +68,10 @@ def make_wafer_recipe(config: WaferConfig, defects: tuple[str, ...]) -> WaferRec
 
 
 def make_training_maps(maps: WaferMaps, normal: bool, background: str = "add", *, mixed: bool = False) -> TrainingMaps:
-    """Order maps with one defect, and those without if `normal`, by class; with "match" take their background away.
+    """Order maps with one defect, and maps without one if `normal`, by class.
 
-    Raises ValueError where a class has no map, and where a map has several defects: none may be learned from, but if
-    `mixed`, when every set of defects is a class.
+    With the background "match", also compute them without their background. With `mixed`, every set of defects is a
+    class. Raises ValueError for a class without maps and, unless `mixed`, for maps with several defects.
     """
     if mixed:
         return _ordered(maps, np.unique(maps.label, axis=0, return_inverse=True)[1].ravel(), background)
@@ -88,7 +88,7 @@ def make_training_maps(maps: WaferMaps, normal: bool, background: str = "add", *
 
 
 def _ordered(maps: WaferMaps, classes: np.ndarray, background: str) -> TrainingMaps:
-    """Order maps by class, int (n,), none of which is empty."""
+    """Order maps by their classes, int (n,)."""
     order, count = np.argsort(classes, kind="stable"), np.bincount(classes)
     start = np.cumsum(count) - count
     label = maps.label[order].astype(np.float32)
@@ -98,7 +98,7 @@ def _ordered(maps: WaferMaps, classes: np.ndarray, background: str) -> TrainingM
 
 
 def wafer_step(state: TrainState, training: TrainingMaps, recipe: WaferRecipe) -> tuple[TrainState, dict[str, Array]]:
-    """Take one step; batch and composition are functions of the state's key and step."""
+    """Take one step; the batch and its mixing are functions of the key and the step of the state."""
     rng_batch, rng_compose, rng_dropout = jax.random.split(jax.random.fold_in(state.rng, state.step), 3)
     batch = take_batch(rng_batch, training, recipe.batch_size, recipe.turns)
     batch = mix_maps(rng_compose, batch, recipe.composing, recipe.defects)
@@ -119,9 +119,9 @@ def wafer_step(state: TrainState, training: TrainingMaps, recipe: WaferRecipe) -
 
 
 def set_loss(logits: Array, label: Array, head: str) -> Array:
-    """Return the mean loss of logits (batch, defects) against a mixture or a set of labels.
+    """Return the mean loss of logits (batch, defects) for labels (batch, defects), mixed or sets.
 
-    With a softmax the target of a set of k labels is 1/k each; with sigmoids the losses of the classes are summed.
+    With a softmax, each of k labels has the target 1/k. With sigmoids, the losses of the classes are summed.
 
     >>> logits, both = jnp.zeros((1, 4)), jnp.array([[1.0, 1.0, 0.0, 0.0]])
     >>> [round(float(set_loss(logits, both, head) / jnp.log(2)), 3) for head in ("softmax", "sigmoid")]
@@ -133,7 +133,7 @@ def set_loss(logits: Array, label: Array, head: str) -> Array:
 
 
 def take_batch(rng: Array, training: TrainingMaps, size: int, turns: bool) -> Batch:
-    """Draw a batch, each map of a class drawn uniformly."""
+    """Draw a batch: for each example a class, then a map of the class, both uniformly."""
     rng_class, rng_map, rng_turn = jax.random.split(rng, 3)
     of = jax.random.randint(rng_class, (size,), 0, training.count.shape[0])
     index = training.start[of] + jax.random.randint(rng_map, (size,), 0, training.count[of])
@@ -147,7 +147,7 @@ def take_batch(rng: Array, training: TrainingMaps, size: int, turns: bool) -> Ba
 
 
 def random_symmetry(rng: Array, maps: Array) -> Array:
-    """Turn each map by a random one of the square's eight symmetries (see `symmetries`).
+    """Apply a random symmetry of the square to each map (see `symmetries`).
 
     >>> maps = jnp.arange(4, dtype=jnp.uint8).reshape(1, 2, 2)
     >>> sorted(random_symmetry(jax.random.key(1), maps).ravel().tolist())
@@ -160,7 +160,7 @@ def random_symmetry(rng: Array, maps: Array) -> Array:
 
 
 def symmetries(maps: Array) -> Array:
-    """Return maps (n, size, size) in each of the square's eight symmetries, (8, n, size, size), as they are first.
+    """Return maps (n, size, size) under the eight symmetries of the square, (8, n, size, size), the identity first.
 
     >>> len(set(map(str, symmetries(jnp.arange(4).reshape(1, 2, 2)).tolist())))
     8

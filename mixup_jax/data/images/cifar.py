@@ -23,14 +23,14 @@ MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
 
 @dataclass(frozen=True)
 class Cifar:
-    """One of the two data sets, as its binary archive holds it."""
+    """The layout of one of the two binary archives."""
 
     name: str
     archive: Archive
     classes: tuple[str, ...]
-    train: tuple[str, ...]  # the archive's members, (records) each
+    train: tuple[str, ...]  # members of the archive
     test: tuple[str, ...]
-    records: tuple[int, int]  # a training member's and a test member's
+    records: tuple[int, int]  # in a training member and in a test member
     label_bytes: int  # the class is the last of them
 
 

@@ -1,4 +1,4 @@
-"""Images in folders: PATH/train/<class>/*.png, PATH/test/<class>/*.png; or jpg, webp, bmp, gif, tif and others."""
+"""Images in folders: PATH/train/<class>/*.png and PATH/test/<class>/*.png, or jpg, webp, bmp, gif, tif and others."""
 
 import hashlib
 from collections.abc import Sequence
@@ -21,12 +21,12 @@ SPLITS = ("train", "test")
 def load_folder(path: Path) -> Dataset:
     """Load the images under `path`, all of one size; classes are the sorted names of the folders.
 
-    Where every image is grey there is one channel, else three. Images in folders within those of the classes count too.
-    `notes` of the data set says how many files were passed over or converted (`read_picture`), and why.
+    There is one channel if all images are grey, else three. Images in subfolders of a class are used too. `notes` of the
+    data set counts the files that were passed over or converted (`read_picture`), with the reasons.
 
-    Raises FileNotFoundError where train or test is missing; ValueError, which names the culprit, for classes that
-    differ between the two, fewer than two classes, a class without images, an image that cannot be read, has more than
-    8 bits a channel, or another size than the first.
+    Raises FileNotFoundError if train or test is missing; ValueError, which names the file or folder, for classes that
+    differ between the two, fewer than two classes, a class without images, and an image that cannot be read, has more
+    than 8 bits a channel, or another size than the first.
     """
     path, listing = expand(path, "dataset").resolve(), Tally()
     for entry in sorted(path.iterdir()) if path.is_dir() else ():
@@ -48,7 +48,7 @@ def _decode(path: Path, train: dict[str, list[Path]], test: dict[str, list[Path]
     examples = [
         [(file, label) for label, files in enumerate(split.values()) for file in files] for split in (train, test)
     ]
-    # Mixed once and for all, so that the first N training images are a sample of all classes.
+    # A fixed random order, so that the first N training images are a sample of all classes.
     order = np.random.RandomState(0).permutation(len(examples[0]))
     examples[0] = [examples[0][i] for i in order]
     files, labels = zip(*examples[0], *examples[1], strict=True)
@@ -61,7 +61,7 @@ def _decode(path: Path, train: dict[str, list[Path]], test: dict[str, list[Path]
 
 
 def _stack(files: Sequence[Path], path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Decode the files into uint8 (n, height, width, channels); return also what was converted."""
+    """Decode the files into uint8 (n, height, width, channels); return also notes on conversions."""
     tally, names = Tally(), [file.relative_to(path).as_posix() for file in files]
     named = zip(files, names, strict=True)
     images = [
@@ -76,7 +76,7 @@ def _stack(files: Sequence[Path], path: Path) -> tuple[np.ndarray, tuple[str, ..
             )
     pixels = np.empty((len(images), height, width, max(image.shape[2] for image in images)), np.uint8)
     for i, image in enumerate(images):
-        pixels[i] = image  # a grey image among coloured ones goes to all three channels
+        pixels[i] = image  # a grey image is copied to all three channels
         if image.shape[2] < pixels.shape[3]:
             tally.add("grey among coloured ones, gets three equal channels", names[i])
     return pixels, tally.notes(f"of {len(files):,} images")
@@ -85,7 +85,7 @@ def _stack(files: Sequence[Path], path: Path) -> tuple[np.ndarray, tuple[str, ..
 def _copies(
     train_image: np.ndarray, train_label: np.ndarray, test_image: np.ndarray, test_label: np.ndarray
 ) -> tuple[str, ...]:
-    """Say how many test images are, pixel for pixel, training images, and how many images have several classes."""
+    """Return notes on test images that equal training images, pixel for pixel, and on images with several classes."""
     train, test = ([hashlib.sha256(one).digest() for one in image] for image in (train_image, test_image))
     known, classes = set(train), {}
     for image, label in zip([*train, *test], [*train_label, *test_label], strict=True):

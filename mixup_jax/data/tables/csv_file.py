@@ -13,6 +13,7 @@ from mixup_jax.data.files.archives import expand
 from mixup_jax.data.files.folders import name_variants
 from mixup_jax.data.tables.csv_columns import describe, suspicious
 from mixup_jax.data.tables.table import TabularData, make_table
+from mixup_jax.runtime.errors import reason_of
 
 log = logging.getLogger(__name__)
 
@@ -78,8 +79,7 @@ def _read_cells(path: Path) -> Any:
     except FileNotFoundError:
         raise FileNotFoundError(f"{path} does not exist.") from None
     except Exception as error:  # pandas', and those of every kind of compression
-        reason = " ".join(str(error)[:300].split()) or type(error).__name__
-        raise ValueError(f"{path} is not a CSV file with a line of names: {reason}") from error
+        raise ValueError(f"{path} is not a CSV file with a line of names: {reason_of(error)}") from error
     cells = cells.astype(object)
     stripped = cells.map(str.strip)
     changed = (cells != stripped).to_numpy()[1:]
