@@ -8,7 +8,7 @@ chip 32 hours on 1 chip or two hours on 16.
 
     python -m experiments.prepare imagenet --train-tar ... --val-tar ... --out DATA/imagenet     # once
     python -m experiments.imagenet resnet50-mixup --data-dir DATA
-    python -m experiments.imagenet --smoke                  # the whole path on invented photographs, a minute
+    python -m experiments.imagenet --smoke                  # the whole path on generated photographs, a minute
 
 On several hosts, start the same command on each: docs/launching.md.
 """
@@ -34,7 +34,7 @@ class ImageNet(Job):
     """A run on photographs that stay on disk."""
 
     def effective(self) -> Config:
-        """Return the configuration that is carried out; a smoke run has photographs and a network of a few pixels."""
+        """Return the configuration of the run; with `smoke`, small photographs and a small network."""
         return shrink(self.config) if self.smoke else self.config
 
 
@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def build_data(data_dir: Path) -> Path:
-    """Build small archives of invented photographs and prepare them; return the folder that runs read them from."""
+    """Build small archives of generated photographs and prepare them; return the folder that runs read."""
     if is_writer() and not (data_dir / "imagenet" / "imagenet.json").exists():
         archives = build_archives(data_dir / "archives")
         prepare(*archives, data_dir / "imagenet", partial=True, mark="SYNTHETIC")
@@ -79,7 +79,7 @@ def build_data(data_dir: Path) -> Path:
 
 
 def paper(config: Config) -> Paper:
-    """Return the paper's number where the run is the paper's, but for its seed and for memory saved with --remat."""
+    """Return the paper's number if the run is the paper's, except for its seed and --remat."""
     ours = replace(config, seed=0, eval_every=None, model=replace(config.model, remat=False))
     for row in TABLE_1.values():
         if ours == recipe(row):

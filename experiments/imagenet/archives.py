@@ -1,4 +1,4 @@
-"""Archives in ImageNet's layout with a few invented photographs of true size: for smoke runs and tests."""
+"""Archives in ImageNet's layout with a few generated photographs of realistic size, for smoke runs and tests."""
 
 import io
 import tarfile

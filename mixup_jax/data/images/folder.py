@@ -21,8 +21,8 @@ SPLITS = ("train", "test")
 def load_folder(path: Path) -> Dataset:
     """Load the images under `path`, all of one size; classes are the sorted names of the folders.
 
-    There is one channel if all images are grey, else three. Images in subfolders of a class are used too. `notes` of the
-    data set counts the files that were passed over or converted (`read_picture`), with the reasons.
+    There is one channel if all images are grey, else three. Images in subfolders of a class are used too. `notes` of
+    the data set counts the files that were passed over or converted (`read_picture`), with the reasons.
 
     Raises FileNotFoundError if train or test is missing; ValueError, which names the file or folder, for classes that
     differ between the two, fewer than two classes, a class without images, and an image that cannot be read, has more

@@ -1,7 +1,7 @@
 """The six data sets of the paper's table 4, from the files of the UCI repository; iris from scikit-learn.
 
-As the paper prints names only, which data they are is in part inferred: rings as classes is the one task on abalone
-with an error near 74 %, and of the two sets called phishing the one of 1,353 rows has an error near 16 %.
+The paper prints only names, so some data sets are inferred: rings as classes is the one task on abalone with an error
+near 74 %, and of the two sets called phishing the one with 1,353 rows has an error near 16 %.
 """
 
 from collections.abc import Callable
@@ -34,9 +34,9 @@ phishing 00379/PhishingData.arff 33379 9de9749acfcf47e048fb4efa8e04d1fc18e7ea8be
 def load_tabular(name: str, data_dir: Path) -> TabularData:
     """Load one of `UCI`: abalone, arcene, arrhythmia, htru2, iris, phishing.
 
-    The files are looked for in ``uci/`` of `data_dir`, in its ``downloads/`` and directly in it, else downloaded into
-    ``downloads/NAME``; they are verified by checksum. Raises ValueError for an unknown name or a damaged file,
-    FileNotFoundError, which says what to put where, for one that is neither there nor can be downloaded.
+    The files are searched in ``uci/`` of `data_dir`, in its ``downloads/`` and directly in it, else downloaded into
+    ``downloads/NAME``; their checksums are verified. Raises ValueError for an unknown name or a damaged file,
+    FileNotFoundError, which says what to put where, for a file that is missing and cannot be downloaded.
 
     >>> data = load_tabular("iris", Path("nowhere"))
     >>> data.features.shape, data.classes
@@ -69,7 +69,7 @@ def _last_column(name: str, data_dir: Path) -> Parts:
 
 
 def _arcene(data_dir: Path) -> Parts:
-    """Put the training and the validation part together: 200 rows; the labels of the test part were never published."""
+    """Join the training and the validation part, 200 rows; the labels of the test part were never published."""
     paths = _fetch("arcene", data_dir)
     values = np.concatenate([np.loadtxt(path, np.float32) for path in paths[::2]])
     labels = np.concatenate([np.loadtxt(path, int) for path in paths[1::2]])
@@ -77,7 +77,7 @@ def _arcene(data_dir: Path) -> Parts:
 
 
 def _phishing(data_dir: Path) -> Parts:
-    """Read the ARFF file: nine columns of -1, 0 and 1, taken as numbers since their order means something."""
+    """Read the ARFF file: nine columns of -1, 0 and 1, read as numbers because their order has a meaning."""
     from scipy.io import arff
 
     (path,) = _fetch("phishing", data_dir)
