@@ -1,4 +1,4 @@
-"""The figures of a table on wafer maps: which patterns are taken for which, and maps with what the network says."""
+"""The figures of a table: the confusion of patterns, and maps with their true and predicted patterns."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,14 +16,14 @@ from mixup_jax.report.plots.drawing import INK, PALETTE, save_png, styled
 
 OTHER = "none of these"
 SHOWN = 12
-"""Maps that are shown, half of them wrongly judged where there are as many."""
+"""Maps that are shown; half of them are wrongly predicted, if there are as many."""
 OVERLAYS = "Maps with several defects: overlays of held-out maps, not real mixed maps."
 BELOW = 0.2
-"""Inches below a picture in which this stands."""
+"""Inches below a picture for this footnote."""
 
 
 def draw_figures(folder: Path, workdir: Path, name: str, maps: WaferSplit) -> tuple[tuple[str, str], ...]:
-    """Draw the figures of a run's first seed, with a threshold for each class; return paths and captions."""
+    """Draw the figures of the first seed of a run, by the default rule; return paths and captions."""
     config, content = read_run(workdir)
     tested = tested_maps(maps, config.data.normal)
     probability = read_probabilities(workdir, tested, config.seeds)[0]
@@ -47,7 +47,7 @@ def draw_figures(folder: Path, workdir: Path, name: str, maps: WaferSplit) -> tu
 
 
 def with_footnote(figure: Figure, laid: bool) -> Figure:
-    """Say in the picture itself, below it, that overlays stand in for maps with several defects, where they do."""
+    """Add a footnote to the picture if overlays stand in for maps with several defects (`laid`)."""
     if laid:
         width, height = figure.get_size_inches()
         grown = height + BELOW
@@ -61,7 +61,7 @@ def with_footnote(figure: Figure, laid: bool) -> Figure:
 
 
 def confusion(truth: list[str], found: list[str]) -> tuple[list[str], list[str], np.ndarray]:
-    """Return the true patterns, these and "none of these", and the shares of each true one's maps.
+    """Return the true patterns, these and "none of these", and the shares of the maps, (true, chosen).
 
     >>> confusion(["C", "C", "D"], ["C", "C+D", "D"])
     (['C', 'D'], ['C', 'D', 'none of these'], array([[0.5, 0. , 0.5],
@@ -76,7 +76,7 @@ def confusion(truth: list[str], found: list[str]) -> tuple[list[str], list[str],
 
 
 def pick(truth: list[str], found: list[str]) -> list[int]:
-    """Return which maps to show: right ones and wrong ones, spread over the patterns."""
+    """Return the indices of maps to show: right and wrong ones, spread over the patterns."""
     right = [i for i, (true, chosen) in enumerate(zip(truth, found, strict=True)) if true == chosen]
     wrong = [i for i, (true, chosen) in enumerate(zip(truth, found, strict=True)) if true != chosen]
     half = min(SHOWN // 2, max(len(wrong), SHOWN - len(right)))
@@ -89,7 +89,7 @@ def pick(truth: list[str], found: list[str]) -> list[int]:
 
 @styled
 def pattern_confusion(share: Float[np.ndarray, "true chosen"], true: Sequence[str], chosen: Sequence[str]) -> Figure:
-    """Draw which patterns (rows) are taken for which (columns): the share of a row's maps, as shades."""
+    """Draw the share of the maps of a true pattern (row) for which a pattern (column) is chosen."""
     figure = Figure(figsize=(0.24 * len(chosen) + 1.6, 0.22 * len(true) + 1.4))
     axes = figure.subplots()
     picture = axes.imshow(100 * share, cmap="Blues", vmin=0, vmax=100, aspect="auto")
@@ -109,7 +109,7 @@ def pattern_confusion(share: Float[np.ndarray, "true chosen"], true: Sequence[st
 def judged_maps(
     maps: UInt8[np.ndarray, "n height width"], truth: Sequence[str], chosen: Sequence[str], columns: int = 6
 ) -> Figure:
-    """Draw maps with their true pattern and, below it, the chosen one, in colour where it is wrong."""
+    """Draw maps under their true and chosen patterns; a wrong choice is in colour."""
     rows = -(-len(maps) // columns)
     figure = Figure(figsize=(1.5 * columns, 1.85 * rows))
     grid = figure.subplots(rows, columns, squeeze=False)

@@ -1,4 +1,4 @@
-"""Predict wafer maps from a trained run: a CSV with the set of defects and the probability of each."""
+"""The command `predict`: write the defects of wafer maps, by a trained run, to a CSV."""
 
 import csv
 from pathlib import Path
@@ -23,18 +23,18 @@ def predict(
     rule: str = DEFAULT_RULE,
     seed: int = 0,
 ) -> None:
-    """Write a CSV: for each map its name, the set of defects, and the probability of each.
+    """Write a CSV with the name of each map, its set of defects, and the probability of each defect.
 
     Args:
         run: Folder of a trained row, such as runs/wafer/train-folder/network.
         maps: Folder of .npy and .png files, one map each, or of .npz archives (arr_0), or one such archive.
-        output: The CSV to write; an older one is replaced.
-        rule: How the set is chosen: argmax, gap, threshold, thresholds (one for each class), or pattern.
-        seed: Which of the run's networks, counted from 0.
+        output: The CSV to write; an existing one is replaced.
+        rule: The decision rule: argmax, gap, threshold, thresholds (one for each class), or pattern.
+        seed: Index of the network in the run, from 0.
     """
     config, content = read_run(run)
     if "rules" not in content:
-        raise ValueError(f"{run / NAME} holds no decision rules: the training has not ended; go on with it first.")
+        raise ValueError(f"{run / NAME} holds no decision rules: the training has not ended; finish it first.")
     defects = tuple(content["defects"])
     if rule not in rules_for(defects):
         raise ValueError(f"rule must be one of {', '.join(rules_for(defects))}, got {rule!r}.")

@@ -22,7 +22,7 @@ from mixup_jax.report.plots.drawing import PALETTE, save_png, styled
 Noise = Literal["low", "high"]
 BOTH: tuple[Noise, ...] = ("low", "high")
 MOST = 60
-"""Sets of defects that a sheet shows."""
+"""Sets of defects that a sheet shows at most."""
 DIES = ListedColormap(["white", "#cfd8e3", PALETTE[1]])
 """No die, passes, fails."""
 
@@ -35,15 +35,15 @@ def patterns(
     size: int = SIZE,
     seed: int = 0,
 ) -> None:
-    """Draw examples of every pattern: of the generator's 38, or of every set of defects of your own maps.
+    """Draw examples of the 38 patterns of the generator, or of every set of defects of your own maps.
 
     Args:
-        output: The picture to write (.png); an older one is replaced.
-        source: generator, or maps to look at: mixedwm38:PATH.npz, wm811k:PATH.pkl, npz:PATH, folder:PATH.
-        noise: Backgrounds of the generator's maps, low, high or both; the examples of a pattern are shared among them.
+        output: The picture to write (.png); an existing one is replaced.
+        source: generator, or maps of a file or folder: mixedwm38:PATH.npz, wm811k:PATH.pkl, npz:PATH, folder:PATH.
+        noise: Backgrounds of the generator's maps, low, high or both; both share the examples of a pattern.
         examples: Maps of each pattern.
         size: Height and width of the maps; those of a file are resized.
-        seed: Of the generator's maps.
+        seed: Seed of the generator's maps.
     """
     if output.suffix.lower() != ".png":
         raise ValueError(f"output must be a .png, got {output}.")
@@ -68,7 +68,7 @@ def patterns(
 
 
 def drawn(noise: tuple[Noise, ...], examples: int, size: int, seed: int) -> np.ndarray:
-    """Draw the generator's maps of each pattern, uint8 (38, examples, size, size), those of the first noise first."""
+    """Draw the generator's maps of each pattern, uint8 (38, examples, size, size), in the order of `noise`."""
     draw = jax.jit(draw_maps, static_argnames=("noise", "size"))
     found = []
     for each, part in zip(noise, np.array_split(np.arange(examples), len(noise)), strict=True):
@@ -81,7 +81,7 @@ def drawn(noise: tuple[Noise, ...], examples: int, size: int, seed: int) -> np.n
 
 
 def by_set(maps: WaferMaps) -> dict[str, np.ndarray]:
-    """Return the indices of the maps of each set of defects, by its name; small sets of defects first.
+    """Return the indices of the maps of each set of defects by its name, small sets first.
 
     >>> label = np.array([[1, 1], [0, 1], [0, 0], [0, 1]], np.uint8)
     >>> by_set(WaferMaps("mine", "REAL", ("Arc", "Blob"), np.ones((4, 2, 2), np.uint8), label))

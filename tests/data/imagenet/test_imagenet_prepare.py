@@ -137,7 +137,7 @@ def test_an_unreadable_image_is_named_and_left_out_only_if_asked(tmp_path):
     with pytest.raises(ValueError, match=r"n01440764_2.JPEG cannot be read .*truncated.*--skip-bad"):
         prepare(*archives, tmp_path / "a", partial=True)
     manifest = prepare(*archives, tmp_path / "a", partial=True, skip_bad=True)  # as the error said
-    with pytest.raises(ValueError, match="left out of .*a with --skip-bad; add --skip-bad"):
+    with pytest.raises(ValueError, match=r"left out of .*a with --skip-bad; add --skip-bad"):
         prepare(*archives, tmp_path / "a", partial=True)
     assert [each["name"] for each in manifest["skipped"]] == ["n01440764_2.JPEG"]
     assert "truncated" in manifest["skipped"][0]["reason"]
