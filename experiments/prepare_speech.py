@@ -12,7 +12,7 @@ import hashlib
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -83,7 +83,7 @@ def main(
     print(f"{path}: {len(plans)} recordings, {len(sets['valid'])} of them for validation, {len(sets['test'])} to test")
 
 
-def plan(voices: list[str], words: list[str], utterances: int) -> Iterator[Utterance]:
+def plan(voices: Sequence[str], words: Sequence[str], utterances: int) -> Iterator[Utterance]:
     """Yield the utterances; accent, pitch and speed are drawn for each word.
 
     >>> [each.file for each in plan(["f1"], ["bed"], 2)]

@@ -38,7 +38,7 @@ SPOKEN = """
 bed bird cat dog down eight five four go happy house left marvin nine no off on one right seven sheila six stop three
 tree two up wow yes zero
 """
-WORDS: list[str] = SPOKEN.split()
+WORDS = SPOKEN.split()
 WANTED = re.compile(r"(\./)?(\w+/\w+\.wav|\w+\.txt|README\.md|LICENSE)", re.ASCII)
 """Names of the members of the archive that are unpacked."""
 LISTS = {"valid": "validation_list.txt", "test": "testing_list.txt"}
