@@ -33,7 +33,7 @@ def measure(effort: Effort) -> list[Table]:
     """Measure the states of the presets."""
     rows, sentences = [], []
     for name, (config, steps) in (QUICK_CASES if effort == QUICK else CASES).items():
-        between, *_ = plan_steps(images_of(config), 1, config).marks
+        between, *_ = plan_steps(images_of(config), 1, config).eval_steps
         title = f"{name}, saved every {between} steps"
         with tempfile.TemporaryDirectory() as folder, open_checkpoints(Path(folder), keep=1) as checkpoints:
             run = training(config, devices=1)
@@ -100,7 +100,7 @@ def plain_write(size: int, folder: Path) -> float:
 
 def carry(run: Training) -> Any:
     """Return what a checkpoint of this run holds."""
-    return run.setting.carry(*run.carry, 0.0)
+    return run.setting.snapshot(*run.carry, 0.0)
 
 
 def save(run: Training, checkpoints: Checkpoints, step: int) -> None:

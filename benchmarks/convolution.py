@@ -21,7 +21,7 @@ from jax import numpy as jnp
 from benchmarks.harness.page import Table, show
 from benchmarks.harness.turns import Effort, Steps, spread, take_turns
 from benchmarks.training_step import STEP, in_torch
-from mixup_jax.config import Model
+from mixup_jax import networks
 from mixup_jax.models import PreActResNet, preact_resnet
 from mixup_jax.models.layers.convolution import compiler_options
 
@@ -72,7 +72,7 @@ def in_jax(size: int, width: int, *, native: bool, loop: bool) -> Steps:
 
 def contestants(size: int, width: int, native_loop: bool) -> dict[str, Steps]:
     """Build everything that takes part."""
-    runs = in_torch(replace(STEP, model=Model(width=width), batch_size=size))
+    runs = in_torch(replace(STEP, model=networks.PreActResNet(width=width), batch_size=size))
     runs["JAX, XLA's convolutions"] = in_jax(size, width, native=True, loop=False)
     if native_loop:
         runs["JAX, XLA's convolutions, in a loop"] = in_jax(size, width, native=True, loop=True)

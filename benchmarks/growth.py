@@ -14,12 +14,14 @@ from benchmarks.harness.page import Table, alone
 from benchmarks.harness.turns import QUICK, Effort, Steps, Timing, as_in_runs, digits, printed, take_turns
 from benchmarks.limits import beside_product, percent, the_product
 from experiments.quickstart import CLEAN
-from mixup_jax.config import Config, Data, Model, Optimizer
+from mixup_jax.choices import Constant, Data
+from mixup_jax.config import Config
+from mixup_jax.networks import PreActResNet
 
 BASE = Config(
     data=Data(pad_crop=0, flip=False),
-    model=Model(width=16, blocks=(1, 1)),
-    optimizer=Optimizer(schedule="constant"),
+    model=PreActResNet(width=16, blocks=(1, 1)),
+    schedule=Constant(),
     batch_size=64,
 )
 QUICK_BASE = replace(CLEAN, model=replace(CLEAN.model, width=4), seeds=1)

@@ -17,31 +17,31 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from mixup_jax.config import Model
 from mixup_jax.models import build
+from mixup_jax.networks import DenseNet, Named
 
-DENSENET190 = Model("densenet", width=40, blocks=(31, 31, 31))
+DENSENET190 = DenseNet(width=40, blocks=(31, 31, 31))
 
 
 def main(models: tuple[str, ...] = ("densenet190",), batch_size: int = 64) -> None:
     """Count the bytes kept for the backward pass, with and without rematerialisation.
 
     Args:
-        models: densenet190, or names of networks for ImageNet, see `mixup_jax.config.Model`.
+        models: densenet190, or names of networks for ImageNet, see `mixup_jax.networks.Named`.
         batch_size: Images a step.
     """
     table = Table(
         "", "kept for the backward pass", "with --remat", "an image", "with --remat", title=f"GiB, batch {batch_size}"
     )
     for name in models:
-        model, size = (DENSENET190, 32) if name == "densenet190" else (Model(name, compute_dtype="bfloat16"), 224)
+        model, size = (DENSENET190, 32) if name == "densenet190" else (Named(name), 224)
         kept = [kept_bytes(replace(model, remat=remat), batch_size, size) / 2**30 for remat in (False, True)]
         each = [f"{1024 * gib / batch_size:,.0f} MiB" for gib in kept]
         table.add_row(name, *(f"{gib:.1f}" for gib in kept), *each)
     Console().print(table)
 
 
-def kept_bytes(model: Model, batch_size: int, size: int) -> int:
+def kept_bytes(model: DenseNet | Named, batch_size: int, size: int) -> int:
     """Return the bytes of all that the gradient of the loss takes over from the forward pass, parameters included."""
     network = build(model, 1000 if size > 64 else 10)
     image = jax.ShapeDtypeStruct((batch_size, size, size, 3), jnp.float32)

@@ -24,7 +24,7 @@ from experiments.cifar import SMALL
 from experiments.quickstart import CLEAN
 from mixup_jax.data.files.archives import default_data_dir
 from mixup_jax.data.sources import load
-from mixup_jax.runtime.progress import CHUNK_SECONDS
+from mixup_jax.runtime.resumable import CALL_SECONDS
 
 LOADING = ("", "first, ms", "later, ms", "file, MiB", "later, GB/s", "a copy, GB/s")
 DATA = ("fashion_mnist", "cifar10")
@@ -122,7 +122,7 @@ def host_work(effort: Effort) -> Table:
     text = (
         f"{' '.join(sentences)} The images lie on the device as uint8; batches are gathered, augmented and "
         "mixed inside of the program. All that the host hands over is how many steps to take, and a run's loop makes "
-        f"a call last {CHUNK_SECONDS:g} s, but an epoch at most. What 16 calls take longer than one, shared among the "
+        f"a call last {CALL_SECONDS:g} s, but an epoch at most. What 16 calls take longer than one, shared among the "
         "15 calls more, is what a call costs, the epoch's order of images included; at best that is 0 ms. "
         f"The limit of 16 steps in one call is {the_product(effort)} by XLA, which took turns."
     )

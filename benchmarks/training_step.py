@@ -13,12 +13,14 @@ from benchmarks.harness.turns import NO_TORCH, QUICK, Effort, Steps, as_in_runs,
 from benchmarks.limits import LIMIT, beside_product, percent, the_product
 from experiments.cifar import SMALL
 from experiments.quickstart import CLEAN
-from mixup_jax.config import Config, Data, Model, Optimizer
+from mixup_jax.choices import Constant, Data
+from mixup_jax.config import Config
+from mixup_jax.networks import PreActResNet
 
-STEP = Config(data=Data(pad_crop=0, flip=False), optimizer=Optimizer(schedule="constant"))
+STEP = Config(data=Data(pad_crop=0, flip=False), schedule=Constant())
 CASES = {
     "PreAct ResNet-18, width 64, batch 32": replace(STEP, batch_size=32),
-    "PreAct ResNet-18, width 16, batch 128": replace(STEP, model=Model(width=16), batch_size=128),
+    "PreAct ResNet-18, width 16, batch 128": replace(STEP, model=PreActResNet(width=16), batch_size=128),
     "the small preset, one seed": replace(SMALL, seeds=1),
     "the quick start's perceptron, batch 64": replace(CLEAN, seeds=1),
 }

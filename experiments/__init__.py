@@ -12,6 +12,6 @@ def end_in_one_line(number: int, _: object) -> None:
 
 
 if sys.argv[0] == "-m":  # Python is still looking for the command of `python -m experiments.cifar`
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for each in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         if signal.getsignal(each) is not signal.SIG_IGN:  # as nohup and background jobs have it
             signal.signal(each, end_in_one_line)

@@ -15,6 +15,7 @@ from typing import Any
 from experiments.cifar import PAPER, SMALL
 from experiments.commands.grid import Results, leave_to_the_table, run_grid
 from experiments.commands.running import Job
+from mixup_jax.choices import Erm, Mixup
 from mixup_jax.config import Config
 from mixup_jax.report.tables import Row, Table
 
@@ -36,10 +37,12 @@ class Variant:
     def apply(self, config: Config, weight_decay: float) -> Config:
         """Return the configuration of this row, in the column of a weight decay."""
         changes: dict[str, Any] = {name: getattr(self, name) for name in ("partner", "layer", "labels")}
-        alpha = config.mixing.alpha if self.mixes else 0.0
+        if not self.partner.endswith("neighbours"):
+            changes["neighbours"] = None
         return replace(
             config,
-            mixing=replace(config.mixing, alpha=alpha, label_smoothing=self.smoothing, **changes),
+            mixing=replace(config.mixing, **changes) if self.mixes else Erm(),
+            label_smoothing=self.smoothing,
             data=replace(config.data, noise=self.noise),
             optimizer=replace(config.optimizer, weight_decay=weight_decay),
         )
@@ -79,6 +82,8 @@ VARIANTS = {
 }
 SMOKE = ("erm", "mixup knn", "layer 2", "inputs sc rp")
 WEIGHT_DECAYS = (1e-4, 5e-4)
+KNN = Mixup(partner="neighbours", neighbours=200)
+"""Of the base configuration: its number of neighbours is for the rows that have some."""
 
 
 @dataclass(frozen=True)
@@ -103,12 +108,15 @@ class TableFive(Job):
 
 
 PRESETS = {
-    "preact18": ("PreAct ResNet-18, the paper's recipe.", TableFive(PAPER)),
+    "preact18": (
+        "PreAct ResNet-18, the paper's recipe.",
+        TableFive(replace(PAPER, mixing=KNN)),
+    ),
     "small": (
         "The small network and the 4,000 images of experiments.cifar; it has no layer 4.",
         TableFive(
             # The neighbours are the same share of the images as 200 of 50,000.
-            replace(SMALL, mixing=replace(SMALL.mixing, neighbours=16)),
+            replace(SMALL, mixing=replace(KNN, neighbours=16)),
             only=tuple(name for name in VARIANTS if name != "layer 4"),
         ),
     ),
@@ -116,13 +124,12 @@ PRESETS = {
 
 
 OURS = (
+    "mixing.name",
     "mixing.alpha",
-    "mixing.alphas",
-    "mixing.method",
     "mixing.partner",
     "mixing.layer",
     "mixing.labels",
-    "mixing.label_smoothing",
+    "label_smoothing",
     "data.noise",
     "optimizer.weight_decay",
 )
@@ -131,10 +138,10 @@ OURS = (
 def configs(job: TableFive) -> dict[str, Config]:
     """Return the runs, row by row.
 
-    >>> list(configs(TableFive(SMALL, only=("layer 2",))))
+    >>> list(configs(TableFive(PRESETS["small"][1].config, only=("layer 2",))))
     ['layer-2-wd-0.0001', 'layer-2-wd-0.0005']
     """
-    leave_to_the_table(job.config, OURS, "--only, --weight-decays")
+    leave_to_the_table(job.config, PRESETS["small"][1].config, OURS, "--only, --weight-decays")
     return {
         f"{name.replace(' ', '-')}-wd-{decay:g}": VARIANTS[name].apply(job.config, decay)
         for name in names(job)

@@ -168,7 +168,7 @@ def table(
             top_1, top_5 = zip(*of_methods[network.name], strict=True)
             rows.append(Row(network.name, (top_1, top_5), paper, group=setting))
     whole = isinstance(erm.data, StreamedDataset) and not erm.data.part and images == erm.data.test_count
-    trained = all(imagenet.paper(network.config) and network.config.model.model == "resnet101" for network in networks)
+    trained = all(imagenet.paper(network.config) and network.config.model.name == "resnet101" for network in networks)
     theirs = whole and trained and epsilon == EPSILON
     return Table(
         experiment="adversarial",
@@ -178,7 +178,7 @@ def table(
         f"ImageNet{'' if theirs else ': its numbers show the order to look for, no more'}.",
         mark=erm.identity.mark,
         dataset=describe_data(erm.config.data),
-        model=erm.config.model.model,
+        model=erm.config.model.name,
         columns=("top-1 error, %", "top-5 error, %"),
         rows=tuple(rows),
         seeds=erm.seeds[: len(mixup.seeds)],

@@ -146,7 +146,7 @@ def table(curves: dict[str, dict[str, np.ndarray]], networks: tuple[Network, Net
         "The paper states the order only, for CIFAR-10: mixup misses less often, and its gradients are smaller.",
         mark=networks[0].identity.mark,
         dataset=describe_data(config.data),
-        model=config.model.model,
+        model=config.model.name,
         columns=("miss rate, mean over lambda, %", "miss rate at lambda = 0.5, %", "gradient norm, mean over lambda"),
         rows=tuple(
             Row(name, tuple(tuple(column.tolist()) for column in columns), (None,) * 3)

@@ -9,14 +9,14 @@ dropout (p = 0.7) 8.8, 10.4; mixup (alpha = 8) 5.9, 6.4; both (alpha = 4, p = 0.
 """
 
 from dataclasses import dataclass, field, replace
-
-import tyro
+from typing import Any
 
 from experiments.cifar import PAPER, SMALL
 from experiments.commands.grid import Result, Results, leave_to_the_table, run_grid
 from experiments.commands.naming import dataset
 from experiments.commands.running import Job
-from mixup_jax.config import Config, Data
+from mixup_jax.choices import Data, Erm
+from mixup_jax.config import Config
 from mixup_jax.report.tables import Row, Table
 
 COLUMNS = ("best, %", "last, %", "train, real, %", "train, corrupted, %")
@@ -52,7 +52,7 @@ class Grid:
 class TableTwo(Job):
     """A base configuration, and what the grid changes in it."""
 
-    grid: tyro.conf.OmitArgPrefixes[Grid] = field(default_factory=Grid)
+    grid: Grid = field(default_factory=Grid)
 
 
 # Paper: 0.1 is in its table, but not in the grid that it names; it is in ours.
@@ -81,7 +81,7 @@ TABLE_2 = {  # rate, dropout, alpha -> its row of the paper: best, last, trainin
     (0.8, 0.0, 32.0): (25.3, 30.9, 18.92, 85.44),
     (0.8, 0.3, 8.0): (24.0, 24.8, 19.70, 87.67),
 }
-OURS = ("data.label_noise", "mixing.alpha", "mixing.alphas", "mixing.method", "model.dropout")
+OURS = ("data.label_noise", "mixing.name", "mixing.alpha", "model.dropout")
 
 
 def configs(job: TableTwo) -> dict[str, Config]:
@@ -90,7 +90,7 @@ def configs(job: TableTwo) -> dict[str, Config]:
     >>> list(configs(TableTwo(SMALL, grid=Grid((0.2,), (1.0, 8.0), (0.5,), (4.0,), (0.3,)))))
     ['20-erm', '20-dropout-0.5', '20-mixup', '20-both-0.3']
     """
-    leave_to_the_table(job.config, OURS, "--rates, --mixup-alphas, --dropouts, --both-alphas, --both-dropouts")
+    leave_to_the_table(job.config, SMALL, OURS, "--rates, --mixup-alphas, --dropouts, --both-alphas, --both-dropouts")
     grid, found = job.grid, {}
     for rate in grid.rates[:1] if job.smoke else grid.rates:
         data = replace(job.config.data, label_noise=rate)
@@ -99,8 +99,8 @@ def configs(job: TableTwo) -> dict[str, Config]:
         rows += [("mixup", 0.0, grid.mixup_alphas)] if grid.mixup_alphas else []
         rows += [(f"both-{dropout:g}", dropout, grid.both_alphas) for dropout in grid.both_dropouts if grid.both_alphas]
         for name, dropout, alphas in rows:
-            mixing = replace(job.config.mixing, alpha=alphas[0] if alphas else 0.0, alphas=alphas)
-            model = replace(job.config.model, dropout=dropout)
+            mixing = replace(job.config.mixing, alpha=alphas) if alphas else Erm()
+            model: Any = replace(job.config.model, dropout=dropout) if dropout else job.config.model
             found[f"{100 * rate:g}-{name}"] = replace(job.config, data=data, mixing=mixing, model=model)
     return found
 
@@ -128,10 +128,11 @@ def row(config: Config, result: Result) -> Row:
     """Make the row of a network."""
     rate, errors = config.data.label_noise, result["test_error"]
     groups = [result.get(f"train_error_{group}", []) for group in ("real", "corrupted")]
+    where = rate, getattr(config.model, "dropout", 0.0), config.mixing.alphas[0]
     return Row(
         label=result["method"],
         values=tuple(map(tuple, (errors["best"], errors["last"], *groups))),
-        paper=TABLE_2.get((rate, config.model.dropout, config.mixing.alpha), (None,) * len(COLUMNS)),
+        paper=TABLE_2.get(where, (None,) * len(COLUMNS)),
         group=f"{100 * rate:g} % of the labels drawn at random, {100 * result['wrong_labels']:.1f} % wrong",
     )
 

@@ -17,14 +17,17 @@ from rich.console import Console
 from experiments.commands.errors import call, one_line_errors
 from experiments.commands.running import Job, run
 from experiments.commands.settings import check_counts
-from mixup_jax.config import Config, Data, Mixing, Model, Optimizer
+from mixup_jax.choices import Cosine, Data, Erm, Mixup, Sgd
+from mixup_jax.config import Config
 from mixup_jax.config_checks import SEEDS
+from mixup_jax.networks import MLP
 from mixup_jax.runtime.launch import Launch
 
 CLEAN = Config(
     data=Data("digits", pad_crop=0, flip=False),
-    model=Model("mlp", width=256),
-    optimizer=Optimizer(lr=0.1, weight_decay=0.0, schedule="cosine"),
+    model=MLP(width=256),
+    optimizer=Sgd(lr=0.1, weight_decay=0.0),
+    schedule=Cosine(),
     batch_size=64,
     epochs=60.0,
     eval_every=4.0,
@@ -32,10 +35,10 @@ CLEAN = Config(
 NOISY = replace(CLEAN, data=replace(CLEAN.data, label_noise=0.4))
 
 PRESETS = {
-    "clean-erm": ("ERM", replace(CLEAN, mixing=Mixing(alpha=0.0))),
-    "clean-mixup": ("mixup, alpha = 0.2", replace(CLEAN, mixing=Mixing(alpha=0.2))),
-    "noisy-erm": ("ERM, 40 % of the labels corrupted", replace(NOISY, mixing=Mixing(alpha=0.0))),
-    "noisy-mixup": ("mixup, alpha = 8, 40 % of the labels corrupted", replace(NOISY, mixing=Mixing(alpha=8.0))),
+    "clean-erm": ("ERM", replace(CLEAN, mixing=Erm())),
+    "clean-mixup": ("mixup, alpha = 0.2", replace(CLEAN, mixing=Mixup(alpha=0.2))),
+    "noisy-erm": ("ERM, 40 % of the labels corrupted", replace(NOISY, mixing=Erm())),
+    "noisy-mixup": ("mixup, alpha = 8, 40 % of the labels corrupted", replace(NOISY, mixing=Mixup(alpha=8.0))),
 }
 
 

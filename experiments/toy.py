@@ -27,7 +27,7 @@ from mixup_jax.report.tables import Row, Table, to_json
 from mixup_jax.runtime.claim import claimed
 from mixup_jax.runtime.identity import jax_settings
 from mixup_jax.runtime.provenance import origin
-from mixup_jax.runtime.run_folder import locked, write_json
+from mixup_jax.runtime.run_folder import write_json
 from mixup_jax.steps.many_seeds import over_seeds
 from mixup_jax.steps.short import Short, predict, train_short
 
@@ -70,7 +70,7 @@ def main(
     }
     here = {"settings": settings, "data": data, "jax": jax_settings(), **origin()}
     path = workdir / "toy.json"
-    with locked(workdir), claimed(path, here, defaults={}, done=lambda first: "rows" in first) as first:
+    with claimed(path, here, defaults={}, done=lambda first: "rows" in first) as first:
         methods = {"ERM": 0.0, f"mixup, alpha = {alpha:g}": alpha}
         found = train_all(problems, list(methods.values()), seeds, steps)
         draw(found, tuple(methods), workdir)

@@ -40,7 +40,7 @@ def test_any_name_is_shown_in_progress_bars(monkeypatch, name):
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "200")
-    with progress_bar(name, 10, 0, show=True) as bar:
+    with progress_bar(name, 10, 0, "images", show=True) as bar:
         bar.update(5, 1.0)
     assert list(progress([1], name)) == [1]
     assert screen.getvalue().count(name) >= 2

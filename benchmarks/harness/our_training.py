@@ -12,11 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.harness.turns import Steps
-from mixup_jax.config import Config, Model
+from mixup_jax.config import Config
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.mixing import Mix
 from mixup_jax.models import build
 from mixup_jax.models.layers import winograd
+from mixup_jax.networks import Network
 from mixup_jax.steps import mixed_batch as vicinity
 from mixup_jax.training.setting import Setting, make_setting
 
@@ -58,7 +59,7 @@ class Training:
     def __call__(self, count: int) -> None:
         """Take that many steps, in calls of an epoch at most, as the loop does."""
         while count:
-            now = min(count, self.setting.longest_chunk)
+            now = min(count, self.setting.max_steps_per_call)
             self.carry = self.program(*self._arguments(now))
             count -= now
         jax.block_until_ready(self.carry)
@@ -100,7 +101,7 @@ def gigaflop(config: Config) -> float:
 
 
 @cache
-def _forward_flops(network: Model, dataset: str) -> float:
+def _forward_flops(network: Network, dataset: str) -> float:
     model, shape = build(network, 10), SHAPES[dataset]
     image = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
     variables = jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.zeros((1, *shape)), train=False))

@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
-from mixup_jax.runtime.progress import CHUNK_SECONDS
+from mixup_jax.runtime.resumable import CALL_SECONDS
 
 STDERR = Console(stderr=True)
 """For progress: what is printed may be somebody's data."""
@@ -35,7 +35,7 @@ FULL, QUICK = Effort(rounds=9, seconds=0.5), Effort(rounds=3, seconds=0.03)
 
 def as_in_runs(effort: Effort) -> Effort:
     """Let a turn last as long as a call in a run; on small data sets it is several calls, of an epoch each."""
-    return effort if effort == QUICK else replace(effort, seconds=CHUNK_SECONDS)
+    return effort if effort == QUICK else replace(effort, seconds=CALL_SECONDS)
 
 
 @dataclass(frozen=True)

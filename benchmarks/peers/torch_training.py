@@ -52,7 +52,7 @@ class TorchTraining:
             x, y = (lam * each + (1 - lam) * each[partner] for each in (x, y))
             self.optimizer.zero_grad()
             functional.cross_entropy(self.network(x), y).backward()
-            if self.config.optimizer.schedule == "cosine":
+            if self.config.schedule.name == "cosine":
                 rate = self.config.optimizer.lr * 0.5 * (1 + np.cos(np.pi * self.step / self.steps))
                 self.optimizer.param_groups[0]["lr"] = rate
             self.optimizer.step()
@@ -72,7 +72,7 @@ def network(config: Config, data: Dataset) -> torch.nn.Module:
     """Build the network of a configuration: a PreAct ResNet or a perceptron."""
     classes, channels = len(data.classes), data.image_shape[-1]
     model: Any = build(config.model, classes)
-    if config.model.model == "preact_resnet":
+    if config.model.name == "preact_resnet":
         return torch_preact_resnet.PreActResNet(
             classes, model.width, model.blocks, model.variant, channels=channels, stem_stride=model.stem_stride
         )

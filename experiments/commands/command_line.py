@@ -1,26 +1,30 @@
 """From a dictionary of presets to a command."""
 
 import difflib
+import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, fields, is_dataclass, make_dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import psutil
 import tyro
 from rich.console import Console
+from tyro.conf import AvoidSubcommands, OmitArgPrefixes, arg
 
 from experiments.commands.errors import command, one_line_errors
-from experiments.commands.given import adopt, given_options, refuse_idle
 from experiments.commands.running import Job, Paper, run
-from mixup_jax.config import Config
+from mixup_jax.choices import Erm
+from mixup_jax.config import CHOICES, DEPENDENT, Config
+from mixup_jax.models import normalizes
 from mixup_jax.runtime.distributed import join
 from mixup_jax.runtime.mesh import is_writer
-from mixup_jax.training.options import check_options, settled
 
 J = TypeVar("J", bound=Job)
 P = TypeVar("P")
+C = TypeVar("C", bound=Any)
 
 
 def run_presets(
@@ -64,8 +68,7 @@ def parse(
 ) -> tuple[str, P]:
     """Read the arguments: the preset's name, and the job, a dataclass, that its options make of it.
 
-    A job with a `config` keeps nothing of the preset that does nothing any more; of several runs, `configs` makes their
-    configurations. Raises ValueError for options that were given and do nothing.
+    `configs` makes the configurations of a job of several runs. Raises ValueError for options that do nothing.
     """
     hint = ""
     if not arguments or arguments[0].startswith("-"):
@@ -79,24 +82,144 @@ def parse(
     listed = "\n".join(f"  {name:<16} {text}" for name, (text, _) in presets.items())
     text = f"{description}\nPRESET, {default} if left out:\n\n{listed}\n\nDefaults below are {arguments[0]}'s."
     program = f"python -m experiments.{experiment} [PRESET]"
-    preset = presets[arguments[0]][1]
-    job = command(tyro.cli, type(preset), default=preset, prog=program, description=text, args=arguments[1:], hint=hint)
-    return arguments[0], fitted(job, preset, given_options(arguments[1:]), configs)
+    preset, arguments = arguments[0], arguments[1:]
+    job: Any = presets[preset][1]
+    choices: Any = Choices()
+    if hasattr(job, "config"):
+        config: Any = job.config
+        arguments = with_method(config, arguments)
+        choices = read_choices(config, arguments, hint)
+        job = replace(job, config=with_choices(config, vars(choices), given_options(arguments)))  # type: ignore
+    kind = make_dataclass("Arguments", [("choices", type(choices)), ("job", type(job))])
+    options = {"prog": program, "description": text, "config": (OmitArgPrefixes, AvoidSubcommands), "hint": hint}
+    job = command(tyro.cli, kind, default=kind(choices, job), args=arguments, **options).job
+    if hasattr(job, "config"):
+        refuse_idle(job.config, configs(job) if configs else [job.config], given_options(arguments))
+    return preset, job
 
 
-def fitted(job: P, preset: P, given: set[str], configs: Callable[[P], Iterable[Any]] | None) -> P:
-    """Check what was given, and take back what the preset says of choices that were replaced."""
-    before, config = getattr(preset, "config", None), getattr(job, "config", None)
-    if before is None or config is None:
-        return job
-    config = adopt(config, before, given)
-    job = replace(job, config=config)  # type: ignore[type-var]
-    refuse_idle(config, configs(job) if configs else [config], given)
-    if configs:
-        return job
-    config = settled(config)
-    check_options(config)
-    return replace(job, config=config)  # type: ignore[type-var]
+@dataclass
+class Choices:
+    """The names of the choices that a configuration has: none, for a job without one."""
+
+
+FLAGS = {"model": "model", "mixing": "method", "optimizer": "optimizer", "schedule": "schedule"}
+"""Parts of a configuration and the options that choose their types."""
+
+
+def given_options(arguments: Sequence[str]) -> dict[str, list[str]]:
+    """Return the options on a command line by their names, with their values.
+
+    >>> given_options(["--decay-epochs", "5", "7", "--no-flip", "--lr=0.1", "--alpha", "-1"])
+    {'decay_epochs': ['5', '7'], 'flip': [], 'lr': ['0.1'], 'alpha': ['-1']}
+    """
+    given: dict[str, list[str]] = {}
+    values: list[str] = []
+    for each in arguments:
+        if each.startswith("--"):
+            name, _, value = each[2:].partition("=")
+            values = given[name.replace("-", "_").removeprefix("no_")] = [value] if value else []
+        else:
+            values.append(each)
+    return given
+
+
+def with_method(config: Any, arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with the method that an alpha means: 0 is ERM, and any other alpha is not.
+
+    >>> with_method(Config(), ["--alphas", "0", "--lr", "1"]), with_method(Config(mixing=Erm()), ["--alpha", "0.4"])
+    (['--lr', '1', '--method', 'erm'], ['--alpha', '0.4', '--method', 'mixup'])
+    """
+    if not hasattr(config, "mixing"):
+        return list(arguments)
+    if {"alpha", "alphas"} <= given_options(arguments).keys():
+        raise ValueError("alpha does nothing here: it is one of the alphas, and alphas are given; leave it out.")
+    arguments = [re.sub("^--alphas(?==|$)", "--alpha", each) for each in arguments]
+    given = given_options(arguments)
+    method = given.get("method", ["mixup"])
+    if _is_zero(given.get("alpha", [])) and method == ["mixup"]:
+        start = next(index for index, each in enumerate(arguments) if re.match("--alpha(=|$)", each))
+        count = 1 if "=" in arguments[start] else 2
+        rest = [each for each in arguments[:start] + arguments[start + count :] if not each.startswith("--method=")]
+        return [*rest, "--method", "erm"]
+    if "alpha" in given and "method" not in given and isinstance(config.mixing, Erm):
+        return [*arguments, "--method", "mixup"]
+    return arguments
+
+
+def _is_zero(values: Sequence[str]) -> bool:
+    with suppress(ValueError):
+        return len(values) == 1 and float(values[0]) == 0
+    return False
+
+
+def read_choices(config: Any, arguments: Sequence[str], hint: str) -> Any:
+    """Return the names of the choices, those of the configuration where none are given."""
+    names = {flag: (part, getattr(config, part).name) for part, flag in FLAGS.items() if hasattr(config, part)}
+    helps = {flag: arg(help=f"The {flag}; the options below are for it.") for flag in names}
+    kind = make_dataclass(
+        "Choices",
+        [(flag, Annotated[Literal[*CHOICES[part]], helps[flag]], name) for flag, (part, name) in names.items()],
+        bases=(Choices,),
+    )
+    known, _ = command(tyro.cli, kind, args=arguments, hint=hint, return_unknown_args=True, add_help=False)
+    return known
+
+
+def with_choices(config: C, names: Mapping[str, str], given: Mapping[str, Sequence[str]]) -> C:
+    """Return a preset's configuration with other choices, which keep what the preset says of options they share.
+
+    Another network has its own size. Raises ValueError for a given option of a type that was not chosen.
+
+    >>> from mixup_jax.choices import Sgd
+    >>> with_choices(Config(optimizer=Sgd(lr=0.2)), {"optimizer": "adam"}, {}).optimizer.lr
+    0.2
+    """
+    for part, flag in FLAGS.items():
+        if flag not in names:
+            continue
+        old, new = getattr(config, part), CHOICES[part][names[flag]]()
+        mine = _options(new)
+        for name in given:
+            others = [each for each, kind in CHOICES[part].items() if name in _options(kind())]
+            if others and name not in mine:
+                owners = ", ".join(others) if len(others) < 5 else "other ones"
+                raise ValueError(_refusal(name, f"is for --{flag} {owners}, and this is {new.name}"))
+        if type(old) is type(new) and (part != "model" or old.name == new.name):
+            new = old
+        elif part != "model":
+            new = replace(new, **{name: value for name, value in _options(old).items() if name in mine})
+        reset = [name for name, needed in DEPENDENT.items() if name not in given and _is_zero(given.get(needed, []))]
+        reset += ["neighbours"] if "partner" in given and "neighbours" not in given else []
+        reset += ["decay_norm"] if part == "optimizer" and not normalizes(config.model) else []
+        new = replace(new, **{name: _options(CHOICES[part][new.name]())[name] for name in reset if name in mine})
+        config = replace(config, **{part: new})
+    return config
+
+
+def _options(part: Any) -> dict[str, Any]:
+    return {each.name: getattr(part, each.name) for each in fields(part) if each.name != "name"}
+
+
+def _refusal(name: str, reason: str) -> str:
+    return f"{name} does nothing here: it {reason}; leave it out."
+
+
+def refuse_idle(base: Any, configs: Iterable[Any], given: Iterable[str]) -> None:
+    """Raise ValueError for a given option that is in none of the configurations made of a base."""
+    asked = all_options(base)
+    made = [all_options(each.within_training() if isinstance(each, Config) else each) for each in configs]
+    for name in given:
+        if name in asked and all(each.get(name, "absent") != asked[name] for each in made):
+            raise ValueError(_refusal(name, f"is not in what is trained, got {asked[name]}"))
+
+
+def all_options(config: Any) -> dict[str, Any]:
+    """Return the options of a configuration and of its parts, by their names."""
+    found = {}
+    for name, value in _options(config).items():
+        found |= _options(value) if is_dataclass(value) else {name: value}
+    return found
 
 
 def show_runs(folders: list[Path], *, title: str) -> None:

@@ -14,7 +14,6 @@ from mixup_jax.report.results import take_apart
 from mixup_jax.report.tables import Table
 from mixup_jax.runtime.errors import NotFinite
 from mixup_jax.runtime.mesh import is_writer
-from mixup_jax.training.options import settled
 
 Result = dict[str, Any]
 Results = Mapping[Config, Result]
@@ -45,7 +44,7 @@ def run_grid(
         for name, config in configs(job).items():
             launch = replace(job.launch, workdir=folder / name)
             try:
-                results |= each_alpha(config, run(experiment, name, Job(settled(config), launch, job.smoke)))
+                results |= each_alpha(config, run(experiment, name, Job(config, launch, job.smoke)))
             except NotFinite as error:
                 failures.append(NotFinite(f"{folder / name}: {error}"))
         if results:
@@ -59,26 +58,27 @@ def run_grid(
 def each_alpha(config: Config, result: Result) -> dict[Config, Result]:
     """Take the result of a run over several alphas apart.
 
-    >>> config = replace(Config(), mixing=replace(Config().mixing, alphas=(1.0, 8.0)))
+    >>> from mixup_jax.choices import Mixup
+    >>> config = Config(mixing=Mixup((1.0, 8.0)))
     >>> parts = each_alpha(config, {"test_ece": [3.0, 4.0], "methods": ["mixup 1", "mixup 8"]})
     >>> [(part.mixing.alpha, result["test_ece"]) for part, result in parts.items()]
     [(1.0, [3.0]), (8.0, [4.0])]
     """
-    alphas = config.mixing.alphas
-    if not alphas:
+    if not config.side_by_side:
         return {config: result}
-    start = {"config": {"mixing": {"alphas": list(alphas)}, "seeds": config.seeds}, "methods": result["methods"]}
+    mixing = {"alpha": list(config.mixing.alphas)}
+    start = {"config": {"mixing": mixing, "seeds": config.seeds}, "methods": result["methods"]}
     parts = take_apart(start, [], result)
     return {each: final for each, (_, _, final) in zip(config.each_alpha(), parts, strict=True)}
 
 
-def leave_to_the_table(config: Config, names: Iterable[str], hint: str) -> None:
-    """Raise ValueError for options that the table itself sets, and that were set on the command line all the same.
+def leave_to_the_table(config: Config, preset: Config, names: Iterable[str], hint: str) -> None:
+    """Raise ValueError for options that the table itself sets, and that are not those of a preset all the same.
 
-    >>> leave_to_the_table(Config(batch_size=64), ["mixing.layer"], "choose rows with --only")
+    >>> leave_to_the_table(Config(batch_size=64), Config(), ["mixing.layer"], "choose rows with --only")
     """
     for name in names:
-        given, default = attrgetter(name)(config), attrgetter(name)(Config())
-        if given != default:
-            option = name.split(".")[-1]
+        given, usual = attrgetter(name)(config), attrgetter(name)(preset)
+        if given != usual:
+            option = name.removesuffix(".name").split(".")[-1]
             raise ValueError(f"{option} is what the rows of the table differ in, got {given}: {hint}.")

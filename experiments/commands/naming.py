@@ -1,7 +1,7 @@
 """Say in the paper's words what was trained, and on what."""
 
-from mixup_jax.config import Config, Data
-from mixup_jax.data.sources import is_speech
+from mixup_jax.choices import IMAGE_SIZE, Data, Mixed, Mixup
+from mixup_jax.config import Config
 
 PARTNERS = {
     "same_class": "same class",
@@ -14,39 +14,37 @@ PARTNERS = {
 def method(config: Config) -> str:
     """Say in the paper's words what was trained.
 
-    >>> from mixup_jax.config import Mixing
-    >>> method(Config()), method(Config(mixing=Mixing(alpha=0.0)))
+    >>> from mixup_jax.choices import Erm
+    >>> method(Config()), method(Config(mixing=Erm()))
     ('mixup, alpha = 1', 'ERM')
     """
     mixing = config.mixing
-    alphas = mixing.alphas or (mixing.alpha,)
-    mixup = f"mixup, alpha = {', '.join(f'{alpha:g}' for alpha in alphas)}"
-    cutmix = f"CutMix, alpha = {mixing.cutmix_alpha:g}"
-    words = [
-        {"mixup": mixup if any(alphas) else "ERM", "cutmix": cutmix, "switch": f"{mixup} or {cutmix}"}[mixing.method]
-    ]
-    if any(alphas) and mixing.partner in PARTNERS:
-        words.append(PARTNERS[mixing.partner])
-    if any(alphas) and mixing.layer != "input":
-        words.append(f"at {mixing.layer}")
-    if any(alphas) and mixing.labels == "larger":
-        words.append("inputs only")
-    if mixing.probability < 1:
-        words.append(f"probability {mixing.probability:g}")
-    if mixing.phase_out is not None:
-        words.append("phased out from {:g} to {:g} of the training".format(*mixing.phase_out))
-    if any(alphas) and mixing.unmixed_epochs:
-        words.append(f"first {mixing.unmixed_epochs:g} epochs unmixed")
-    if mixing.mix == "waveform":
+    mixup = f"mixup, alpha = {', '.join(f'{alpha:g}' for alpha in mixing.alphas)}"
+    cutmix = f"CutMix, alpha = {getattr(mixing, 'cutmix_alpha', 0):g}"
+    words = [{"erm": "ERM", "mixup": mixup, "cutmix": cutmix, "switch": f"{mixup} or {cutmix}"}[mixing.name]]
+    if isinstance(mixing, Mixed):
+        if mixing.partner in PARTNERS:
+            words.append(PARTNERS[mixing.partner])
+        if isinstance(mixing, Mixup) and mixing.layer != "input":
+            words.append(f"at {mixing.layer}")
+        if mixing.labels == "larger":
+            words.append("inputs only")
+        if mixing.probability < 1:
+            words.append(f"probability {mixing.probability:g}")
+        if mixing.phase_out is not None:
+            words.append("phased out from {:g} to {:g} of the training".format(*mixing.phase_out))
+        if mixing.unmixed_epochs:
+            words.append(f"first {mixing.unmixed_epochs:g} epochs unmixed")
+    if config.data.mix == "waveform":
         words.append("on waveforms")
     if config.data.noise:
         words.append(f"noise {config.data.noise:g}")
-    if config.model.dropout:
-        words.append(f"dropout {config.model.dropout:g}")
-    if config.optimizer.ema:
-        words.append(f"averaged weights ({config.optimizer.ema:g})")
-    if config.mixing.label_smoothing:
-        words.append(f"label smoothing {config.mixing.label_smoothing:g}")
+    if dropout := getattr(config.model, "dropout", 0):
+        words.append(f"dropout {dropout:g}")
+    if config.ema:
+        words.append(f"averaged weights ({config.ema:g})")
+    if config.label_smoothing:
+        words.append(f"label smoothing {config.label_smoothing:g}")
     return " + ".join(words)
 
 
@@ -61,10 +59,10 @@ def dataset(config: Data) -> str:
         index, count = config.train_subset
         words.append(f"part {index + 1} of {count}")
     if config.train_examples is not None:
-        what = "recordings" if is_speech(config.dataset) else "images"
+        what = "recordings" if config.is_speech else "images"
         words.append(f"first {config.train_examples:,} {what}")
     if config.label_noise:
         words.append(f"{100 * config.label_noise:g} % of the labels corrupted")
-    if config.image_size != Data.image_size:
+    if config.image_size not in (None, IMAGE_SIZE):
         words.append(f"{config.image_size} pixels")
     return ", ".join(words)

@@ -15,14 +15,15 @@ import tyro
 from etils import epath
 
 from experiments.commands.naming import dataset, method
-from mixup_jax.config import Config, Data
+from mixup_jax.choices import IMAGE_SIZE, NEIGHBOURS, Data, Mixed, Step
+from mixup_jax.config import Config, usual
 from mixup_jax.data.dataset import Dataset, as_pictures
 from mixup_jax.data.files.archives import cache_home
 from mixup_jax.data.imagenet.streamed import StreamedDataset
 from mixup_jax.data.label_noise import corrupt_labels
-from mixup_jax.data.sources import check_name, is_speech, open_data
+from mixup_jax.data.sources import check_name, open_data
 from mixup_jax.data.speech.recordings import Speech
-from mixup_jax.models import NAMED, build, takes
+from mixup_jax.networks import MLP, DenseNet, PreActResNet, WideResNet
 from mixup_jax.runtime import run_folder as record
 from mixup_jax.runtime.claim import claimed
 from mixup_jax.runtime.identity import agree, plain
@@ -30,7 +31,6 @@ from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.mesh import from_writer, is_writer
 from mixup_jax.runtime.provenance import describe
 from mixup_jax.training.loop import fit
-from mixup_jax.training.options import check_options, settled
 
 NAMES = ("experiment", "preset", "method", "methods", "model", "dataset", "mark", "wrong_labels")
 
@@ -42,8 +42,8 @@ Paper = dict[str, Any] | None
 class Job:
     """A run: what (config) and how (launch)."""
 
-    config: tyro.conf.OmitArgPrefixes[Config] = field(default_factory=Config)
-    launch: tyro.conf.OmitArgPrefixes[Launch] = field(default_factory=Launch)
+    config: Config = field(default_factory=Config)
+    launch: Launch = field(default_factory=Launch)
     smoke: tyro.conf.FlagCreatePairsOff[bool] = False
     """The whole path in under a minute: a tiny net on scikit-learn's digits (speech: made-up words), two epochs."""
 
@@ -67,16 +67,12 @@ def run(
     """
     began = time.time() if began is None else began
     check_name(job.config.data.dataset)  # a smoke run looks at other data
-    config = job.effective()
-    check_options(config)
+    config = job.effective().within_training()
+    if config.schedule != job.effective().schedule and not isinstance(config.schedule, Step):
+        say(f"no decay_epochs within the {config.epochs:g} epochs: the learning rate stays at {config.optimizer.lr:g}")
     cache_compilations()
     workdir = job.launch.workdir or default_folder(experiment, preset, job)
     data, wrong = load_data(config, job.launch.data_dir), 0.0
-    if (
-        config.optimizer.schedule == "step"
-        and min(config.optimizer.decay_epochs, default=config.epochs) >= config.epochs
-    ):
-        say(f"no decay_epochs within the {config.epochs:g} epochs: the learning rate stays at {config.optimizer.lr:g}")
     if isinstance(data, StreamedDataset):
         data = prepare_stream(data, config.data)
     else:
@@ -84,8 +80,8 @@ def run(
         data, wrong = prepare(data, config.data)
     names = {
         "method": method(config),
-        **({"methods": [method(each) for each in config.each_alpha()]} if config.mixing.alphas else {}),
-        "model": config.model.model,
+        **({"methods": [method(each) for each in config.each_alpha()]} if config.side_by_side else {}),
+        "model": config.model.name,
         "dataset": dataset(config.data),
         "mark": data.mark,
         **({"wrong_labels": wrong} if config.data.label_noise else {}),
@@ -96,7 +92,7 @@ def run(
     description = names | describe(config, experiment, preset, data.identity())
     saved = {"checkpoints": job.launch.checkpoints or str(workdir), "keep": job.launch.keep}
     agree(description | {"launch": saved})
-    with owned(workdir, description, job.launch.checkpoint_folder(workdir, config)) as description:
+    with owned(workdir, description, config, job.launch.checkpoint_folder(workdir, config)) as description:
         result = record.finished(workdir) if is_writer() else {}
         if not from_writer(result is not None):
             measured = fit(config, data, job.launch, workdir, title=f"{experiment} {preset}", began=began)
@@ -107,22 +103,16 @@ def run(
 
 
 @contextlib.contextmanager
-def owned(workdir: Path, description: dict[str, Any], checkpoints: epath.Path) -> Iterator[dict[str, Any]]:
+def owned(
+    workdir: Path, description: dict[str, Any], config: Config, checkpoints: epath.Path
+) -> Iterator[dict[str, Any]]:
     """Keep a run's folder for the body, and for this run; processes that do not write there have nothing to keep."""
     if not is_writer():
         yield description
         return
-    defaults, path = plain(Config()), workdir / "config.json"
-    with (
-        record.locked(workdir),
-        claimed(
-            path,
-            description,
-            defaults=defaults,
-            checkpoints=checkpoints,
-            done=lambda _: record.finished(workdir) is not None,
-        ) as first,
-    ):
+    defaults, path = plain(usual(config)), workdir / "config.json"
+    done = lambda _: record.finished(workdir) is not None  # noqa: E731
+    with claimed(path, description, defaults=defaults, checkpoints=checkpoints, done=done) as first:
         yield first
 
 
@@ -134,9 +124,9 @@ def default_folder(experiment: str, preset: str, job: Job) -> Path:
     """
     config = job.effective()
     words = [preset, config.data.dataset]
-    if config.mixing.method != "mixup":
-        words.insert(1, config.mixing.method)
-    words += ["waveform"] if config.mixing.mix == "waveform" else []
+    if config.mixing.name in ("cutmix", "switch"):
+        words.insert(1, config.mixing.name)
+    words += ["waveform"] if config.data.mix == "waveform" else []
     words += ["nyquist"] if config.data.nyquist else []
     return folder_of(experiment, words, smoke=job.smoke)
 
@@ -172,12 +162,8 @@ def write_result(
 
 
 def load_data(config: Config, data_dir: Path | None) -> Dataset | StreamedDataset:
-    """Load the data of a run; raises ValueError for options of speech on other data, and what `open_data` raises."""
-    waveform, nyquist = config.mixing.mix == "waveform", config.data.nyquist
-    if (waveform or nyquist) and not is_speech(config.data.dataset):
-        option = "mix waveform" if waveform else "nyquist"
-        raise ValueError(f"{option} is for speech, and {config.data.dataset} is none.")
-    return open_data(config.data.dataset, data_dir, Speech(waveform, nyquist))
+    """Load the data of a run; raises what `open_data` raises."""
+    return open_data(config.data.dataset, data_dir, Speech(config.data.mix == "waveform", config.data.nyquist))
 
 
 def fit_to(config: Config, data: Dataset) -> Config:
@@ -203,10 +189,8 @@ def prepare(data: Dataset, config: Data) -> tuple[Dataset, float]:
 
     Subsets are consecutive runs of the training set. Returns also the share of the labels that are wrong now: less than
     was drawn at random, as a draw may be the truth.
-    Raises ValueError for options that do not go with data of this kind.
+    Raises ValueError for more parts or images than there are.
     """
-    if config.image_size != Data.image_size:
-        raise ValueError(f"image_size is imagenet's; the images of {data.name} have their own.")
     image, label = data.train_image, np.asarray(data.train_label)
     if config.train_subset is not None:
         index, count = config.train_subset
@@ -234,35 +218,45 @@ def prepare_stream(data: StreamedDataset, config: Data) -> StreamedDataset:
         raise ValueError(f"label_noise needs data in memory; {data.name} is streamed.")
     if config.train_subset is not None:
         raise ValueError(f"train_subset needs data in memory; {data.name} is streamed.")
-    if config.train_examples is not None and config.train_examples < 1:
-        raise ValueError(f"train_examples must be at least 1, got {config.train_examples}.")
-    return replace(data, size=config.image_size, flip=config.flip, train_count=config.train_examples or 0)
+    return replace(data, size=config.image_size or IMAGE_SIZE, flip=config.flip, train_count=config.train_examples or 0)
 
 
 def shrink(config: Config) -> Config:
     """Shrink a run to seconds, keeping its method."""
-    layer = config.mixing.layer.removeprefix("stage")
-    speech = is_speech(config.data.dataset)  # its spectrograms have 250 times the pixels of digits
-    dataset, examples, width = ("chirps", 64, 4) if speech else ("digits", 512, 16)
-    stages = min(max(2, int(layer) if layer.isdigit() else 0), len(getattr(build(config.model, 2), "blocks", ())))
-    size: dict[str, Any] = {"width": width} if config.model.model in NAMED else {"width": 8}
-    size |= {"blocks": (1,) * stages} if "blocks" in takes(config.model.model) else {}
-    shrunk = replace(
+    layer = getattr(config.mixing, "layer", "input").removeprefix("stage")
+    # Spectrograms have 250 times the pixels of digits.
+    dataset, examples, width = ("chirps", 64, 4) if config.data.is_speech else ("digits", 512, 16)
+    size: dict[str, Any] = {"width": width}
+    if isinstance(config.model, PreActResNet | WideResNet | DenseNet | MLP):
+        size = {"width": 8}
+    if isinstance(config.model, PreActResNet | WideResNet | DenseNet):
+        stages = min(max(2, int(layer) if layer.isdigit() else 0), len(config.model.blocks))
+        size |= {"blocks": (1,) * stages}
+    mixing, schedule = config.mixing, config.schedule
+    if isinstance(mixing, Mixed):
+        mixing = replace(
+            mixing,
+            block=mixing.block and math.gcd(mixing.block, 64),
+            neighbours=min(mixing.neighbours or NEIGHBOURS, 10) if mixing.among_neighbours else None,
+            unmixed_epochs=min(mixing.unmixed_epochs, 1.0),
+        )
+    return replace(
         config,
-        data=replace(config.data, dataset=dataset, train_examples=examples, pad_crop=min(config.data.pad_crop, 1)),
-        model=replace(config.model, **size),
-        optimizer=replace(config.optimizer, decay_epochs=(1.0,), accumulate=math.gcd(config.optimizer.accumulate, 64)),
-        mixing=replace(
-            config.mixing,
-            block=config.mixing.block and math.gcd(config.mixing.block, 64),
-            neighbours=min(config.mixing.neighbours, 10),
-            unmixed_epochs=min(config.mixing.unmixed_epochs, 1.0),
+        data=replace(
+            config.data,
+            dataset=dataset,
+            train_examples=examples,
+            pad_crop=min(config.data.pad_crop, 1),
+            image_size=None,
         ),
+        model=replace(config.model, **size),
+        mixing=mixing,
+        schedule=replace(schedule, decay_epochs=(1.0,)) if isinstance(schedule, Step) else schedule,
+        accumulate=math.gcd(config.accumulate, 64),
         batch_size=64,
         epochs=2.0,
         eval_every=1.0,
     )
-    return settled(shrunk)
 
 
 def cache_compilations() -> None:

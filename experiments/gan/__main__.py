@@ -14,14 +14,11 @@ The same command goes on where it was interrupted.
 
 import sys
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from rich.console import Console
-from rich.progress import Progress
 
 from experiments.commands.command_line import parse
 from experiments.commands.errors import one_line_errors
@@ -29,24 +26,28 @@ from experiments.commands.paper_table import write_table
 from experiments.commands.running import cache_compilations
 from experiments.commands.settings import settings_folder
 from experiments.gan.modes import FRAME, quality
-from experiments.gan.play import NAME, POINTS, Game, Played, claimed_by, play
+from experiments.gan.train import NAME, POINTS, GanConfig, GanRun, claimed_by, train_gan
 from mixup_jax.report.tables import Row, Table
-from mixup_jax.runtime.run_folder import locked, write_json
+from mixup_jax.runtime.run_folder import write_json
 
 SNAPSHOTS = (10, 100, 1000, 10_000, 20_000)
 COLUMNS = ("modes covered", "of high quality, %", "inside the frame, %")
 
-SMALL = Game(width=128, batch_size=64, iterations=1000)
+SMALL = GanConfig(width=128, batch_size=64, iterations=1000)
+DEMO = GanConfig(objective="demo", alphas=(0.1, 0.2, 0.5, 1.0))
 PRESETS = {
-    "paper": ("The paper's objective, alpha 0.2.", Game()),
-    "demo": ("The first author's demo: its objective and alphas.", Game(objective="demo", alphas=(0.1, 0.2, 0.5, 1.0))),
+    "paper": ("The paper's objective, alpha 0.2.", GanConfig()),
+    "demo": (
+        "The first author's demo: its objective and alphas.",
+        GanConfig(objective="demo", alphas=(0.1, 0.2, 0.5, 1.0)),
+    ),
     "small": ("128 units, 64 points, 1,000 iterations: for two CPU cores.", SMALL),
     "small-demo": ("The same with the demo's objective.", replace(SMALL, objective="demo")),
 }
 
 
 def main() -> None:
-    """Read the command line, play, write the results."""
+    """Read the command line, train, write the results."""
     preset, job = parse("gan", __doc__ or "", PRESETS, "paper", sys.argv[1:])
     cache_compilations()
     workdir = job.workdir or settings_folder("gan", preset, job, PRESETS)
@@ -54,21 +55,16 @@ def main() -> None:
     print(f"\n{workdir}: table.json, gan.json, figures/points.png")
 
 
-def run(job: Game, workdir: Path) -> Table:
+def run(job: GanConfig, workdir: Path) -> Table:
     """Train on each distribution, a program for each, or go on with it; write the results, and return their table.
 
-    Raises what `play` raises, and ValueError for a folder that holds a game of other settings.
+    Raises what `train_gan` raises, and ValueError for a folder that holds a run of other settings.
     """
     if job.smoke:
         job = replace(job, distributions=job.distributions[:1], seeds=2, iterations=20, batch_size=16, width=8)
     times = [time for time in SNAPSHOTS if time < job.iterations] + [job.iterations]
-    with locked(workdir), claimed_by(job, workdir) as first:
-        with Progress(console=Console(stderr=True, markup=False), transient=True) as progress:
-            bars = {name: progress.add_task(name, total=job.iterations) for name in job.distributions}
-            played = {
-                name: play(job, name, times, workdir / "checkpoints" / name, partial(progress.update, bar))
-                for name, bar in bars.items()
-            }
+    with claimed_by(job, workdir) as first:
+        played = {name: train_gan(job, name, times, workdir / "checkpoints" / name) for name in job.distributions}
         speeds = ", ".join(f"{name} {each.iterations_per_second:,.1f}" for name, each in played.items())
         print(f"iterations/s, {(1 + len(job.alphas)) * job.seeds} pairs of networks together: {speeds}")
         write_json(workdir / NAME, first | content(played, times, job))
@@ -76,12 +72,12 @@ def run(job: Game, workdir: Path) -> Table:
         return write_table(workdir, table(played, job))
 
 
-def methods(job: Game) -> list[str]:
+def methods(job: GanConfig) -> list[str]:
     """Name the rows."""
     return ["ERM", *(f"mixup, alpha = {alpha:g}" for alpha in job.alphas)]
 
 
-def content(played: dict[str, Played], times: list[int], job: Game) -> dict[str, Any]:
+def content(played: dict[str, GanRun], times: list[int], job: GanConfig) -> dict[str, Any]:
     """Return the numbers over time: for each distribution and method lists over `times` of lists over seeds."""
     found = {}
     for name, each in played.items():
@@ -94,7 +90,7 @@ def content(played: dict[str, Played], times: list[int], job: Game) -> dict[str,
     return {"iterations": times, "iterations_per_second": speeds, "quality": found}
 
 
-def draw(played: dict[str, Played], times: list[int], job: Game, workdir: Path) -> None:
+def draw(played: dict[str, GanRun], times: list[int], job: GanConfig, workdir: Path) -> None:
     """Draw figure 5 of the first seed."""
     from experiments.gan.plot import snapshots
     from mixup_jax.report.plots.drawing import save_png
@@ -107,7 +103,7 @@ def draw(played: dict[str, Played], times: list[int], job: Game, workdir: Path) 
     save_png(snapshots(rows, times, FRAME), workdir / "figures" / "points.png")
 
 
-def table(played: dict[str, Played], job: Game) -> Table:
+def table(played: dict[str, GanRun], job: GanConfig) -> Table:
     """Put the end of figure 5 into numbers."""
     rows = []
     for name, each in played.items():

@@ -21,10 +21,11 @@ from experiments.commands.errors import one_line_errors
 from experiments.commands.running import Job, Paper, default_folder, run
 from experiments.imagenet.archives import build_archives
 from experiments.imagenet.presets import PRESETS, TABLE_1, recipe
-from mixup_jax.config import Config, Model
+from mixup_jax.choices import Mixed, Step
+from mixup_jax.config import Config
 from mixup_jax.data.imagenet.prepare import prepare
+from mixup_jax.networks import Named, PreActResNet
 from mixup_jax.runtime.mesh import is_writer, wait_for_all
-from mixup_jax.training.options import settled
 
 DEFAULT = "resnet50-mixup"
 
@@ -40,20 +41,20 @@ class ImageNet(Job):
 
 def shrink(config: Config) -> Config:
     """Shrink a run to seconds, keeping its method and its path through the program."""
-    tiny = Model("preact_resnet", 4, (1, 1), compute_dtype=config.model.compute_dtype, stem_stride=2)
-    shrunk = replace(
+    mixing, schedule = config.mixing, replace(config.schedule, warmup_epochs=1.0, warmup_start=0.01)
+    if isinstance(mixing, Mixed):
+        mixing = replace(mixing, block=mixing.block and 4, unmixed_epochs=min(mixing.unmixed_epochs, 1.0))
+    return replace(
         config,
         data=replace(config.data, image_size=32, train_examples=None),
-        model=tiny,
-        optimizer=replace(config.optimizer, lr=0.05, decay_epochs=(2.0,), warmup_epochs=1.0, warmup_start=0.01),
-        mixing=replace(
-            config.mixing, block=config.mixing.block and 4, unmixed_epochs=min(config.mixing.unmixed_epochs, 1.0)
-        ),
+        model=PreActResNet(width=4, blocks=(1, 1), stem_stride=2),
+        optimizer=replace(config.optimizer, lr=0.05),
+        schedule=replace(schedule, decay_epochs=(2.0,)) if isinstance(schedule, Step) else schedule,
+        mixing=mixing,
         batch_size=16,
         epochs=3.0,
         eval_every=1.0,
     )
-    return settled(shrunk)
 
 
 def main() -> None:
@@ -80,7 +81,8 @@ def build_data(data_dir: Path) -> Path:
 
 def paper(config: Config) -> Paper:
     """Return the paper's number if the run is the paper's, except for its seed and --remat."""
-    ours = replace(config, seed=0, eval_every=None, model=replace(config.model, remat=False))
+    model = replace(config.model, remat=False) if isinstance(config.model, Named) else config.model
+    ours = replace(config, seed=0, eval_every=None, model=model)
     for row in TABLE_1.values():
         if ours == recipe(row):
             doubt = "" if row.confirmed else ", unconfirmed"

@@ -6,7 +6,8 @@ over 5 epochs, then divided by 10 three times.
 
 from typing import NamedTuple
 
-from mixup_jax.config import Config, Data, Mixing, Model, Optimizer
+from mixup_jax.choices import Data, Erm, Mixup, Sgd, Step
+from mixup_jax.config import CHOICES, Config
 
 DECAY_EPOCHS = {90: (30.0, 60.0, 80.0), 100: (30.0, 60.0, 90.0), 200: (60.0, 120.0, 180.0)}
 
@@ -50,31 +51,23 @@ TABLE_1 = {
 def recipe(row: Row) -> Config:
     """Return the configuration of a row, for one seed.
 
-    >>> recipe(TABLE_1["resnet50-mixup-200"]).optimizer.decay_epochs
+    >>> recipe(TABLE_1["resnet50-mixup-200"]).schedule.decay_epochs
     (60.0, 120.0, 180.0)
     """
     return Config(
         data=Data("imagenet", pad_crop=0, flip=True),
-        # Paper: silent on precision; trained in 2017, hence float32. bfloat16 is what a TPU multiplies.
-        model=Model(row.model, compute_dtype="bfloat16"),
+        model=CHOICES["model"][row.model](),
         # Paper: pairs within "a minibatch", of one worker as we read it: Goyal et al. give 32 images to each. Partners
         # in runs of 32 need no image to leave its device, on up to 32 devices.
-        mixing=Mixing(alpha=row.alpha, block=32),
+        mixing=Mixup(alpha=row.alpha, block=32) if row.alpha else Erm(),
         # Paper: silent on momentum and decay, taken from Goyal et al.: Nesterov, no decay on BatchNorm. The rows of
         # Xie et al. had another recipe (batch 256, no warm-up); what is ours in them is this one, for 100 epochs.
-        optimizer=Optimizer(
-            lr=0.4,
-            momentum=0.9,
-            nesterov=True,
-            weight_decay=1e-4,
-            decay_norm=False,
-            schedule="step",
-            decay_epochs=DECAY_EPOCHS[row.epochs],
-            warmup_epochs=5.0,
-            warmup_start=0.1,
-        ),
+        optimizer=Sgd(lr=0.4, momentum=0.9, nesterov=True, weight_decay=1e-4, decay_norm=False),
+        schedule=Step(decay_epochs=DECAY_EPOCHS[row.epochs], warmup_epochs=5.0, warmup_start=0.1),
         batch_size=1024,
         epochs=float(row.epochs),
+        # Paper: silent on precision; trained in 2017, hence float32. bfloat16 is what a TPU multiplies.
+        compute_dtype="bfloat16",
     )
 
 

@@ -13,13 +13,11 @@ import sys
 from dataclasses import dataclass
 
 import jax
-import tyro
 from rich.console import Console
 
 from experiments import cifar
-from experiments.commands.command_line import parse
+from experiments.commands.command_line import given_options, parse
 from experiments.commands.errors import one_line_errors
-from experiments.commands.given import given_options
 from experiments.imagenet import presets as imagenet_presets
 from experiments.plan.table import collectives_table, cost_table
 from mixup_jax.config import Config
@@ -37,7 +35,7 @@ WITHOUT = {"alpha", "alphas", "seed", "seeds", "eval_every", "label_noise"}
 class Plan:
     """What is planned: a run, and where."""
 
-    config: tyro.conf.OmitArgPrefixes[Config]
+    config: Config
     topology: str = "v5e:4x4"
     """Chips and how they are laid out, as v5e:4x4 or v6e:8x8, or cpu:N for N virtual devices of this machine."""
 
@@ -52,7 +50,7 @@ def main(arguments: list[str]) -> None:
     presets, default = PRESETS[arguments[0]]
     plans = {name: (text, Plan(config)) for name, (text, config) in presets.items()}
     preset, plan = parse(f"plan {arguments[0]}", __doc__ or "", plans, default, arguments[1:])
-    for name in sorted(given_options(arguments[1:]) & WITHOUT):
+    for name in sorted(given_options(arguments[1:]).keys() & WITHOUT):
         raise ValueError(f"{name} does nothing here: it changes nothing in the step of one network; leave it out.")
     jax.config.update("jax_platforms", "cpu")  # libtpu would look for chips
     show(plan, f"{arguments[0]} {preset}", Console(markup=False))
@@ -60,7 +58,7 @@ def main(arguments: list[str]) -> None:
 
 def show(plan: Plan, title: str, console: Console) -> None:
     """Compile the step and print what it costs."""
-    if plan.config.optimizer.accumulate > 1:
+    if plan.config.accumulate > 1:
         raise ValueError(
             "accumulate: the compiler counts one of its rounds; plan one without it, of --batch-size divided by it."
         )

@@ -14,14 +14,14 @@ import tyro
 from jax import Array
 
 from experiments.commands.settings import check_alphas, check_counts
-from mixup_jax.config_checks import SEEDS
+from mixup_jax.config_checks import SEEDS, WIDEST
 from mixup_jax.data.files.archives import data_folder
 from mixup_jax.data.identity import digest_arrays
 from mixup_jax.data.tables.csv_file import read_csv
 from mixup_jax.data.tables.splits import Split, make_splits
 from mixup_jax.data.tables.table import TabularData
 from mixup_jax.data.tables.uci import UCI, load_tabular
-from mixup_jax.models import MLP, WIDEST
+from mixup_jax.models import MLP
 from mixup_jax.steps.many_seeds import over_seeds
 from mixup_jax.steps.short import Short, predict, train_short
 

@@ -12,17 +12,16 @@ import jax.numpy as jnp
 
 from experiments.commands.naming import dataset, method
 from experiments.commands.running import load_data, prepare, prepare_stream
+from mixup_jax.choices import Erm
 from mixup_jax.config import Config
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.identity import DataIdentity
 from mixup_jax.data.imagenet.streamed import StreamedDataset
-from mixup_jax.data.sources import is_speech
 from mixup_jax.runtime.claim import read_config, read_identity
 from mixup_jax.runtime.errors import CheckpointError
 from mixup_jax.runtime.identity import differing, flatten, plain
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.run_folder import finished
-from mixup_jax.training.options import settled
 from mixup_jax.training.trained import Trained, load_trained
 
 OF_TRAINING = ("seed", "seeds", "eval_every", "model.remat")
@@ -61,10 +60,10 @@ def load_network(folder: Path, data_dir: Path | None, checkpoints: str | None = 
     Raises ValueError for a folder that is no run, and one whose checkpoint is not of the network and data that its
     config.json names; for a run that did not store what it was trained on, what `load_data` raises.
     """
-    config, result = settled(read_config(folder)), finished(folder)  # older runs hold options that did nothing
+    config, result = read_config(folder), finished(folder)
     if result is None:
         raise ValueError(f"the run in {folder} has not ended; start its command again.")
-    if is_speech(config.data.dataset):
+    if config.data.is_speech:
         raise ValueError(f"{folder} was trained on {config.data.dataset}, speech; this experiment looks at images.")
     open_data = partial(prepared_data, config, data_dir)
     identity = read_identity(folder)
@@ -74,7 +73,7 @@ def load_network(folder: Path, data_dir: Path | None, checkpoints: str | None = 
     try:
         trained = load_trained(Launch(checkpoints=checkpoints).checkpoint_folder(folder, config), config, identity)
     except CheckpointError as error:
-        what = f"{config.model.model} on {dataset(config.data)}"
+        what = f"{config.model.name} on {dataset(config.data)}"
         raise ValueError(f"{folder} has no checkpoint that fits its config.json ({what}): {error}") from None
     seeds = tuple(seed for _, seed in config.runs)
     return Network(method(config), config, identity, trained, seeds, (result,), open_data)
@@ -109,7 +108,7 @@ def load_pair(
     """Load ERM runs and others, the same network trained on the same data; raises ValueError where they are not."""
     ours, theirs = read_config(erm[0]), read_config(mixup[0])
     names = method(ours), method(theirs)
-    if names[0] == names[1] or ours.mixing.alphas or theirs.mixing.alphas or ours.mixing.alpha != 0:
+    if names[0] == names[1] or theirs.side_by_side or not isinstance(ours.mixing, Erm):
         raise ValueError(f"--erm must be a run of ERM, --mixup one with one alpha; got {names[0]} and {names[1]}.")
     if dataset(ours.data) != dataset(theirs.data):
         raise ValueError(
@@ -138,10 +137,10 @@ def check_same_data(one: Path, network: Network, other: Path, another: Network) 
 def between(ours: Any, theirs: Any, ignored: Sequence[str] = ()) -> str:
     """Say in which fields two configurations, or parts of them, differ.
 
-    >>> from mixup_jax.config import Model
-    >>> between(Config(model=Model(width=16)), Config(model=Model(width=64), seed=3), ignored=["seed"])
+    >>> from mixup_jax.networks import PreActResNet
+    >>> between(Config(model=PreActResNet(width=16)), Config(model=PreActResNet(width=64), seed=3), ignored=["seed"])
     'model.width 16 and 64'
     """
     here, there = (flatten(asdict(each)) for each in (ours, theirs))
-    names = [name for name in here if name not in ignored and here[name] != there[name]]
-    return ", ".join(f"{name} {here[name]} and {there[name]}" for name in names)
+    names = [name for name in here | there if name not in ignored and here.get(name) != there.get(name)]
+    return ", ".join(f"{name} {here.get(name)} and {there.get(name)}" for name in names)

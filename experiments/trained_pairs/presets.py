@@ -10,8 +10,8 @@ from experiments import cifar
 from experiments.commands.running import Job, cache_compilations, folder_of, run
 from experiments.imagenet import __main__ as imagenet
 from experiments.trained_pairs.load import Network, load_pair
+from mixup_jax.choices import Data, Erm
 from mixup_jax.config import Config
-from mixup_jax.data.sources import is_speech
 from mixup_jax.runtime.launch import Launch
 
 Preset = Literal["small", "preact18", "resnet101"]
@@ -52,7 +52,7 @@ class Pair:
                 )
         if self.checkpoints is not None and not self.erm:
             raise ValueError("--checkpoints is for runs that are given, by --erm and --mixup.")
-        if self.dataset is not None and is_speech(self.dataset):
+        if self.dataset is not None and Data(self.dataset).is_speech:
             raise ValueError(f"dataset is {self.dataset}, speech; this experiment looks at images.")
         if self.preset == "resnet101" and self.dataset not in (None, "imagenet"):
             raise ValueError(f"dataset is {self.dataset}; resnet101 is trained on imagenet.")
@@ -116,5 +116,5 @@ def train_pair(experiment: str, pair: Pair) -> Pair:
         launch = Launch(workdir=folder / recipe.folder, data_dir=data_dir)
         job = (imagenet.ImageNet if photographs else Job)(recipe.config(pair), launch, pair.smoke)
         run(experiment, recipe.preset, job)
-        (mixup if job.config.mixing.alpha else erm).append(folder / recipe.folder)
+        (erm if isinstance(job.config.mixing, Erm) else mixup).append(folder / recipe.folder)
     return Pair(pair.preset, tuple(erm), tuple(mixup), data_dir=data_dir, workdir=folder, smoke=pair.smoke)

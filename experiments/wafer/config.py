@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from mixup_jax.config import Model, Optimizer
-from mixup_jax.config_checks import LARGEST, LEAST_ALPHA, SEEDS, check_ranges
+from mixup_jax.choices import Adam, Cosine, Schedule, Sgd
+from mixup_jax.config_checks import LARGEST, LEAST_ALPHA, SEEDS
+from mixup_jax.networks import Network, WaferNet
 
 SMALLEST = 8
 
@@ -60,15 +61,16 @@ class WaferConfig:
     """The configuration of a run: its result depends on nothing else."""
 
     data: WaferData = field(default_factory=WaferData)
-    model: Model = field(default_factory=lambda: Model("wafer_net", width=32))
+    model: Network = field(default_factory=WaferNet)
     composing: MapMixing = field(default_factory=MapMixing)
-    optimizer: Optimizer = field(
-        default_factory=lambda: Optimizer(optimizer="adam", lr=2e-3, weight_decay=0.0, schedule="cosine")
-    )
+    optimizer: Sgd | Adam = field(default_factory=lambda: Adam(lr=2e-3, weight_decay=0.0))
+    schedule: Schedule = field(default_factory=Cosine)
     batch_size: int = 32
     """Maps a step; the defect of each is drawn uniformly, so that classes are balanced."""
     steps: int = 600
     """Steps of the training."""
+    compute_dtype: Literal["float32", "bfloat16"] = "float32"
+    """Precision of the forward and backward pass; parameters stay float32."""
     seed: int = 0
     """The first seed."""
     seeds: int = 1
@@ -89,7 +91,6 @@ class WaferConfig:
         for name, (value, least, most) in ranges.items():
             if not least <= value <= most:
                 raise ValueError(f"{name} must be at least {least} and at most {most:,}, got {value}.")
-        check_ranges(self, ("model", "optimizer"))
         composing = self.composing
         if not LEAST_ALPHA <= composing.alpha <= LARGEST:
             raise ValueError(
@@ -109,8 +110,5 @@ class WaferConfig:
             raise ValueError("learn_mixed is for the generator's maps and the mode erm, as a bound for other recipes.")
         if self.data.learn_mixed and self.data.normal:
             raise ValueError("learn_mixed has no maps without a defect to learn from: leave normal out.")
-        for name in ("ema", "accumulate"):
-            if (given := getattr(self.optimizer, name)) != getattr(Optimizer(), name):
-                raise ValueError(f"{name} does nothing for wafer maps, got {given}: leave it out.")
         if self.data.normal and composing.head == "softmax":
             raise ValueError("normal needs --head sigmoid: a softmax always names a defect.")

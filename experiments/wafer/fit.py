@@ -4,7 +4,6 @@
 `train_loss`, for each seed the mean over the steps since the line before.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -28,14 +27,12 @@ from experiments.wafer.step import (
 )
 from mixup_jax.evaluation.classification import in_batches
 from mixup_jax.models.layers.convolution import compiler_options
-from mixup_jax.runtime import run_folder as record
+from mixup_jax.runtime import resumable, run_folder
 from mixup_jax.runtime.checkpoint import open_checkpoints
-from mixup_jax.runtime.errors import CheckpointError, NotFinite
-from mixup_jax.runtime.progress import next_chunk, progress_bar
-from mixup_jax.runtime.signals import stop_on_signals
+from mixup_jax.runtime.errors import CheckpointError
+from mixup_jax.runtime.resumable import NEVER
 from mixup_jax.steps.many_seeds import over_seeds
 from mixup_jax.steps.state import TrainState, init_state
-from mixup_jax.training.programs import NEVER
 
 SAVE_SECONDS = 60.0
 LINES = 50
@@ -120,36 +117,61 @@ def fit_wafer(config: WaferConfig, training: WaferMaps, workdir: Path, *, title:
     recipe = make_wafer_recipe(config, training.defects)
     programs, start = _begin(config, recipe)
     pool = make_training_maps(training, config.data.normal, config.composing.background, mixed=config.data.learn_mixed)
-    with stop_on_signals() as stop, open_checkpoints(workdir / "checkpoints", keep=1) as checkpoints:
-        progress = checkpoints.restore(start) or start
-        step, chunk, saved = int(progress.state.step[0]), 1, time.perf_counter()
-        record.read_metrics(workdir, step)  # cuts off what comes again
-        with progress_bar(title or workdir.name, config.steps, step, show=True) as bar:
-            while step < config.steps:
-                began = time.perf_counter()
-                mark = next_line(step, config.steps)
-                count = min(chunk, mark - step)
-                progress = programs.train(progress, pool, np.int32(count))
-                bad_step = np.asarray(progress.bad_step)  # waits for the call, which takes two seconds, not a step
-                if bad_step.min() < NEVER:
-                    seed = config.seed + int(bad_step.argmin())
-                    raise NotFinite(f"loss or gradient is not finite at step {bad_step.min()} of seed {seed}.")
-                step += count
-                rate = count / (time.perf_counter() - began)
-                bar.update(step, rate * config.batch_size * config.seeds)
-                chunk = next_chunk(chunk, rate)
-                if step == mark:
-                    loss, lr = np.asarray(progress.loss / progress.counted), float(recipe.schedule(step - 1))
-                    record.append_metrics(workdir, {"step": step, "lr": lr, "train_loss": loss.tolist()})
-                    progress = progress._replace(loss=start.loss, counted=start.counted)
-                ended, asked = step == config.steps, stop.requested()
-                if ended or asked or time.perf_counter() - saved > SAVE_SECONDS:
-                    checkpoints.save(progress, step, None)
-                    saved = time.perf_counter()
-                if asked and not ended:
-                    checkpoints.wait()
-                    raise stop.stopped(f"at step {step} of {config.steps}; the same command goes on from there.")
+    run = _Run(config, recipe, programs, pool, workdir)
+    progress, _ = resumable.train(run, start, workdir / "checkpoints", keep=1, title=title or workdir.name, unit="maps")
     return WaferNetwork(programs, progress.state)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A `resumable.Resumable`."""
+
+    config: WaferConfig
+    recipe: WaferRecipe
+    programs: WaferPrograms
+    pool: TrainingMaps
+    workdir: Path
+    save_seconds: float = SAVE_SECONDS
+
+    @property
+    def eval_steps(self) -> tuple[int, ...]:
+        """Steps at which there is a line of metrics.jsonl."""
+        return line_steps(self.config.steps)
+
+    @property
+    def examples_per_step(self) -> int:
+        """Maps a step."""
+        return self.config.batch_size * self.config.seeds
+
+    @property
+    def max_steps_per_call(self) -> int:
+        """No limit but the next line."""
+        return self.config.steps
+
+    def restored(self, snapshot: Progress) -> tuple[Progress, int]:
+        """Move the lines that will be written again out of metrics.jsonl."""
+        step = int(snapshot.state.step[0])
+        run_folder.read_metrics(self.workdir, step)
+        return snapshot, step
+
+    def advance(self, state: Progress, step: int, count: int) -> tuple[Progress, Array]:
+        """Call the training program."""
+        state = self.programs.train(state, self.pool, np.int32(count))
+        return state, state.bad_step
+
+    def evaluate(self, state: Progress, step: int, examples_per_second: float) -> tuple[Progress, None, str]:
+        """Add a line to metrics.jsonl."""
+        loss, lr = np.asarray(state.loss / state.counted), float(self.recipe.schedule(step - 1))
+        run_folder.append_metrics(self.workdir, {"step": step, "lr": lr, "train_loss": loss.tolist()})
+        return state._replace(loss=jnp.zeros_like(state.loss), counted=jnp.zeros_like(state.counted)), None, ""
+
+    def snapshot(self, state: Progress) -> Progress:
+        """Return what a checkpoint holds: everything."""
+        return state
+
+    def network(self, index: int) -> str:
+        """Name a network by its seed."""
+        return f"seed {self.config.seed + index}"
 
 
 def load_wafer_network(config: WaferConfig, defects: tuple[str, ...], workdir: Path) -> WaferNetwork:
@@ -164,14 +186,14 @@ def load_wafer_network(config: WaferConfig, defects: tuple[str, ...], workdir: P
     return WaferNetwork(programs, progress.state)
 
 
-def next_line(step: int, steps: int) -> int:
-    """Return the first step after this one at which there is a line of metrics.jsonl.
+def line_steps(steps: int) -> tuple[int, ...]:
+    """Return the steps at which there is a line of metrics.jsonl.
 
-    >>> [next_line(step, 2000) for step in (0, 39, 40, 1999)], next_line(1, 3)
-    ([40, 40, 80, 2000], 2)
+    >>> line_steps(2000)[:3], line_steps(3)
+    ((40, 80, 120), (1, 2, 3))
     """
     lines = min(LINES, steps)
-    return next(mark for line in range(lines) if (mark := steps * (line + 1) // lines) > step)
+    return tuple(steps * (line + 1) // lines for line in range(lines))
 
 
 def _begin(config: WaferConfig, recipe: WaferRecipe) -> tuple[WaferPrograms, Progress]:

@@ -8,7 +8,8 @@ from typing import Any
 import tyro
 
 from experiments.wafer.config import MapMixing, WaferConfig, WaferData
-from mixup_jax.config import Model, Optimizer
+from mixup_jax.choices import Cosine, Sgd
+from mixup_jax.networks import Named, WaferNet
 
 MODES = ("erm", "mixup", "mixup-multi-hot", "overlay")
 HEADS = ("softmax", "sigmoid")
@@ -26,7 +27,7 @@ NETS = {
 class WaferJob:
     """A table on wafer maps: the configuration that its rows share, and its folder."""
 
-    config: tyro.conf.OmitArgPrefixes[WaferConfig] = field(default_factory=WaferConfig)
+    config: WaferConfig = field(default_factory=WaferConfig)
     only: tuple[str, ...] = ()
     """Only the rows with these names."""
     workdir: Path | None = None
@@ -39,14 +40,15 @@ class WaferJob:
         return shrink(self.config) if self.smoke else self.config
 
 
-SMALL = WaferConfig(model=Model("wafer_net", width=16), steps=500, seeds=3)
+SMALL = WaferConfig(model=WaferNet(width=16), steps=500, seeds=3)
 # Paper: the slides say neither data set nor settings; these are those of a co-author's code of the time
 # (github.com/hgkahng/wbm-self-supervised, September 2020).
 SLIDES = WaferConfig(
     data=WaferData(noise="high", train_maps=2000, size=64),
     composing=MapMixing(mode="mixup", head="softmax"),
-    model=Model("resnet18", dropout=0.5),
-    optimizer=Optimizer(lr=0.01, weight_decay=1e-3, schedule="cosine"),
+    model=Named("resnet18", dropout=0.5),
+    optimizer=Sgd(lr=0.01, weight_decay=1e-3),
+    schedule=Cosine(),
     batch_size=256,
     steps=6250,  # 100 epochs of 16,000 maps
     seeds=5,
@@ -55,7 +57,7 @@ BEST = replace(
     SMALL,
     data=WaferData(train_maps=4000, turns=True, average=True),
     composing=MapMixing(maps=6, probability=0.8, background="match", pairs="possible"),
-    model=Model("wafer_net", width=32),
+    model=WaferNet(width=32),
     steps=4000,
 )
 
@@ -70,7 +72,7 @@ PRESETS = {
 }
 ROW_FIELDS = {
     "small": ("composing.mode", "composing.head"),
-    "slides": ("model.model", "composing.mode"),
+    "slides": ("model.name", "composing.mode"),
     "beyond": ("composing.mode",),
     "train": (),
 }
@@ -89,7 +91,8 @@ def rows(preset: str, job: WaferJob) -> dict[str, WaferConfig]:
     for name in ROW_FIELDS[preset]:
         given, default = (attrgetter(name)(each.config) for each in (job, PRESETS[preset][1]))
         if given != default:
-            raise ValueError(f"{name.split('.')[-1]} is what the rows of {preset} differ in, got {given}: see --only.")
+            option = name.removesuffix(".name").split(".")[-1]
+            raise ValueError(f"{option} is what the rows of {preset} differ in, got {given}: see --only.")
     if job.config.data.source != "generator":
         for name in ("noise", "train_maps", "test_maps"):
             given = getattr(job.config.data, name)
@@ -99,7 +102,7 @@ def rows(preset: str, job: WaferJob) -> dict[str, WaferConfig]:
     if preset == "train":
         found = {"network": config}
     elif preset == "slides":
-        nets = {net: replace(config, model=replace(config.model, model=net)) for net in NETS}
+        nets = {net: replace(config, model=replace(config.model, name=net)) for net in NETS}
         modes = {"plain": "erm", "mixup": "mixup"}
         found = {f"{net}-{name}": _mixed(nets[net], mode=mode) for net in nets for name, mode in modes.items()}
     elif preset == "small":
@@ -122,7 +125,7 @@ def ablation_rows(config: WaferConfig) -> dict[str, WaferConfig]:
         config,
         data=replace(config.data, train_maps=min(400, config.data.train_maps), turns=False, average=False),
         composing=MapMixing(head=config.composing.head),
-        model=replace(config.model, width=min(SMALL.model.width or 32, config.model.width or 32)),
+        model=replace(config.model, width=min(SMALL.model.width, config.model.width)),
         steps=min(SMALL.steps, config.steps),
     )
     matched = replace(start, composing=config.composing)

@@ -16,10 +16,10 @@ from experiments.wafer.decisions import choose_rules, measure, probabilities
 from experiments.wafer.fit import WaferNetwork, fit_wafer
 from experiments.wafer.label_sets import even_weight
 from experiments.wafer.maps import WaferMaps, channels
-from experiments.wafer.mix_maps import mix_maps
+from experiments.wafer.mix_maps import mix_maps, without_background
 from experiments.wafer.patterns import whole_wafer
 from experiments.wafer.sources import WaferSplit
-from experiments.wafer.step import without_background
+from mixup_jax.config import usual
 from mixup_jax.data.files.npz import read_npz
 from mixup_jax.data.identity import digest_arrays
 from mixup_jax.runtime import run_folder as record
@@ -38,11 +38,8 @@ def run_wafer(config: WaferConfig, maps: WaferSplit, workdir: Path, *, title: st
     Raises what `fit_wafer` raises, and ValueError for a folder that holds a run of another configuration
     or on other maps. Where nothing was trained yet, because that run was refused, this one takes its place.
     """
-    path, here, defaults = workdir / NAME, identity(config, maps), plain(WaferConfig())
-    with (
-        record.locked(workdir),
-        claimed(path, here, defaults=defaults, done=lambda first: "measured" in first) as content,
-    ):
+    path, here, defaults = workdir / NAME, identity(config, maps), plain(usual(config))
+    with claimed(path, here, defaults=defaults, done=lambda first: "measured" in first) as content:
         if "measured" in content:
             return _checked(content, config.seeds, path)
         network = fit_wafer(config, maps.training, workdir, title=title)

@@ -19,8 +19,8 @@ from experiments.wafer.config import MapMixing, WaferConfig
 from experiments.wafer.maps import WaferMaps, channels
 from experiments.wafer.mix_maps import Batch, mix_maps, without_background
 from mixup_jax.models import build
-from mixup_jax.steps.optim import Schedule, direction, learning_rate
-from mixup_jax.steps.state import TrainState
+from mixup_jax.steps.optim import direction, learning_rate
+from mixup_jax.steps.state import Rate, TrainState
 
 FLIPS = (lambda maps: maps[..., ::-1, :], lambda maps: maps[..., ::-1], lambda maps: maps.swapaxes(-2, -1))
 """Flips of maps (..., size, size) that together make the eight symmetries of a square."""
@@ -45,7 +45,7 @@ class WaferRecipe:
 
     model: nn.Module
     optimizer: optax.GradientTransformation
-    schedule: Schedule
+    schedule: Rate
     composing: MapMixing
     turns: bool
     average: bool
@@ -56,9 +56,9 @@ class WaferRecipe:
 def make_wafer_recipe(config: WaferConfig, defects: tuple[str, ...]) -> WaferRecipe:
     """Return the recipe of a configuration; its schedule counts steps, not epochs."""
     return WaferRecipe(
-        model=build(config.model, len(defects)),
+        model=build(config.model, len(defects), config.compute_dtype),
         optimizer=direction(config.optimizer),
-        schedule=learning_rate(config.optimizer, 1.0, config.steps),
+        schedule=learning_rate(config.schedule, config.optimizer.lr, 1.0, config.steps),
         composing=config.composing,
         turns=config.data.turns,
         average=config.data.turns and config.data.average,

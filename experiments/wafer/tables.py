@@ -208,7 +208,7 @@ def _table(preset: str, results: Results, text: str, columns: Any, rows: Any, fi
         text=f"{text} {OVERLAYS}" if laid else text,
         mark=content["mark"],
         dataset=content["source"],
-        model=", ".join(dict.fromkeys(each.model.model for each, _ in results.values())),
+        model=", ".join(dict.fromkeys(each.model.name for each, _ in results.values())),
         columns=columns,
         rows=rows,
         seeds=tuple(range(config.seed, config.seed + config.seeds)),

@@ -7,6 +7,7 @@ import re
 from functools import partial
 from pathlib import Path
 
+from mixup_jax.choices import Data
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.files.archives import data_folder
 from mixup_jax.data.imagenet.source import load_imagenet
@@ -76,7 +77,7 @@ def load(name: str, data_dir: str | Path | None = None, speech: Speech | None = 
         dataset = load_folder(Path(rest))
     elif kind == "speech":
         dataset = load_words(Path(rest), speech or Speech())
-    elif is_speech(name):
+    elif Data(name).is_speech:
         dataset = SPEECH[kind](folder, speech or Speech(), *([rest] if rest else []))
     else:
         dataset = SOURCES[name](folder)
@@ -117,12 +118,3 @@ def _hint(name: str, known: dict[str, str]) -> str:
     if os.sep in name or name.startswith(("~", ".")) or (not close and os.path.exists(name)):
         return f"; a folder of images is folder:{name}, one of recordings speech:{name}"
     return f"; did you mean {known[close[0]]}?" if close else ""
-
-
-def is_speech(name: str) -> bool:
-    """Return whether a data set of this name is speech.
-
-    >>> [is_speech(name) for name in ("fsdd", "fsdd:theo", "speech:words", "cifar10", "chirps:theo")]
-    [True, True, True, False, False]
-    """
-    return name in SPEECH or name.startswith(("speech:", "fsdd:"))

@@ -12,13 +12,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mixup_jax.choices import IMAGE_SIZE
 from mixup_jax.config import Config
 from mixup_jax.data.dataset import Dataset
-from mixup_jax.models import takes
 from mixup_jax.models.layers.convolution import compiler_options
 from mixup_jax.runtime.mesh import make_mesh, shard
-from mixup_jax.steps.recipe import Recipe, make_recipe
-from mixup_jax.steps.state import TrainState, init_state
+from mixup_jax.steps.recipe import make_recipe
+from mixup_jax.steps.state import Recipe, TrainState, init_state
 from mixup_jax.steps.train_step import train_step
 
 
@@ -91,7 +91,7 @@ def outline(config: Config) -> Outline:
     if config.data.dataset not in DATASETS:
         raise ValueError(f"dataset must be one of {', '.join(DATASETS)} to plan with, got {config.data.dataset!r}.")
     data = DATASETS[config.data.dataset]
-    size, first = config.data.image_size, config.data.train_examples
+    size, first = config.data.image_size or IMAGE_SIZE, config.data.train_examples
     data = data._replace(train_examples=min(first or data.train_examples, data.train_examples))
     return data._replace(image_shape=(size, size, 3)) if config.data.dataset == "imagenet" else data
 
@@ -117,7 +117,7 @@ def compile_step(config: Config, devices: Sequence[Any]) -> Any:
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
         reason = next((line for line in str(error).splitlines() if "hbm" in line.lower()), str(error).splitlines()[0])
-        remat = ", --remat" if "remat" in takes(config.model.model) and not config.model.remat else ""
+        remat = ", --remat" if getattr(config.model, "remat", True) is False else ""
         raise ValueError(
             f"batch_size {config.batch_size} on {len(devices)} devices needs more memory than a chip has "
             f"({reason.strip()}): choose a smaller one, --accumulate{remat}, or more chips."
@@ -152,7 +152,7 @@ def abstract_batch(config: Config, sharding: Any) -> dict[str, Any]:
 def step_recipe(config: Config) -> Recipe:
     """Return the recipe of the step; photographs are cropped and mirrored on the host, while they are decoded."""
     on_host = config.data.dataset == "imagenet"
-    recipe = make_recipe(config, blank(outline(config)))
+    recipe = make_recipe(config.within_training(), blank(outline(config)))
     return replace(recipe, data=replace(config.data, pad_crop=0, flip=False)) if on_host else recipe
 
 

@@ -1,19 +1,17 @@
 """Group runs into conditions, the rows of every table, and pair ERM with mixup."""
 
-import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from mixup_jax.config import Config
 from mixup_jax.report.runs import Run
 from mixup_jax.report.statistics import Summary, decimal, paired_difference, summarise
+from mixup_jax.runtime.identity import flatten
 
 SEED_FIELDS = ("seed", "seeds")
-WITHOUT_MIXING = ("mixing.label_smoothing", "mixing.mix")  # what ERM has of the part "mixing", too
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,21 +74,6 @@ def group(runs: Sequence[Run]) -> list[Condition]:
     return [Condition(tuple(members), _label(members[0], [other[0] for other in groups])) for members in groups]
 
 
-def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Flatten a nested config to dotted names.
-
-    >>> flatten({"mixing": {"alpha": 1.0}, "epochs": 200})
-    {'mixing.alpha': 1.0, 'epochs': 200}
-    """
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        flat.update(flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value})
-    return flat
-
-
-DEFAULTS = flatten(json.loads(json.dumps(asdict(Config()))))
-
-
 @dataclass(frozen=True)
 class Comparison:
     """ERM and a method that mixes, with nothing else different; `change` is its test error minus ERM's, in points."""
@@ -135,8 +118,8 @@ def compare(conditions: Sequence[Condition]) -> list[Comparison]:
 
 def _mixed(run: Run) -> bool:
     """Return whether the run mixed: what trained counts, whatever alpha stands beside another method."""
-    config = _config(run)
-    return config.get("mixing.method") != "mixup" or config.get("mixing.alpha") != 0
+    config = flatten(run.config)
+    return config.get("mixing.name", config.get("mixing.method")) in ("cutmix", "switch") or run.alpha != 0
 
 
 def _differ_by_mixing_only(erm: Condition, mixed: Condition) -> bool:
@@ -146,16 +129,11 @@ def _differ_by_mixing_only(erm: Condition, mixed: Condition) -> bool:
 
 def _beside_mixing(run: Run) -> dict[str, Any]:
     config = _without_seeds(run)
-    return {name: config[name] for name in config if not name.startswith("mixing.") or name in WITHOUT_MIXING}
+    return {name: config[name] for name in config if not name.startswith("mixing.")}
 
 
 def _without_seeds(run: Run) -> dict[str, Any]:
-    return {name: value for name, value in _config(run).items() if name not in SEED_FIELDS}
-
-
-def _config(run: Run) -> dict[str, Any]:
-    """Return the run's configuration by dotted names; a field that was added since has its default."""
-    return DEFAULTS | flatten(run.config) if "mixing" in run.config else flatten(run.config)
+    return {name: value for name, value in flatten(run.config).items() if name not in SEED_FIELDS}
 
 
 def _same_data(one: Run, other: Run) -> bool:
@@ -167,7 +145,7 @@ def _networks(run: Run) -> Any:
     """Return what is equal for runs whose networks are equal bit by bit."""
     if run.result is None or not run.result.params_digest:
         return run.path
-    return run.result.params_digest, repr((*_order(run)[:-1], _config(run), run.result.test_error))
+    return run.result.params_digest, repr((*_order(run)[:-1], flatten(run.config), run.result.test_error))
 
 
 def _mergeable(members: list[Run], run: Run) -> bool:

@@ -117,7 +117,7 @@ def _details(conditions: Sequence[Condition]) -> list[dict[str, Any]]:
     pairs = [(condition, run) for condition in conditions for run in condition.runs]
     configs = [flatten(run.config) for _, run in pairs]
     names = list(dict.fromkeys(name for config in configs for name in config))
-    differing = [name for name in names if len({repr(config.get(name)) for config in configs}) > 1]
+    differing = [name for name in names if len({repr(config[name]) for config in configs if name in config}) > 1]
     return [
         {
             "label": condition.label,

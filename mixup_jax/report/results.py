@@ -88,18 +88,16 @@ def take_apart(start: dict[str, Any], lines: list[dict[str, Any]], final: dict[s
     """Return the files of each alpha, as if it had been trained alone; those of a run with one alpha as they are.
 
     Lists over networks hold all seeds of the first alpha, then those of the next. Raises `Malformed` for alphas that
-    are not a list of numbers, or a number of seeds that is none.
+    are no numbers, or a number of seeds that is none.
 
-    >>> start = {"config": {"mixing": {"alphas": [1.0, 8.0]}, "seeds": 2}, "methods": ["mixup 1", "mixup 8"]}
+    >>> start = {"config": {"mixing": {"alpha": [1.0, 8.0]}, "seeds": 2}, "methods": ["mixup 1", "mixup 8"]}
     >>> [(files[0]["method"], files[2]["test_ece"]) for files in take_apart(start, [], {"test_ece": [3, 4, 5, 6]})]
     [('mixup 1', [3, 4]), ('mixup 8', [5, 6])]
     """
     config = mapping(start, "config")
     mixing = mapping(config, "mixing")
-    alphas = mixing.get("alphas") or []
+    alphas = mixing.get("alpha")
     if not isinstance(alphas, list):
-        raise Malformed("config.mixing.alphas is not a list")
-    if not alphas:
         return [(start, lines, final)]
     methods = start.get("methods")
     names = methods if isinstance(methods, list) and len(methods) == len(alphas) else [None] * len(alphas)
@@ -108,7 +106,7 @@ def take_apart(start: dict[str, Any], lines: list[dict[str, Any]], final: dict[s
         raise Malformed("config.seeds is not usable")
     parts = []
     for place, (alpha, method) in enumerate(zip(alphas, names, strict=True)):
-        own_mixing = {**mixing, "alpha": number(alpha, "config.mixing.alphas"), "alphas": []}
+        own_mixing = {**mixing, "alpha": number(alpha, "config.mixing.alpha")} if alpha else {"name": "erm"}
         own_start = {**start, "config": {**config, "mixing": own_mixing}, "method": method}
         own = partial(_share, networks=len(alphas) * seeds, part=slice(place * seeds, (place + 1) * seeds))
         own_final = own(final) | ({"method": method} if final else {})

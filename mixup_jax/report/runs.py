@@ -3,6 +3,7 @@
 The files may come from anywhere: they are read as JSON only, and what does not fit is a one-line warning.
 """
 
+import contextlib
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from mixup_jax.config import Config, read, upgraded
 from mixup_jax.report.fields import MANY, folders_below, mapping, number, numbers, text
 from mixup_jax.report.results import Result, read_result, take_apart
 from mixup_jax.report.wording import hardware
+from mixup_jax.runtime.identity import plain
 from mixup_jax.runtime.json_files import LARGEST, Malformed, parse_json, read_bytes, read_text
 
 PER_SEED = ("train_loss", "train_accuracy", "train_subset_error", "test_error", "test_loss", "test_ece")
@@ -73,9 +76,10 @@ def load_run(folder: Path, warnings: list[str]) -> list[Run]:
     A bad config.json raises `Malformed`, any other bad file is added to `warnings`.
     """
     start = parse_json(read_text(folder / "config.json"))
-    config = mapping(start, "config")
+    config = _as_written_now(mapping(start, "config"), start.get("version", 1))
     if "experiment" not in start or not config:
         raise Malformed("no experiment and config in it")
+    start = start | {"config": config}
     lines = _read_lines(folder / "metrics.jsonl", warnings)
     final: dict[str, Any] = {}
     if (folder / "result.json").exists():
@@ -102,14 +106,14 @@ def _make_run(
     return Run(
         path=folder,
         method=text(both.get("method")) or _method(config),
-        model=text(both.get("model") or mapping(config, "model").get("model")),
+        model=text(both.get("model") or mapping(config, "model").get("name")),
         dataset=text(both.get("dataset") or mapping(config, "data").get("dataset")),
         device=hardware(both.get("device")),
         versions=text(both.get("versions")),
         seeds=seeds,
         config=config,
         data=mapping(mapping(start, "data"), "digests"),
-        alpha=number(mapping(config, "mixing").get("alpha"), "config.mixing.alpha"),
+        alpha=_alpha(config),
         planned_epochs=number(config.get("epochs"), "config.epochs"),
         epochs=epochs,
         curves=curves,
@@ -161,6 +165,20 @@ def _planned_seeds(config: dict[str, Any]) -> tuple[int, ...]:
     return tuple(range(first, first + count))
 
 
+def _as_written_now(config: dict[str, Any], version: Any) -> dict[str, Any]:
+    """Return a configuration with all its fields as they are stored now; one that cannot be read, as it is."""
+    if "mixing" not in config:
+        return config
+    with contextlib.suppress(TypeError, ValueError, KeyError, AttributeError):
+        return plain(read(Config(), upgraded(config) if version in (1, 2) else config))
+    return config
+
+
+def _alpha(config: dict[str, Any]) -> float:
+    mixing = mapping(config, "mixing")
+    return 0.0 if mixing.get("name") == "erm" else number(mixing.get("alpha"), "config.mixing.alpha")
+
+
 def _method(config: dict[str, Any]) -> str:
-    alpha = number(mapping(config, "mixing").get("alpha"), "config.mixing.alpha")
+    alpha = _alpha(config)
     return "" if math.isnan(alpha) else "ERM" if alpha == 0 else f"mixup, alpha = {alpha:g}"

@@ -28,10 +28,6 @@ from mixup_jax.runtime.errors import CheckpointError
 from mixup_jax.runtime.folder_lock import has_locks
 from mixup_jax.runtime.mesh import wait_for_all
 
-# Orbax logs every phase of every save and, page by page, in each of its threads the error that it raises in the end.
-logging.getLogger("absl").setLevel(logging.CRITICAL)
-logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # of a damaged checkpoint, every read that failed
-
 NO_ROOM = {
     errno.ENOSPC: "the disk is full (no space or no inodes left)",
     errno.EDQUOT: "the disk quota is used up",
@@ -206,9 +202,14 @@ NOTES = (("metrics", "metrics", lambda note: float(note["test_error"])), ("_CHEC
 def open_checkpoints(folder: epath.Path | Path, keep: int) -> Iterator[Checkpoints]:
     """Open the checkpoints in `folder`, made if absent; the newest `keep` and the best by test error are preserved.
 
-    On leaving, the last save is waited for.
+    On leaving, the last save is waited for. Meanwhile Orbax logs nothing.
     """
-    folder = epath.Path(folder)
+    with _without_orbax_log(), _open(epath.Path(folder), keep) as checkpoints:
+        yield checkpoints
+
+
+@contextlib.contextmanager
+def _open(folder: epath.Path, keep: int) -> Iterator[Checkpoints]:
     if jax.process_index() == 0:
         _set_notes_aside(folder)
     wait_for_all(f"notes of {folder} read")
@@ -234,6 +235,20 @@ def open_checkpoints(folder: epath.Path | Path, keep: int) -> Iterator[Checkpoin
     finally:
         with contextlib.suppress(Exception):  # an error of the last save was raised by `wait`, or another is on its way
             checkpointer.close()
+
+
+@contextlib.contextmanager
+def _without_orbax_log() -> Iterator[None]:
+    """Silence Orbax, which logs each phase of a save and, in each thread, the error that it raises in the end."""
+    loggers = [logging.getLogger(name) for name in ("absl", "asyncio")]  # asyncio: every read of a damaged file
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 def _lock_no_files_without_locks(folder: epath.Path) -> None:

@@ -1,7 +1,6 @@
 """Whose a folder is: it belongs to one run, described in a file, from the first thing trained there on."""
 
 import contextlib
-import dataclasses
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,14 +8,15 @@ from typing import Any, TypeVar
 
 from etils import epath
 
-from mixup_jax.config import Config
+from mixup_jax.config import Config, read, upgraded
 from mixup_jax.data.identity import DataIdentity
+from mixup_jax.runtime.folder_lock import sole_owner
 from mixup_jax.runtime.identity import CODE, PARTS, Content, changed_parts, differing, flatten
 from mixup_jax.runtime.json_files import Malformed, read_object
 from mixup_jax.runtime.run_folder import write_json
 
-VERSION = 2
-"""Of the descriptions that are written: 1 had no version, no data and no settings of JAX."""
+VERSION = 3
+"""Of config.json: 1 had no version, no data and no settings of JAX; 1 and 2 held the options of all choices."""
 C = TypeVar("C")
 
 
@@ -29,27 +29,31 @@ def claimed(
     checkpoints: epath.Path | Path | None = None,
     done: Callable[[Content], bool],
 ) -> Iterator[Content]:
-    """Make the folder of `path` that of the run described `here`, or check that it already is; yield its description.
+    """Lock the folder of `path` for the run described `here`, or check that it is its folder; yield the description.
 
     The description in the file `path` is that of the first start, with what a later start has recorded. `defaults` are
     those of fields that an older description lacks, `done` says of a description whether its run has ended. Where the
     body raises and nothing was trained, the folder belongs to nobody again.
 
-    Raises ValueError, naming what differs, when another run was begun there. Warns where other code goes on with it.
+    Raises ValueError when another process works there and, naming what differs, when another run was begun there.
+    Warns where other code goes on with it.
     """
     checkpoints = path.parent / "checkpoints" if checkpoints is None else checkpoints
 
     def begun() -> bool:
         return (path.exists() and done(_read(path))) or _has_steps(path.parent, checkpoints)
 
-    first = _claim(path, {"version": VERSION} | here, defaults, begun(), done)
-    try:
-        yield first
-    except BaseException:
-        if not begun():
-            path.unlink(missing_ok=True)
-            _remove_empty(path.parent / "checkpoints")
-        raise
+    with sole_owner(
+        path.parent, f"another process is training in {path.parent}; wait for it or choose another --workdir."
+    ):
+        first = _claim(path, {"version": VERSION} | here, defaults, begun(), done)
+        try:
+            yield first
+        except BaseException:
+            if not begun():
+                path.unlink(missing_ok=True)
+                _remove_empty(path.parent / "checkpoints")
+            raise
 
 
 def _claim(path: Path, here: Content, defaults: Content, begun: bool, done: Callable[[Content], bool]) -> Content:
@@ -99,6 +103,14 @@ def read_description(path: Path) -> Content:
             f"{path} was written by a later version of this code (it is version {first['version']} of the file, "
             f"{VERSION} is known here); use that code, or choose another --workdir."
         )
+    if first.get("version", 1) < 3 and "config" in first:
+        try:
+            return first | {"config": upgraded(first["config"])}
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            raise ValueError(
+                f"{path} is version {first.get('version', 1)} of the file and cannot be read here ({error!r}); "
+                "choose another --workdir."
+            ) from None
     return first
 
 
@@ -141,25 +153,9 @@ def configuration(path: Path, kind: type[C]) -> C:
     Raises ValueError for a file that is none, for fields that are not known here and for values that do not fit.
     """
     try:
-        return _built(kind(), read_description(path)["config"])
+        return read(kind(), read_description(path)["config"])
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{path.parent} is not the folder of a run that can be read here: {error}") from None
-
-
-def _built(default: Any, stored: Content, name: str = "") -> Any:
-    """Return a default, a dataclass, with what is stored in the place of its fields."""
-    unknown = sorted(stored.keys() - vars(default).keys())
-    if unknown:
-        fields = ", ".join(f"{name}{each}" for each in unknown)
-        raise ValueError(f"its configuration has {fields}, which this version of the code does not know.")
-    parts = {key: getattr(default, key) for key in stored}
-    return dataclasses.replace(
-        default,
-        **{
-            key: _built(part, stored[key], f"{name}{key}.") if dataclasses.is_dataclass(part) else _frozen(stored[key])
-            for key, part in parts.items()
-        },
-    )
 
 
 def read_identity(workdir: Path) -> DataIdentity | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from etils import epath
 
-from mixup_jax.config import Config
+from mixup_jax.config import Config, usual
 from mixup_jax.runtime.identity import flatten, plain
 
 
@@ -56,6 +56,7 @@ class Launch:
         folder = epath.Path(self.checkpoints)
         if "://" not in self.checkpoints:
             folder = epath.Path(folder.expanduser().absolute())
-        usual = flatten(plain(Config()))
-        chosen = {name: value for name, value in flatten(plain(config)).items() if value != usual[name]}
+        names = {name: value for name, value in flatten(plain(Config())).items() if name.endswith(".name")}
+        defaults = flatten(plain(usual(config))) | names
+        chosen = {name: value for name, value in flatten(plain(config)).items() if value != defaults[name]}
         return folder / hashlib.sha256(json.dumps(chosen).encode()).hexdigest()[:12]

@@ -21,28 +21,27 @@ from rich.progress import (
 class Bar:
     """The progress of one run in steps."""
 
-    def __init__(self, progress: Progress, title: str, total: int, done: int, plain: Console | None):
-        self._progress, self._plain = progress, plain
+    def __init__(self, progress: Progress, title: str, total: int, done: int, unit: str, plain: Console | None):
+        self._progress, self._unit, self._plain = progress, unit, plain
         self._task = progress.add_task(title, total=total, completed=done, speed="compiling", metrics="")
 
     def started(self, seconds: float) -> None:
         """Say how long the first step took to come: starting up, data, compiling."""
         (self._plain or self._progress.console).print(f"first step after {seconds:.1f} s", highlight=False)
 
-    def update(self, step: int, images_per_second: float) -> None:
+    def update(self, step: int, examples_per_second: float) -> None:
         """Move the bar to `step`."""
-        self._progress.update(self._task, completed=step, speed=f"{images_per_second:,.0f} images/s")
+        self._progress.update(self._task, completed=step, speed=f"{examples_per_second:,.0f} {self._unit}/s")
 
-    def evaluated(self, epoch: float, train_loss: float, test_error: float) -> None:
-        """Show the means over seeds of the last evaluation."""
-        text = f"epoch {epoch:g}: train loss {train_loss:.3f}, test error {test_error:.2f} %"
+    def evaluated(self, text: str) -> None:
+        """Show the result of an evaluation, if there is one to show."""
         self._progress.update(self._task, metrics=text)
-        if self._plain:
+        if self._plain and text:
             self._plain.print(text, highlight=False, soft_wrap=True)
 
 
 @contextmanager
-def progress_bar(title: str, total: int, done: int, *, show: bool) -> Iterator[Bar]:
+def progress_bar(title: str, total: int, done: int, unit: str, *, show: bool) -> Iterator[Bar]:
     """Open the bar on stderr; where that is no terminal, evaluations are lines on stdout; unless `show` is false."""
     console = Console(stderr=True, markup=False)
     columns = (
@@ -56,7 +55,9 @@ def progress_bar(title: str, total: int, done: int, *, show: bool) -> Iterator[B
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, disable=not (show and console.is_terminal)) as progress:
-        yield Bar(progress, title, total, done, Console(markup=False) if show and not console.is_terminal else None)
+        yield Bar(
+            progress, title, total, done, unit, Console(markup=False) if show and not console.is_terminal else None
+        )
 
 
 T = TypeVar("T")
@@ -96,21 +97,3 @@ class DownloadBar:
     def close(self) -> None:
         """Remove the bar."""
         self._progress.stop()
-
-
-CHUNK_SECONDS = 2.0
-"""How long a call should last: the progress bar waits for one, a signal for up to two, and each call pays for fresh
-memory, on a CPU up to a quarter of a ResNet's step (docs/log/cpu-convolutions.md)."""
-
-SMALL_CHUNK = 8
-"""Steps between two looks at the numbers where each step brings its own batch: those of two looks may lie on the
-devices."""
-
-
-def next_chunk(chunk: int, rate: float) -> int:
-    """Return how many steps come after a call of `chunk` steps, of which `rate` were done in a second.
-
-    >>> next_chunk(1, 1000.0), next_chunk(8, 5.0), next_chunk(8, 0.1)
-    (2, 10, 1)
-    """
-    return max(1, min(2 * chunk, int(CHUNK_SECONDS * rate)))

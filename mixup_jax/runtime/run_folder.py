@@ -12,16 +12,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from mixup_jax.runtime.folder_lock import sole_owner
 from mixup_jax.runtime.json_files import read_object
 
 MADE_BY = ("command", "commit", "device", "versions")
 """What a result says of how it was made."""
-
-
-def locked(workdir: Path) -> contextlib.AbstractContextManager[None]:
-    """Keep others out of the folder; raises ValueError where another process is at work in it."""
-    return sole_owner(workdir, f"another process is training in {workdir}; wait for it or choose another --workdir.")
 
 
 def finished(workdir: Path) -> dict[str, Any] | None:

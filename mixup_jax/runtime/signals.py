@@ -10,6 +10,9 @@ from jax.experimental import multihost_utils
 
 from mixup_jax.runtime.errors import Stopped
 
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name))
+"""Windows has no SIGHUP."""
+
 
 class StopFlag:
     """Whether a signal has come, to any process of the run."""
@@ -47,8 +50,8 @@ def stop_on_signals() -> Iterator[StopFlag]:
         flag.signal = number
         signal.signal(number, signal.SIG_DFL)
 
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+    for number in SIGNALS:
+        if number == getattr(signal, "SIGHUP", None) and signal.getsignal(number) == signal.SIG_IGN:
             continue
         before[number] = signal.signal(number, note)
     try:

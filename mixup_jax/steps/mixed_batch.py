@@ -7,11 +7,12 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
+from mixup_jax.choices import CutMix, Erm, Mixed, Mixup, Switch
 from mixup_jax.data.augment import normalize, pad_crop_flip
 from mixup_jax.methods import choose, different_class, draw_cutmix, larger, same_class
 from mixup_jax.methods.latent import INPUT
 from mixup_jax.mixing import PARTNERS, Mix, draw, mix
-from mixup_jax.steps.recipe import Recipe
+from mixup_jax.steps.state import Recipe
 
 Batch = dict[str, Array]
 
@@ -28,12 +29,15 @@ def mixed_batch(
     augmentation, mixing = recipe.data, recipe.mixing
     size = batch["label"].shape[0]
     rows = jnp.arange(size)
-    if recipe.axis_name is None:
+    if recipe.axis_name is not None:
+        rows += jax.lax.axis_index(recipe.axis_name) * size
+    if isinstance(mixing, Erm):
+        plan = Mix(jnp.ones(size), jnp.arange(size))
+    elif recipe.axis_name is None:
         partner = choose_partners(rng_partner, batch, mixing.partner)
         plan = draw_plan(rng_mix, batch["image"].shape[:3], alpha, step, recipe, partner)
     else:
-        rows += jax.lax.axis_index(recipe.axis_name) * size
-        plan = _share_of_plan(rng_mix, batch["image"].shape, rows, alpha, step, recipe)
+        plan = _share_of_plan(rng_mix, batch["image"].shape, rows, alpha, step, recipe, mixing)
 
     def prepare(rng: Array, image: Array, label: Array) -> tuple[Array, Array]:
         image = pad_crop_flip(rng, image, pad=augmentation.pad_crop, flip=augmentation.flip, positions=rows)
@@ -41,12 +45,13 @@ def mixed_batch(
         # Constants of the normalisation multiplied into lambda would round differently on another number of devices.
         return jax.lax.optimization_barrier((image, jax.nn.one_hot(label, recipe.classes)))
 
-    own = prepare(rng_augment, batch["image"], batch["label"])
-    other = own
-    if "partner_image" in batch:
-        other = prepare(jax.random.fold_in(rng_augment, size), batch["partner_image"], batch["partner_label"])
-    image = mix(plan, own[0], other[0]) if mixing.layer == INPUT else own[0]
-    label = mix(plan, own[1], other[1]) if mixing.labels == "mix" else larger(plan, own[1], other[1])
+    image, label = own = prepare(rng_augment, batch["image"], batch["label"])
+    if not isinstance(mixing, Erm):
+        other = own
+        if "partner_image" in batch:
+            other = prepare(jax.random.fold_in(rng_augment, size), batch["partner_image"], batch["partner_label"])
+        image = mix(plan, own[0], other[0]) if recipe.layer == INPUT else own[0]
+        label = mix(plan, own[1], other[1]) if mixing.labels == "mix" else larger(plan, own[1], other[1])
     if augmentation.noise:
         keys = jax.vmap(lambda row: jax.random.fold_in(rng_noise, row))(rows)
         image += augmentation.noise * jax.vmap(lambda key: jax.random.normal(key, image.shape[1:]))(keys)
@@ -62,29 +67,30 @@ def choose_partners(rng: Array, batch: Batch, policy: str) -> str | Array:
 
 
 def draw_plan(rng: Array, size: Any, alpha: ArrayLike, step: ArrayLike, recipe: Recipe, partner: str | Array) -> Mix:
-    """Draw the plan of a step for images of `size` (batch, height, width): mixup, CutMix, one of them, or nothing."""
+    """Draw the plan of a step for images of `size` (batch, height, width): mixup, CutMix, or one of them."""
     mixing = recipe.mixing
+    assert isinstance(mixing, Mixed)
     options = {"per": mixing.per, "partner": partner, "block": mixing.block}
-    if mixing.method == "mixup" and recipe.probability is None:
+    if isinstance(mixing, Mixup) and recipe.probability is None:
         return draw(rng, size[0], alpha, **options)
     rng_mixup, rng_cutmix, rng_choose = jax.random.split(rng, 3)
     probability = 1.0 if recipe.probability is None else recipe.probability(step)
-    cutmix_share = {"mixup": 0.0, "cutmix": 1.0, "switch": mixing.switch_probability}[mixing.method]
+    cutmix_share = mixing.switch_probability if isinstance(mixing, Switch) else float(isinstance(mixing, CutMix))
     plans, shares = [], []
-    if mixing.method in ("mixup", "switch"):
+    if isinstance(mixing, Mixup | Switch):
         plans.append(draw(rng_mixup, size[0], alpha, **options))
         shares.append(1 - cutmix_share)
-    if mixing.method in ("cutmix", "switch"):
+    if isinstance(mixing, CutMix | Switch):
         plans.append(draw_cutmix(rng_cutmix, size, mixing.cutmix_alpha, **options))
         shares.append(cutmix_share)
     return choose(rng_choose, plans, probability * jnp.array(shares), per=mixing.per)
 
 
 def _share_of_plan(
-    rng: Array, shape: tuple[int, ...], rows: Array, alpha: ArrayLike, step: ArrayLike, recipe: Recipe
+    rng: Array, shape: tuple[int, ...], rows: Array, alpha: ArrayLike, step: ArrayLike, recipe: Recipe, mixing: Mixed
 ) -> Mix:
     """Draw the plan of the whole batch and return the part of this device, inside `jax.pmap` or `jax.shard_map`."""
-    size, mixing = shape[0], recipe.mixing
+    size = shape[0]
     if mixing.block is None or size % mixing.block:
         raise ValueError(f"block must divide each device's {size} examples under pmap, got {mixing.block}.")
     if mixing.partner not in PARTNERS:

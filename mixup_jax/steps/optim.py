@@ -1,23 +1,22 @@
 """SGD and Adam with coupled weight decay, and learning-rate schedules as functions of the step."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax.numpy as jnp
 import optax
 from jax import Array
 
-from mixup_jax.config import Optimizer
-
-Schedule = Callable[..., Any]
-
-
-def direction(config: Optimizer) -> optax.GradientTransformation:
-    """Return the direction of the optimiser that is asked for; multiply by ``-lr`` to get the update."""
-    return adam(config) if config.optimizer == "adam" else sgd(config)
+from mixup_jax.choices import Adam, Cosine, Optimizer, Schedule, Sgd, Step
+from mixup_jax.steps.state import Rate
 
 
-def sgd(config: Optimizer) -> optax.GradientTransformation:
+def direction(config: Sgd | Adam) -> optax.GradientTransformation:
+    """Return the direction of an optimiser; multiply by ``-lr`` to get the update."""
+    return adam(config) if isinstance(config, Adam) else sgd(config)
+
+
+def sgd(config: Sgd) -> optax.GradientTransformation:
     """Return SGD's direction: L2 coupled into the gradient, then momentum; multiply by ``-lr`` to get the update.
 
     Weight decay is added before momentum, which is what torch's SGD does, on every parameter (released code), or on
@@ -29,11 +28,11 @@ def sgd(config: Optimizer) -> optax.GradientTransformation:
     )
 
 
-def adam(config: Optimizer) -> optax.GradientTransformation:
+def adam(config: Adam) -> optax.GradientTransformation:
     """Return Adam's direction (arXiv 1412.6980, its constants 0.9, 0.999 and 1e-8) after L2 coupled into the gradient.
 
     >>> import jax.numpy as jnp
-    >>> adapt = adam(Optimizer(optimizer="adam", weight_decay=0.0))
+    >>> adapt = adam(Adam(weight_decay=0.0))
     >>> start = adapt.init(jnp.zeros(2))
     >>> adapt.update(jnp.array([1e-3, -100.0]), start, jnp.zeros(2))[0].round(3).tolist()    # a first step is a sign
     [1.0, -1.0]
@@ -58,36 +57,34 @@ def outside_norms(params: Any) -> Any:
     }
 
 
-def learning_rate(config: Optimizer, steps_per_epoch: float, epochs: float) -> Schedule:
+def learning_rate(config: Schedule, lr: float, steps_per_epoch: float, epochs: float) -> Rate:
     """Return the learning rate, float32, as a function of the step (an integer, may be traced).
 
     Decays happen at the first step of `decay_epochs`, counted from epoch 0 whether there is a warm-up or not.
 
-    >>> rate = learning_rate(Optimizer(lr=0.1, decay_epochs=(100, 150)), steps_per_epoch=391, epochs=200)
+    >>> rate = learning_rate(Step(decay_epochs=(100, 150)), lr=0.1, steps_per_epoch=391, epochs=200)
     >>> [round(float(rate(epoch * 391)), 6) for epoch in (0, 99, 100, 150)]
     [0.1, 0.1, 0.01, 0.001]
     """
     total, warmup = epochs * steps_per_epoch, config.warmup_epochs * steps_per_epoch
-    if config.schedule == "step":
+    if isinstance(config, Step):
         # Paper: divided after 100 epochs, as here; the released code divides one epoch late (101 epochs at 0.1).
         falls: dict[int, float] = {}
         for epoch in config.decay_epochs:
             fall_at = round(epoch * steps_per_epoch)
             falls[fall_at] = falls.get(fall_at, 1.0) * config.decay_factor
-        base: Schedule = optax.piecewise_constant_schedule(config.lr, falls)
-    elif config.schedule == "cosine":
-        fall = optax.cosine_decay_schedule(config.lr, max(1, round(total - warmup)))
+        base: Rate = optax.piecewise_constant_schedule(lr, falls)
+    elif isinstance(config, Cosine):
+        fall = optax.cosine_decay_schedule(lr, max(1, round(total - warmup)))
         base = lambda step: fall(jnp.maximum(step - warmup, 0.0))  # noqa: E731
-    elif config.schedule == "constant":
-        base = optax.constant_schedule(config.lr)
     else:
-        raise ValueError(f"schedule must be step, cosine or constant, got {config.schedule!r}.")
+        base = optax.constant_schedule(lr)
 
     def schedule(step: Any) -> Array:
         rate = jnp.asarray(base(step), jnp.float32)
         if not warmup:
             return rate
         share = jnp.asarray(step, jnp.float32) / warmup
-        return jnp.where(share < 1, config.warmup_start + share * (config.lr - config.warmup_start), rate)
+        return jnp.where(share < 1, config.warmup_start + share * (lr - config.warmup_start), rate)
 
     return schedule

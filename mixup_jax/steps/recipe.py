@@ -1,56 +1,53 @@
 """What a step does, made from the configuration: all that is fixed when the program is built."""
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, Protocol, runtime_checkable
 
-import flax.linen as nn
 import jax.numpy as jnp
-import optax
 
-from mixup_jax.config import Config, Data, Mixing
-from mixup_jax.data.dataset import Dataset
-from mixup_jax.data.identity import DataIdentity
-from mixup_jax.data.imagenet.streamed import StreamedDataset
+from mixup_jax.choices import Mixed, Mixing, Step
+from mixup_jax.config import Config
 from mixup_jax.methods import phase_out
-from mixup_jax.models import OnSpectrograms, build
-from mixup_jax.steps.optim import Schedule, direction, learning_rate
-from mixup_jax.training.options import check_options
+from mixup_jax.models import OnSpectrograms, build, normalizes
+from mixup_jax.steps.optim import direction, learning_rate
+from mixup_jax.steps.state import Rate, Recipe
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """What a step does, apart from numbers that may be traced: fixed when the program is built."""
+@runtime_checkable
+class Described(Protocol):
+    """A data set, or its identity: what a step depends on."""
 
-    model: nn.Module
-    optimizer: optax.GradientTransformation
-    schedule: Schedule
-    classes: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    data: Data
-    """How images are augmented."""
-    mixing: Mixing
-    """How they are mixed, but for alpha, an argument of the step."""
-    probability: Schedule | None = None
-    """Of mixing at all, as a function of the step; None is always."""
-    accumulate: int = 1
-    ema: float = 0.0
-    axis_name: str | None = None
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+    @property
+    def image_shape(self) -> tuple[int, ...]: ...
+    @property
+    def mean(self) -> tuple[float, ...]: ...
+    @property
+    def std(self) -> tuple[float, ...]: ...
+    @property
+    def train_count(self) -> int: ...
+    @property
+    def streamed(self) -> bool: ...
 
 
-def make_recipe(config: Config, data: Dataset | StreamedDataset | DataIdentity) -> Recipe:
+def make_recipe(config: Config, data: Described) -> Recipe:
     """Return what a step does under this configuration on this data.
 
-    Raises ValueError for options that do nothing, and for what does not go with this data.
+    Raises ValueError for options that do not go with this data, this network or this length of the training.
     """
-    check_options(config)
+    if not config.optimizer.decay_norm and not normalizes(config.model):
+        raise ValueError(f"decay_norm is for networks with BatchNorm, and {config.model.name} has none: leave it out.")
+    decays = config.schedule.decay_epochs if isinstance(config.schedule, Step) else ()
+    if any(epoch >= config.epochs for epoch in decays):
+        raise ValueError(f"decay_epochs must lie within the training of {config.epochs:g} epochs, got {decays}.")
     _check_against_data(config, data)
     steps_per_epoch = data.train_count / config.batch_size
-    model = build(config.model, len(data.classes))
+    model = build(config.model, len(data.classes), config.compute_dtype)
     return Recipe(
-        model=OnSpectrograms(model, config.data.nyquist) if config.mixing.mix == "waveform" else model,
+        model=OnSpectrograms(model, config.data.nyquist) if config.data.mix == "waveform" else model,
         optimizer=direction(config.optimizer),
-        schedule=learning_rate(config.optimizer, steps_per_epoch, config.epochs),
+        schedule=learning_rate(config.schedule, config.optimizer.lr, steps_per_epoch, config.epochs),
         classes=len(data.classes),
         mean=data.mean,
         std=data.std,
@@ -58,31 +55,33 @@ def make_recipe(config: Config, data: Dataset | StreamedDataset | DataIdentity) 
         data=replace(config.data, pad_crop=0, flip=False) if data.streamed else config.data,
         mixing=config.mixing,
         probability=mixing_probability(config.mixing, steps_per_epoch, config.epochs),
-        accumulate=config.optimizer.accumulate,
-        ema=config.optimizer.ema,
+        label_smoothing=config.label_smoothing,
+        accumulate=config.accumulate,
+        ema=config.ema,
     )
 
 
-def _check_against_data(config: Config, data: Dataset | StreamedDataset | DataIdentity) -> None:
+def _check_against_data(config: Config, data: Described) -> None:
     height, width, _ = data.image_shape
     if not data.streamed and config.data.pad_crop >= min(height, width):
         raise ValueError(f"pad_crop must be less than the sides of {height} x {width}, got {config.data.pad_crop}.")
     if width == 1 and config.data.flip:
         raise ValueError(f"flip does nothing to examples of {height} x {width}: leave it out, --no-flip.")
     step = config.batch_size / data.train_count
-    for name, part in (("warmup_epochs", config.optimizer), ("unmixed_epochs", config.mixing)):
-        if 0 < getattr(part, name) < step:
+    for name, part in (("warmup_epochs", config.schedule), ("unmixed_epochs", config.mixing)):
+        if 0 < getattr(part, name, 0) < step:
             raise ValueError(f"{name} must be 0 or at least a step, {step:.3g} epochs, got {getattr(part, name):g}.")
 
 
-def mixing_probability(mixing: Mixing, steps_per_epoch: float, epochs: float) -> Schedule | None:
+def mixing_probability(mixing: Mixing, steps_per_epoch: float, epochs: float) -> Rate | None:
     """Return the probability of mixing at each step, None where it is always 1.
 
-    >>> probability = mixing_probability(Mixing(unmixed_epochs=5.0, phase_out=(0.5, 1.0)), 10.0, 20.0)
+    >>> from mixup_jax.choices import Mixup
+    >>> probability = mixing_probability(Mixup(unmixed_epochs=5.0, phase_out=(0.5, 1.0)), 10.0, 20.0)
     >>> [float(probability(step)) for step in (49, 50, 100, 150)] if probability else None
     [0.0, 1.0, 1.0, 0.5]
     """
-    if mixing.probability == 1 and mixing.phase_out is None and mixing.unmixed_epochs == 0:
+    if not isinstance(mixing, Mixed) or (mixing.probability, mixing.phase_out, mixing.unmixed_epochs) == (1, None, 0):
         return None
 
     def probability(step: Any) -> Any:

@@ -1,5 +1,6 @@
-"""What training carries from step to step."""
+"""What a step changes, the state, and what stays fixed, the recipe."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,39 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
+
+from mixup_jax.choices import Data, Mixing, Mixup
+from mixup_jax.methods.latent import INPUT
+
+Rate = Callable[..., Any]
+"""A number as a function of the step, which may be traced."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a step does, apart from numbers that may be traced: fixed when the program is built."""
+
+    model: nn.Module
+    optimizer: optax.GradientTransformation
+    schedule: Rate
+    classes: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    data: Data
+    """How images are augmented."""
+    mixing: Mixing
+    """How they are mixed, but for alpha, an argument of the step."""
+    probability: Rate | None = None
+    """Of mixing at all, as a function of the step; None is always."""
+    label_smoothing: float = 0.0
+    accumulate: int = 1
+    ema: float = 0.0
+    axis_name: str | None = None
+
+    @property
+    def layer(self) -> str:
+        """Return the layer whose input is mixed."""
+        return self.mixing.layer if isinstance(self.mixing, Mixup) else INPUT
 
 
 @jax.tree_util.register_dataclass

@@ -13,8 +13,7 @@ from mixup_jax.methods import mix_at
 from mixup_jax.methods.latent import INPUT
 from mixup_jax.mixing import Mix
 from mixup_jax.steps.mixed_batch import Batch, mixed_batch
-from mixup_jax.steps.recipe import Recipe
-from mixup_jax.steps.state import TrainState, update_average
+from mixup_jax.steps.state import Recipe, TrainState, update_average
 
 Metrics = dict[str, Array]
 
@@ -29,7 +28,7 @@ def train_step(state: TrainState, batch: Batch, alpha: ArrayLike, recipe: Recipe
     image, label, plan = mixed_batch(rng_batch, batch, alpha, state.step, recipe)
     if recipe.axis_name is not None:
         rng_dropout = jax.random.fold_in(rng_dropout, jax.lax.axis_index(recipe.axis_name))
-    target = optax.smooth_labels(label, recipe.mixing.label_smoothing)
+    target = optax.smooth_labels(label, recipe.label_smoothing)
     grads, batch_stats, loss, logits = _mean_gradients(state, image, target, plan, rng_dropout, recipe)
     accuracy = jnp.mean(jnp.take_along_axis(label, jnp.argmax(logits, axis=-1, keepdims=True), axis=-1))
     if recipe.axis_name is not None:
@@ -49,7 +48,7 @@ def _mean_gradients(
     """Return gradients, new batch statistics, mean loss and logits of a mixed batch, in micro-batches if asked for."""
 
     def loss_fn(params, batch_stats, image, target, rng):
-        with nullcontext() if recipe.mixing.layer == INPUT else mix_at(plan, recipe.mixing.layer):
+        with nullcontext() if recipe.layer == INPUT else mix_at(plan, recipe.layer):
             logits, updated = recipe.model.apply(
                 {"params": params, "batch_stats": batch_stats},
                 image,

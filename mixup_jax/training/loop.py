@@ -1,25 +1,22 @@
-"""The loop: steps, evaluations, checkpoints and records of one run, for all its seeds at once."""
+"""Train a configuration on images or speech: what the resumable loop does for all seeds of a run at once."""
 
 import contextlib
 import dataclasses
 import time
 import warnings
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+import jax
 import numpy as np
 
 from mixup_jax.config import Config
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.imagenet.streamed import StreamedDataset
-from mixup_jax.runtime import run_folder as record
-from mixup_jax.runtime.checkpoint import Checkpoints, open_checkpoints
+from mixup_jax.runtime import resumable, run_folder
 from mixup_jax.runtime.distributed import ends_together
-from mixup_jax.runtime.errors import NotFinite
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.mesh import is_writer
-from mixup_jax.runtime.progress import Bar, next_chunk, progress_bar
-from mixup_jax.runtime.signals import StopFlag, stop_on_signals
 from mixup_jax.runtime.trackers import Board, open_board
 from mixup_jax.steps.state import TrainState, share_of_start
 from mixup_jax.training.measurements import (
@@ -32,8 +29,10 @@ from mixup_jax.training.measurements import (
     training_metrics,
     validated,
 )
-from mixup_jax.training.programs import NEVER, Totals
+from mixup_jax.training.programs import Totals
 from mixup_jax.training.setting import Setting, make_setting
+
+State = tuple[TrainState, Totals]
 
 
 def fit(
@@ -53,161 +52,91 @@ def fit(
     """
     began = time.time() if began is None else began
     setting = make_setting(config, data, workdir, workers=launch.workers)
-    start = setting.carry(*setting.start(), 0.0)
-    folder = launch.checkpoint_folder(workdir, config)
-    with stop_on_signals() as stop, open_checkpoints(folder, launch.keep) as checkpoints, ends_together():
-        carry = checkpoints.restore(start) or start
-        step = int(on_host(carry["state"].step)[0])
-        records = record.read_metrics(workdir, step, SUMMED) if is_writer() else []
-        missing = sum(mark <= step for mark in setting.plan.marks) - len(records)
-        if is_writer() and missing > 0:
-            warnings.warn(f"{workdir}/metrics.jsonl lacks {missing} evaluations before step {step}", stacklevel=2)
-        with (
-            progress_bar(title or workdir.name, setting.plan.steps, step, show=is_writer()) as bar,
-            open_board(workdir, launch.tensorboard and is_writer()) as board,
-            contextlib.closing(setting.train),
-        ):
-            trainer = _Trainer(setting, checkpoints, stop, bar, board, records, float(carry["seconds"]), began)
-            state = trainer.run(carry["state"], carry["totals"], step)
-        return trainer.result(state)
+    start, folder = setting.snapshot(*setting.start(), 0.0), launch.checkpoint_folder(workdir, config)
+    with open_board(workdir, launch.tensorboard and is_writer()) as board, contextlib.closing(setting.train):
+        run = _Run(setting, board)
+        (state, _), seconds = resumable.train(
+            run, start, folder, keep=launch.keep, title=title or workdir.name, began=began
+        )
+        with ends_together():
+            return run.result(state, seconds)
 
 
-class _Trainer:
-    """The loop of one run; its attributes are what the loop accumulates on the host."""
+class _Run:
+    """A `resumable.Resumable`; its attributes are what the run accumulates on the host."""
 
-    def __init__(
-        self,
-        setting: Setting,
-        checkpoints: Checkpoints,
-        stop: StopFlag,
-        bar: Bar,
-        board: Board,
-        records: list[dict[str, Any]],
-        seconds: float,
-        began: float,
-    ):
-        self.setting, self.checkpoints, self.stop, self.bar, self.board = setting, checkpoints, stop, bar, board
-        self.records = records
-        self.before, self.started = seconds, time.perf_counter()
-        self.chunk, self.rate = 1, 0.0
-        self.began = began
-        self.first_step_seconds: float | None = None
+    save_seconds = 0.0
+
+    def __init__(self, setting: Setting, board: Board):
+        self.setting, self.board = setting, board
+        self.eval_steps, self.examples_per_step = setting.plan.eval_steps, setting.images_per_step
+        self.max_steps_per_call = setting.max_steps_per_call
+        self.records: list[dict[str, Any]] = []
+        self.before, self.started = 0.0, time.perf_counter()
         self.test_sums: Any = None
 
-    def run(self, state: TrainState, totals: Totals, step: int) -> TrainState:
-        """Train, evaluate and save until the last step."""
-        for mark in self.setting.plan.marks:
-            if mark <= step:
-                continue
-            started = time.perf_counter()
-            state, totals = self._advance(state, totals, step, mark)
-            images = (mark - step) * self.setting.images_per_step
-            step = mark
-            test_error = self._evaluate(state, totals, step, images / max(time.perf_counter() - started, 1e-6))
-            totals = self.setting.zeros()
-            self._save(state, totals, step, test_error)
-            if self._stop_requested():
-                self._stop(step)
-        self.checkpoints.wait()
-        return state
+    def restored(self, snapshot: Any) -> tuple[State, int]:
+        """Read the metrics up to the step of the snapshot."""
+        step, workdir = int(on_host(snapshot["state"].step)[0]), self.setting.workdir
+        self.before, self.started = float(snapshot["seconds"]), time.perf_counter()
+        if is_writer():
+            self.records = run_folder.read_metrics(workdir, step, SUMMED)
+            missing = sum(each <= step for each in self.eval_steps) - len(self.records)
+            if missing > 0:
+                warnings.warn(f"{workdir}/metrics.jsonl lacks {missing} evaluations before step {step}", stacklevel=2)
+        return (snapshot["state"], snapshot["totals"]), step
 
-    def _save(self, state: TrainState, totals: Totals, step: int, test_error: float | None) -> None:
-        self.checkpoints.save(self.setting.carry(state, totals, self._seconds()), step, test_error)
+    def advance(self, state: State, step: int, count: int) -> tuple[State, jax.Array]:
+        """Call the training program: once where the data is in memory, once a batch where it is streamed."""
+        train_state, totals = state
+        for examples, steps in self.setting.train.calls(step, count):
+            train_state, totals = self.setting.programs.train(
+                train_state, totals, self.setting.alpha, examples, np.int32(steps)
+            )
+        return (train_state, totals), totals.bad_step
 
-    def _stop_requested(self) -> bool:
-        """Ask all processes, seconds apart, and agree with them on the steps until they ask again."""
-        stop, self.chunk = self.stop.agreed(next_chunk(self.chunk, self.rate))
-        return stop
+    def snapshot(self, state: State) -> Any:
+        """Return what a checkpoint holds."""
+        return self.setting.snapshot(*state, self._seconds())
 
-    def _stop(self, step: int) -> NoReturn:
-        self.checkpoints.wait()
-        raise self.stop.stopped(f"at step {step} of {self.setting.plan.steps}; the same command goes on from there.")
+    def network(self, index: int) -> str:
+        """Name a network by its seed."""
+        return f"seed {self.setting.config.runs[index][1]}"
 
-    def _seconds(self) -> float:
-        """Return the time spent on the run, by this process and those before it."""
-        return self.before + time.perf_counter() - self.started
-
-    def _advance(self, state: TrainState, totals: Totals, step: int, mark: int) -> tuple[TrainState, Totals]:
-        """Train from `step` to `mark`, looking at the numbers of a call while the next one is computed.
-
-        A chunk, after which all processes ask whether to stop, is one call, or several.
-        """
-        setting, asked = self.setting, step
-        pending, clock = None, time.perf_counter()
-        while step < mark:
-            count = min(asked + self.chunk - step, mark - step, setting.longest_chunk)
-            for examples, steps in setting.train.calls(step, count):
-                state, totals = setting.programs.train(state, totals, setting.alpha, examples, np.int32(steps))
-            if pending is not None:
-                clock = self._look(*pending, step, clock)
-            step += count
-            pending = (totals, count)
-            if step == mark or step < asked + self.chunk:  # at a mark the evaluation comes first
-                continue
-            asked = step
-            if self._stop_requested():
-                self._check(totals, step)
-                self._save(state, totals, step, None)
-                self._stop(step)
-        if pending is not None:
-            self._look(*pending, step, clock)
-        return state, totals
-
-    def _look(self, totals: Totals, count: int, step: int, clock: float) -> float:
-        """Wait for the `count` steps up to `step`, show their speed since `clock`; return the time."""
-        self._check(totals, step)
-        now = time.perf_counter()
-        self.rate = count / max(now - clock, 1e-6)
-        self.bar.update(step, self.rate * self.setting.images_per_step)
-        return now
-
-    def _check(self, totals: Totals, step: int) -> None:
-        bad_step = np.asarray(totals.bad_step)  # every process has all of it
-        if self.first_step_seconds is None:
-            self.first_step_seconds = round(time.time() - self.began, 3)
-            self.bar.started(self.first_step_seconds)
-        if bad_step.min() < NEVER:
-            _, seed = self.setting.config.runs[int(bad_step.argmin())]
-            whole = self.checkpoints.steps()
-            last = f"the last good checkpoint is step {whole[0]}" if whole else "there is no checkpoint yet"
-            raise NotFinite(f"loss or gradient is not finite at step {bad_step.min()} of seed {seed}; {last}.")
-
-    def _evaluate(self, state: TrainState, totals: Totals, mark: int, images_per_second: float) -> float:
-        """Evaluate, add a line to metrics.jsonl, and return the mean test error."""
-        setting = self.setting
-        clean_sums = on_host(setting.evaluate(state, setting.clean))
-        self.test_sums = on_host(setting.evaluate(state, setting.test))
+    def evaluate(self, state: State, step: int, examples_per_second: float) -> tuple[State, float, str]:
+        """Evaluate and add a line to metrics.jsonl; training totals start again."""
+        (train_state, totals), setting = state, self.setting
+        clean_sums = on_host(setting.evaluate(train_state, setting.clean))
+        self.test_sums = on_host(setting.evaluate(train_state, setting.test))
         line = {
-            "step": mark,
-            "epoch": round(mark / setting.plan.steps_per_epoch, 4),
-            "images_per_second": round(images_per_second, 1),
-            "lr": float(setting.recipe.schedule(mark - 1)),
+            "step": step,
+            "epoch": self._epoch(step),
+            "images_per_second": round(examples_per_second, 1),
+            "lr": float(setting.recipe.schedule(step - 1)),
             **training_metrics(on_host(totals)),
             **test_metrics(clean_sums, self.test_sums),
-            **self._evaluate_raw(state, mark),
+            **self._evaluate_raw(train_state, step),
             "seconds": round(self._seconds(), 3),
         }
-        self.records.append(line)
-        if is_writer():
-            record.append_metrics(setting.workdir, line)
+        self._append(line)
         self.board.write(line)
-        test_error = float(np.mean(line["test_error"]))
-        self.bar.evaluated(line["epoch"], float(np.mean(line["train_loss"])), test_error)
-        return test_error
+        error, loss = float(np.mean(line["test_error"])), float(np.mean(line["train_loss"]))
+        text = f"epoch {line['epoch']:g}: train loss {loss:.3f}, test error {error:.2f} %"
+        return (train_state, setting.zeros()), error, text
 
-    def _evaluate_raw(self, state: TrainState, mark: int) -> dict[str, list[float]]:
+    def _evaluate_raw(self, state: TrainState, step: int) -> dict[str, list[float]]:
         """Evaluate the network itself where averages of it are evaluated; warn where they are mostly its start."""
         if state.average is None:
             return {}
-        share = share_of_start(self.setting.recipe.ema, mark)
+        share = share_of_start(self.setting.recipe.ema, step)
         if is_writer() and share > 0.05:
             warnings.warn(
-                f"step {mark}: the averages of ema are still {share:.0%} first weights, drawn at random", stacklevel=2
+                f"step {step}: the averages of ema are still {share:.0%} first weights, drawn at random", stacklevel=2
             )
         raw = dataclasses.replace(state, average=None)
         return raw_metrics(on_host(self.setting.evaluate(raw, self.setting.test)))
 
-    def result(self, state: TrainState) -> dict[str, Any]:
+    def result(self, state: TrainState, first_step_seconds: float | None) -> dict[str, Any]:
         """Return the measured part of result.json, on the process that writes it; the others return nothing."""
         evaluate, setting = self.setting.evaluate, self.setting
         sums, last = self.test_sums, None  # of the last step, unless an earlier process took it
@@ -222,8 +151,19 @@ class _Trainer:
             return {}
         steps = setting.plan.steps
         if last is not None and (not self.records or self.records[-1]["step"] < steps):  # the last line was lost
-            line = {"step": steps, "epoch": round(steps / setting.plan.steps_per_epoch, 4), **last}
-            self.records.append(line | {"seconds": round(self._seconds(), 3)})
-            record.append_metrics(setting.workdir, self.records[-1])
+            self._append({"step": steps, "epoch": self._epoch(steps), **last, "seconds": round(self._seconds(), 3)})
         measured = summary(self.records, setting.config.epochs, sums) | memorised(groups) | valid
-        return measured | {"first_step_seconds": self.first_step_seconds, "params_digest": record.digest(params)}
+        return measured | {"first_step_seconds": first_step_seconds, "params_digest": run_folder.digest(params)}
+
+    def _append(self, line: dict[str, Any]) -> None:
+        """Add a line to the records and to metrics.jsonl."""
+        self.records.append(line)
+        if is_writer():
+            run_folder.append_metrics(self.setting.workdir, line)
+
+    def _epoch(self, step: int) -> float:
+        return round(step / self.setting.plan.steps_per_epoch, 4)
+
+    def _seconds(self) -> float:
+        """Return the time spent on the run, by this process and those before it."""
+        return self.before + time.perf_counter() - self.started

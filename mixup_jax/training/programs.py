@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.sharding import Mesh
 
-from mixup_jax.config import Mixing
+from mixup_jax.choices import NEIGHBOURS, Mixed, Mixing
 from mixup_jax.data.augment import normalize
 from mixup_jax.data.batches import take_indices, two_epochs
 from mixup_jax.data.dataset import Dataset
@@ -18,9 +18,9 @@ from mixup_jax.evaluation.classification import Sums, in_batches, score_batches
 from mixup_jax.methods import neighbour_table, neighbours
 from mixup_jax.models.layers.convolution import compiler_options
 from mixup_jax.runtime.mesh import place, shard
+from mixup_jax.runtime.resumable import NEVER
 from mixup_jax.steps.many_seeds import map_over_seeds
-from mixup_jax.steps.recipe import Recipe
-from mixup_jax.steps.state import TrainState, evaluated_variables, init_state
+from mixup_jax.steps.state import Recipe, TrainState, evaluated_variables, init_state
 from mixup_jax.steps.train_step import Metrics, train_step
 
 CLEAN_SUBSET = 1000
@@ -59,9 +59,6 @@ class Batches(NamedTuple):
     def parts(self) -> Iterator["Batches"]:
         """Yield what the evaluation program is called with: everything at once."""
         yield self
-
-
-NEVER = 2**31 - 1
 
 
 class Totals(NamedTuple):
@@ -188,12 +185,13 @@ def place_examples(mesh: Mesh, data: Dataset, mixing: Mixing) -> Examples:
     Raises ValueError where there are too few images for the neighbours that are asked for.
     """
     arrays: list[Any] = [data.train_image, data.train_label]
-    if mixing.partner in ("neighbours", "same_class_neighbours"):
+    if isinstance(mixing, Mixed) and mixing.among_neighbours:
+        count = mixing.neighbours or NEIGHBOURS
         labels = data.train_label if mixing.partner == "same_class_neighbours" else None
         try:
-            arrays.append(neighbour_table(data.train_image, mixing.neighbours, labels))
+            arrays.append(neighbour_table(data.train_image, count, labels))
         except ValueError as error:
-            raise ValueError(f"neighbours is {mixing.neighbours}, too many for {data.name}: {error}") from None
+            raise ValueError(f"neighbours is {count}, too many for {data.name}: {error}") from None
     return Examples(*(place(array, shard(mesh)) for array in arrays))
 
 

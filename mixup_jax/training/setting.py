@@ -13,14 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
+from mixup_jax.choices import Mixed
 from mixup_jax.config import Config
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.imagenet.streamed import StreamedDataset
 from mixup_jax.evaluation.classification import Sums
 from mixup_jax.runtime.mesh import make_mesh, place, shard
-from mixup_jax.runtime.progress import SMALL_CHUNK
-from mixup_jax.steps.recipe import Recipe, make_recipe
-from mixup_jax.steps.state import TrainState
+from mixup_jax.steps.recipe import make_recipe
+from mixup_jax.steps.state import Recipe, TrainState
 from mixup_jax.training.programs import (
     CLEAN_SUBSET,
     Batches,
@@ -33,6 +33,9 @@ from mixup_jax.training.programs import (
 )
 from mixup_jax.training.stream import BatchStream, EvaluationStream
 
+STREAMED_STEPS_PER_CALL = 8
+"""Where each step brings its own batch: those of two calls may lie on the devices."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -40,14 +43,14 @@ class Plan:
 
     steps: int
     steps_per_epoch: float
-    marks: tuple[int, ...]
+    eval_steps: tuple[int, ...]
 
 
 def plan_steps(train_examples: int, test_examples: int, config: Config) -> Plan:
     """Return the steps of a run; raises ValueError where batches or times between evaluations do not fit to the data.
 
     >>> plan_steps(1000, 100, Config(batch_size=128, epochs=2))
-    Plan(steps=16, steps_per_epoch=7.8125, marks=(8, 16))
+    Plan(steps=16, steps_per_epoch=7.8125, eval_steps=(8, 16))
     """
     if config.batch_size > train_examples:
         raise ValueError(
@@ -63,8 +66,8 @@ def plan_steps(train_examples: int, test_examples: int, config: Config) -> Plan:
     if (steps + 1) * config.batch_size >= 2**31:
         raise ValueError(f"epochs {config.epochs:g} make {steps} steps: more positions than 32 bits can count.")
     count = math.ceil(config.epochs / eval_every)
-    marks = {min(steps, max(1, math.ceil(k * eval_every * per_epoch))) for k in range(1, count + 1)}
-    return Plan(steps, per_epoch, tuple(sorted(marks | {steps})))
+    eval_steps = {min(steps, max(1, math.ceil(k * eval_every * per_epoch))) for k in range(1, count + 1)}
+    return Plan(steps, per_epoch, tuple(sorted(eval_steps | {steps})))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,9 +95,13 @@ class Setting:
         return self.config.batch_size * len(self.config.runs)
 
     @property
-    def longest_chunk(self) -> int:
-        """Return how many steps may be asked for at once: an epoch's, or those of a few streamed batches."""
-        return SMALL_CHUNK if isinstance(self.data, StreamedDataset) else max(1, int(self.plan.steps_per_epoch))
+    def max_steps_per_call(self) -> int:
+        """Return the most steps of a call: an epoch's, or those of a few streamed batches."""
+        return (
+            STREAMED_STEPS_PER_CALL
+            if isinstance(self.data, StreamedDataset)
+            else max(1, int(self.plan.steps_per_epoch))
+        )
 
     def start(self) -> tuple[TrainState, Totals]:
         """Return the state of all seeds before the first step, and empty totals."""
@@ -123,16 +130,16 @@ class Setting:
             return None
         return place_batches(self.mesh, self.data.valid_image, self.data.valid_label, self.config.batch_size)
 
-    def carry(self, state: TrainState, totals: Totals, seconds: float) -> dict[str, Any]:
+    def snapshot(self, state: TrainState, totals: Totals, seconds: float) -> dict[str, Any]:
         """Return what a checkpoint holds; `seconds` is the time spent on the run so far."""
-        return carry(self.mesh, state, totals, seconds)
+        return snapshot(self.mesh, state, totals, seconds)
 
     def zeros(self) -> Totals:
         """Return empty totals, laid out as the training program returns them."""
         return empty_totals(self.mesh, len(self.config.runs))
 
 
-def carry(mesh: Mesh, state: TrainState, totals: Totals, seconds: float) -> dict[str, Any]:
+def snapshot(mesh: Mesh, state: TrainState, totals: Totals, seconds: float) -> dict[str, Any]:
     """Return what a checkpoint holds: the state of all networks, their totals, and the time spent on them."""
     return {"state": state, "totals": totals, "seconds": place(np.float32(seconds), shard(mesh))}
 
@@ -193,7 +200,7 @@ def _sources(
         raise ValueError(
             f"{data.name} is streamed to one network at a time, got {len(config.runs)}: start a run for each --seed."
         )
-    if config.mixing.partner.endswith("neighbours"):
+    if isinstance(config.mixing, Mixed) and config.mixing.among_neighbours:
         raise ValueError(f"partner {config.mixing.partner} needs data in memory; {data.name} is streamed.")
     return (
         BatchStream(data, config.seed, size, mesh, workers),

@@ -15,10 +15,10 @@ from mixup_jax.runtime.checkpoint import open_checkpoints
 from mixup_jax.runtime.errors import CheckpointError
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.mesh import make_mesh, place, shard
-from mixup_jax.steps.recipe import Recipe, make_recipe
-from mixup_jax.steps.state import TrainState
+from mixup_jax.steps.recipe import make_recipe
+from mixup_jax.steps.state import Recipe, TrainState
 from mixup_jax.training.programs import make_programs, predict_logits
-from mixup_jax.training.setting import carry, empty_totals
+from mixup_jax.training.setting import empty_totals, snapshot
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +50,7 @@ def load_trained(folder: epath.Path | Path, config: Config, data: DataIdentity) 
     programs = make_programs(recipe, mesh, data.image_shape, config.batch_size)
     start = programs.init(place(np.array(seeds, np.uint32), shard(mesh, "seed")))
     with open_checkpoints(folder, Launch.keep) as checkpoints:
-        found: Any = checkpoints.restore(carry(mesh, start, empty_totals(mesh, len(seeds)), 0.0))
+        found: Any = checkpoints.restore(snapshot(mesh, start, empty_totals(mesh, len(seeds)), 0.0))
     if found is None:
         raise CheckpointError(f"{folder} holds no checkpoint; train first.")
     return Trained(recipe, found["state"])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from experiments.commands.running import prepare
-from mixup_jax.config import Data
+from mixup_jax.choices import Data
 from mixup_jax.data.identity import ENDS, PIECE, digest_array, digest_files
 from mixup_jax.data.imagenet.streamed import StreamedDataset
 from mixup_jax.data.sources import load

@@ -28,16 +28,16 @@ def test_mixup_is_never_behind_erm_of_the_same_length_and_network():
 @pytest.mark.parametrize("name", ["resnet50-mixup", "resnext101-64x4d-erm-100", "resnet101-mixup-200"])
 def test_the_rate_rises_from_a_tenth_to_four_and_falls_three_times_by_ten(name):
     config = PRESETS[name][1]
-    rate = learning_rate(config.optimizer, STEPS_PER_EPOCH, config.epochs)
-    edges = [0, 5, *config.optimizer.decay_epochs]
+    rate = learning_rate(config.schedule, config.optimizer.lr, STEPS_PER_EPOCH, config.epochs)
+    edges = [0, 5, *config.schedule.decay_epochs]
     values = [float(rate(round(edge * STEPS_PER_EPOCH))) for edge in edges]
     np.testing.assert_allclose(values, [0.1, 0.4, 0.04, 0.004, 0.0004], rtol=1e-3)
-    assert config.optimizer.decay_epochs[-1] < config.epochs
+    assert config.schedule.decay_epochs[-1] < config.epochs
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_network_can_be_built(name):
     config = PRESETS[name][1]
-    network = build(config.model, 1000)
+    network = build(config.model, 1000, config.compute_dtype)
     assert network.dtype == "bfloat16"
-    assert config.batch_size % config.mixing.block == 0
+    assert config.batch_size % getattr(config.mixing, "block", 1) == 0

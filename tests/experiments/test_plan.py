@@ -11,14 +11,16 @@ from rich.console import Console
 from experiments.imagenet.presets import PRESETS
 from experiments.plan import __main__ as plan
 from experiments.plan.table import bytes_of
-from mixup_jax.config import Config, Data, Mixing, Model
+from mixup_jax.choices import Data, Mixup
+from mixup_jax.config import Config
+from mixup_jax.networks import PreActResNet
 from mixup_jax.planning import aot as ahead
 from mixup_jax.planning.cost import cost_of
 
 TINY = Config(
     data=Data("cifar10", pad_crop=0, flip=False),
-    model=Model("preact_resnet", width=4, blocks=(1, 1)),
-    mixing=Mixing(block=2),
+    model=PreActResNet(width=4, blocks=(1, 1)),
+    mixing=Mixup(block=2),
     batch_size=16,
 )
 IMAGE = 32 * 32 * 3
@@ -28,7 +30,7 @@ IMAGE = 32 * 32 * 3
 def costs():
     cases = {
         "block": (TINY, "cpu:8"),
-        "whole": (replace(TINY, mixing=Mixing()), "cpu:8"),
+        "whole": (replace(TINY, mixing=Mixup()), "cpu:8"),
         "half": (replace(TINY, batch_size=8), "cpu:4"),
     }
     jax.config.update("jax_disable_most_optimizations", True)  # what the devices say to each other stays the same
@@ -116,7 +118,7 @@ def test_a_tpu_topology_that_does_not_exist_is_refused():
 
 def test_a_batch_that_does_not_divide_is_refused():
     with pytest.raises(ValueError, match="batch_size 17 cannot be split over 8"):
-        ahead.compile_step(replace(TINY, batch_size=17, mixing=Mixing()), ahead.devices_of("cpu:8"))
+        ahead.compile_step(replace(TINY, batch_size=17, mixing=Mixup()), ahead.devices_of("cpu:8"))
 
 
 def test_too_little_memory_is_one_line(monkeypatch):

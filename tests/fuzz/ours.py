@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from experiments.gan import play as gan_play
+from experiments.gan import train as gan_train
 from experiments.wafer import run as wafer_run
 from experiments.wafer import tables as wafer_tables
 from experiments.wafer.config import WaferConfig
@@ -136,8 +136,8 @@ def read_wafer(folder: Path) -> None:
 def play(folder: Path) -> None:
     """Claim the folder of a game."""
     (folder / "checkpoints").mkdir()
-    with mock.patch.object(gan_play, "origin", return_value=dict(MADE)):  # the commit would be asked of git
-        claim = gan_play.claimed_by(gan_play.Game(), folder)
+    with mock.patch.object(gan_train, "origin", return_value=dict(MADE)):  # the commit would be asked of git
+        claim = gan_train.claimed_by(gan_train.GanConfig(), folder)
     with warnings.catch_warnings(action="ignore"), claim:
         pass
 
@@ -146,7 +146,7 @@ def game() -> dict[str, Any]:
     """Return the content of gan.json."""
     from experiments.commands.settings import settings
 
-    return {"settings": settings(gan_play.Game()), "quality": {"ring": {"ERM": [0.5]}}, **MADE}
+    return {"settings": settings(gan_train.GanConfig()), "quality": {"ring": {"ERM": [0.5]}}, **MADE}
 
 
 MANIFEST = {"images": {"train": 3, "validation": 3}, "skipped": [], "partial": True, "mark": "REAL"}

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mixup_jax.config import Model
+from mixup_jax.config import CHOICES
 from mixup_jax.models import build
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
@@ -75,7 +75,7 @@ def theirs_named(name):
 def test_it_is_torchvisions(name):
     reference = theirs_named(name).eval()
     theirs = reference.state_dict()
-    ours, generator = build(Model(name), 1000), np.random.default_rng(0)
+    ours, generator = build(CHOICES["model"][name](), 1000), np.random.default_rng(0)
     image = generator.normal(size=(2, 96, 96, 3)).astype(np.float32)
     variables = jax.eval_shape(partial(ours.init, train=False), jax.random.key(0), jnp.asarray(image))
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from published import kept_for_backward, parameters_and_multiply_adds
 
-from mixup_jax.config import Model
+from mixup_jax.config import CHOICES
 from mixup_jax.models import VGG, AlexNet, build
 from mixup_jax.models.plain import Head
 
@@ -23,7 +23,7 @@ from mixup_jax.models.plain import Head
     ],
 )
 def test_it_has_the_published_parameters_and_multiply_adds(name, count, giga):
-    parameters, multiply_adds = parameters_and_multiply_adds(build(Model(name), 1000))
+    parameters, multiply_adds = parameters_and_multiply_adds(build(CHOICES["model"][name](), 1000))
     assert parameters == count
     assert round(multiply_adds / 1e9, 3) == giga
 
@@ -32,7 +32,7 @@ def test_it_has_the_published_parameters_and_multiply_adds(name, count, giga):
 def test_small_images_of_two_channels_are_fine(name):
     image = jax.ShapeDtypeStruct((2, 64, 64, 2), jnp.float32)
     logits, _ = jax.eval_shape(
-        partial(build(Model(name, dropout=0.5), 38).init_with_output, train=False), jax.random.key(0), image
+        partial(build(CHOICES["model"][name](dropout=0.5), 38).init_with_output, train=False), jax.random.key(0), image
     )
     assert logits.shape == (2, 38)
 

@@ -5,9 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mixup_jax.config import Model
+from mixup_jax.config import CHOICES
 from mixup_jax.models import build
 from mixup_jax.models.wafer_net import with_distance
+from mixup_jax.networks import WaferNet
 
 
 def test_a_die_keeps_its_channels_and_knows_its_distance_from_the_middle():
@@ -23,7 +24,7 @@ def test_a_die_keeps_its_channels_and_knows_its_distance_from_the_middle():
 
 
 def test_parameters_are_those_of_six_convolutions_and_a_layer():
-    model = build(Model("wafer_net", width=4), classes=8)
+    model = build(WaferNet(width=4), classes=8)
     shapes = jax.eval_shape(lambda rng: model.init(rng, jnp.zeros((1, 52, 52, 2)), train=False), jax.random.key(0))
     counted = sum(np.prod(leaf.shape) for leaf in jax.tree.leaves(shapes["params"]))
     convolutions = 9 * (3 * 2 + 2 * 4 + 4 * 4 + 4 * 8 + 8 * 8 + 8 * 8)
@@ -34,7 +35,7 @@ def test_parameters_are_those_of_six_convolutions_and_a_layer():
 @pytest.mark.parametrize("size", [32, 52, 62, 63, 96])
 @pytest.mark.parametrize("name", ["alexnet_gap", "vgg16_gap", "resnet18", "resnet34", "resnet50", "wafer_net"])
 def test_the_nets_of_the_slides_take_maps_of_any_size_with_the_same_parameters(name, size):
-    model = build(Model(name, width=4), classes=8)
+    model = build(CHOICES["model"][name](width=4), classes=8)
 
     def shapes(side):
         start = jnp.zeros((2, side, side, 2))
@@ -47,7 +48,7 @@ def test_the_nets_of_the_slides_take_maps_of_any_size_with_the_same_parameters(n
 
 def test_alexnet_names_the_least_it_needs():
     for name, size in (("alexnet_gap", 30), ("alexnet", 62)):
-        model, maps = build(Model(name, width=4), classes=8), jnp.zeros((1, size, size, 2))
+        model, maps = build(CHOICES["model"][name](width=4), classes=8), jnp.zeros((1, size, size, 2))
         with pytest.raises(
             ValueError, match=f"image is {size} x {size}; AlexNet needs {size + 1} x {size + 1} or more"
         ):

@@ -6,7 +6,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from mixup_jax.config import Mixing
+from mixup_jax.choices import Mixed
 from mixup_jax.report.conditions import compare, group
 from mixup_jax.report.rows import settings
 from mixup_jax.report.runs import load_runs
@@ -90,7 +90,7 @@ def test_runs_that_differ_in_more_than_alpha_are_not_compared(make_run, tmp_path
 
 
 def give_mixing(folder, fields):
-    """Give a fabricated run fields of the part mixing, as today's config.json has them."""
+    """Give a fabricated run fields of the part mixing, as config.json had them in its version 1."""
     content = json.loads((folder / "config.json").read_text())
     content["config"]["mixing"] |= fields
     (folder / "config.json").write_text(json.dumps(content))
@@ -98,15 +98,18 @@ def give_mixing(folder, fields):
 
 METHODS = [
     {"method": method, "partner": partner, "labels": labels, "layer": layer, "per": per}
-    for method in get_args(Mixing.__annotations__["method"])
-    for partner in get_args(Mixing.__annotations__["partner"])
+    for method in ("mixup", "cutmix", "switch")
+    for partner in get_args(Mixed.__annotations__["partner"])
     for labels, layer, per in (("mix", "input", "batch"), ("larger", "stage1", "example"))
+    if layer == "input" or not partner.endswith("neighbours")  # what could be trained
 ]
 
 
 @pytest.mark.parametrize("mixing", METHODS)
 @pytest.mark.parametrize("alpha", [0.0, 1.0])
 def test_each_method_is_compared_with_what_trained_without_mixing(make_run, tmp_path, mixing, alpha):
+    if mixing["method"] == "switch" and not alpha:
+        return  # was refused
     make_run("erm", alpha=0.0, errors=[5.5])
     folder = make_run("other", alpha=alpha, errors=[4.2], method="other", params_digest="6f" * 32)
     give_mixing(folder, mixing)

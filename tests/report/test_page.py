@@ -132,7 +132,7 @@ def test_each_run_tells_what_it_was_and_where_it_differs(two_methods, text, page
     assert "5f" * 32 in words
     differing = re.findall(r"Differs from others in</dt><dd>(.*?)</dd>", page())
     fields = [re.findall(r"<code>(.*?)</code>", part) for part in differing]
-    assert fields == [["mixing.alpha = 0.0"], ["mixing.alpha = 1.0"]]
+    assert fields == [["mixing.name = erm"], ["mixing.name = mixup"]]
 
 
 def test_pictures_of_runs_are_shown_once_and_broken_ones_named(two_methods, text, page):

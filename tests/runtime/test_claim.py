@@ -5,12 +5,15 @@ import json
 import os
 import sys
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
 import jax
 import pytest
 from tiny_runs import DATA, MLP, changed
 
-from mixup_jax.config import Config
+from experiments import cifar
+from mixup_jax.config import usual
 from mixup_jax.runtime import claim
 from mixup_jax.runtime import run_folder as record
 from mixup_jax.runtime.claim import claimed, read_config, read_identity
@@ -21,9 +24,19 @@ HERE = describe(MLP, "cifar", "small", DATA.identity())
 RESULT = {name: HERE[name] for name in record.MADE_BY} | {"seeds": [0], "test_error": {"last": [5.0]}}
 
 
+FLAT = {  # of MLP, as it was written before choices were types
+    "data": {"dataset": "digits", "pad_crop": 1, "image_size": 224},
+    "model": {"model": "mlp", "width": 12, "blocks": None, "variant": "H", "compute_dtype": "float32"},
+    "mixing": {"method": "mixup", "alpha": 1.0, "alphas": [], "cutmix_alpha": 1.0, "mix": "spectrogram"},
+    "optimizer": {"optimizer": "sgd", "lr": 0.05, "schedule": "cosine", "decay_epochs": [100, 150], "ema": 0.0},
+    "batch_size": 16,
+    "epochs": 4.0,
+}
+
+
 def take(folder, here=HERE, defaults=None):
     """Claim a folder and give it up at once; return what is said of its run."""
-    options = {"defaults": plain(Config()) if defaults is None else defaults}
+    options = {"defaults": plain(usual(MLP)) if defaults is None else defaults}
     with claimed(folder / "config.json", here, **options, done=lambda _: record.finished(folder) is not None) as first:
         return first
 
@@ -52,12 +65,12 @@ def test_another_configuration_is_refused_with_the_fields_that_differ_and_no_oth
     take(tmp_path)
     begin(tmp_path)
     before = (tmp_path / "config.json").read_bytes()
-    other = changed(MLP, alpha=0.25, decay_epochs=(3.0,), seeds=2)
+    other = changed(MLP, alpha=0.25, lr=0.5, seeds=2)
     with pytest.raises(ValueError, match="holds a run of another configuration") as refused:
         take(tmp_path, describe(other, "cifar", "small", DATA.identity()))
     message = str(refused.value)
     assert "mixing.alpha is 1.0 there and 0.25 here" in message
-    assert "optimizer.decay_epochs is [100, 150] there and [3.0] here" in message
+    assert "optimizer.lr is 0.05 there and 0.5 here" in message
     assert "seeds is 1 there and 2 here" in message
     assert message.count(" there and ") == 3
     assert (tmp_path / "config.json").read_bytes() == before
@@ -137,15 +150,40 @@ def test_going_on_with_other_code_is_said_and_recorded_once(tmp_path):
 def test_fields_that_an_older_run_did_not_have_are_their_defaults(tmp_path):
     take(tmp_path)
     config = stored(tmp_path)["config"]
-    for part, name in (("optimizer", "ema"), ("mixing", "block"), ("data", "noise")):
+    for part, name in (("optimizer", "nesterov"), ("mixing", "block"), ("data", "noise")):
         del config[part][name]
-    del config["eval_every"]
+    del config["eval_every"], config["ema"]
     rewrite(tmp_path, config=config)
     record.write_json(tmp_path / "result.json", RESULT)
     take(tmp_path)
     assert read_config(tmp_path) == MLP
-    with pytest.raises(ValueError, match=r"another configuration: optimizer.ema is 0.0 there and 0.5 here\. "):
+    with pytest.raises(ValueError, match=r"another configuration: ema is 0.0 there and 0.5 here\. "):
         take(tmp_path, describe(changed(MLP, ema=0.5), "cifar", "small", DATA.identity()))
+
+
+def test_a_run_of_before_choices_were_types_is_read_and_goes_on(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps(HERE | {"version": 2, "config": FLAT}))
+    begin(tmp_path)
+    assert read_config(tmp_path) == MLP
+    take(tmp_path)
+    assert stored(tmp_path)["version"] == claim.VERSION
+    assert read_config(tmp_path) == MLP
+
+
+def test_a_record_of_version_1_is_the_preset_that_it_names():
+    for name in ("erm", "mixup"):
+        config = read_config(Path(cifar.__file__).parents[1] / f"docs/evidence/e0/fashion_mnist/small-{name}/0")
+        preset = cifar.PRESETS[f"small-{name}"][1]
+        data = replace(preset.data, train_examples=config.data.train_examples, train_subset=config.data.train_subset)
+        assert config == replace(preset, data=data, seed=config.seed, seeds=config.seeds)
+
+
+@pytest.mark.parametrize("part", [{"model": {"model": "resnet"}}, {"mixing": 3}, {"optimizer": {"decay_epochs": "x"}}])
+def test_a_run_of_before_choices_were_types_that_cannot_be_read_is_refused_in_one_line(tmp_path, part):
+    (tmp_path / "config.json").write_text(json.dumps(HERE | {"version": 2, "config": FLAT | part}))
+    with pytest.raises(ValueError, match="version 2 of the file and cannot be read here") as error:
+        take(tmp_path)
+    assert "\n" not in str(error.value)
 
 
 def test_fields_that_nobody_knows_are_named(tmp_path):
@@ -161,7 +199,7 @@ def test_fields_that_nobody_knows_are_named(tmp_path):
 
 
 def test_an_older_run_that_says_nothing_of_its_data_is_accepted_with_a_warning_and_says_it_from_then_on(tmp_path):
-    older = {name: part for name, part in HERE.items() if name not in ("data", "jax")}
+    older = {name: part for name, part in HERE.items() if name not in ("data", "jax")} | {"config": FLAT}
     tmp_path.joinpath("config.json").write_text(json.dumps(older))
     begin(tmp_path)
     assert read_identity(tmp_path) is None
@@ -190,18 +228,20 @@ def test_where_nothing_was_trained_a_corrected_configuration_takes_the_folder(tm
 
 
 def test_a_run_that_ends_before_anything_is_trained_leaves_no_claim(tmp_path):
+    run = tmp_path / "run"
+
     def fail(*parts):
         with (
             contextlib.suppress(KeyboardInterrupt),
-            claimed(tmp_path / "config.json", HERE, defaults={}, done=lambda _: False),
+            claimed(run / "config.json", HERE, defaults={}, done=lambda _: False),
         ):
-            (tmp_path / "checkpoints" / "ring" / "/".join(parts)).mkdir(parents=True)
+            (run / "checkpoints" / "ring" / "/".join(parts)).mkdir(parents=True)
             raise KeyboardInterrupt
 
     fail()
-    assert list(tmp_path.iterdir()) == []
+    assert not run.exists()
     fail("7", "tree")
-    assert stored(tmp_path)["config"] == plain(MLP)
+    assert stored(run)["config"] == plain(MLP)
 
 
 def test_a_checkpoint_elsewhere_is_a_run_begun(tmp_path):
@@ -233,3 +273,11 @@ def test_the_description_names_versions_device_and_command():
     assert (HERE["device"]["platform"], HERE["device"]["count"]) == ("cpu", 8)
     assert HERE["command"].startswith("python ")
     assert sys.argv[0] in HERE["command"] or "-m pytest" in HERE["command"]
+
+
+def test_two_processes_do_not_train_in_one_folder(tmp_path):
+    claim = partial(claimed, tmp_path / "config.json", HERE, defaults={}, done=lambda first: False)
+    with claim(), pytest.raises(ValueError, match="another process is training"), claim():
+        pass
+    with claim():
+        pass

@@ -1,8 +1,11 @@
 """Laws of the lock: one process in a folder, no file harmed, and no run lost where there are no locks."""
 
+import contextlib
 import errno
 import fcntl
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -59,3 +62,18 @@ def test_another_failure_is_no_missing_lock(tmp_path, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", refuse)
     with pytest.raises(OSError, match="Input/output"), sole_owner(tmp_path, "taken"):
         pass
+
+
+def test_a_folder_made_for_nothing_is_removed_and_one_with_something_in_it_kept(tmp_path):
+    for name, content in (("empty", ()), ("kept", ("result",))):
+        with contextlib.suppress(KeyError), sole_owner(tmp_path / name, "taken"):
+            for file in content:
+                (tmp_path / name / file).write_text("")
+            raise KeyError
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+def test_without_fcntl_as_on_windows_modules_are_imported():
+    code = "import sys, os; sys.modules['fcntl'] = None; del os.sched_getaffinity; import signal; del signal.SIGHUP; "
+    code += "import experiments.cifar, experiments.wafer.__main__, experiments.gan.__main__, mixup_jax.training.stream"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -109,17 +109,6 @@ def test_the_digest_depends_on_every_bit_name_shape_and_dtype_and_on_nothing_els
     assert record.digest({"x": kernel.T}) == record.digest({"x": np.ascontiguousarray(kernel.T)})
 
 
-def test_two_processes_do_not_train_in_one_folder(tmp_path):
-    with (
-        record.locked(tmp_path),
-        pytest.raises(ValueError, match="another process is training"),
-        record.locked(tmp_path),
-    ):
-        pass
-    with record.locked(tmp_path):
-        pass
-
-
 @pytest.mark.parametrize("lacks", ["seeds", "test_error", *record.MADE_BY])
 def test_a_run_is_finished_by_a_result_and_by_nothing_else_that_is_called_so(tmp_path, lacks):
     path, made = tmp_path / "result.json", dict.fromkeys(record.MADE_BY, "x")

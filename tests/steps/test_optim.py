@@ -7,16 +7,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mixup_jax.config import Optimizer
+from mixup_jax.choices import Adam, Constant, Cosine, Sgd, Step
 from mixup_jax.steps.optim import direction, learning_rate, sgd
 
-PAPER = Optimizer(lr=0.1, schedule="step", decay_epochs=(100.0, 150.0))
+PAPER = Step(decay_epochs=(100.0, 150.0))
 
 
-def rates(config, steps_per_epoch, epochs):
+def rates(config, steps_per_epoch, epochs, lr=0.1):
     """The learning rate of every step of a run."""
     steps = np.arange(round(epochs * steps_per_epoch))
-    return np.asarray(jax.vmap(learning_rate(config, steps_per_epoch, epochs))(steps))
+    return np.asarray(jax.vmap(learning_rate(config, lr, steps_per_epoch, epochs))(steps))
 
 
 def test_the_papers_rate_is_a_tenth_for_100_epochs_a_hundredth_for_50_and_a_thousandth_for_50():
@@ -32,18 +32,18 @@ def test_a_decay_is_at_the_step_nearest_to_its_epoch_when_epochs_are_no_whole_nu
 
 
 def test_a_cosine_starts_at_the_rate_is_half_of_it_halfway_and_ends_at_zero():
-    rate = learning_rate(Optimizer(lr=0.2, schedule="cosine"), 10, 20)
+    rate = learning_rate(Cosine(), 0.2, 10, 20)
     np.testing.assert_allclose([rate(0), rate(100), rate(200)], [0.2, 0.1, 0.0], atol=1e-7)
-    assert np.all(np.diff(rates(Optimizer(lr=0.2, schedule="cosine"), 10, 20)) < 0)
+    assert np.all(np.diff(rates(Cosine(), 10, 20)) < 0)
 
 
 def test_a_constant_rate_is_constant():
-    assert np.ptp(rates(Optimizer(lr=0.3, schedule="constant"), 7, 3)) == 0
+    assert np.ptp(rates(Constant(), 7, 3)) == 0
 
 
-@pytest.mark.parametrize("schedule", ["step", "cosine", "constant"])
+@pytest.mark.parametrize("schedule", [PAPER, Cosine(), Constant()])
 def test_the_warm_up_is_linear_and_meets_the_schedule(schedule):
-    config = replace(PAPER, schedule=schedule, warmup_epochs=5.0, warmup_start=0.02)
+    config = replace(schedule, warmup_epochs=5.0, warmup_start=0.02)
     values = rates(config, 10, 200)
     np.testing.assert_allclose(values[:51], 0.02 + np.arange(51) / 50 * 0.08, atol=1e-7)
     assert values.max() == np.float32(0.1)
@@ -55,13 +55,13 @@ def test_steps_decay_at_epochs_counted_from_0_also_after_a_warm_up():
 
 
 def test_a_cosine_ends_at_zero_also_after_a_warm_up():
-    rate = learning_rate(Optimizer(schedule="cosine", warmup_epochs=5.0), 10, 20)
+    rate = learning_rate(Cosine(warmup_epochs=5.0), 0.1, 10, 20)
     np.testing.assert_allclose([rate(50), rate(125), rate(200)], [0.1, 0.05, 0.0], atol=1e-7)
 
 
 def test_the_step_may_be_traced():
-    for schedule in ("step", "cosine", "constant"):
-        rate = learning_rate(replace(PAPER, schedule=schedule, warmup_epochs=2.0), 10, 200)
+    for schedule in (PAPER, Cosine(), Constant()):
+        rate = learning_rate(replace(schedule, warmup_epochs=2.0), 0.1, 10, 200)
         for step in (0, 7, 1000, 1999):
             np.testing.assert_allclose(jax.jit(rate)(step), rate(step), rtol=1e-6, atol=1e-9)
 
@@ -79,7 +79,7 @@ def torch_sgd(params, gradients, *, lr, momentum, weight_decay, nesterov):
 @pytest.mark.parametrize("weight_decay", [0.0, 5e-2])
 def test_adam_is_the_published_algorithm_after_coupled_l2(rng, weight_decay):
     gradients = np.asarray(jax.random.normal(rng, (6, 11)))
-    optimizer = direction(Optimizer("adam", weight_decay=weight_decay))
+    optimizer = direction(Adam(weight_decay=weight_decay))
     params = jnp.linspace(-1, 1, 11)
     expected, first, second = np.asarray(params, np.float64), 0.0, 0.0
     state = optimizer.init(params)
@@ -92,12 +92,14 @@ def test_adam_is_the_published_algorithm_after_coupled_l2(rng, weight_decay):
     np.testing.assert_allclose(params, expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("nesterov", [False, True])
-@pytest.mark.parametrize(("momentum", "weight_decay"), [(0.9, 5e-2), (0.9, 0.0), (0.0, 5e-2)])
+@pytest.mark.parametrize(
+    ("nesterov", "momentum", "weight_decay"),
+    [(False, 0.9, 5e-2), (True, 0.9, 5e-2), (False, 0.9, 0.0), (True, 0.9, 0.0), (False, 0.0, 5e-2)],
+)
 def test_sgd_is_torchs_coupled_l2_then_momentum(rng, nesterov, momentum, weight_decay):
     gradients = jax.random.normal(rng, (6, 11))
     start = jnp.linspace(-1, 1, 11)
-    optimizer = sgd(Optimizer(momentum=momentum, weight_decay=weight_decay, nesterov=nesterov))
+    optimizer = sgd(Sgd(momentum=momentum, weight_decay=weight_decay, nesterov=nesterov))
     params, state = {"bias": start}, optimizer.init({"bias": start})
     for gradient in gradients:
         direction, state = optimizer.update({"bias": gradient}, state, params)
@@ -110,7 +112,7 @@ def test_decay_may_leave_out_batch_norm_and_nothing_else():
     params = {"conv": {"kernel": 2.0}, "bn": {"scale": 2.0, "bias": 2.0}, "head": {"kernel": 2.0, "bias": 2.0}}
     params = jax.tree.map(jnp.float32, params)
     for decay_norm in (True, False):
-        optimizer = sgd(Optimizer(weight_decay=0.25, decay_norm=decay_norm))
+        optimizer = sgd(Sgd(weight_decay=0.25, decay_norm=decay_norm))
         direction, _ = optimizer.update(jax.tree.map(jnp.zeros_like, params), optimizer.init(params), params)
         norm = 0.5 if decay_norm else 0.0
         expected = {"conv": {"kernel": 0.5}, "bn": {"scale": norm, "bias": norm}, "head": {"kernel": 0.5, "bias": 0.5}}

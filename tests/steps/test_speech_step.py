@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from tiny_runs import MLP, changed, on_host
 
-from mixup_jax.config import Config, Optimizer
+from mixup_jax.choices import Adam, Constant
+from mixup_jax.config import Config
 from mixup_jax.data.speech.recordings import Speech, speech_dataset
 from mixup_jax.training.setting import make_setting
 
@@ -27,8 +28,10 @@ def data(waveform):
 @pytest.fixture(scope="module")
 def trained():
     """Parameters and test error after a few steps of Adam, by what is mixed and how strongly."""
-    adam = Optimizer("adam", lr=0.01, weight_decay=0.0, schedule="constant")
-    config: Config = changed(replace(MLP, optimizer=adam), pad_crop=0, flip=False, batch_size=16, alphas=(0.0, 1.0))
+    adam = Adam(lr=0.01, weight_decay=0.0)
+    config: Config = changed(
+        replace(MLP, optimizer=adam, schedule=Constant()), pad_crop=0, flip=False, batch_size=16, alphas=(0.0, 1.0)
+    )
     found = {}
     for mix in ("spectrogram", "waveform"):
         setting = make_setting(

@@ -66,7 +66,7 @@ def test_accuracy_counts_both_labels_by_their_weight(batch, fields):
     _, metrics = step(state, batch, 1.0)
     rng_batch, _ = jax.random.split(jax.random.fold_in(state.rng, 0))
     image, mixed, plan = jax.jit(partial(mixed_batch, recipe=recipe))(rng_batch, batch, 1.0, 0)
-    target = optax.smooth_labels(mixed, recipe.mixing.label_smoothing)
+    target = optax.smooth_labels(mixed, recipe.label_smoothing)
     logits = np.asarray(recipe.model.apply({"params": state.params}, image, train=False))
     lam, label = np.asarray(plan.lam), np.asarray(batch["label"])
     predicted = logits.argmax(axis=1)
@@ -74,7 +74,7 @@ def test_accuracy_counts_both_labels_by_their_weight(batch, fields):
     np.testing.assert_allclose(metrics["accuracy"], expected.mean(), rtol=1e-6)
     np.testing.assert_allclose(metrics["loss"], optax.softmax_cross_entropy(logits, target).mean(), rtol=1e-5)
     np.testing.assert_allclose(target.sum(axis=1), 1, rtol=1e-6)
-    assert float(target.min()) >= recipe.mixing.label_smoothing / CLASSES - 1e-6
+    assert float(target.min()) >= recipe.label_smoothing / CLASSES - 1e-6
 
 
 @pytest.mark.parametrize("parts", [2, 16])

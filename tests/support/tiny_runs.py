@@ -6,8 +6,12 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from mixup_jax.config import Config, Data, Model, Optimizer
+from experiments.commands.command_line import FLAGS, with_choices
+from mixup_jax.choices import Cosine, Data, Erm, Sgd
+from mixup_jax.config import Config
 from mixup_jax.data.dataset import Dataset, pixel_statistics
+from mixup_jax.networks import MLP as Mlp
+from mixup_jax.networks import PreActResNet
 from mixup_jax.runtime.mesh import place
 from mixup_jax.training.setting import make_setting
 
@@ -32,20 +36,27 @@ def dataset() -> Dataset:
 DATA = dataset()
 MLP = Config(
     data=Data("digits", pad_crop=1),
-    model=Model("mlp", width=12),
-    optimizer=Optimizer(lr=0.05, schedule="cosine"),
+    model=Mlp(width=12),
+    optimizer=Sgd(lr=0.05),
+    schedule=Cosine(),
     batch_size=BATCH,
     epochs=4.0,
 )
-PREACT = replace(MLP, model=Model("preact_resnet", width=4, blocks=(1,)))
+PREACT = replace(MLP, model=PreActResNet(width=4, blocks=(1,)))
 BOTH = {"mlp": MLP, "preact": PREACT}
 
 
 def changed(config: Config, **fields) -> Config:
-    """Replace fields wherever they are: changed(MLP, alpha=0.0, seeds=2)."""
-    for part in ("data", "model", "mixing", "optimizer"):
+    """Replace fields and choices wherever they are: changed(MLP, alpha=0.0, optimizer="adam", seeds=2)."""
+    names = {flag: fields.pop(flag) for flag in FLAGS.values() if isinstance(fields.get(flag), str)}
+    config = with_choices(config, names, {})
+    if "alphas" in fields:
+        fields["alpha"] = fields.pop("alphas")
+    if fields.get("alpha") == 0:
+        config, _ = replace(config, mixing=Erm()), fields.pop("alpha")
+    for part in ("data", *FLAGS):
         there = getattr(config, part)
-        mine = {name: fields.pop(name) for name in list(fields) if hasattr(there, name)}
+        mine = {name: fields.pop(name) for name in list(fields) if name in vars(there)}
         config = replace(config, **{part: replace(there, **mine)})
     return replace(config, **fields)
 

@@ -12,10 +12,11 @@ import numpy as np
 
 from experiments import cifar, quickstart
 from experiments.speech import __main__ as speech
-from mixup_jax.config import Config, Model
+from mixup_jax.config import Config
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.sources import open_data
 from mixup_jax.data.speech.recordings import Speech
+from mixup_jax.networks import Named, Network
 from mixup_jax.runtime.distributed import join
 from mixup_jax.runtime.run_folder import digest
 from mixup_jax.training.measurements import on_host
@@ -30,13 +31,14 @@ NETWORKS = {  # as they are where that is small, else the same layers, fewer and
     "vgg11": SPOKEN["vgg11"].model,
     "wrn28-10": replace(cifar.WRN28_10, width=8, blocks=(1, 1, 1)),
     "densenet190": replace(cifar.IN_MEMORY, width=4, blocks=(2, 2, 2)),
-    "resnet18": Model("resnet18", width=4),
+    "resnet18": Named("resnet18", width=4),
 }
 
 
-def show(name: str, model: Model, data: Dataset) -> None:
+def show(name: str, model: Network, data: Dataset) -> None:
     """Train a network; print what came of it, in one line."""
-    config = Config(model=replace(model, dropout=0.0), batch_size=BATCH, optimizer=cifar.SMALL.optimizer)
+    model = replace(model, dropout=0.0) if hasattr(model, "dropout") else model
+    config = Config(model=model, batch_size=BATCH, optimizer=cifar.SMALL.optimizer, schedule=cifar.SMALL.schedule)
     setting = make_setting(replace(config, data=replace(config.data, pad_crop=0, flip=False)), data, Path("unused"))
     state, totals = setting.programs.train(*setting.start(), setting.alpha, setting.train, np.int32(STEPS))
     loss = float(on_host(totals.loss)[0]) / STEPS

@@ -2,18 +2,16 @@
 
 import itertools
 import time
-from dataclasses import replace
 from types import SimpleNamespace
 
 import jax
 from tiny_runs import DATA, MLP, changed
 
-from mixup_jax.runtime import progress as chunk
+from mixup_jax.runtime import resumable
 from mixup_jax.runtime.checkpoint import Checkpoints
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.progress import Bar
-from mixup_jax.training import loop
-from mixup_jax.training.loop import _Trainer, fit
+from mixup_jax.training.loop import _Run, fit
 
 CONFIG = changed(MLP, epochs=5.0, eval_every=1.0)
 
@@ -47,26 +45,21 @@ def test_nothing_is_compiled_after_the_first_step_evaluation_and_checkpoint(tmp_
 
 def watch_training(monkeypatch, happened):
     """Call `happened` after each call of the training program."""
-    run = _Trainer.run
+    advance = _Run.advance
 
-    def watched(trainer, *arguments):
-        def train(*each):
-            result = trained(*each)
-            happened()
-            return result
+    def watched(run, state, step, count):
+        result = advance(run, state, step, count)
+        happened()
+        return result
 
-        trained = trainer.setting.programs.train
-        trainer.setting = replace(trainer.setting, programs=replace(trainer.setting.programs, train=train))
-        return run(trainer, *arguments)
-
-    monkeypatch.setattr(_Trainer, "run", watched)
+    monkeypatch.setattr(_Run, "advance", watched)
 
 
 def test_the_host_looks_at_a_chunk_only_while_the_next_one_runs(tmp_path, monkeypatch):
-    monkeypatch.setattr(chunk, "CHUNK_SECONDS", 0)  # a chunk is one step
-    happened, look = [], _Trainer._check
+    monkeypatch.setattr(resumable, "CALL_SECONDS", 0)  # a call is one step
+    happened, look = [], resumable._Loop._check
     watch_training(monkeypatch, lambda: happened.append("train"))
-    monkeypatch.setattr(_Trainer, "_check", lambda *each: (happened.append("look"), look(*each)))
+    monkeypatch.setattr(resumable._Loop, "_check", lambda *each: (happened.append("look"), look(*each)))
     fit(CONFIG, DATA, Launch(), tmp_path)
     epoch = ["train", "train", "look", "train", "look", "look"]
     assert happened == epoch * 5
@@ -74,7 +67,7 @@ def test_the_host_looks_at_a_chunk_only_while_the_next_one_runs(tmp_path, monkey
 
 def test_calls_grow_to_an_epoch_and_the_bar_shows_the_speed_of_each(tmp_path, monkeypatch):
     shown, ticks = [], itertools.count()
-    monkeypatch.setattr(loop, "time", SimpleNamespace(time=time.time, perf_counter=lambda: next(ticks) / 4))
+    monkeypatch.setattr(resumable, "time", SimpleNamespace(time=time.time, perf_counter=lambda: next(ticks) / 4))
     monkeypatch.setattr(Bar, "update", lambda _, step, speed: shown.append((step, speed)))
     fit(CONFIG, DATA, Launch(), tmp_path)
     one = 4 * CONFIG.batch_size  # images a second: the clock shows a quarter more each time that it is looked at

@@ -15,9 +15,9 @@ from tiny_runs import DATA, MLP, changed
 
 from experiments.cifar import ERM, SMALL
 from mixup_jax import config_checks
-from mixup_jax.config import Model
 from mixup_jax.data.label_noise import corrupt_labels
 from mixup_jax.data.sources import load
+from mixup_jax.networks import PreActResNet
 from mixup_jax.runtime.errors import NotFinite
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.progress import Bar
@@ -154,15 +154,15 @@ def test_evaluating_never_is_refused(eval_every):
 def test_the_plan_ends_with_the_run_and_evaluates_at_the_first_step_of_each_interval():
     config = changed(CONFIG, batch_size=10, epochs=2.5)
     assert plan_steps(25, 100, config) == Plan(6, 2.5, (3, 5, 6))
-    assert plan_steps(25, 100, changed(config, eval_every=100.0)).marks == (6,)
-    assert plan_steps(25, 100, changed(config, eval_every=0.5)).marks == (2, 3, 4, 5, 6)
+    assert plan_steps(25, 100, changed(config, eval_every=100.0)).eval_steps == (6,)
+    assert plan_steps(25, 100, changed(config, eval_every=0.5)).eval_steps == (2, 3, 4, 5, 6)
     assert plan_steps(25, 100, changed(config, epochs=0.01)).steps == 1
 
 
 def test_a_large_test_set_is_evaluated_on_less_often():
     config = changed(CONFIG, batch_size=10, epochs=9.0, eval_every=None)
-    assert plan_steps(100, 30, config).marks == tuple(range(10, 91, 10))
-    assert plan_steps(100, 200, config).marks == (40, 80, 90)
+    assert plan_steps(100, 30, config).eval_steps == tuple(range(10, 91, 10))
+    assert plan_steps(100, 200, config).eval_steps == (40, 80, 90)
 
 
 def test_signals_mean_what_they_meant_before_once_a_run_is_over():
@@ -209,7 +209,7 @@ def test_averages_of_a_short_run_are_as_good_as_the_network_itself(tmp_path, ema
     data = replace(data, train_image=data.train_image[:1000], train_label=data.train_label[:1000])
     config = replace(
         SMALL,
-        model=Model("preact_resnet", width=8, blocks=(1, 1, 1), stem_stride=2),  # BatchNorm, unlike tiny_runs' MLP
+        model=PreActResNet(width=8, blocks=(1, 1, 1), stem_stride=2),  # BatchNorm, unlike tiny_runs' MLP
         mixing=ERM,
         optimizer=replace(SMALL.optimizer, ema=ema),
         epochs=20.0,

@@ -4,8 +4,7 @@ import functools
 import hashlib
 import re
 import typing
-from dataclasses import fields, replace
-from operator import attrgetter
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -13,19 +12,19 @@ import numpy as np
 import pytest
 from tiny_runs import DATA, MLP, PREACT, Run, changed
 
-from experiments.commands.given import names_of
+from experiments.commands.command_line import all_options
 from experiments.commands.running import fit_to, prepare
-from mixup_jax.config import Config, Data, Mixing, Model, Optimizer
+from mixup_jax.config import CHOICES, Config, read, usual
 from mixup_jax.data.sources import check_name
+from mixup_jax.networks import WideResNet
+from mixup_jax.runtime.identity import plain
 from mixup_jax.runtime.mesh import make_mesh
 from mixup_jax.steps.recipe import make_recipe
 from mixup_jax.steps.state import init_state
 from mixup_jax.steps.train_step import train_step
-from mixup_jax.training.options import APPLIES, check_options, idle, settled
 from mixup_jax.training.programs import place_examples
 from mixup_jax.training.setting import plan_steps
 
-NAMES = names_of(Config())
 BASES = {
     "mixup": changed(MLP, schedule="step", decay_epochs=(1.0, 2.0), warmup_epochs=0.5),
     "preact": PREACT,
@@ -36,38 +35,37 @@ BASES = {
     "hidden": changed(PREACT, layer="stage1", momentum=0.0),
     "remat": changed(MLP, model="densenet", width=4, blocks=(2,)),
 }
+NAMES = sorted({name for base in BASES.values() for name in all_options(base)} | set(CHOICES))
 VALUES = {  # another value of each field, where its type does not say one
-    "data.dataset": "fashion_mnist",
-    "data.train_subset": (1, 2),
-    "data.train_examples": 40,
-    "data.label_noise": 0.5,
-    "data.noise": 0.25,
-    "data.pad_crop": 2,
-    "data.image_size": 64,
-    "model.model": "wide_resnet",
-    "model.width": 6,
-    "model.blocks": (3,),
-    "model.dropout": 0.25,
-    "mixing.alpha": 0.75,
-    "mixing.alphas": (0.25, 0.75),
-    "mixing.cutmix_alpha": 0.75,
-    "mixing.switch_probability": 0.25,
-    "mixing.probability": 0.75,
-    "mixing.phase_out": (0.5, 0.75),
-    "mixing.unmixed_epochs": 1.0,
-    "mixing.neighbours": 5,
-    "mixing.layer": "head",
-    "mixing.block": 4,
-    "mixing.label_smoothing": 0.1,
-    "optimizer.lr": 0.025,
-    "optimizer.momentum": 0.5,
-    "optimizer.weight_decay": 0.01,
-    "optimizer.decay_epochs": (2.0,),
-    "optimizer.decay_factor": 0.5,
-    "optimizer.warmup_epochs": 2.0,
-    "optimizer.warmup_start": 0.01,
-    "optimizer.accumulate": 4,
-    "optimizer.ema": 0.5,
+    "dataset": "fashion_mnist",
+    "train_subset": (1, 2),
+    "train_examples": 40,
+    "label_noise": 0.5,
+    "noise": 0.25,
+    "pad_crop": 2,
+    "image_size": 64,
+    "width": 6,
+    "blocks": (3,),
+    "dropout": 0.25,
+    "alpha": 0.75,
+    "cutmix_alpha": 0.75,
+    "switch_probability": 0.25,
+    "probability": 0.75,
+    "phase_out": (0.5, 0.75),
+    "unmixed_epochs": 1.0,
+    "neighbours": 5,
+    "layer": "head",
+    "block": 4,
+    "label_smoothing": 0.1,
+    "lr": 0.025,
+    "momentum": 0.5,
+    "weight_decay": 0.01,
+    "decay_epochs": (2.0,),
+    "decay_factor": 0.5,
+    "warmup_epochs": 2.0,
+    "warmup_start": 0.01,
+    "accumulate": 4,
+    "ema": 0.5,
     "batch_size": 8,
     "epochs": 3.0,
     "eval_every": 1.0,
@@ -76,27 +74,29 @@ VALUES = {  # another value of each field, where its type does not say one
 }
 
 
-def annotation(name):
-    """Return the type of a field, ``part.name``."""
-    part, _, field = name.rpartition(".")
-    return typing.get_type_hints({"": Config, "data": Data, "model": Model, "mixing": Mixing}.get(part, Optimizer))[
-        field
-    ]
+def part_of(config, name):
+    """Return the part of a configuration that has an option, None where no part has it."""
+    parts = (config, config.data, *(getattr(config, part) for part in CHOICES))
+    return next((part for part in parts if name in vars(part)), None)
 
 
-def others(name, value):
-    """Return other values of a field: all that its type allows, if it lists them."""
-    allowed = typing.get_args(annotation(name))
-    if annotation(name) is bool:
-        return [not value]
-    if typing.get_origin(annotation(name)) is typing.Literal:
-        return [each for each in allowed if each != value]
-    return [VALUES[name]] if VALUES[name] != value else []
+def others(config, name):
+    """Return configurations with other values of an option: all that its type allows, if it lists them."""
+    part = part_of(config, name)
+    if name in CHOICES:
+        if name == "model":
+            return [replace(config, model=WideResNet(width=4, blocks=(1,)))]
+        kinds = [kind for each, kind in CHOICES[name].items() if each != getattr(config, name).name]
+        return [replace(config, **{name: kind()}) for kind in kinds]
+    if part is None:
+        return []
+    hint, value = typing.get_type_hints(type(part))[name], getattr(part, name)
+    values = typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else [VALUES.get(name, not value)]
+    return [(name, each) for each in values if each != value]
 
 
 def with_value(config, name, value):
-    part, _, field = name.rpartition(".")
-    return replace(config, **{part: replace(getattr(config, part), **{field: value})} if part else {field: value})
+    return changed(config, **{name: value})
 
 
 def trained(config):
@@ -128,12 +128,15 @@ def digest_of(base):
     return trained(BASES[base])
 
 
-def refused(config, name, value):
-    """Return the reason for which another value of a field is refused, or the digest of what it trains."""
+def outcome(config, change):
+    """Return the reason for which a change is refused, or the digest of what it trains."""
     try:
-        return None, trained(with_value(config, name, value))
+        return None, trained(with_value(config, *change) if isinstance(change, tuple) else change)
     except ValueError as error:
         return str(error), None
+
+
+ELSEWHERE = ("image_size", "nyquist", "mix")  # photographs and speech
 
 
 @pytest.mark.parametrize("most", [1, pytest.param(len(BASES), marks=pytest.mark.slow)])
@@ -141,45 +144,28 @@ def refused(config, name, value):
 def test_every_option_changes_what_is_trained_or_is_refused(name, most):
     accepted = 0
     for base, config in BASES.items():
-        values = others(name, attrgetter(name)(config)) if accepted < most else []
-        for value in values:
-            reason, digest = refused(config, name, value)
+        for change in others(config, name) if accepted < most else []:
+            reason, digest = outcome(config, change)
             if reason is None:
-                assert digest != digest_of(base), (base, value)
+                assert digest != digest_of(base), (base, change)
             else:
                 assert "\n" not in reason
-                assert re.search(rf"{name.rpartition('.')[2]}|warmup_epochs|momentum|block|layer|neighbours", reason), (
-                    reason
-                )
+                needed = f"{name}|warmup_epochs|momentum|weight_decay|block|layer|neighbours|decay_epochs|BatchNorm"
+                assert re.search(needed, reason), reason
             accepted += reason is None
-    elsewhere = ("data.image_size", "data.nyquist", "mixing.mix")  # photographs and speech
-    assert (accepted > 0) == (name not in elsewhere)
+    assert (accepted > 0) == (name not in ELSEWHERE)
 
 
-@pytest.mark.parametrize("base", BASES)
-def test_what_does_nothing_is_refused_and_settling_takes_it_back(base):
-    config = BASES[base]
-    check_options(config)
-    assert settled(config) == config
-    for name in idle(config):
-        for value in others(name, attrgetter(name)(config)):
-            left = with_value(config, name, value)
-            if name.startswith("model."):
-                continue  # building refuses these: tests/models/test_build.py
-            with pytest.raises(
-                ValueError, match=f"{name.rpartition('.')[2]} does nothing here: it .*; leave it out, got"
-            ):
-                check_options(left)
-            assert settled(left) == config
-
-
-def test_the_table_names_fields_that_there_are():
-    assert set(APPLIES) <= set(NAMES)
+def test_all_options_are_tried():
+    assert {name for kinds in CHOICES.values() for kind in kinds.values() for name in vars(kind())} <= {*NAMES, "name"}
     assert set(VALUES) <= set(NAMES)
 
 
-def test_each_part_of_the_configuration_is_looked_into():
-    assert [each.name for each in fields(Config)][:4] == ["data", "model", "mixing", "optimizer"]
+@pytest.mark.parametrize("base", BASES)
+def test_a_configuration_is_read_back_from_json(base):
+    config = BASES[base]
+    assert read(Config(), plain(config)) == config
+    assert usual(config) == read(usual(config), {part: {"name": getattr(config, part).name} for part in CHOICES})
 
 
 def test_more_images_than_there_are_are_all_of_them_and_it_is_said(capsys):
@@ -199,7 +185,11 @@ def test_more_images_than_there_are_are_all_of_them_and_it_is_said(capsys):
         ({"pad_crop": 6}, "pad_crop must be less than the sides of 6 x 6, got 6"),
         ({"warmup_epochs": 1e-300}, r"warmup_epochs must be 0 or at least a step, 0.333 epochs, got 1e-300"),
         ({"unmixed_epochs": 0.1}, r"unmixed_epochs must be 0 or at least a step, 0.333 epochs, got 0.1"),
-        ({"method": "switch", "alpha": 0.0}, "method switch needs alpha > 0"),
+        (
+            {"schedule": "step", "decay_epochs": (1.0, 4.0)},
+            r"decay_epochs must lie within .* 4 epochs, got \(1.0, 4.0\)",
+        ),
+        ({"decay_norm": False}, "decay_norm is for networks with BatchNorm, and mlp has none"),
     ],
 )
 def test_what_does_not_go_with_the_data_is_refused(change, message):

@@ -15,12 +15,12 @@ from several_processes import ROOT, TRAIN, run
 from tiny_runs import DATA, MLP, PREACT, Run, changed
 from trained_networks import NETWORKS
 
+from mixup_jax.runtime import resumable
 from mixup_jax.runtime.checkpoint import Checkpoints
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.progress import Bar
 from mixup_jax.runtime.signals import StopFlag
-from mixup_jax.training import loop
-from mixup_jax.training.loop import _Trainer, fit
+from mixup_jax.training.loop import fit
 
 ALONE, SHARDS, TOGETHER = "1 x 1", "1 x 2", "2 x 1"
 TOPOLOGIES = {"1 x 1": (1, 1), "1 x 2": (1, 2), "2 x 1": (2, 1), "2 x 2": (2, 2), "4 x 1": (4, 1)}
@@ -67,7 +67,7 @@ def test_processes_take_the_steps_that_process_0_says_whatever_their_own_clocks_
             return False, 3  # what process 0 says
 
         with monkeypatch.context() as patch:
-            patch.setattr(loop, "time", clock)
+            patch.setattr(resumable, "time", clock)
             patch.setattr(StopFlag, "agreed", agreed)
             patch.setattr(Bar, "update", lambda _, step, speed, steps=steps: steps.append(step))
             fit(changed(MLP, epochs=8.0, eval_every=4.0), DATA, Launch(), tmp_path / name)
@@ -81,7 +81,7 @@ def test_between_two_questions_no_process_asks_another(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(StopFlag, "agreed", lambda _, wish: (asked.append(wish) or False, wish))
         patch.setattr(multihost_utils, "process_allgather", lambda *_, **__: between.append(len(asked)))
-        advance = _Trainer._advance
+        advance = resumable._Loop._advance
 
         def counted(*each):
             patch.setattr(jax, "process_count", lambda: 2)
@@ -90,7 +90,7 @@ def test_between_two_questions_no_process_asks_another(tmp_path, monkeypatch):
             finally:
                 patch.setattr(jax, "process_count", lambda: 1)
 
-        patch.setattr(_Trainer, "_advance", counted)
+        patch.setattr(resumable._Loop, "_advance", counted)
         patch.setattr(Checkpoints, "save", lambda *_: None)  # one that ends later would count two processes, too
         fit(changed(MLP, seeds=2, epochs=8.0, eval_every=4.0), DATA, Launch(), tmp_path)
     assert len(asked) > 2

@@ -10,21 +10,23 @@ import numpy as np
 import pytest
 
 from experiments.imagenet.archives import photograph
-from mixup_jax.config import Config, Data, Mixing, Model, Optimizer
+from mixup_jax.choices import Constant, Data, Mixup, Sgd
+from mixup_jax.config import Config
 from mixup_jax.data.imagenet.shards import Photograph
 from mixup_jax.data.imagenet.streamed import StreamedDataset
+from mixup_jax.networks import MLP
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.mesh import make_mesh, shard
-from mixup_jax.runtime.progress import SMALL_CHUNK
 from mixup_jax.training.loop import fit
-from mixup_jax.training.setting import make_setting
+from mixup_jax.training.setting import STREAMED_STEPS_PER_CALL, make_setting
 from mixup_jax.training.stream import BatchStream, EvaluationStream, rows_of_process
 
 CONFIG = Config(
     data=Data("imagenet", pad_crop=0, image_size=8),
-    model=Model("mlp", width=4),
-    mixing=Mixing(alpha=0.2, block=4),
-    optimizer=Optimizer(lr=0.02),
+    model=MLP(width=4),
+    mixing=Mixup(alpha=0.2, block=4),
+    optimizer=Sgd(lr=0.02),
+    schedule=Constant(),
     batch_size=16,
     epochs=4.0,
     eval_every=1.0,
@@ -99,7 +101,7 @@ def test_few_batches_are_handed_over_at_once_however_fast_steps_are(data, tmp_pa
     monkeypatch.setattr(BatchStream, "calls", counted)
     fit(replace(CONFIG, epochs=24.0, eval_every=24.0), data, Launch(), tmp_path)
     assert sum(counts) == 60
-    assert max(counts) == SMALL_CHUNK
+    assert max(counts) == STREAMED_STEPS_PER_CALL
 
 
 @pytest.mark.slow
@@ -123,9 +125,9 @@ def test_a_run_counts_each_image_and_resumes_to_the_same_bits(data, tmp_path):
 
 REFUSED = {
     "two seeds": (replace(CONFIG, seeds=2), "start a run for each --seed"),
-    "neighbours": (replace(CONFIG, mixing=Mixing(partner="neighbours")), "needs data in memory"),
-    "batch": (replace(CONFIG, batch_size=48, mixing=Mixing()), "between 1 and the 40 images"),
-    "devices": (replace(CONFIG, batch_size=12, mixing=Mixing()), "cannot be split over 8"),
+    "neighbours": (replace(CONFIG, mixing=Mixup(partner="neighbours")), "needs data in memory"),
+    "batch": (replace(CONFIG, batch_size=48, mixing=Mixup()), "between 1 and the 40 images"),
+    "devices": (replace(CONFIG, batch_size=12, mixing=Mixup()), "cannot be split over 8"),
 }
 
 

@@ -9,10 +9,10 @@ import pytest
 from experiments import ablation, corrupted_labels
 from experiments.commands.command_line import parse
 from experiments.commands.grid import each_alpha
-from mixup_jax.config import Mixing, Model
+from mixup_jax.choices import CutMix, Erm, Mixup
 from mixup_jax.data.dataset import Dataset
+from mixup_jax.networks import PreActResNet
 from mixup_jax.steps.recipe import make_recipe
-from mixup_jax.training.options import settled
 
 SEEDS = (0, 1)
 PIXELS, LABELS = np.zeros((2, 28, 28, 1), np.uint8), np.zeros(2, np.int32)
@@ -96,8 +96,8 @@ def test_table_5_has_all_rows_for_both_weight_decays_and_each_makes_a_recipe(pre
     assert len(set(configs.values())) == len(configs) == cells
     assert len({values for row in table.rows for values in row.values}) == cells
     for name, config in configs.items():
-        recipe = make_recipe(settled(config), BLANK)
-        assert (recipe.mixing, recipe.data) == (settled(config).mixing, config.data), name
+        recipe = make_recipe(config, BLANK)
+        assert (recipe.mixing, recipe.data) == (config.mixing, config.data), name
 
 
 def test_a_run_that_is_missing_leaves_its_place_in_table_5_empty():
@@ -145,10 +145,10 @@ def test_every_command_of_the_page_is_understood(experiment):
 @pytest.mark.parametrize(
     "options",
     [
-        {"mixing": Mixing(alpha=0.0)},
-        {"mixing": Mixing(alpha=8.0)},
-        {"mixing": Mixing(alphas=(1.0, 8.0))},
-        {"mixing": Mixing(method="cutmix")},
+        {"mixing": Erm()},
+        {"mixing": Mixup(8.0)},
+        {"mixing": Mixup((1.0, 8.0))},
+        {"mixing": CutMix()},
     ],
 )
 def test_options_cannot_make_a_row_something_else_than_it_says(experiment, options):
@@ -175,7 +175,7 @@ def test_options_cannot_make_a_row_something_else_than_it_says(experiment, optio
             lambda: corrupted_labels.configs(
                 replace(
                     corrupted_labels.PRESETS["small"][1],
-                    config=replace(corrupted_labels.PRESETS["small"][1].config, model=Model(dropout=0.5)),
+                    config=replace(corrupted_labels.PRESETS["small"][1].config, model=PreActResNet(dropout=0.5)),
                 )
             ),
             "dropout is what the rows of the table differ in, got 0.5",

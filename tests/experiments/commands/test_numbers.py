@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass
 import pytest
 
 from experiments import ablation, adversarial, between_samples, cifar, corrupted_labels, quickstart, toy
-from experiments.commands.command_line import parse
+from experiments.commands.command_line import FLAGS, parse
 from experiments.commands.running import Job
 from experiments.gallery import __main__ as gallery
 from experiments.gan import __main__ as gan
@@ -18,7 +18,7 @@ from experiments.tabular import __main__ as tabular
 from experiments.trained_pairs.presets import Pair
 from experiments.wafer import presets as wafer_presets
 from experiments.wafer import sheet as wafer_sheet
-from mixup_jax.config import Config
+from mixup_jax.config import CHOICES, Config
 from mixup_jax.runtime.launch import Launch
 
 INTEGERS = (-1, 10**20)
@@ -32,45 +32,48 @@ PRESETS = {
     **{name: module.PRESETS for name, module in (GRIDS | OTHERS).items()},
 }
 WITH = {  # an option that makes another one do something, of the first preset
-    "cutmix_alpha": ["--method", "cutmix"],
-    "switch_probability": ["--method", "switch"],
     "neighbours": ["--partner", "neighbours"],
     "image_size": ["--dataset", "imagenet", "--train-examples", "None"],
     "warmup_start": ["--warmup-epochs", "1"],
-    "decay_epochs": ["--schedule", "step"],
-    "decay_factor": ["--schedule", "step", "--decay-epochs", "1"],
 }
 
 
-def numbers(kind):
-    """Return (name, example values, whether a list) of each number among the fields of a dataclass and its parts."""
-    found = []
-    for name, hint in typing.get_type_hints(kind).items():
+def numbers(part):
+    """Return {name: (example values, how many)} of each number among the fields of a dataclass and its parts."""
+    found = {}
+    for name, hint in typing.get_type_hints(type(part)).items():
         inner = [hint, *typing.get_args(hint)]
         inner += [each for part in inner for each in typing.get_args(part)]
-        if is_dataclass(hint) and hint is not Launch:
-            found += numbers(hint)
+        if is_dataclass(getattr(part, name)) and not isinstance(getattr(part, name), Launch):
+            found |= numbers(getattr(part, name))
         elif typing.get_origin(hint) is typing.Literal or hint is bool:
             continue
         elif float in inner or int in inner:
             count = 2 if name in ("phase_out", "train_subset") else 1
-            found.append((name, FLOATS if float in inner else INTEGERS, count))
+            found[name] = FLOATS if float in inner else INTEGERS, count
     return found
 
 
 CASES = [  # every value for cifar; the ranges are the same for what shares its configuration
-    (experiment, name, value, count)
+    (experiment, name, value, count, [])
     for experiment, presets in PRESETS.items()
-    for name, values, count in numbers(type(next(iter(presets.values()))[1]))
+    for name, (values, count) in numbers(next(iter(presets.values()))[1]).items()
     for value in (values if experiment in ("cifar", *OTHERS) else values[:1])
+]
+CASES += [
+    ("cifar", name, value, count, [f"--{FLAGS[part]}", choice])
+    for part, kinds in CHOICES.items()
+    for choice, kind in kinds.items()
+    for name, (values, count) in numbers(kind()).items()
+    for value in values
 ]
 
 
-@pytest.mark.parametrize(("experiment", "name", "value", "count"), CASES)
-def test_a_number_that_no_run_can_be_made_of_is_refused_at_once(experiment, name, value, count, capsys):
+@pytest.mark.parametrize(("experiment", "name", "value", "count", "needs"), CASES)
+def test_a_number_that_no_run_can_be_made_of_is_refused_at_once(experiment, name, value, count, needs, capsys):
     presets, module = PRESETS[experiment], GRIDS.get(experiment)
     configs = (lambda job: module.configs(job).values()) if module else None
-    option, needs = f"--{name.replace('_', '-')}", WITH.get(name, []) if experiment in ("cifar", "imagenet") else []
+    option, needs = f"--{name.replace('_', '-')}", [*needs, *(WITH.get(name, []) if experiment == "cifar" else [])]
     with pytest.raises((ValueError, SystemExit)) as error:
         parse(experiment, "", presets, next(iter(presets)), [option, *[str(value)] * count, *needs], configs)
     said = capsys.readouterr().err.splitlines() if error.type is SystemExit else str(error.value).splitlines()
@@ -112,6 +115,15 @@ def test_epochs_of_a_pair_too(value):
 
 def test_every_number_of_a_configuration_is_tried():
     tried = {name for experiment, name, *_ in CASES if experiment == "cifar"}
-    parts = [each.type for each in fields(Config)]
-    assert len(parts) == 9
-    assert {"alpha", "alphas", "phase_out", "lr", "decay_epochs", "seeds", "eval_every", "blocks", "width"} <= tried
+    assert len(fields(Config)) == 14
+    assert {
+        "alpha",
+        "cutmix_alpha",
+        "phase_out",
+        "lr",
+        "decay_epochs",
+        "seeds",
+        "eval_every",
+        "blocks",
+        "width",
+    } <= tried

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from experiments.commands.running import cache_compilations, prepare
-from mixup_jax.config import Config, Data
+from mixup_jax.choices import Data
+from mixup_jax.config import Config
 from mixup_jax.data.sources import load
 
 EXPERIMENTS = Path(__file__).parents[3] / "experiments"

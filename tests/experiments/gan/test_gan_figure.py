@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from experiments.gan import __main__ as gan
-from experiments.gan.play import Game
 from experiments.gan.plot import snapshots
+from experiments.gan.train import GanConfig
 from mixup_jax.report.tables import find_tables
 
 
 @pytest.mark.slow
 def test_the_smoke_run_follows_each_network_and_gives_the_same_numbers_again(tmp_path):
-    table = gan.run(Game(smoke=True), tmp_path)
+    table = gan.run(GanConfig(smoke=True), tmp_path)
     ((_, found),), _ = find_tables([tmp_path])
     assert found == table
     assert [row.label for row in table.rows] == ["ERM", "mixup, alpha = 0.2"]
@@ -28,10 +28,10 @@ def test_the_smoke_run_follows_each_network_and_gives_the_same_numbers_again(tmp
     for row in table.rows:
         numbers = content["quality"]["ring"][row.label]
         assert row.values == tuple(tuple(numbers[key][-1]) for key in ("modes", "high_quality", "inside"))
-    gan.run(Game(smoke=True), tmp_path / "again")
+    gan.run(GanConfig(smoke=True), tmp_path / "again")
     again = json.loads((tmp_path / "again" / "gan.json").read_text())
     assert again["quality"] == content["quality"]
-    gan.run(Game(smoke=True), tmp_path)  # a finished game is not played again: its time is that of the first
+    gan.run(GanConfig(smoke=True), tmp_path)  # a finished training is not repeated: its time is that of the first
     finished = json.loads((tmp_path / "gan.json").read_text())
     assert finished == content
     pictures = [(folder / "figures" / "points.png").read_bytes() for folder in (tmp_path, tmp_path / "again")]

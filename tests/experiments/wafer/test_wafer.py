@@ -17,7 +17,6 @@ from experiments.wafer.predict import predict
 from experiments.wafer.presets import NETS, PRESETS, rows
 from experiments.wafer.run import read_run, run_wafer
 from experiments.wafer.sources import WaferSplit, generate
-from mixup_jax.config import Optimizer
 from mixup_jax.models import MODELS
 from mixup_jax.report.tables import find_tables
 from mixup_jax.runtime import run_folder as record
@@ -134,9 +133,6 @@ def test_what_is_tested_on_is_the_sources_mixed_maps_or_overlays_with_several_de
 
 
 def test_options_that_would_do_nothing_are_refused():
-    for name, value in (("ema", 0.9), ("accumulate", 2)):
-        with pytest.raises(ValueError, match=f"{name} does nothing for wafer maps, got {value}: leave it out"):
-            WaferConfig(optimizer=Optimizer(**{name: value}))
     for preset in ("train", "slides"):
         job = PRESETS[preset][1]
         mine = replace(job.config.data, source="folder:maps")

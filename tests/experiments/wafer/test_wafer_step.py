@@ -1,5 +1,7 @@
 """Laws of a step on wafer maps, of its balanced batches, and of runs that are interrupted."""
 
+import os
+import signal
 from dataclasses import replace
 from functools import partial
 
@@ -21,16 +23,16 @@ from experiments.wafer.step import (
     symmetries,
     take_batch,
 )
-from mixup_jax.config import Model, Optimizer
-from mixup_jax.runtime import progress as chunk
+from mixup_jax.choices import Constant, Sgd
+from mixup_jax.networks import WaferNet
+from mixup_jax.runtime import resumable
 from mixup_jax.runtime import run_folder as record
-from mixup_jax.runtime.errors import CheckpointError, NotFinite
+from mixup_jax.runtime.errors import CheckpointError, NotFinite, Stopped
+from mixup_jax.runtime.progress import Bar
 from mixup_jax.runtime.run_folder import digest
 
 DEFECTS = ("Arc", "Blob")
-TINY = WaferConfig(
-    data=WaferData(size=8, normal=True), model=Model("wafer_net", width=4), batch_size=6, steps=6, seeds=2, seed=3
-)
+TINY = WaferConfig(data=WaferData(size=8, normal=True), model=WaferNet(width=4), batch_size=6, steps=6, seeds=2, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -139,32 +141,10 @@ def params(network, seed=slice(None)):
 def test_a_run_in_two_parts_is_the_run_in_one_and_what_it_leaves_is_loaded(maps, trained, tmp_path, monkeypatch):
     network, folder = trained
 
-    class Interrupted(Exception):
-        pass
-
-    class Once:
-        """Ask to stop after four chunks."""
-
-        asked = 0
-
-        def requested(self):
-            self.asked += 1
-            return self.asked > 3
-
-        def stopped(self, message):
-            return Interrupted(message)
-
-    class Signals:
-        def __enter__(self):
-            return Once()
-
-        def __exit__(self, *_):
-            return None
-
+    monkeypatch.setattr(resumable, "CALL_SECONDS", 0.0)  # one step at a time
     with monkeypatch.context() as patch:
-        patch.setattr(fit, "stop_on_signals", Signals)
-        patch.setattr(chunk, "CHUNK_SECONDS", 0.0)  # one step at a time
-        with pytest.raises(Interrupted, match="at step 4 of 6; the same command goes on"):  # between two lines
+        patch.setattr(Bar, "update", lambda _, step, __: os.kill(os.getpid(), signal.SIGTERM) if step == 4 else None)
+        with pytest.raises(Stopped, match="at step 5 of 6; the same command goes on"):  # between two lines
             fit_wafer(TINY, maps, tmp_path)
     record.append_metrics(tmp_path, {"step": 6, "train_loss": "written by a process that died before its checkpoint"})
     with pytest.raises(CheckpointError, match="has not ended"):
@@ -208,7 +188,7 @@ def test_logits_do_not_depend_on_the_other_maps(maps, trained):
 
 @pytest.mark.exhaustive
 def test_a_loss_that_is_not_finite_ends_the_run_with_step_and_seed(maps, tmp_path):
-    config = replace(TINY, optimizer=Optimizer(lr=1e38, schedule="constant"), seeds=1)
+    config = replace(TINY, optimizer=Sgd(lr=1e6, weight_decay=1e6), schedule=Constant(), seeds=1)
     with pytest.raises(NotFinite, match=r"not finite at step \d of seed 3"):
         fit_wafer(config, maps, tmp_path)
 

@@ -11,7 +11,7 @@ from experiments.wafer.config import WaferConfig, WaferData
 from experiments.wafer.figures import judged_maps
 from experiments.wafer.predict import predict
 from experiments.wafer.presets import PRESETS, rows
-from mixup_jax.config import Model
+from mixup_jax.networks import WaferNet
 
 
 def content(**values):
@@ -102,7 +102,7 @@ def test_overlays_in_place_of_mixed_maps_are_called_so_in_titles_rows_and_pictur
 
 def test_rows_of_the_ablation_say_what_is_new_in_them_whatever_the_options():
     job = PRESETS["beyond"][1]
-    shorter = replace(job.config, steps=300, data=replace(job.config.data, train_maps=40), model=Model("wafer_net", 8))
+    shorter = replace(job.config, steps=300, data=replace(job.config.data, train_maps=40), model=WaferNet(8))
     for config in (job.config, shorter):
         made = {name: (each, content()) for name, each in rows("beyond", replace(job, config=config)).items()}
         titles = tables.row_titles("beyond", made)

@@ -1,4 +1,4 @@
-"""Laws of playing: cut off and resumed it is the same game, and a folder is one game's."""
+"""Laws of training GANs: cut off and resumed it gives the same bits, and a folder is one run's."""
 
 import json
 import os
@@ -6,14 +6,17 @@ import signal
 from dataclasses import replace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.gan import play as gan_play
-from experiments.gan.play import Game, claimed_by, play
-from mixup_jax.runtime.errors import Stopped
+from experiments.gan import train as gan_train
+from experiments.gan.train import GanConfig, claimed_by, train_gan
+from mixup_jax.runtime import resumable
+from mixup_jax.runtime.errors import NotFinite, Stopped
+from mixup_jax.runtime.progress import Bar
 
-TINY = Game(distributions=("ring",), seeds=2, iterations=20, discriminator_steps=1, batch_size=4, width=8)
+TINY = GanConfig(distributions=("ring",), seeds=2, iterations=20, discriminator_steps=1, batch_size=4, width=8)
 TIMES = [10, 20]
 
 
@@ -32,33 +35,47 @@ def quick_beta(monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("quick_beta")
-def test_a_game_that_was_cut_off_goes_on_to_the_same_bits(tmp_path, monkeypatch):
-    monkeypatch.setattr(gan_play, "CHUNK", 4)
-    whole = play(TINY, "ring", TIMES, tmp_path / "whole", lambda completed: None)
+def test_a_training_that_was_cut_off_goes_on_to_the_same_bits(tmp_path, monkeypatch):
+    whole = train_gan(TINY, "ring", TIMES, tmp_path / "whole")
+    monkeypatch.setattr(resumable, "CALL_SECONDS", 0.0)  # one step at a time
+    monkeypatch.setattr(gan_train._Run, "save_seconds", 0.0)  # after each time that is looked at
     heard = []
 
-    def die(completed):
-        """Die in the second piece after the first snapshot, which is the last that was saved."""
-        heard.append(completed)
-        if completed == 18:
-            raise KeyboardInterrupt
+    def at(steps, action):
+        def update(_, step, __):
+            heard.append(step)
+            if step == steps:
+                action()
 
+        monkeypatch.setattr(Bar, "update", update)
+
+    def die():
+        raise KeyboardInterrupt
+
+    at(15, die)  # after the first time, which is the last that was saved
     with pytest.raises(KeyboardInterrupt):
-        play(TINY, "ring", TIMES, tmp_path / "parts", die)
-
-    def stop(completed):
-        """Ask it to stop, after which it ends at the next piece and saves."""
-        heard.append(completed)
-        if completed == 10:
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    with pytest.raises(Stopped, match="at iteration 14 of 20; the same command goes on"):
-        play(TINY, "ring", TIMES, tmp_path / "parts", stop)
-    parts = play(TINY, "ring", TIMES, tmp_path / "parts", lambda completed: heard.append(completed))
-    assert heard == [0, 4, 8, 10, 14, 18, 10, 14, 14, 18, 20]
+        train_gan(TINY, "ring", TIMES, tmp_path / "parts")
+    at(12, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(Stopped, match=r"at step 1[345] of 20; the same command goes on"):
+        train_gan(TINY, "ring", TIMES, tmp_path / "parts")
+    at(0, die)
+    parts = train_gan(TINY, "ring", TIMES, tmp_path / "parts")
+    assert heard.count(10) == 1
+    assert heard.count(11) == 2  # from the checkpoint of step 10
+    assert heard.count(12) == 2
+    assert heard.count(20) == 1
     np.testing.assert_array_equal(parts.points, whole.points)
     assert (whole.points[0] != whole.points[1]).any()
     assert parts.iterations_per_second > 0
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("quick_beta")
+def test_a_game_that_is_not_finite_ends_with_step_seed_and_alpha(tmp_path, monkeypatch):
+    monkeypatch.setattr(gan_train, "draw_points", lambda rng, means, count: jnp.zeros((count, 2)))
+    monkeypatch.setattr(gan_train, "centres", lambda name: np.full((8, 2), np.inf, np.float32))
+    with pytest.raises(NotFinite, match=r"not finite at step \d+ of seed 0, alpha 0; there is no checkpoint yet"):
+        train_gan(TINY, "ring", TIMES, tmp_path)
 
 
 def test_a_folder_that_holds_a_game_of_other_settings_is_refused(tmp_path):
@@ -84,12 +101,6 @@ def test_going_on_with_other_code_is_said(tmp_path):
         claim(tmp_path, TINY)
 
 
-def test_chunks_stop_at_every_snapshot():
-    pieces = list(gan_play.chunks([10, 100, 230]))
-    assert np.cumsum([count for count, _ in pieces])[[end for _, end in pieces]].tolist() == [10, 100, 230]
-    assert max(count for count, _ in pieces) <= gan_play.CHUNK
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -102,4 +113,4 @@ def test_chunks_stop_at_every_snapshot():
 )
 def test_what_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
-        Game(**options)
+        GanConfig(**options)
