@@ -1,4 +1,4 @@
-"""List the experiments: which table or figure of the paper each one makes, and the command."""
+"""List the experiments: the table or figure of the paper that each one reproduces, and the command."""
 
 import ast
 import difflib
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def page_of(name: str) -> str:
-    """Return the page of an experiment: the docstring of its module, read without importing it.
+    """Return the docstring of an experiment's module, without importing it.
 
     >>> page_of("gan").partition(":")[0]
     'Figure 5'
@@ -57,7 +57,7 @@ def page_of(name: str) -> str:
 
 
 def check_words(words: list[str]) -> None:
-    """Raise ValueError for a word, and say which command it may mean: this one takes none.
+    """Raise ValueError for a word, with the command that it may mean; this command takes none.
 
     >>> check_words(["--help"])
     """

@@ -22,9 +22,9 @@ from rich.progress import track
 
 from experiments.commands.errors import call, one_line_errors
 from experiments.commands.naming import dataset as describe_data
-from experiments.commands.paper_table import behind, write_table
+from experiments.commands.paper_table import provenance_of, write_table
 from experiments.commands.settings import check_counts
-from experiments.imagenet import __main__ as imagenet
+from experiments.imagenet import presets as imagenet
 from experiments.trained_pairs.load import Network
 from experiments.trained_pairs.presets import Pair, find_pair
 from mixup_jax.data.dataset import Dataset
@@ -38,7 +38,7 @@ from mixup_jax.steps.state import TrainState
 ATTACKS = {"FGSM": fgsm, "I-FGSM": iterated_fgsm, "PGD": pgd}
 BLACK_BOX = ("FGSM", "I-FGSM")
 PHOTOGRAPHS, IMAGES = 50, 250
-"""How many are attacked at once; ResNet-101's gradient keeps a gigabyte for ten photographs."""
+"""Images attacked at once; the gradient of ResNet-101 needs a gigabyte for ten photographs."""
 EPSILON = 4.0
 
 TABLE_3 = {  # setting -> top-1 and top-5 error of ERM and of mixup
@@ -59,10 +59,10 @@ def main(
     """Attack trained networks: white box, with their own gradients; black box, with those of another ERM network.
 
     Args:
-        pair: The networks; of ERM 2 seeds or more.
-        epsilon: Largest change of a pixel, in units from 0 to 255.
-        images: Test images to attack, a fixed random choice. Default: 1000, with resnet101 all.
-        batch_size: Images to attack at once. Default: 250, of photographs 50.
+        pair: The networks, ERM with at least 2 seeds.
+        epsilon: Largest change of a pixel, from 0 to 255.
+        images: Number of test images to attack, chosen at random with a fixed seed. Default: 1000, with resnet101 all.
+        batch_size: Images attacked at once. Default: 250, with resnet101 50.
     """
     if not 0 <= epsilon <= 255:
         raise ValueError(f"epsilon must be between 0 and 255, in units of a pixel, got {epsilon}.")
@@ -79,16 +79,17 @@ def main(
         "mark": networks[0].identity.mark,
     }
     write_json(workdir / "adversarial.json", content | {"errors": errors})
-    write_table(workdir, table(errors, networks, epsilon, count), behind(networks))
+    write_table(workdir, table(errors, networks, epsilon, count), provenance_of(networks))
     print(f"\n{workdir}: table.json, adversarial.json")
 
 
 def measure(
     erm: Network, mixup: Network, epsilon: float, images: int, batch_size: int | None = None
 ) -> dict[str, dict[str, list[list[float]]]]:
-    """Return for each setting and method the errors in per cent, (seeds, 2): top-1 and top-5.
+    """Return the top-1 and top-5 errors in per cent, (seeds, 2), by setting and method.
 
-    In the black box the network of seed s, of both, is attacked with the gradients of ERM's next seed, another network.
+    In the black box both networks of seed s are attacked with the gradients of the next seed's ERM network. Raises
+    ValueError if ERM has one seed.
     """
     seeds, others = min(len(erm.seeds), len(mixup.seeds)), len(erm.seeds)
     if others < 2:
@@ -98,14 +99,14 @@ def measure(
     attacks = {(each.name, name): compiled(partial(attacked, each, name)) for each in both for name in ATTACKS}
     scores = {network.name: compiled(partial(wrong, network)) for network in both}
     states = {(each.name, seed): each.trained.of_seed(seed) for each in both for seed in range(len(each.seeds))}
-    rows = np.random.RandomState(0).permutation(erm.data.test_count)[:images]  # test sets may be sorted by class
+    rows = np.random.RandomState(0).permutation(erm.data.test_count)[:images]  # a test set may be sorted by class
     size = batch_size or (PHOTOGRAPHS if isinstance(erm.data, StreamedDataset) else IMAGES)
     counts: dict[str, dict[str, np.ndarray]] = {}
     for start in track(range(0, images, size), description="test images", transient=True):
         pixels, label = take(erm.data, rows[start : start + size])
         rng = jax.random.fold_in(jax.random.key(0), start)
 
-        @cache  # each network's images are shown to others too
+        @cache  # the attacked images of a network are shown to others too
         def adversaries(method: str, name: str, seed: int, pixels=pixels, label=label, rng=rng) -> Array:
             return attacks[method, name](rng, states[method, seed], pixels, label, epsilon)
 
@@ -137,7 +138,7 @@ def take(data: Dataset | StreamedDataset, rows: np.ndarray) -> tuple[Array, Arra
 def attacked(
     network: Network, name: str, rng: Array, state: TrainState, pixels: Array, label: Array, epsilon: Array
 ) -> Array:
-    """Attack images, pixels from 0 to 255, with a network's gradients of the cross-entropy with the true label."""
+    """Attack images (pixels from 0 to 255) with the gradients of the network's cross-entropy at the true label."""
 
     def loss_fn(pixels: Array, label: Array) -> Array:
         logits = network.trained.logits(state, pixels)
@@ -148,7 +149,7 @@ def attacked(
 
 
 def wrong(network: Network, state: TrainState, pixels: Array, label: Array) -> Array:
-    """Count the images whose label is not the first, and not among the first five: (2,)."""
+    """Count the images whose label is not the likeliest, and not among the five likeliest: (2,)."""
     logits = network.trained.logits(state, pixels)
     own = jnp.take_along_axis(logits, label[:, None], axis=1)
     above = jnp.sum(~(logits <= own), axis=1)  # a NaN is no right answer
@@ -158,7 +159,7 @@ def wrong(network: Network, state: TrainState, pixels: Array, label: Array) -> A
 def table(
     errors: dict[str, dict[str, list[list[float]]]], networks: tuple[Network, Network], epsilon: float, images: int
 ) -> Table:
-    """Make table 3: in each setting a row for each network."""
+    """Make table 3: for each setting a row per network."""
     erm, mixup = networks
     papers = TABLE_3 if epsilon == EPSILON else {}
     nothing = ((None, None), (None, None))

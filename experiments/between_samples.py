@@ -21,7 +21,7 @@ from rich.progress import track
 
 from experiments.commands.errors import call, one_line_errors
 from experiments.commands.naming import dataset as describe_data
-from experiments.commands.paper_table import behind, write_table
+from experiments.commands.paper_table import provenance_of, write_table
 from experiments.commands.settings import check_counts
 from experiments.trained_pairs.load import Network
 from experiments.trained_pairs.presets import Pair, find_pair
@@ -40,17 +40,17 @@ Examples = tuple[Array, Array]
 
 
 def main(pair: tyro.conf.OmitArgPrefixes[Pair], *, pairs: int | None = None, scalar: Scalar = "max_logit") -> None:
-    """Measure trained networks in between random pairs of training examples; draw both curves of figure 2.
+    """Measure trained networks between random pairs of training examples; draw both curves of figure 2.
 
     Args:
         pair: The networks.
         pairs: Random pairs of different training examples, the same for both networks. Default: 1000, with preact18
             10000.
-        scalar: What is differentiated: the largest logit, the loss with the mixed label, or all logits (jacobian).
+        scalar: The differentiated function: the largest logit, the loss at the mixed label, or all logits (jacobian).
     """
     check_counts({"pairs": (pairs, 10**7)})
     if pair.preset == "resnet101":
-        raise ValueError("resnet101 does not go here: this experiment needs the training images in memory.")
+        raise ValueError("preset resnet101 has no training images in memory; use small or preact18.")
     workdir = pair.folder("between_samples")
     networks = find_pair("between_samples", pair)
     count = pairs or {"preact18": 10_000}.get(pair.preset, 1_000)
@@ -67,12 +67,12 @@ def main(pair: tyro.conf.OmitArgPrefixes[Pair], *, pairs: int | None = None, sca
         },
     )
     draw(curves, workdir)
-    write_table(workdir, table(curves, networks, count), behind(networks))
+    write_table(workdir, table(curves, networks, count), provenance_of(networks))
     print(f"\n{workdir}: table.json, between.json, figures/")
 
 
 def measure(network: Network, pairs: int, scalar: Scalar) -> dict[str, np.ndarray]:
-    """Return (seeds, lambdas): `miss` in per cent and `gradient_norm`; with `_different`, where the labels differ."""
+    """Return `miss` in per cent and `gradient_norm`, (seeds, lambdas); `_different`: of pairs with different labels."""
     data = network.data
     if isinstance(data, StreamedDataset):
         raise ValueError(f"{data.name} stays on disk; this experiment needs its training images in memory.")
@@ -103,18 +103,18 @@ def at_points(
 ) -> tuple[Array, Array]:
     """Return misses and gradient norms at ``lam x_i + (1 - lam) x_j``, each (batch,).
 
-    Norms are for inputs in [0, 1], before the normalisation: the paper does not say, and the order is the same.
+    Norms are with respect to pixels in [0, 1], before normalisation. The paper does not state the scale.
     """
     size, classes = len(first[1]), len(network.identity.classes)
     plan = Mix(jnp.full(size, lam), jnp.arange(size))
     own, other = ((x.astype(jnp.float32), jax.nn.one_hot(y, classes)) for x, y in (first, second))
     x, target = mix(plan, own, other)
-    logits_fn = partial(network.trained.logits, state)  # of pixels from 0 to 255: by the chain rule 255 times as steep
+    logits_fn = partial(network.trained.logits, state)  # of pixels from 0 to 255; the factor 255 below rescales
     return misses(logits_fn(x), first[1], second[1]), 255 * gradient_norms(logits_fn, x, target, scalar)
 
 
 def draw_pairs(examples: int, pairs: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draw pairs of different training examples; the same numbers give the same pairs, for every network."""
+    """Draw pairs of different training examples, the same for every network."""
     rng_first, rng_step = jax.random.split(jax.random.key(0))
     first = jax.random.randint(rng_first, (pairs,), 0, examples)
     second = (first + jax.random.randint(rng_step, (pairs,), 1, examples)) % examples
@@ -132,7 +132,7 @@ def draw(curves: dict[str, dict[str, np.ndarray]], workdir: Path) -> None:
 
 
 def table(curves: dict[str, dict[str, np.ndarray]], networks: tuple[Network, Network], pairs: int) -> Table:
-    """Sum figure 2 up: a row for each network."""
+    """Summarise figure 2: a row per network."""
     values = {
         name: (each["miss"].mean(axis=1), each["miss"][:, len(LAMBDAS) // 2], each["gradient_norm"].mean(axis=1))
         for name, each in curves.items()

@@ -1,11 +1,9 @@
-"""Turn run folders, and the tables of the paper beside them, into one HTML page and tables in the terminal.
-
-Nothing is trained.
+"""Make one HTML page, and tables in the terminal, of run folders and the tables of the paper. Nothing is trained.
 
     python -m experiments.report                        # every run below runs/ -> report.html
     python -m experiments.report runs/cifar -o cifar.html
 
-The page carries its pictures within itself: mail it, print it, open it without a network.
+The page contains its pictures and needs no network.
 """
 
 import sys
@@ -13,16 +11,14 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from matplotlib.figure import Figure
 from rich.console import Console
 
 from experiments.commands.errors import call, one_line_errors
 from mixup_jax.report.conditions import compare, group
 from mixup_jax.report.page import write_page
 from mixup_jax.report.plots import illustrations
-from mixup_jax.report.rows import settings
-from mixup_jax.report.runs import Run, load_runs
-from mixup_jax.report.tables import Table, find_tables
+from mixup_jax.report.runs import load_runs
+from mixup_jax.report.tables import find_tables
 from mixup_jax.report.terminal import paper_table, results_table
 
 DENSITIES = (
@@ -53,33 +49,21 @@ def main(
         print(f"warning: {warning}", file=sys.stderr)
     if not (found or tables):
         raise ValueError(f"no runs found under {', '.join(map(str, runs))}; a run is a folder with a config.json")
-    write_orfail(found, tables, output, title, warnings)
-    _print(found, [table for _, table in tables], output, title)
-
-
-def write_orfail(
-    runs: list[Run], tables: list[tuple[Path, Table]], output: Path, title: str, warnings: list[str]
-) -> None:
-    """Write the page, or leave with one line that says why it cannot be written."""
-    figures: list[tuple[str, Figure]] = [(DENSITIES, illustrations.beta_densities())]
+    figures = [(DENSITIES, illustrations.beta_densities())]
     try:
-        write_page(runs, output, title=title, tables=tables, figures=figures, warnings=warnings)
+        write_page(found, output, title=title, tables=tables, figures=figures, warnings=warnings)
     except OSError as error:
         raise ValueError(f"{output}: cannot be written: {error.strerror or error}") from None
-
-
-def _print(runs: list[Run], tables: list[Table], output: Path, title: str) -> None:
-    conditions = group(runs)
     console = Console(markup=False)
     console.print()
-    console.print(results_table(settings(conditions), title=title))
+    console.print(results_table(found, title=title))
     console.print()
-    for comparison in compare(conditions):
-        console.print(comparison.sentence(), markup=False, highlight=False)
-    for table in tables:
+    for comparison in compare(group(found)):
+        console.print(comparison.sentence(), highlight=False)
+    for _, table in tables:
         console.print()
         console.print(paper_table(table))
-    console.print(f"\npage: {output.resolve()}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"\npage: {output.resolve()}", highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Figure 1(b): what ERM and mixup say of every point of the plane, on a toy problem.
+"""Figure 1(b): p(y=1|x) of ERM and mixup over the plane, on a toy problem.
 
-Paper: a picture, no number. Green is class 0, orange class 1, blue shading p(y=1|x), alpha = 1: ERM draws a sharp
-border, mixup goes over from one class to the other linearly. Under half a minute on two CPU cores.
+Paper: a picture, no number. Green is class 0, orange class 1, blue shading p(y=1|x), alpha = 1: ERM has a sharp
+border, mixup a linear transition between the classes. Under half a minute on two CPU cores.
 
     python -m experiments.toy
 """
@@ -50,14 +50,14 @@ def main(
     """Train ERM and mixup on circles and moons; draw both surfaces p(y=1|x) side by side.
 
     Args:
-        alpha: Of mixup, above 0; the paper's figure has 1.
-        seeds: Networks a row of the table; the picture shows the first.
+        alpha: Strength of mixup, above 0; 1 in the paper.
+        seeds: Networks per row of the table; the picture shows the first.
         steps: Steps of Adam.
-        workdir: Folder of the results; if left out, one in runs/toy with the numbers above in its name.
-        smoke: 100 steps, two seeds: does everything work here?
+        workdir: Folder of the results. Default: a folder in runs/toy named after the options above.
+        smoke: A quick test with 100 steps and two seeds.
     """
     if not LEAST_ALPHA <= alpha <= LARGEST:
-        raise ValueError(f"alpha must be {LEAST_ALPHA:g} to {LARGEST:g} (ERM is always there), got {alpha}.")
+        raise ValueError(f"alpha must be {LEAST_ALPHA:g} to {LARGEST:g} (ERM is always trained too), got {alpha}.")
     check_counts({"seeds": (seeds, SEEDS), "steps": (steps, 10**6)})
     cache_compilations()
     words = [f"alpha-{alpha:g}", f"seeds-{seeds}", f"steps-{steps}"]
@@ -82,7 +82,7 @@ def main(
 def train_all(
     problems: dict[str, tuple[Points, Points]], alphas: list[float], seeds: int, steps: int
 ) -> dict[str, tuple]:
-    """Train all networks of each problem; return their p(y=1|x) at the test points and at those of the picture."""
+    """Train the networks of each problem; return p(y=1|x) at test points and picture points, and both data sets."""
     hparams = Short(MLP(classes=2, width=128), steps, batch_size=50)
     over_alphas = over_seeds(partial(train_and_look, hparams=hparams), (None, 0, None, None))
     program = jax.jit(over_seeds(over_alphas, (0, None, None, None)))
@@ -102,7 +102,7 @@ def train_and_look(seed: Array, alpha: Array, train: Points, points: Array, hpar
 
 
 def draw_points(problem: str, count: int, seed: int) -> Points:
-    """Draw `count` points of a problem of scikit-learn's, half of them of each class."""
+    """Draw `count` points of a problem of scikit-learn, half of them of each class."""
     from sklearn import datasets  # here: it takes a second
 
     if problem == "circles":  # class 1 around class 0
@@ -114,7 +114,7 @@ def draw_points(problem: str, count: int, seed: int) -> Points:
 
 
 def extent(x: np.ndarray) -> tuple[float, float, float, float]:
-    """Return left, right, bottom and top of the picture: the points and some room around them."""
+    """Return left, right, bottom and top of the picture: the points and a margin."""
     (left, bottom), (right, top) = x.min(axis=0) - 0.4, x.max(axis=0) + 0.4
     return float(left), float(right), float(bottom), float(top)
 
@@ -127,7 +127,7 @@ def grid_points(x: np.ndarray) -> np.ndarray:
 
 
 def draw(found: dict[str, tuple], methods: tuple[str, ...], workdir: Path) -> None:
-    """Draw figure 1(b) of the first seed: a row a problem, ERM and mixup side by side."""
+    """Draw figure 1(b) for the first seed: a row per problem, ERM and mixup side by side."""
     from mixup_jax.report.plots.drawing import save_png
     from mixup_jax.report.plots.paper_figures import Surface, decision_surfaces
 
@@ -142,7 +142,7 @@ def draw(found: dict[str, tuple], methods: tuple[str, ...], workdir: Path) -> No
 
 
 def table(found: dict[str, tuple], methods: tuple[str, ...], seeds: int) -> Table:
-    """Put figure 1(b) into numbers: a row for each problem and network."""
+    """Make the table of figure 1(b): a row per problem and network."""
     rows = []
     for problem, (probability, surfaces, _, test) in found.items():
         error = 100 * np.mean((probability > 0.5) != test[1], axis=2)
@@ -154,7 +154,7 @@ def table(found: dict[str, tuple], methods: tuple[str, ...], seeds: int) -> Tabl
         experiment="toy",
         title="Figure 1(b): a toy problem",
         text="Two classes in the plane, 400 points; the error on 4,000 others, and the share of the picture on which "
-        "p(y=1|x) is between 0.1 and 0.9: how wide the transition is from one class to the other. The paper shows a "
+        "p(y=1|x) is between 0.1 and 0.9: the width of the transition between the classes. The paper shows a "
         "picture and no number, and states neither points nor network.",
         mark="SYNTHETIC",
         dataset="scikit-learn's circles (noise 0.08, factor 0.45) and moons (noise 0.15)",

@@ -19,11 +19,12 @@ import yaml
 from experiments.commands.command_line import parse
 from experiments.commands.errors import quiet_without_tpu
 from experiments.imagenet import __main__ as imagenet
+from experiments.imagenet.presets import ImageNet
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted((ROOT / "docs" / "launching").glob("*.sh"))
 JOBSET = ROOT / "docs" / "launching" / "jobset.yaml"
-JOBS = {name: (text, imagenet.ImageNet(config)) for name, (text, config) in imagenet.PRESETS.items()}
+JOBS = {name: (text, ImageNet(config)) for name, (text, config) in imagenet.PRESETS.items()}
 
 
 def read(arguments):

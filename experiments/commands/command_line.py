@@ -224,13 +224,11 @@ def all_options(config: Any) -> dict[str, Any]:
 
 def show_runs(folders: list[Path], *, title: str) -> None:
     """Print the table of finished runs and where they are."""
-    from mixup_jax.report.conditions import group  # matplotlib and scipy take a second to import
-    from mixup_jax.report.rows import settings
     from mixup_jax.report.runs import load_runs
     from mixup_jax.report.terminal import results_table
 
     runs, _ = load_runs(folders)
     console = Console(markup=False)
-    console.print(results_table(settings(group(runs)), title=title))
+    console.print(results_table(runs, title=title))
     for folder in folders:
         console.print(f"\n{folder}: config.json, metrics.jsonl, result.json, checkpoints/, figures/", soft_wrap=True)

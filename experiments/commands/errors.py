@@ -1,4 +1,4 @@
-"""Errors of a command line: one line that a stranger understands, and an exit status."""
+"""Errors of a command line: one line and an exit status."""
 
 import contextlib
 import functools
@@ -21,7 +21,7 @@ from mixup_jax.runtime.errors import RunEnded, Stopped
 
 
 def command(cli: Callable[..., Any], *args: Any, hint: str = "", **options: Any) -> Any:
-    """Call a tyro command line; what it refuses becomes one line, which ends with the hint."""
+    """Call a tyro command line; its error becomes one line, which ends with the hint."""
     stderr = io.StringIO()
     try:
         with contextlib.redirect_stderr(stderr):
@@ -33,23 +33,22 @@ def command(cli: Callable[..., Any], *args: Any, hint: str = "", **options: Any)
 
 
 def one_line(box: str) -> str:
-    """Turn tyro's box into a sentence.
+    """Turn tyro's box into a sentence: its first section, and the names of similar options of the next.
 
     >>> one_line("╭─ Unrecognized options ─╮\\n│ Unrecognized options: --alhpa │\\n╰──────╯")
     'Unrecognized options: --alhpa'
     """
-    text = " ".join(re.sub(r"[│╭╮╰╯─]+|-{3,}", " ", box).split())
-    text = re.sub(r"^(Value error|Parsing error|Unrecognized options|Required options|Invalid choice) (?=\S)", "", text)
-    text = re.sub(r"^Error parsing \w+: (.*?)\.?$", r"\1", text)
+    sections = [" ".join(section.split()) for section in re.split("─+|-{3,}", re.sub("[│╭╮╰╯]", "", box))]
+    message, *others = list(filter(None, sections))[1:] or [box]  # without the title
+    message = re.sub(r"^Error parsing \w+: ", "", message)
     wrong_count = r"Error parsing (--\S+): .*input length (\d+) did not match expected argument count (\d+).*"
-    text = re.sub(wrong_count, r"\1 needs \3 values, got \2", text)
-    text, _, options = re.sub(r" (Argument helptext|For full helptext).*", "", text).partition(" Perhaps you meant: ")
-    close = list(dict.fromkeys(re.findall(r"--[a-z][a-z-]+", options)))
-    return text + (f"; perhaps you meant {' or '.join(close)}" if close else "")
+    message = re.sub(wrong_count, r"\1 needs \3 values, got \2", message)
+    close = [name for part in others if part.startswith("Perhaps") for name in re.findall(r"--[a-z][a-z-]+", part)]
+    return message + (f"; perhaps you meant {' or '.join(dict.fromkeys(close))}" if close else "")
 
 
 def call(main: Callable[..., None], *, prog: str) -> None:
-    """Call a function with the options of the command line: parsed first, then called with nothing in between."""
+    """Parse the command line, then call a function with its options."""
 
     @functools.wraps(main)
     def bound(*args: Any, **options: Any) -> Callable[[], None]:
@@ -60,7 +59,7 @@ def call(main: Callable[..., None], *, prog: str) -> None:
 
 @contextlib.contextmanager
 def data_told() -> Iterator[None]:
-    """Print on stderr what is understood of data, passed over and converted; one process of several does."""
+    """Print the log of data, what is skipped or converted, on stderr; of several processes one does."""
     handler = logging.StreamHandler()
     mesh = sys.modules.get("mixup_jax.runtime.mesh")  # what trains has it
     handler.addFilter(lambda record: mesh is None or mesh.is_writer())
@@ -80,7 +79,7 @@ def data_told() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[None]:
-    """Turn Ctrl-C, SIGTERM, SIGHUP into one line outside of the loop, which saves first; a second one ends at once."""
+    """Turn Ctrl-C, SIGTERM, SIGHUP outside of the training loop into one line; a second signal ends at once."""
     asked: list[int] = []
 
     def ask(number: int, _: object) -> None:
@@ -106,14 +105,14 @@ def _interruptible() -> Iterator[None]:
 
 @contextlib.contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Turn errors that the person at the keyboard can mend into one line on stderr.
+    """Turn errors that the user can correct into one line on stderr.
 
     Exit status: 2 for bad input, 1 for a run that failed, 128 + signal for one that was asked to stop.
-    MIXUP_JAX_TRACEBACK=1 shows the traceback instead. What the encoding of the output lacks is written as its number.
+    MIXUP_JAX_TRACEBACK=1 shows the traceback instead. Characters that the output's encoding lacks are escaped.
     """
     quiet_without_tpu(os.environ)
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # not where a test or a notebook has put something else
+        if isinstance(stream, io.TextIOWrapper):  # tests and notebooks put something else here
             stream.reconfigure(errors="backslashreplace")
     warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
     if os.environ.get("MIXUP_JAX_TRACEBACK"):
@@ -127,7 +126,7 @@ def one_line_errors() -> Iterator[None]:
         fail(str(stop), code=stop.exit_code, label="stopped")
     except RunEnded as error:
         fail(str(error), code=error.exit_code)
-    except BrokenPipeError:  # whoever read what is printed has seen enough, as head has
+    except BrokenPipeError:  # the reader of the output has left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
     except (ValueError, TypeError, OSError) as error:
@@ -136,7 +135,7 @@ def one_line_errors() -> Iterator[None]:
         if not devices_are_missing():
             raise
         print(f"error: {NO_DEVICES.format(os.environ.get('JAX_PLATFORMS', ''))}", file=sys.stderr, flush=True)
-        os._exit(2)  # whoever leaves in good order asks JAX for its devices again
+        os._exit(2)  # a normal exit would ask JAX for its devices again
 
 
 NO_DEVICES = "JAX_PLATFORMS is {!r}, and JAX finds no such devices here: leave it out, or set it to cpu"
@@ -148,7 +147,7 @@ WITHOUT_CHIPS = {
 
 
 def devices_are_missing() -> bool:
-    """Whether JAX has been loaded, was told which devices to use, and finds none."""
+    """Return whether JAX is loaded, was told which devices to use, and finds none."""
     if "jax" not in sys.modules or not os.environ.get("JAX_PLATFORMS"):
         return False
     try:
@@ -159,7 +158,7 @@ def devices_are_missing() -> bool:
 
 
 def quiet_without_tpu(environment: MutableMapping[str, str], devices: str = "/dev") -> None:
-    """Tell libtpu what it would ask for and complain about where it is installed, for `plan`, beside no TPU."""
+    """Answer the questions of a libtpu that is installed, for `plan`, on a machine without TPU."""
     chips = glob.glob(f"{devices}/accel[0-9]*") + glob.glob(f"{devices}/vfio/[0-9]*")
     if not chips and importlib.util.find_spec("libtpu"):
         for name, value in WITHOUT_CHIPS.items():
@@ -167,9 +166,9 @@ def quiet_without_tpu(environment: MutableMapping[str, str], devices: str = "/de
 
 
 def fail(message: str, *, code: int = 2, label: str = "error", alone: bool | None = None) -> NoReturn:
-    """Print one line and leave; a process that ends `alone`, as after an error, waits for no other."""
+    """Print one line and exit; a process that ends `alone`, as after an error, does not wait for others."""
     line = f"{label}: {' '.join(message.split())}"
-    distributed = sys.modules.get("mixup_jax.runtime.distributed")  # what trains has it; the report needs no JAX
+    distributed = sys.modules.get("mixup_jax.runtime.distributed")  # loaded by commands that train
     alone = label == "error" if alone is None else alone
     if distributed is not None and alone and distributed.several():
         distributed.end_process(line, code)

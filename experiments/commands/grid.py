@@ -1,4 +1,4 @@
-"""Carry out a grid of runs, one after the other, each in a folder of its own, and make the paper's table of them."""
+"""Run several configurations one after the other, each in its own folder, and make the table of the paper."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -10,14 +10,14 @@ from experiments.commands.errors import one_line_errors
 from experiments.commands.paper_table import write_table
 from experiments.commands.running import Job, default_folder, run
 from mixup_jax.config import Config
-from mixup_jax.report.results import take_apart
+from mixup_jax.report.runs import split_by_alpha
 from mixup_jax.report.tables import Table
 from mixup_jax.runtime.errors import NotFinite
 from mixup_jax.runtime.mesh import is_writer
 
 Result = dict[str, Any]
 Results = Mapping[Config, Result]
-"""What came out of each configuration; a run over several alphas is one of each."""
+"""The result of each configuration; a run over several alphas gives one result per alpha."""
 
 
 def run_grid(
@@ -31,8 +31,8 @@ def run_grid(
 ) -> None:
     """Run the command line of an experiment of many runs: ``[PRESET] [options]``.
 
-    `configs` names the configurations, the names being folders; `table` makes the paper's table of what came out. A run
-    whose loss is not finite is left out; then the exit status is that of such a run, once the others are done.
+    `configs` maps folder names to configurations; `table` makes the table of the paper from the results. A run whose
+    loss is not finite is left out; its error is raised when the other runs are done.
     """
     with one_line_errors():
         preset, job = begin(experiment, description, presets, default, lambda job: configs(job).values())
@@ -56,7 +56,7 @@ def run_grid(
 
 
 def each_alpha(config: Config, result: Result) -> dict[Config, Result]:
-    """Take the result of a run over several alphas apart.
+    """Split the result of a run over several alphas.
 
     >>> from mixup_jax.choices import Mixup
     >>> config = Config(mixing=Mixup((1.0, 8.0)))
@@ -68,12 +68,12 @@ def each_alpha(config: Config, result: Result) -> dict[Config, Result]:
         return {config: result}
     mixing = {"alpha": list(config.mixing.alphas)}
     start = {"config": {"mixing": mixing, "seeds": config.seeds}, "methods": result["methods"]}
-    parts = take_apart(start, [], result)
+    parts = split_by_alpha(start, [], result)
     return {each: final for each, (_, _, final) in zip(config.each_alpha(), parts, strict=True)}
 
 
 def leave_to_the_table(config: Config, preset: Config, names: Iterable[str], hint: str) -> None:
-    """Raise ValueError for options that the table itself sets, and that are not those of a preset all the same.
+    """Raise ValueError for an option of the command line that the table itself sets and the preset does not have.
 
     >>> leave_to_the_table(Config(batch_size=64), Config(), ["mixing.layer"], "choose rows with --only")
     """

@@ -1,4 +1,4 @@
-"""Write a table of the paper with our numbers beside: table.json for the report, and a table in the terminal."""
+"""Write a table of the paper with our numbers: table.json for the report, and a table in the terminal."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -7,22 +7,20 @@ from typing import Any
 
 from rich.console import Console
 
-from mixup_jax.report.fields import text
+from mixup_jax.report.format import hardware, text
 from mixup_jax.report.tables import NAME, Table, to_json
-from mixup_jax.report.wording import hardware
+from mixup_jax.report.terminal import paper_table
 from mixup_jax.runtime import run_folder as record
 from mixup_jax.runtime.mesh import is_writer
 from mixup_jax.runtime.provenance import origin
 
 
 def write_table(folder: Path, table: Table, results: Iterable[Mapping[str, Any]] = ()) -> Table:
-    """Write `table` to table.json in `folder`, with how it was made, and print it; return what was written.
+    """Write `table` to table.json in `folder`, with its provenance, and print it; return what was written.
 
-    `results` are the runs behind the numbers: their commits, devices and versions are those of the table, for it may be
-    put together later and elsewhere. Without any, the numbers were made by this very command.
+    `results` are the runs that made the numbers, whose commits, devices and versions the table gets. Without any, this
+    process made them.
     """
-    from mixup_jax.report.terminal import paper_table  # scipy takes a second to import
-
     here = origin()
     made = list(results) or [here]
     words = {name: _all(text(each[name]) for each in made) for name in ("commit", "versions")}
@@ -34,8 +32,8 @@ def write_table(folder: Path, table: Table, results: Iterable[Mapping[str, Any]]
     return table
 
 
-def behind(networks: Iterable[Any]) -> list[Mapping[str, Any]]:
-    """Return where numbers about trained networks come from: the runs that trained them, and this process."""
+def provenance_of(networks: Iterable[Any]) -> list[Mapping[str, Any]]:
+    """Return the provenance of numbers about trained networks: the runs that trained them, and this process."""
     return [*(result for network in networks for result in network.results), origin()]
 
 

@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
+from mixup_jax.report.format import decimal
 from mixup_jax.report.plots.drawing import PALETTE, styled
-from mixup_jax.report.statistics import decimal
 
 
 @styled

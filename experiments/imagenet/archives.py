@@ -8,7 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from mixup_jax.data.imagenet.prepare import prepare
 from mixup_jax.data.imagenet.source import class_names, validation_labels
+from mixup_jax.runtime.mesh import is_writer, wait_for_all
 
 HEIGHT, WIDTH, QUALITY = 375, 500, 90  # and with this much noise about 110 kB, the mean of ImageNet
 
@@ -61,3 +63,12 @@ def photograph(label: int, number: int) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=QUALITY)
     return buffer.getvalue()
+
+
+def build_data(data_dir: Path) -> Path:
+    """Build small archives of generated photographs and prepare them; return the folder that runs read."""
+    if is_writer() and not (data_dir / "imagenet" / "imagenet.json").exists():
+        archives = build_archives(data_dir / "archives")
+        prepare(*archives, data_dir / "imagenet", partial=True, mark="SYNTHETIC")
+    wait_for_all("the data of the smoke run")
+    return data_dir

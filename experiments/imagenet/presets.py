@@ -1,18 +1,21 @@
-"""The 15 rows of the paper's table 1: each network's recipe, and the error that the paper gives for it.
+"""The 15 rows of the paper's table 1: the recipe of each network, the error in the paper, and the smoke run.
 
 The recipe is that of Goyal et al., arXiv 1706.02677, which the paper names: batch 1,024, learning rate from 0.1 to 0.4
 over 5 epochs, then divided by 10 three times.
 """
 
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from mixup_jax.choices import Data, Erm, Mixup, Sgd, Step
+from experiments.commands.running import Job, Paper
+from mixup_jax.choices import Data, Erm, Mixed, Mixup, Sgd, Step
 from mixup_jax.config import CHOICES, Config
+from mixup_jax.networks import Named, PreActResNet
 
 DECAY_EPOCHS = {90: (30.0, 60.0, 80.0), 100: (30.0, 60.0, 90.0), 200: (60.0, 120.0, 180.0)}
 
 
-class Row(NamedTuple):
+class Published(NamedTuple):
     """A row of table 1: what is trained, and the paper's errors on the validation images in per cent.
 
     `confirmed` says whether the top-1 error was seen in a text that quotes the paper. Of the top-5 errors none was:
@@ -30,25 +33,25 @@ class Row(NamedTuple):
 
 
 TABLE_1 = {
-    "resnet50-erm": Row("resnet50", 0.0, 90, 23.5, None, True, "Goyal et al., 2017"),
-    "resnet50-mixup": Row("resnet50", 0.2, 90, 23.3, 6.6, True),
-    "resnet101-erm": Row("resnet101", 0.0, 90, 22.1, None, True, "Goyal et al., 2017"),
-    "resnet101-mixup": Row("resnet101", 0.2, 90, 21.5, 5.6, True),
-    "resnext101-32x4d-erm-100": Row("resnext101_32x4d", 0.0, 100, 21.2, None, True, "Xie et al., 2016"),
-    "resnext101-32x4d-erm": Row("resnext101_32x4d", 0.0, 90, 21.2, 5.6, False),
-    "resnext101-32x4d-mixup": Row("resnext101_32x4d", 0.4, 90, 20.7, 5.3, True),
-    "resnext101-64x4d-erm-100": Row("resnext101_64x4d", 0.0, 100, 20.4, 5.3, True, "Xie et al., 2016"),
-    "resnext101-64x4d-mixup": Row("resnext101_64x4d", 0.4, 90, 19.8, 4.9, True),
-    "resnet50-erm-200": Row("resnet50", 0.0, 200, 23.6, 7.0, True),
-    "resnet50-mixup-200": Row("resnet50", 0.2, 200, 22.1, 6.1, True),
-    "resnet101-erm-200": Row("resnet101", 0.0, 200, 22.0, 6.1, False),
-    "resnet101-mixup-200": Row("resnet101", 0.2, 200, 20.8, 5.4, False),
-    "resnext101-32x4d-erm-200": Row("resnext101_32x4d", 0.0, 200, 21.3, 5.9, False),
-    "resnext101-32x4d-mixup-200": Row("resnext101_32x4d", 0.4, 200, 20.1, 5.0, False),
+    "resnet50-erm": Published("resnet50", 0.0, 90, 23.5, None, True, "Goyal et al., 2017"),
+    "resnet50-mixup": Published("resnet50", 0.2, 90, 23.3, 6.6, True),
+    "resnet101-erm": Published("resnet101", 0.0, 90, 22.1, None, True, "Goyal et al., 2017"),
+    "resnet101-mixup": Published("resnet101", 0.2, 90, 21.5, 5.6, True),
+    "resnext101-32x4d-erm-100": Published("resnext101_32x4d", 0.0, 100, 21.2, None, True, "Xie et al., 2016"),
+    "resnext101-32x4d-erm": Published("resnext101_32x4d", 0.0, 90, 21.2, 5.6, False),
+    "resnext101-32x4d-mixup": Published("resnext101_32x4d", 0.4, 90, 20.7, 5.3, True),
+    "resnext101-64x4d-erm-100": Published("resnext101_64x4d", 0.0, 100, 20.4, 5.3, True, "Xie et al., 2016"),
+    "resnext101-64x4d-mixup": Published("resnext101_64x4d", 0.4, 90, 19.8, 4.9, True),
+    "resnet50-erm-200": Published("resnet50", 0.0, 200, 23.6, 7.0, True),
+    "resnet50-mixup-200": Published("resnet50", 0.2, 200, 22.1, 6.1, True),
+    "resnet101-erm-200": Published("resnet101", 0.0, 200, 22.0, 6.1, False),
+    "resnet101-mixup-200": Published("resnet101", 0.2, 200, 20.8, 5.4, False),
+    "resnext101-32x4d-erm-200": Published("resnext101_32x4d", 0.0, 200, 21.3, 5.9, False),
+    "resnext101-32x4d-mixup-200": Published("resnext101_32x4d", 0.4, 200, 20.1, 5.0, False),
 }
 
 
-def recipe(row: Row) -> Config:
+def recipe(row: Published) -> Config:
     """Return the configuration of a row, for one seed.
 
     >>> recipe(TABLE_1["resnet50-mixup-200"]).schedule.decay_epochs
@@ -71,7 +74,7 @@ def recipe(row: Row) -> Config:
     )
 
 
-def describe(row: Row) -> str:
+def describe(row: Published) -> str:
     """Return one line for the list of presets.
 
     >>> describe(TABLE_1["resnet50-mixup"])
@@ -83,3 +86,42 @@ def describe(row: Row) -> str:
 
 
 PRESETS = {name: (describe(row), recipe(row)) for name, row in TABLE_1.items()}
+
+
+def paper(config: Config) -> Paper:
+    """Return the paper's number if the run is the paper's, except for its seed and --remat."""
+    model = replace(config.model, remat=False) if isinstance(config.model, Named) else config.model
+    ours = replace(config, seed=0, eval_every=None, model=model)
+    for row in TABLE_1.values():
+        if ours == recipe(row):
+            doubt = "" if row.confirmed else ", unconfirmed"
+            top5 = f"; top-5 {row.top5}, unconfirmed" if row.top5 else ""
+            return {"test_error": row.top1, "source": f"Table 1{doubt}{top5}"}
+    return None
+
+
+@dataclass(frozen=True)
+class ImageNet(Job):
+    """A run on photographs that stay on disk."""
+
+    def effective(self) -> Config:
+        """Return the configuration of the run; with `smoke`, small photographs and a small network."""
+        return shrink(self.config) if self.smoke else self.config
+
+
+def shrink(config: Config) -> Config:
+    """Shrink a run to seconds, keeping its method and its path through the program."""
+    mixing, schedule = config.mixing, replace(config.schedule, warmup_epochs=1.0, warmup_start=0.01)
+    if isinstance(mixing, Mixed):
+        mixing = replace(mixing, block=mixing.block and 4, unmixed_epochs=min(mixing.unmixed_epochs, 1.0))
+    return replace(
+        config,
+        data=replace(config.data, image_size=32, train_examples=None),
+        model=PreActResNet(width=4, blocks=(1, 1), stem_stride=2),
+        optimizer=replace(config.optimizer, lr=0.05),
+        schedule=replace(schedule, decay_epochs=(2.0,)) if isinstance(schedule, Step) else schedule,
+        mixing=mixing,
+        batch_size=16,
+        epochs=3.0,
+        eval_every=1.0,
+    )

@@ -1,4 +1,4 @@
-"""Trained networks to look into, ERM and mixup: two groups of runs, loaded and checked against each other."""
+"""Load trained networks, ERM and mixup: two groups of runs that are checked against each other."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -25,14 +25,14 @@ from mixup_jax.runtime.run_folder import finished
 from mixup_jax.training.trained import Trained, load_trained
 
 OF_TRAINING = ("seed", "seeds", "eval_every", "model.remat")
-"""What runs of one recipe may differ in."""
+"""Fields in which runs of one recipe may differ."""
 
 
 @dataclass(frozen=True)
 class Network:
-    """A trained network: its name in the paper's words, its configuration, and its states, one a seed.
+    """A trained network: its method in the paper's words, its configuration, and one state per seed.
 
-    `identity` is what is stored of the data; `results` are the result.json of the runs that the network comes from.
+    `identity` describes the training data; `results` are the contents of result.json of the runs.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Network:
 
     @cached_property
     def data(self) -> Dataset | StreamedDataset:
-        """Load what the network was trained and tested on; raises ValueError, saying what differs, for other data."""
+        """Load the data of the run; raises ValueError, naming the difference, if the data has changed."""
         data = self.open_data()
         if found := differing(flatten(plain(self.identity)), flatten(plain(data.identity()))):
             raise ValueError(f"{self.name} was trained on other data than {self.config.data.dataset} has now: {found}.")
@@ -53,22 +53,22 @@ class Network:
 
 
 def load_network(folder: Path, data_dir: Path | None, checkpoints: str | None = None) -> Network:
-    """Load what a run has left; `checkpoints` is the folder that it was started with, if any.
+    """Load a finished run; `checkpoints` is the folder that it was started with, if any.
 
-    The data are not needed, but for the network's attribute `data`, which looks for them in `data_dir`.
+    The data is loaded, from `data_dir`, by the attribute `data` only.
 
-    Raises ValueError for a folder that is no run, and one whose checkpoint is not of the network and data that its
-    config.json names; for a run that did not store what it was trained on, what `load_data` raises.
+    Raises ValueError for a folder that is not a finished run on images, and for a checkpoint that does not fit
+    config.json; for a run that did not store its data's identity, what `load_data` raises.
     """
     config, result = read_config(folder), finished(folder)
     if result is None:
-        raise ValueError(f"the run in {folder} has not ended; start its command again.")
+        raise ValueError(f"the run in {folder} is not finished; start its command again.")
     if config.data.is_speech:
-        raise ValueError(f"{folder} was trained on {config.data.dataset}, speech; this experiment looks at images.")
+        raise ValueError(f"{folder} was trained on {config.data.dataset}, speech; this experiment needs images.")
     open_data = partial(prepared_data, config, data_dir)
     identity = read_identity(folder)
     if identity is None:
-        warnings.warn(f"{folder} was trained before data became part of a run: taken to be those of now", stacklevel=2)
+        warnings.warn(f"{folder} does not store the identity of its data; today's data is assumed", stacklevel=2)
         identity = open_data().identity()
     try:
         trained = load_trained(Launch(checkpoints=checkpoints).checkpoint_folder(folder, config), config, identity)
@@ -80,13 +80,13 @@ def load_network(folder: Path, data_dir: Path | None, checkpoints: str | None = 
 
 
 def prepared_data(config: Config, data_dir: Path | None) -> Dataset | StreamedDataset:
-    """Load the data of a run and make of them what its configuration says."""
+    """Load and prepare the data of a run."""
     data = load_data(config, data_dir)
     return prepare_stream(data, config.data) if isinstance(data, StreamedDataset) else prepare(data, config.data)[0]
 
 
 def load_seeds(folders: Sequence[Path], data_dir: Path | None, checkpoints: str | None = None) -> Network:
-    """Load runs that differ in nothing but their seeds as one network of all these seeds."""
+    """Load runs that differ in their seeds only as one network with all these seeds."""
     for folder in folders[1:]:
         if found := between(read_config(folders[0]), read_config(folder), OF_TRAINING):
             raise ValueError(f"{folders[0]} and {folder} are not seeds of one recipe ({found}).")
@@ -95,7 +95,7 @@ def load_seeds(folders: Sequence[Path], data_dir: Path | None, checkpoints: str 
         check_same_data(folders[0], networks[0], folder, network)
     seeds = sum((network.seeds for network in networks), ())
     if len(set(seeds)) < len(seeds):
-        raise ValueError(f"the runs have seeds {', '.join(map(str, seeds))}; give each seed once.")
+        raise ValueError(f"the runs have the seeds {', '.join(map(str, seeds))}; every seed may occur once.")
     states = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *(network.trained.states for network in networks))
     results = sum((network.results for network in networks), ())
     first = networks[0]
@@ -105,7 +105,7 @@ def load_seeds(folders: Sequence[Path], data_dir: Path | None, checkpoints: str 
 def load_pair(
     erm: Sequence[Path], mixup: Sequence[Path], data_dir: Path | None, checkpoints: str | None = None
 ) -> tuple[Network, Network]:
-    """Load ERM runs and others, the same network trained on the same data; raises ValueError where they are not."""
+    """Load ERM runs and mixup runs; raises ValueError unless network and data are the same."""
     ours, theirs = read_config(erm[0]), read_config(mixup[0])
     names = method(ours), method(theirs)
     if names[0] == names[1] or theirs.side_by_side or not isinstance(ours.mixing, Erm):
@@ -115,7 +115,7 @@ def load_pair(
             f"{erm[0]} was trained on {dataset(ours.data)} and {mixup[0]} on {dataset(theirs.data)}; "
             "compare runs on the same data."
         )
-    if found := between(ours.model, theirs.model, ("dropout", "remat")):  # both are how it was trained
+    if found := between(ours.model, theirs.model, ("dropout", "remat")):  # both belong to the training
         raise ValueError(f"{erm[0]} and {mixup[0]} are not the same network ({found}); compare runs of one.")
     networks = load_seeds(erm, data_dir, checkpoints), load_seeds(mixup, data_dir, checkpoints)
     check_same_data(erm[0], networks[0], mixup[0], networks[1])
@@ -126,7 +126,7 @@ def load_pair(
 
 
 def check_same_data(one: Path, network: Network, other: Path, another: Network) -> None:
-    """Raise ValueError, saying what differs, where two networks were trained on different data of one name."""
+    """Raise ValueError, naming the difference, if two networks were trained on different data of one name."""
     ours, theirs = (flatten(plain(each.identity)) for each in (network, another))
     if found := differing(ours, theirs, (f"in {one}", f"in {other}")):
         raise ValueError(
@@ -135,7 +135,7 @@ def check_same_data(one: Path, network: Network, other: Path, another: Network) 
 
 
 def between(ours: Any, theirs: Any, ignored: Sequence[str] = ()) -> str:
-    """Say in which fields two configurations, or parts of them, differ.
+    """Describe the fields in which two configurations, or parts of them, differ.
 
     >>> from mixup_jax.networks import PreActResNet
     >>> between(Config(model=PreActResNet(width=16)), Config(model=PreActResNet(width=64), seed=3), ignored=["seed"])

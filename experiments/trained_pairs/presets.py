@@ -1,4 +1,4 @@
-"""Which trained networks an experiment looks into: runs that are given, or a pair, ERM and mixup, trained first."""
+"""The networks that an experiment analyses: given runs, or a pair of ERM and mixup that is trained first."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,7 +8,8 @@ import tyro
 
 from experiments import cifar
 from experiments.commands.running import Job, cache_compilations, folder_of, run
-from experiments.imagenet import __main__ as imagenet
+from experiments.imagenet import presets as imagenet
+from experiments.imagenet.archives import build_data
 from experiments.trained_pairs.load import Network, load_pair
 from mixup_jax.choices import Data, Erm
 from mixup_jax.config import Config
@@ -19,46 +20,46 @@ Preset = Literal["small", "preact18", "resnet101"]
 
 @dataclass(frozen=True)
 class Pair:
-    """The networks: a pair that is trained first, or finished runs."""
+    """The networks: a preset to train first, or finished runs."""
 
     preset: tyro.conf.Positional[Preset] = "small"
-    """What is trained, where no runs are given: small networks or PreAct ResNet-18, both of experiments.cifar, or
-    ResNet-101 of experiments.imagenet."""
+    """Networks to train if no runs are given: small networks or PreAct ResNet-18 of experiments.cifar, or ResNet-101 of
+    experiments.imagenet."""
     erm: tuple[Path, ...] = ()
-    """Folders of ERM runs, seeds of one recipe: all in one run or a run each."""
+    """Folders of ERM runs of one recipe: one run of several seeds, or several runs."""
     mixup: tuple[Path, ...] = ()
     """Folders of mixup runs."""
     checkpoints: str | None = None
-    """Where the given runs' checkpoints are, if they were started with --checkpoints."""
+    """Folder of the checkpoints of the given runs, if they were started with --checkpoints."""
     dataset: str | None = None
-    """What is trained on. Default: fashion_mnist with small, cifar10 with preact18, imagenet with resnet101."""
+    """Training data. Default: fashion_mnist with small, cifar10 with preact18, imagenet with resnet101."""
     epochs: float | None = None
-    """How long is trained; the preset's epochs if left out."""
+    """Epochs of training. Default: those of the preset."""
     data_dir: Path | None = None
     """Folder with data sets. Default: the environment variable MIXUP_JAX_DATA, or the cache folder."""
     workdir: Path | None = None
-    """Folder of the results. Default: runs/EXPERIMENT/PRESET-DATASET, or named after the runs that are given."""
+    """Folder of the results. Default: runs/EXPERIMENT/PRESET-DATASET, or named after the given runs."""
     smoke: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Two epochs of tiny nets on scikit-learn's digits (resnet101: on invented photographs): does everything work?"""
+    """A quick test: two epochs of tiny networks on scikit-learn's digits (resnet101: on invented photographs)."""
 
     def __post_init__(self) -> None:
-        """Refuse one side alone, and what has no influence on runs that are given."""
+        """Validate the options: both sides or none, and no option that has no effect on given runs."""
         if bool(self.erm) != bool(self.mixup):
-            raise ValueError("--erm and --mixup are the runs to compare: give both or none.")
+            raise ValueError("--erm and --mixup must be given together, or neither.")
         for name in ("epochs", "dataset"):
             if self.erm and getattr(self, name) is not None:
                 raise ValueError(
-                    f"--{name} is for networks that are trained here; --erm and --mixup are trained already."
+                    f"--{name} applies to networks that are trained here; --erm and --mixup are already trained."
                 )
         if self.checkpoints is not None and not self.erm:
-            raise ValueError("--checkpoints is for runs that are given, by --erm and --mixup.")
+            raise ValueError("--checkpoints needs --erm and --mixup.")
         if self.dataset is not None and Data(self.dataset).is_speech:
-            raise ValueError(f"dataset is {self.dataset}, speech; this experiment looks at images.")
+            raise ValueError(f"dataset is {self.dataset}, speech; this experiment needs images.")
         if self.preset == "resnet101" and self.dataset not in (None, "imagenet"):
             raise ValueError(f"dataset is {self.dataset}; resnet101 is trained on imagenet.")
 
     def folder(self, experiment: str) -> Path:
-        """Return where the results go.
+        """Return the folder of the results.
 
         >>> Pair().folder("adversarial").as_posix()
         'runs/adversarial/small-fashion_mnist'
@@ -71,7 +72,7 @@ class Pair:
 
 
 class Recipe(NamedTuple):
-    """A run of a pair: the folder that it goes to, whose preset it is, and its seeds."""
+    """A run of a pair: its folder, preset and seeds."""
 
     folder: str
     preset: str
@@ -79,7 +80,7 @@ class Recipe(NamedTuple):
     seeds: int
 
     def config(self, pair: Pair) -> Config:
-        """Return the configuration, with other data and another length where they are given."""
+        """Return the configuration, with the data and epochs of `pair` where given."""
         _, config = (cifar.PRESETS | imagenet.PRESETS)[self.preset]
         epochs = config.epochs if pair.epochs is None else pair.epochs
         data = replace(config.data, dataset=pair.dataset or config.data.dataset)
@@ -89,7 +90,7 @@ class Recipe(NamedTuple):
 RECIPES: dict[Preset, tuple[Recipe, ...]] = {
     "small": (Recipe("erm", "small-erm", 0, 3), Recipe("mixup", "small-mixup", 0, 3)),
     "preact18": (Recipe("erm", "preact18-erm", 0, 3), Recipe("mixup", "preact18-mixup", 0, 3)),
-    # Photographs are streamed to one network at a time; the second is the one whose gradients attack in the black box.
+    # Photographs are streamed to one network at a time; the second gives the gradients of the black box.
     "resnet101": (
         Recipe("erm", "resnet101-erm", 0, 1),
         Recipe("erm-1", "resnet101-erm", 1, 1),
@@ -99,7 +100,7 @@ RECIPES: dict[Preset, tuple[Recipe, ...]] = {
 
 
 def find_pair(experiment: str, pair: Pair) -> tuple[Network, Network]:
-    """Load the runs that are given; where there are none, train the preset's or go on with them, and load those."""
+    """Load the given runs; without any, train the preset (or continue its training) and load it."""
     cache_compilations()
     if not pair.erm:
         pair = train_pair(experiment, pair)
@@ -107,10 +108,10 @@ def find_pair(experiment: str, pair: Pair) -> tuple[Network, Network]:
 
 
 def train_pair(experiment: str, pair: Pair) -> Pair:
-    """Train the runs of a preset; return them as runs that are given."""
+    """Train the runs of a preset; return them as given runs."""
     folder, data_dir, photographs = pair.folder(experiment), pair.data_dir, pair.preset == "resnet101"
     if photographs and pair.smoke:
-        data_dir = imagenet.build_data(folder / "data")
+        data_dir = build_data(folder / "data")
     erm, mixup = [], []
     for recipe in RECIPES[pair.preset]:
         launch = Launch(workdir=folder / recipe.folder, data_dir=data_dir)

@@ -1,6 +1,5 @@
-"""Tables, figures and the HTML page: reads run folders, trains nothing.
+"""Tables, figures and the HTML page, made of run folders and table.json; nothing is trained.
 
-`runs` loads folders, `conditions` groups them into table rows, `statistics` summarises seeds; `tables` holds the
-paper's tables with our numbers, `cells` says them in words; `figures` and `illustrations` draw, `drawing` saves, `page`
-writes the report and `terminal` prints it.
+`runs` loads run folders, `conditions` groups them into the rows of tables, `tables` holds rows and reads table.json,
+`statistics` summarises seeds, `plots` draws; `page` and `terminal` show tables.
 """

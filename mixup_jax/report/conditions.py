@@ -1,17 +1,23 @@
-"""Group runs into conditions, the rows of every table, and pair ERM with mixup."""
+"""Group runs into conditions, make tables of them, and pair ERM with mixup."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 
-from mixup_jax.report.runs import Run
-from mixup_jax.report.statistics import Summary, decimal, paired_difference, summarise
+from mixup_jax.evaluation.metrics import METRICS
+from mixup_jax.report.format import MISSING, decimal, short_commit
+from mixup_jax.report.runs import BEST, Run
+from mixup_jax.report.statistics import Summary, paired_difference
+from mixup_jax.report.tables import Row, Table
 from mixup_jax.runtime.identity import flatten
 
 SEED_FIELDS = ("seed", "seeds")
+COLUMNS = (*METRICS, *BEST, "wall_seconds", "images_per_second")
+"""Columns of the tables of runs; the last two have one value per run."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,31 +30,24 @@ class Condition:
 
     @property
     def setting(self) -> tuple[str, str, str]:
-        """Data, model and mark: what must be equal for two numbers to stand side by side."""
+        """Data, model and mark, which are equal for rows that may be compared."""
         return self.runs[0].dataset, self.runs[0].model, self.runs[0].mark
 
     @property
     def finished(self) -> bool:
         """Whether there is a result."""
-        return all(run.result is not None for run in self.runs)
+        return all(run.finished for run in self.runs)
+
+    def error(self) -> dict[int, float]:
+        """Return the last test error in per cent of each seed."""
+        pairs = (zip(run.seeds, run.values["test_error"], strict=True) for run in self.runs if run.finished)
+        return {seed: value for pair in pairs for seed, value in pair}
 
     @property
-    def seeds(self) -> tuple[int, ...]:
-        """All seeds, in the order of the runs."""
-        return tuple(seed for run in self.runs for seed in run.seeds)
-
-    def error(self, which: str = "last") -> dict[int, float]:
-        """Test error in per cent of each seed: ``last``, ``best`` or ``median_last_10``."""
-        return {
-            seed: value
-            for run in self.runs
-            if run.result
-            for seed, value in zip(run.seeds, run.result.test_error[which], strict=True)
-        }
-
-    def summary(self, name: str) -> Summary:
-        """Summarise a per-seed field of the result (``test_ece``, ``train_subset_error``) over all seeds."""
-        return summarise([value for run in self.runs if run.result for value in getattr(run.result, name)])
+    def paper_error(self) -> float | None:
+        """The paper's test error, where the run's model and data are the paper's."""
+        error = self.runs[0].paper_error
+        return error if error is not None and math.isfinite(error) else None
 
     def curve(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the epochs that all seeds have reached, and the values there (epochs x seeds)."""
@@ -60,18 +59,49 @@ class Condition:
 
 
 def group(runs: Sequence[Run]) -> list[Condition]:
-    """Put runs that differ in nothing but disjoint seeds into one condition; order by setting, then by alpha.
+    """Merge runs that differ in their seeds only into one condition; order by setting, then by alpha.
 
-    Seeds trained one by one on a cluster thus give the same row as seeds trained together. Two runs that share a seed
-    stay apart: which of them counts is not ours to choose; but networks that came out equal to the last bit, because
-    two experiments trained the same pair, are shown once. An unfinished run is a condition of its own.
+    Seeds trained in separate runs thus give the same row as seeds trained in one run. Runs that share a seed are not
+    merged, but networks that are equal bit by bit, because two experiments trained the same pair, are shown once. An
+    unfinished run is a condition of its own.
     """
     groups: list[list[Run]] = []
-    different = {_networks(run): run for run in sorted(runs, key=_order, reverse=True)}  # of equal ones the first
+    different = {_networks(run): run for run in sorted(runs, key=_order, reverse=True)}  # the first of equal ones
     for run in sorted(different.values(), key=_order):
         same = [members for members in groups if _mergeable(members, run)]
         (same[0] if same else groups.append([]) or groups[-1]).append(run)
     return [Condition(tuple(members), _label(members[0], [other[0] for other in groups])) for members in groups]
+
+
+def result_tables(conditions: Sequence[Condition]) -> list[Table]:
+    """Make a table for each setting, with a row for each condition."""
+    tables = []
+    for (dataset, model, mark), members in groupby(conditions, key=lambda condition: condition.setting):
+        rows = tuple(_row(condition) for condition in members)
+        tables.append(Table("", "Results", "", mark, dataset, model, COLUMNS, rows, seeds=()))
+    return tables
+
+
+def _row(condition: Condition) -> Row:
+    runs, first = condition.runs, condition.runs[0]
+    device, commit = ("; ".join(dict.fromkeys(getattr(run, name) for run in runs)) for name in ("device", "commit"))
+    values = {name: sum((run.values.get(name, ()) for run in runs), ()) for name in COLUMNS}
+    values |= {name: tuple(getattr(run, name) for run in runs) for name in COLUMNS[-2:]}
+    progress = None
+    if not condition.finished:
+        _, errors = condition.curve("test_error")
+        values["test_error"] = tuple(errors[-1].tolist()) if len(errors) else (math.nan,) * len(first.seeds)
+        reached = float(first.epochs[-1]) if len(first.epochs) and math.isfinite(first.epochs[-1]) else 0.0
+        progress = reached, first.planned_epochs
+    return Row(
+        label=condition.label,
+        values=tuple(values.values()),
+        paper=tuple(condition.paper_error if name == "test_error" else None for name in COLUMNS),
+        note=first.paper_source if condition.paper_error is not None else "",
+        device=device or MISSING,
+        commit=short_commit(commit),
+        progress=progress,
+    )
 
 
 @dataclass(frozen=True)
@@ -84,13 +114,12 @@ class Comparison:
 
     @property
     def paper(self) -> float | None:
-        """The change that the paper reports, where both rows carry a number of it."""
-        ours = [condition.runs[0].result for condition in (self.erm, self.mixup)]
-        errors = [result.paper_error for result in ours if result and result.paper_error is not None]
-        return errors[1] - errors[0] if len(errors) == 2 else None
+        """The change that the paper reports, where both rows have its number."""
+        erm, mixup = self.erm.paper_error, self.mixup.paper_error
+        return None if erm is None or mixup is None else mixup - erm
 
     def sentence(self) -> str:
-        """Say it in words, with the interval and what it allows to conclude."""
+        """Return the change, its interval and the conclusion that it allows."""
         dataset, model, _ = self.mixup.setting
         points = f"{'+' if self.change.mean > 0 else ''}{decimal(self.change.mean)}"
         words = f"{self.mixup.label} against {self.erm.label} ({dataset}, {model}): test error {points} points"
@@ -104,57 +133,57 @@ class Comparison:
 
 
 def compare(conditions: Sequence[Condition]) -> list[Comparison]:
-    """Pair each finished condition that mixed with those of ERM that differ in nothing else and share a seed."""
+    """Pair each finished condition that mixed with the ERM conditions that differ in mixing only and share a seed."""
     finished = [condition for condition in conditions if condition.finished]
-    found = []
-    for erm in finished:
-        for mixed in finished:
-            if not _mixed(erm.runs[0]) and _mixed(mixed.runs[0]) and _differ_by_mixing_only(erm, mixed):
-                change = paired_difference(erm.error(), mixed.error())
-                if change is not None:
-                    found.append(Comparison(erm, mixed, change))
-    return found
+    pairs = [(erm, mixup) for erm in finished for mixup in finished if _differ_by_mixing_only(erm, mixup)]
+    found = [(erm, mixup, paired_difference(erm.error(), mixup.error())) for erm, mixup in pairs]
+    return [Comparison(erm, mixup, change) for erm, mixup, change in found if change is not None]
+
+
+def _differ_by_mixing_only(erm: Condition, mixup: Condition) -> bool:
+    one, other = erm.runs[0], mixup.runs[0]
+    return (
+        not _mixed(one)
+        and _mixed(other)
+        and erm.setting == mixup.setting
+        and _same_data(one, other)
+        and _config(one, mixing=False) == _config(other, mixing=False)
+    )
 
 
 def _mixed(run: Run) -> bool:
-    """Return whether the run mixed: what trained counts, whatever alpha stands beside another method."""
+    """Return whether the run mixed; alpha counts for method mixup only."""
     config = flatten(run.config)
     return config.get("mixing.name", config.get("mixing.method")) in ("cutmix", "switch") or run.alpha != 0
 
 
-def _differ_by_mixing_only(erm: Condition, mixed: Condition) -> bool:
-    same = erm.setting == mixed.setting and _same_data(erm.runs[0], mixed.runs[0])
-    return same and _beside_mixing(erm.runs[0]) == _beside_mixing(mixed.runs[0])
-
-
-def _beside_mixing(run: Run) -> dict[str, Any]:
-    config = _without_seeds(run)
-    return {name: config[name] for name in config if not name.startswith("mixing.")}
-
-
-def _without_seeds(run: Run) -> dict[str, Any]:
-    return {name: value for name, value in flatten(run.config).items() if name not in SEED_FIELDS}
+def _config(run: Run, *, mixing: bool = True) -> dict[str, Any]:
+    """Return the configuration without seeds by dotted names."""
+    config = flatten(run.config)
+    kept = (name for name in config if mixing or not name.startswith("mixing."))
+    return {name: config[name] for name in kept if name not in SEED_FIELDS}
 
 
 def _same_data(one: Run, other: Run) -> bool:
-    """Whether two runs on data of one name had the same content, as far as it was stored."""
+    """Return whether the data had the same content; true where a run did not store it."""
     return not (one.data and other.data) or one.data == other.data
 
 
 def _networks(run: Run) -> Any:
-    """Return what is equal for runs whose networks are equal bit by bit."""
-    if run.result is None or not run.result.params_digest:
+    """Return a key that runs share if their networks are equal bit by bit."""
+    if not run.finished or not run.params_digest:
         return run.path
-    return run.result.params_digest, repr((*_order(run)[:-1], flatten(run.config), run.result.test_error))
+    errors = [run.values[name] for name in ("test_error", *BEST)]
+    return run.params_digest, repr((*_order(run)[:-1], _config(run), errors))
 
 
 def _mergeable(members: list[Run], run: Run) -> bool:
     first = members[0]
     names = ("experiment", "method", "model", "dataset", "mark", "commit")
     return (
-        all(member.result is not None for member in (*members, run))
+        all(member.finished for member in (*members, run))
         and all(getattr(first, name) == getattr(run, name) for name in names)
-        and _without_seeds(first) == _without_seeds(run)
+        and _config(first) == _config(run)
         and _same_data(first, run)
         and not any(set(member.seeds) & set(run.seeds) for member in members)
     )
@@ -164,14 +193,10 @@ def _order(run: Run) -> tuple[Any, ...]:
     return run.dataset, run.model, run.mark, math.isnan(run.alpha), run.alpha, run.method, run.seeds, str(run.path)
 
 
-def _beside(run: Run) -> tuple[str, str, str]:
-    return run.dataset, run.model, run.method
-
-
 def _label(run: Run, others: list[Run]) -> str:
-    same = [other for other in others if other is not run and _beside(other) == _beside(run)]
+    names = ("dataset", "model", "method")
+    same = [each for each in others if each is not run and all(getattr(each, n) == getattr(run, n) for n in names)]
     if not same:
         return run.method or run.preset or run.path.name
-    if run.preset and all(other.preset != run.preset for other in same):
-        return f"{run.method} · {run.preset}"
-    return f"{run.method} · {run.path.name}"
+    unique = run.preset and all(other.preset != run.preset for other in same)
+    return f"{run.method} · {run.preset if unique else run.path.name}"

@@ -1,22 +1,27 @@
-"""Take typed fields out of JSON that somebody else wrote: every failure is one `Malformed` with a short reason."""
+"""Find JSON files and check the types of their fields; every failure is a `Malformed` with a short reason."""
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from mixup_jax.runtime.json_files import Malformed
 
-MANY = 10_000  # more seeds than this is a mistake or an attack, not an experiment
+MANY = 10_000  # a file with more seeds, rows or columns is refused
 
 
-def folders_below(path: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Yield each folder at or below `path` once with the names of its files, in order; links are followed.
+def folders_with(name: str, paths: Iterable[Path]) -> list[Path]:
+    """List the folders at or below `paths` that hold a file `name`, each once, in order.
 
-    A link to a folder that contains `path` is not: it leads out of what was asked for. Nothing is looked for inside a
-    run, a folder that holds a config.json.
+    Links are followed, except to a folder that contains the path itself. Folders inside a run, a folder with a
+    config.json, are not searched.
     """
+    found = {folder.resolve(): folder for path in paths for folder, files in _walk(path) if name in files}
+    return list(found.values())
+
+
+def _walk(path: Path) -> Iterator[tuple[Path, list[str]]]:
     seen, start = set(), path.resolve()
     for folder, subfolders, files in os.walk(path, followlinks=True):
         real = Path(folder).resolve()
@@ -30,21 +35,6 @@ def folders_below(path: Path) -> Iterator[tuple[Path, list[str]]]:
         subfolders.sort()
 
 
-def text(value: Any) -> str:
-    """Show any JSON value as text; control characters, which could drive a terminal, become a visible mark.
-
-    >>> text(["python", "-m", "experiments.cifar"]), text({"kind": "cpu", "count": 2}), text(None)
-    ('python -m experiments.cifar', 'kind cpu, count 2', '')
-    """
-    if value is None:
-        return ""
-    if isinstance(value, list):
-        return " ".join(text(item) for item in value)
-    if isinstance(value, dict):
-        return ", ".join(f"{text(key)} {text(item)}" for key, item in value.items())
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(value))
-
-
 def mapping(parent: dict[str, Any], key: str) -> dict[str, Any]:
     """Return the object `parent[key]`, empty where it is missing or null."""
     value = parent.get(key)
@@ -56,7 +46,7 @@ def mapping(parent: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 def number(value: Any, name: str) -> float:
-    """Return a float; null, as some writers spell a loss that is not finite, is NaN.
+    """Return a float; null, which stands for a number that is not finite, is NaN.
 
     >>> number(3, "step"), number(None, "loss")
     (3.0, nan)
@@ -72,7 +62,7 @@ def number(value: Any, name: str) -> float:
 
 
 def numbers(value: Any, name: str, count: int) -> tuple[float, ...]:
-    """Return `count` floats, one a seed; a bare number stands for a list of one.
+    """Return `count` floats, one per seed, NaN for null; a bare number stands for a list of one.
 
     >>> numbers([5.5, 5.6], "test_error", 2)
     (5.5, 5.6)

@@ -1,6 +1,7 @@
 """Write the report: one HTML file that needs no network and no script."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -8,20 +9,22 @@ from typing import Any
 import jinja2
 from matplotlib.figure import Figure
 
+from mixup_jax.evaluation.metrics import METRICS
 from mixup_jax.report import pictures
-from mixup_jax.report.conditions import Condition, compare, flatten, group
-from mixup_jax.report.fields import text
+from mixup_jax.report.conditions import Condition, compare, group, result_tables
+from mixup_jax.report.format import MISSING, decimal, duration, rate, short_commit, text
 from mixup_jax.report.plots import figures as draw
-from mixup_jax.report.rows import settings
 from mixup_jax.report.runs import Run
-from mixup_jax.report.tables import Table, lines, paper_columns
-from mixup_jax.report.wording import MISSING, short_commit
+from mixup_jax.report.tables import Table
+from mixup_jax.runtime.identity import flatten
 
 MARKS = {
     "REAL": "the original data",
     "LOSSY": "a copy of the data that lost something, such as JPEG images",
     "SYNTHETIC": "generated data; says nothing about the real data",
 }
+SHOWN = [name for name in METRICS if METRICS[name].title and not METRICS[name].below and name != "test_error"]
+"""Metrics with a column of their own, beside the test error."""
 
 
 def write_page(
@@ -33,19 +36,22 @@ def write_page(
     figures: Sequence[tuple[str, Figure]] = (),
     warnings: Sequence[str] = (),
 ) -> None:
-    """Write the report of `runs`: results, comparison, tables of the paper, curves, calibration, what each run was.
+    """Write the report of `runs`: results, comparison, tables of the paper, curves, calibration, description of runs.
 
     `tables` come with their folders, as `find_tables` returns them. `figures` are further pictures with their captions,
-    shown after the page's own; a figure's label is its description for those who do not see it. `warnings` are listed
-    at the end. The same runs give the same bytes.
+    shown after the page's own; the label of a figure is its description. `warnings` are listed at the end. The same
+    runs give the same bytes.
     """
     conditions = group(runs)
     left_by_runs, unusable = pictures.saved(runs)
-    sections = _sections(tables, unusable)
+    sections = []
+    for folder, table in tables:
+        found, bad = pictures.named(folder, table.figures)
+        sections.append((folder, table, found))
+        unusable += bad
     page = _template().render(
         title=title,
-        marks={mark: MARKS.get(mark, "") for mark in MARKS},
-        settings=settings(conditions),
+        results=[(table, _scale(table)) for table in result_tables(conditions)],
         comparisons=compare(conditions),
         sections=sections,
         curves=_curves(conditions),
@@ -53,7 +59,6 @@ def write_page(
         pictures=[pictures.drawn(figure, caption) for caption, figure in figures] + left_by_runs,
         runs=_details(conditions),
         warnings=[*warnings, *unusable],
-        missing=MISSING,
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8")
@@ -67,32 +72,23 @@ def _template() -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals |= {"marks": MARKS, "metrics": METRICS, "shown": SHOWN, "missing": MISSING}
+    environment.globals |= {"decimal": decimal, "duration": duration, "rate": rate}
+    last_parts = {"short": lambda folder: text("/".join(folder.parts[-2:]))}
+    environment.filters |= {"zip": zip, "dict": dict, "short_commit": short_commit} | last_parts
     return environment.get_template("page.html")
 
 
-def _sections(tables: Sequence[tuple[Path, Table]], warnings: list[str]) -> list[dict[str, Any]]:
-    sections = []
-    for folder, table in tables:
-        shown, unusable = pictures.named(folder, table.figures)
-        warnings += unusable
-        known = paper_columns(table)
-        sections.append(
-            {
-                "table": table,
-                "columns": list(zip(table.columns, known, strict=True)),
-                "width": 1 + len(known) + sum(known),
-                "groups": lines(table),
-                "pictures": shown,
-                "seeds": ", ".join(map(str, table.seeds)),
-                "commit": short_commit(table.commit),
-                "folder": _last_parts(folder),
-            }
-        )
-    return sections
-
-
-def _last_parts(folder: Path) -> str:
-    return text("/".join(folder.parts[-2:]))
+def _scale(table: Table) -> Callable[[float], float] | None:
+    """Return a function that places test errors of finished runs between 0 and 100; None if all are equal."""
+    values: list[float | None] = []
+    for row in table.rows:
+        if not row.progress:
+            error, paper = table.cell(row.summaries, "test_error"), table.cell(row.paper, "test_error")
+            values += [*table.cell(row.values, "test_error"), error.low, error.high, paper]
+    known = [value for value in values if value is not None and math.isfinite(value)]
+    low, high = (min(known), max(known)) if known else (0.0, 0.0)
+    return (lambda value: round(4 + 92 * (value - low) / (high - low), 1)) if high > low else None
 
 
 def _by_setting(conditions: Sequence[Condition]) -> list[tuple[str, list[Run]]]:
@@ -122,9 +118,6 @@ def _details(conditions: Sequence[Condition]) -> list[dict[str, Any]]:
         {
             "label": condition.label,
             "run": run,
-            "folder": _last_parts(run.path),
-            "seeds": ", ".join(map(str, run.seeds)),
-            "params_digest": run.result.params_digest if run.result else "",
             "differs": {name: text(config[name]) for name in differing if name in config},
             "config": {text(name): text(value) for name, value in config.items()},
         }

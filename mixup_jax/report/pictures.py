@@ -9,7 +9,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from PIL import Image
 
-from mixup_jax.report.fields import text
+from mixup_jax.report.format import text
 from mixup_jax.report.plots.drawing import DOTS, data_uri
 from mixup_jax.report.runs import Run
 from mixup_jax.runtime.json_files import read_bytes
@@ -36,23 +36,22 @@ def drawn(figure: Figure, caption: str) -> Picture:
 
 
 def saved(runs: Sequence[Run]) -> tuple[list[Picture], list[str]]:
-    """Load each different figures/*.png once; returns the pictures and one line for each that is no such thing."""
+    """Load each different figures/*.png of the runs once; return the pictures and a line for each unusable file."""
     pictures: dict[str, Picture] = {}
     warnings = []
     for run in runs:
-        for path in sorted((run.path / "figures").glob("*.png")):
-            if path.stem in DRAWN_BY_THE_PAGE:
-                continue
-            try:
-                picture = _load(run.path, path, text(path.stem.replace("_", " ").replace("-", " ")).capitalize())
-                pictures.setdefault(picture.source, picture)
-            except UNUSABLE as error:
-                warnings.append(f"{text(path)}: {text(error)}; picture skipped")
+        paths = [path for path in sorted(run.path.glob("figures/*.png")) if path.stem not in DRAWN_BY_THE_PAGE]
+        captions = [text(path.stem.replace("_", " ").replace("-", " ")).capitalize() for path in paths]
+        names = [str(path.relative_to(run.path)) for path in paths]
+        found, unusable = named(run.path, list(zip(names, captions, strict=True)))
+        for picture in found:
+            pictures.setdefault(picture.source, picture)
+        warnings += unusable
     return list(pictures.values()), warnings
 
 
 def named(folder: Path, figures: Sequence[tuple[str, str]]) -> tuple[list[Picture], list[str]]:
-    """Load pictures by their path in `folder`, with their captions; returns them and one line for each other thing."""
+    """Load pictures by their path in `folder`, with their captions; return them and a line for each unusable file."""
     pictures, warnings = [], []
     for name, caption in figures:
         try:
@@ -63,15 +62,11 @@ def named(folder: Path, figures: Sequence[tuple[str, str]]) -> tuple[list[Pictur
 
 
 def _load(folder: Path, path: Path, caption: str) -> Picture:
-    """Load a picture of a folder; links may not lead out of it, for the page is sent to others."""
+    """Load a picture of a folder; a link out of it is refused, because the page is sent to others."""
     if not path.resolve().is_relative_to(folder.resolve()):
         raise ValueError("not in this folder")
-    content, description, width = _read_png(path)
-    source = "data:image/png;base64," + base64.b64encode(content).decode()
-    return Picture(source, caption, description or caption, width)
-
-
-def _read_png(path: Path) -> tuple[bytes, str, int]:
     content = read_bytes(path, LARGEST)
     with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
-        return content, text(image.info.get("Description")), round(image.width * 100 / DOTS)
+        description, width = text(image.info.get("Description")), round(image.width * 100 / DOTS)
+    source = "data:image/png;base64," + base64.b64encode(content).decode()
+    return Picture(source, caption, description or caption, width)

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
+
+from mixup_jax.report.format import MISSING, decimal
 
 
 @dataclass(frozen=True)
@@ -19,23 +21,45 @@ class Summary:
     n: int
 
     def __str__(self) -> str:
-        """Write mean and standard deviation as the field does: ``5.53 ± 0.12``."""
-        mean = decimal(self.mean)
-        return mean if self.sd is None or not math.isfinite(self.mean) else f"{mean} ± {decimal(self.sd)}"
+        """Return mean and standard deviation: ``5.53 ± 0.12``."""
+        return self.format()
+
+    def format(self, digits: int = 2, *, signed: bool = False) -> str:
+        """Return mean and standard deviation with another number of decimal places, or with a plus sign."""
+        return " ".join(filter(None, (decimal(self.mean, digits, signed=signed), self.spread(digits))))
+
+    def spread(self, digits: int = 2) -> str:
+        """Return the standard deviation: ``± 0.12``; empty for one seed."""
+        return f"± {decimal(self.sd, digits)}" if self.sd is not None and self.known else ""
+
+    @property
+    def known(self) -> bool:
+        """Whether all values are finite."""
+        return math.isfinite(self.mean)
 
     @property
     def interval(self) -> str:
-        """The 95 % interval in words, or nothing for one seed."""
-        return "" if self.low is None or self.high is None else f"{decimal(self.low)} to {decimal(self.high)}"
+        """The 95 % interval: ``5.15 to 5.91``; an em dash for one seed."""
+        return MISSING if self.low is None or self.high is None else f"{decimal(self.low)} to {decimal(self.high)}"
 
     @property
     def half_width(self) -> float | None:
         """Half the length of the 95 % interval."""
         return None if self.high is None else self.high - self.mean
 
+    @property
+    def with_half_width(self) -> str:
+        """Mean and half of the 95 % interval: ``5.53 ± 0.38``."""
+        return decimal(self.mean) + ("" if self.half_width is None else f" ± {decimal(self.half_width)}")
+
+
+UNKNOWN = Summary(math.nan, None, None, None, 0)
+
 
 def summarise(values: Sequence[float]) -> Summary:
-    """Summarise one value a seed, taking the seeds as a sample of all seeds (n - 1 in the standard deviation).
+    """Summarise one value per seed, the seeds a sample of all seeds (n - 1 in the standard deviation).
+
+    Raises ValueError without values.
 
     >>> summary = summarise([5.4, 5.5, 5.7])
     >>> str(summary), summary.interval
@@ -44,19 +68,19 @@ def summarise(values: Sequence[float]) -> Summary:
     Summary(mean=5.4, sd=None, low=None, high=None, n=1)
     """
     if not len(values):
-        raise ValueError("values is empty; a summary needs one value a seed")
+        raise ValueError("values is empty; a summary needs one value per seed")
     n = len(values)
-    with np.errstate(over="ignore"):  # a file may hold any number: infinity it is
+    with np.errstate(over="ignore"):  # a file may hold numbers whose mean is infinite
         mean = float(np.mean(values))
         if n == 1 or not np.all(np.isfinite(values)):
             return Summary(mean, None, None, None, n)
         sd = float(np.std(values, ddof=1))
-    half = float(stats.t.ppf(0.975, n - 1)) * sd / math.sqrt(n)
+    half = float(stdtrit(n - 1, 0.975)) * sd / math.sqrt(n)
     return Summary(mean, sd, mean - half, mean + half, n)
 
 
 def paired_difference(first: Mapping[int, float], second: Mapping[int, float]) -> Summary | None:
-    """Summarise ``second - first`` over the seeds that both have (equal seeds share data order and initial weights).
+    """Summarise ``second - first`` over the shared seeds, which have equal data order and initial weights.
 
     None where no seed is shared.
 
@@ -66,12 +90,3 @@ def paired_difference(first: Mapping[int, float], second: Mapping[int, float]) -
     """
     shared = sorted(first.keys() & second.keys())
     return summarise([second[seed] - first[seed] for seed in shared]) if shared else None
-
-
-def decimal(value: float, digits: int = 2) -> str:
-    """Write a number with a real minus sign; a missing one is an em dash.
-
-    >>> decimal(-1.3), decimal(float("nan"))
-    ('−1.30', '—')
-    """
-    return f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}") if math.isfinite(value) else "\N{EM DASH}"

@@ -1,51 +1,82 @@
-"""A table or figure of the paper beside our numbers: what an experiment leaves in table.json (docs/design.md).
+"""Tables: the rows that page and terminal show, and table.json (docs/design.md, "The files of a run").
 
-An experiment makes a `Table` and writes it with `experiments.commands.paper_table.write_table`; the report finds it
-again here.
-The files may come from anywhere: they are read as JSON only, and what does not fit is a one-line warning.
+A table is either a table or figure of the paper with our numbers, which an experiment writes by
+`experiments.commands.paper_table.write_table`, or made of run folders by `mixup_jax.report.conditions.result_tables`.
+Files may come from anywhere: they are read as JSON only, and an unusable one is a one-line warning.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from mixup_jax.report.fields import folders_below, integers, items, number, numbers, text
-from mixup_jax.report.statistics import decimal, summarise
-from mixup_jax.report.wording import MISSING, hardware
+from mixup_jax.report.fields import folders_with, integers, items, number, numbers
+from mixup_jax.report.format import MISSING, hardware, text
+from mixup_jax.report.statistics import UNKNOWN, Summary, summarise
 from mixup_jax.runtime.json_files import parse_json, read_text
 
+T = TypeVar("T")
 NAME = "table.json"
+WORDS = ("experiment", "title", "text", "mark", "dataset", "model", "source", "command", "commit", "versions")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row: for each column of the table our values, one a seed, and the paper's number.
+    """One row: for each column our values, one per seed, and the paper's number.
 
-    An empty tuple of values means not measured; None means that the paper gives no number.
+    No values means not measured; None means that the paper gives no number. The last three fields describe runs and
+    are not stored in table.json.
     """
 
     label: str
     values: tuple[tuple[float, ...], ...]
     paper: tuple[float | None, ...]
     group: str = ""
-    """Sub-heading under which the row stands; rows of one group follow each other."""
+    """Heading above consecutive rows."""
     note: str = ""
-    """A remark about this row, such as that the paper's numbers are unconfirmed."""
+    """A remark, such as that the paper's numbers are unconfirmed."""
+    device: str = ""
+    commit: str = ""
+    progress: tuple[float, float] | None = None
+    """Epoch reached and epochs planned, of an unfinished run."""
+
+    @property
+    def summaries(self) -> tuple[Summary, ...]:
+        """Summaries over seeds, one per column.
+
+        >>> Row("ERM", values=((5.4, 5.5, 5.7), ()), paper=(5.6, None)).summaries[0].with_half_width
+        '5.53 ± 0.38'
+        """
+        return tuple(summarise(values) if values else UNKNOWN for values in self.values)
+
+    @property
+    def seeds(self) -> str:
+        """The number of seeds; one number per column where they differ, empty where nothing was measured."""
+        counts = [len(values) for values in self.values]
+        if len({*counts} - {0}) < 2:
+            counts = [max(counts)] if any(counts) else []
+        return ", ".join(map(str, counts))
+
+    @property
+    def papers(self) -> tuple[str, ...]:
+        """The paper's numbers as text."""
+        return tuple(
+            str(float(number)) if number is not None and math.isfinite(number) else MISSING for number in self.paper
+        )
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the paper.
+    """Rows that may be compared. `write_table` of experiments adds `command`, `commit`, `device` and `versions`.
 
-    `write_table` of experiments fills in `command`, `commit`, `device` and `versions`.
+    Raises ValueError without title, columns or rows, and for a row that does not fit the columns.
     """
 
     experiment: str
     title: str
-    """What it is in the paper, and of what: "Table 3: adversarial examples"."""
+    """The place in the paper and the subject: "Table 3: adversarial examples"."""
     text: str
     """A sentence or two: what is compared, and whether the numbers are comparable with the paper's."""
     mark: str
@@ -57,7 +88,7 @@ class Table:
     rows: tuple[Row, ...]
     seeds: tuple[int, ...]
     source: str = ""
-    """Where the paper's numbers stand, and on which data and model they were measured."""
+    """Where the paper gives its numbers, and on which data and model they were measured."""
     figures: tuple[tuple[str, str], ...] = ()
     """Pictures: path of a PNG relative to the folder, caption."""
     command: str = ""
@@ -66,19 +97,38 @@ class Table:
     versions: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse a table of nothing, and a row whose values or paper's numbers are not one a column."""
+        """Validate the table."""
         if not (self.title and self.columns and self.rows):
             raise ValueError("a table needs a title, columns and rows.")
         for row in self.rows:
             if not len(row.values) == len(row.paper) == len(self.columns):
                 raise ValueError(
                     f"row {row.label} has {len(row.values)} values and {len(row.paper)} numbers of the paper, "
-                    f"needs one a column: {len(self.columns)}."
+                    f"needs one per column: {len(self.columns)}."
                 )
+
+    def cell(self, values: Sequence[T], column: str) -> T:
+        """Return the value of a column among a row's values, summaries or numbers of the paper."""
+        return values[self.columns.index(column)]
+
+    @property
+    def place(self) -> str:
+        """Data, model and mark in one line."""
+        return " · ".join(filter(None, (self.dataset, self.model, self.mark))) or MISSING
+
+    @property
+    def groups(self) -> list[tuple[str, list[Row]]]:
+        """The rows under each heading."""
+        return [(name, list(rows)) for name, rows in groupby(self.rows, lambda row: row.group)]
+
+    @property
+    def with_paper(self) -> tuple[bool, ...]:
+        """For each column, whether the paper gives any number."""
+        return tuple({*column} != {MISSING} for column in zip(*(row.papers for row in self.rows), strict=True))
 
 
 def to_json(table: Table) -> dict[str, Any]:
-    """Return the content of table.json; a number that is not finite becomes null.
+    """Return the content of table.json; numbers that are not finite become null.
 
     >>> row = Row("ERM", values=((5.5, 5.7),), paper=(5.6,))
     >>> table = Table("cifar", "Figure 3", "", "REAL", "cifar10", "preact_resnet", ("error, %",), (row,), seeds=(0, 1))
@@ -86,28 +136,24 @@ def to_json(table: Table) -> dict[str, Any]:
     True
     """
     plain = {name: value for name, value in vars(table).items() if isinstance(value, str)}
+    rows = [
+        {
+            "label": row.label,
+            "values": [[value if math.isfinite(value) else None for value in values] for values in row.values],
+            "paper": list(row.paper),
+            "group": row.group,
+            "note": row.note,
+        }
+        for row in table.rows
+    ]
+    figures = [{"path": path, "caption": caption} for path, caption in table.figures]
     return plain | {
-        "columns": list(table.columns),
-        "rows": [
-            vars(row)
-            | {
-                "values": [[_or_null(value) for value in values] for values in row.values],
-                "paper": list(row.paper),
-            }
-            for row in table.rows
-        ],
-        "seeds": list(table.seeds),
-        "figures": [{"path": path, "caption": caption} for path, caption in table.figures],
-    }
-
-
-def _or_null(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+        "columns": list(table.columns), "rows": rows, "seeds": list(table.seeds), "figures": figures
+    }  # fmt: skip
 
 
 def read_table(content: dict[str, Any]) -> Table:
-    """Check the content of table.json; raises ValueError with the field that does not fit."""
-    words = ("experiment", "title", "text", "mark", "dataset", "model", "source", "command", "commit", "versions")
+    """Validate the content of table.json; raises ValueError, naming the wrong field."""
     figures = items(content.get("figures"), "figures", dict)
     return Table(
         columns=tuple(text(name) for name in items(content.get("columns"), "columns")),
@@ -115,7 +161,7 @@ def read_table(content: dict[str, Any]) -> Table:
         seeds=integers(content.get("seeds"), "seeds"),
         figures=tuple((text(figure.get("path")), text(figure.get("caption"))) for figure in figures),
         device=hardware(content.get("device")),
-        **{name: text(content.get(name)) for name in words},
+        **{name: text(content.get(name)) for name in WORDS},
     )
 
 
@@ -132,67 +178,14 @@ def _row(row: dict[str, Any]) -> Row:
 
 
 def find_tables(paths: Iterable[Path]) -> tuple[list[tuple[Path, Table]], list[str]]:
-    """Read every table.json below `paths` once, wherever it is but inside a run.
+    """Read every table.json below `paths` once, except inside runs.
 
-    Returns the tables by title, each with its folder, and one line for each file that could not be used.
+    Returns the tables with their folders, in the order of their titles, and a line for each unusable file.
     """
     tables, warnings = [], []
-    for folder in {
-        folder.resolve(): folder for path in paths for folder, files in folders_below(path) if NAME in files
-    }.values():
+    for folder in folders_with(NAME, paths):
         try:
             tables.append((folder, read_table(parse_json(read_text(folder / NAME)))))
         except ValueError as error:  # `Malformed` too
             warnings.append(f"{text(folder / NAME)}: {text(error)}; table skipped")
     return sorted(tables, key=lambda found: (found[1].title, found[0])), warnings
-
-
-@dataclass(frozen=True)
-class Line:
-    """One row in words: for each column ours beside the paper's."""
-
-    label: str
-    note: str
-    seeds: str
-    """Number of seeds; one number a column where they differ, none where nothing was measured."""
-    cells: tuple[tuple[str, str], ...]
-    """Ours, mean ± half of the 95 % interval; and the paper's, empty in a column where it has no number at all."""
-
-
-def lines(table: Table) -> list[tuple[str, list[Line]]]:
-    """Return the rows of each group, after its name.
-
-    >>> row = Row("ERM", values=((5.4, 5.5, 5.7), ()), paper=(5.6, None))
-    >>> table = Table("cifar", "Figure 3", "", "REAL", "cifar10", "", ("best, %", "last, %"), (row,), seeds=(0, 1, 2))
-    >>> lines(table)
-    [('', [Line(label='ERM', note='', seeds='3', cells=(('5.53 ± 0.38', '5.6'), ('—', '')))])]
-    """
-    known = paper_columns(table)
-    return [(name, [_line(row, known) for row in rows]) for name, rows in groupby(table.rows, lambda row: row.group)]
-
-
-def paper_columns(table: Table) -> tuple[bool, ...]:
-    """Say for each column whether the paper gives any number."""
-    return tuple(any(_known(row.paper[index]) for row in table.rows) for index in range(len(table.columns)))
-
-
-def _line(row: Row, known: tuple[bool, ...]) -> Line:
-    counts = [len(values) for values in row.values]
-    if len({*counts} - {0}) < 2:
-        counts = [max(counts)] if any(counts) else []
-    papers = [str(float(number)) if number is not None and _known(number) else MISSING for number in row.paper]
-    cells = tuple(
-        (_ours(values), paper if shown else "") for values, paper, shown in zip(row.values, papers, known, strict=True)
-    )
-    return Line(row.label, row.note, ", ".join(map(str, counts)), cells)
-
-
-def _ours(values: tuple[float, ...]) -> str:
-    if not values:
-        return MISSING
-    summary = summarise(values)
-    return decimal(summary.mean) + ("" if summary.half_width is None else f" ± {decimal(summary.half_width)}")
-
-
-def _known(number: float | None) -> bool:
-    return number is not None and math.isfinite(number)

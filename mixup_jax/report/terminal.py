@@ -8,18 +8,18 @@ from rich.table import Table
 from rich.text import Text
 
 from mixup_jax.report import tables
-from mixup_jax.report.rows import Setting
-from mixup_jax.report.statistics import decimal, summarise
-from mixup_jax.report.tables import lines
-from mixup_jax.report.wording import MISSING
+from mixup_jax.report.conditions import group, result_tables
+from mixup_jax.report.format import MISSING, duration
+from mixup_jax.report.runs import Run
+from mixup_jax.report.statistics import summarise
 
 COLUMNS = {"test error, %": 13, "95 % interval": 13, "seeds": 5, "paper": 5, "time": 11}
 
 
 def summary_table(values: Mapping[str, Sequence[float]], *, title: str, column: str = "test error, %") -> Table:
-    """Make a table of one row a condition: mean ± half the 95 % interval, and the number of seeds.
+    """Make a table of one row per condition: mean ± half of the 95 % interval, and the number of seeds.
 
-    `values` maps a condition to one number a seed. One seed has no interval.
+    `values` maps a condition to one number per seed. One seed has no interval.
 
     >>> from rich.console import Console
     >>> values = {"ERM": [5.5, 5.6, 5.4], "mixup, alpha = 1": [4.2, 4.3, 4.1]}
@@ -30,48 +30,50 @@ def summary_table(values: Mapping[str, Sequence[float]], *, title: str, column: 
     table.add_column(f"{column}\nmean ± 95 % interval", justify="right")
     table.add_column("seeds", justify="right")
     for label, numbers in values.items():
-        summary = summarise(list(numbers))
-        half = "" if summary.half_width is None else f" ± {decimal(summary.half_width)}"
-        table.add_row(Text(label), f"{decimal(summary.mean)}{half}", str(summary.n))
+        table.add_row(Text(label), summarise(numbers).with_half_width, str(len(numbers)))
     return table
 
 
-def results_table(settings: Sequence[Setting], *, title: str) -> Group:
-    """Make one table a setting (data, model and mark): the part of the page's table that a terminal has room for."""
+def results_table(runs: Sequence[Run], *, title: str) -> Group:
+    """Make a table for each setting (data, model and mark): the columns of the page that a terminal has room for."""
     parts: list[Table | Text] = [Text(title, style="bold")]
-    for setting in settings:
-        place = " · ".join(name for name in (setting.dataset, setting.model, setting.mark) if name)
-        table = _table(f"\n{place or MISSING}")
+    for results in result_tables(group(runs)):
+        table = _table(f"\n{results.place}")
         table.add_column("method", width=22)
         for name, width in COLUMNS.items():
             table.add_column(name, justify="right", no_wrap=True, min_width=width)
-        for row in setting.rows:
-            label = row.label
+        for row in results.rows:
+            error, paper = results.cell(row.summaries, "test_error"), results.cell(row.paper, "test_error")
+            seconds = sum(results.cell(row.values, "wall_seconds"))
+            label, interval = row.label, error.interval
             if row.progress:
                 done, planned = row.progress
                 label += f"\nat epoch {done:g}" + (f" of {planned:g}" if math.isfinite(planned) else "")
+                interval = MISSING
+            shown = MISSING if paper is None else f"{paper:g}"
             # Text, not str: square brackets in a name are no markup.
-            table.add_row(*map(Text, (label, row.error, row.interval or MISSING, str(row.n), row.paper, row.time)))
+            table.add_row(*map(Text, (label, str(error), interval, str(error.n), shown, duration(seconds))))
         parts.append(table)
     return Group(*parts)
 
 
 def paper_table(table: tables.Table) -> Group:
     """Make a table of the paper: ours, mean ± half of the 95 % interval, and the paper's numbers below."""
-    place = " · ".join(name for name in (table.dataset, table.model, table.mark) if name)
-    parts: list[Table | Text] = [Text(table.title, style="bold"), Text(f"{place or MISSING}\n", style="italic")]
-    for index, (group, members) in enumerate([("", []), *lines(table)]):  # the head is a table without rows
-        part = _table(f"\n{group}" if group else "")
+    parts: list[Table | Text] = [Text(table.title, style="bold"), Text(f"{table.place}\n", style="italic")]
+    with_paper = table.with_paper
+    for index, (heading, rows) in enumerate([("", []), *table.groups]):  # the head is a table without rows
+        part = _table(f"\n{heading}" if heading else "")
         part.show_header = index == 0
         part.add_column("method", width=max(14, min(26, 72 - 15 * len(table.columns))))
         for name in table.columns:
             part.add_column(Text(name), justify="right", width=13)
         part.add_column("seeds", justify="right", width=6)
-        for line in members:
-            ours, paper = zip(*line.cells, strict=True)
-            part.add_row(*map(Text, (line.label, *ours, line.seeds or MISSING)))
-            if any(paper):
-                part.add_row(*map(Text, ("  paper", *paper)), style="dim")
+        for row in rows:
+            ours = (summary.with_half_width for summary in row.summaries)
+            part.add_row(*map(Text, (row.label, *ours, row.seeds or MISSING)))
+            if any(with_paper):
+                papers = (paper if given else "" for paper, given in zip(row.papers, with_paper, strict=True))
+                part.add_row(*map(Text, ("  paper", *papers)), style="dim")
         parts.append(part)
     source = f"; paper: {table.source}" if table.source else ""
     return Group(*parts, Text(f"\nMean over seeds ± half of the 95 % interval{source}.", style="dim"))

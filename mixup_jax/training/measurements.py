@@ -7,11 +7,8 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from mixup_jax.evaluation.classification import reliability, summarize
+from mixup_jax.evaluation.metrics import METRICS
 from mixup_jax.training.programs import Totals
-
-TEST = ("error", "error_raw", "top5_error", "loss", "ece", "oe")
-"""What is measured on the test set, in this order; the second where weights are averaged, the third of many classes."""
-
 
 SUMMED = ("epoch", "test_error", "train_subset_error", "seconds")
 """What `summary` needs of every line of metrics.jsonl."""
@@ -35,8 +32,10 @@ def training_metrics(totals: Totals) -> dict[str, list[float]]:
 def test_metrics(clean_sums: dict[str, Any], test_sums: dict[str, Any]) -> dict[str, list[float]]:
     """Return error, loss and calibration on the test set, and the error on the clean part of the training set."""
     clean, test = summarize(clean_sums), summarize(test_sums)
-    measured = {f"test_{name}": test[name].tolist() for name in TEST if name in test}
-    return {"train_subset_error": clean["error"].tolist()} | measured
+    measured = {f"test_{name}": value.tolist() for name, value in test.items()}
+    return {"train_subset_error": clean["error"].tolist()} | {
+        name: measured[name] for name in METRICS if name in measured
+    }
 
 
 def raw_metrics(test_sums: dict[str, Any]) -> dict[str, list[float]]:
@@ -67,8 +66,7 @@ def summary(records: list[dict[str, Any]], epochs: float, test_sums: dict[str, A
             "last": errors[-1].tolist(),
             "median_last_10": np.median(errors[late], axis=0).tolist(),
         },
-        **{f"test_{name}": last[f"test_{name}"] for name in TEST[1:] if f"test_{name}" in last},
-        "train_subset_error": last["train_subset_error"],
+        **{name: last[name] for name in METRICS if name in last and name != "test_error"},
         "reliability": {name: value.tolist() for name, value in reliability(test_sums).items()},
         "wall_seconds": last["seconds"],
         "images_per_second": float(np.median(rates)) if rates else None,

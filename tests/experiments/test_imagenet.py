@@ -11,25 +11,25 @@ import pytest
 from experiments.commands.command_line import parse
 from experiments.commands.running import prepare_stream
 from experiments.imagenet import __main__ as imagenet
-from experiments.imagenet.presets import PRESETS, TABLE_1
+from experiments.imagenet.presets import PRESETS, TABLE_1, ImageNet, paper
 from mixup_jax.choices import Data
 from mixup_jax.data.imagenet.shards import Photograph
 from mixup_jax.data.imagenet.streamed import StreamedDataset
 
 ROOT = Path(__file__).parents[2]
-JOBS = {name: (text, imagenet.ImageNet(config)) for name, (text, config) in PRESETS.items()}
+JOBS = {name: (text, ImageNet(config)) for name, (text, config) in PRESETS.items()}
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_carries_its_number_and_a_changed_one_does_not(name):
     _, job = parse("imagenet", "", JOBS, imagenet.DEFAULT, [name, "--seed", "3"])
-    theirs = imagenet.paper(job.config)
+    theirs = paper(job.config)
     assert theirs is not None
     assert theirs["test_error"] == TABLE_1[name].top1
     top1, _, top5 = theirs["source"].partition("; top-5 ")
     assert ("unconfirmed" in top1) == (not TABLE_1[name].confirmed)
     assert top5 == (f"{TABLE_1[name].top5}, unconfirmed" if TABLE_1[name].top5 else "")
-    assert imagenet.paper(replace(job.config, batch_size=512)) is None
+    assert paper(replace(job.config, batch_size=512)) is None
 
 
 def test_a_smoke_run_keeps_the_method():

@@ -12,8 +12,7 @@ from experiments.wafer import tables as wafer_tables
 from experiments.wafer.config import WaferConfig
 from mixup_jax.data.files import tfds as prepared
 from mixup_jax.data.imagenet import source as imagenet
-from mixup_jax.report.conditions import group
-from mixup_jax.report.rows import settings
+from mixup_jax.report.conditions import group, result_tables
 from mixup_jax.report.runs import load_runs
 from mixup_jax.report.tables import find_tables
 from mixup_jax.runtime import run_folder as record
@@ -121,7 +120,7 @@ def report(folder: Path) -> None:
     """Load runs and tables for the report, which skips what it cannot use and says so; put the runs in rows."""
     runs, said = load_runs([folder])
     tables, also = find_tables([folder])
-    settings(group(runs))
+    result_tables(group(runs))
     assert runs or tables or said or also, "nothing is shown and nothing is said"
     assert all(str(folder) in line for line in (*said, *also)), (said, also)
 

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from mixup_jax.evaluation.metrics import METRICS
 from mixup_jax.report.page import write_page
 from mixup_jax.report.plots.drawing import save_png
 from mixup_jax.report.plots.illustrations import beta_densities
@@ -87,14 +88,17 @@ def test_the_table_tells_mean_spread_interval_and_difference(two_methods, text):
     assert "test error −1.30 points (95 % interval −1.55 to −1.05, paired over 3 seeds)" in words
 
 
-def test_top_5_and_overconfidence_errors_are_shown_where_they_were_measured(make_run, text):
-    make_run("few", alpha=0.0, errors=[5.0, 6.0])
-    assert "top-5 " not in text().partition("Test error after")[0]
-    make_run("many", alpha=1.0, errors=[5.0, 6.0], test_top5_error=[1.0, 2.0], test_oe=[0.5, 0.7])
+SHOWN = [name for name, metric in METRICS.items() if metric.title and name not in ("test_error", "overconfidence")]
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_a_metric_is_shown_where_it_was_measured(make_run, text, name):
+    folder = make_run("erm", alpha=0.0, errors=[5.0, 6.0], test_ece=None, train_subset_error=None)
+    content = json.loads((folder / "result.json").read_text())
+    assert "71.00" not in text()
+    (folder / "result.json").write_text(json.dumps(content | {name: [70.0, 72.0]}))
     table = text().partition("Test error after")[0]
-    assert "top-5 1.50 ± 0.71" in table
-    assert table.count("OE ") == 1
-    assert "OE 0.60 ± 0.14" in table
+    assert re.search(rf"{METRICS[name].title}.*71.00 ± 1.41", table)
 
 
 def test_one_seed_shows_no_interval(make_run, text):

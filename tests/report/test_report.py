@@ -33,27 +33,24 @@ def test_the_command_writes_the_page_and_prints_the_table_without_the_training_c
     assert output.read_text().startswith("<!DOCTYPE html>")
 
 
-def failure(capsys, *arguments, **options):
-    with pytest.raises(SystemExit) as stop, one_line_errors():
-        main(*arguments, **options)
-    lines = capsys.readouterr().err.splitlines()
-    assert stop.value.code == 2
-    assert lines[-1].startswith("error: ")
-    return lines[-1]
-
-
-def test_a_path_that_is_not_there(capsys, tmp_path):
-    assert "nowhere: no such folder" in failure(capsys, (tmp_path / "nowhere",), tmp_path / "report.html")
-
-
-def test_no_runs_below_the_path(capsys, tmp_path):
-    assert "no runs found under" in failure(capsys, (tmp_path,), tmp_path / "report.html")
-
-
-def test_an_output_that_cannot_be_written(capsys, make_run, tmp_path):
-    folder = make_run("erm", alpha=0.0, errors=[5.5], reliability=None)
+@pytest.mark.parametrize(
+    ("runs", "output", "message"),
+    [
+        ("nowhere", "report.html", "nowhere: no such folder"),
+        ("empty", "report.html", "no runs found under"),
+        ("runs", "file/report.html", "cannot be written"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_status_2(capsys, make_run, tmp_path, runs, output, message):
+    make_run("erm", alpha=0.0, errors=[5.5], reliability=None)
+    (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("")
-    assert "cannot be written" in failure(capsys, (folder,), tmp_path / "file" / "report.html")
+    with pytest.raises(SystemExit) as stop, one_line_errors():
+        main((tmp_path / runs,), tmp_path / output)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert stop.value.code == 2
+    assert line.startswith("error: ")
+    assert message in line
 
 
 def test_a_malformed_run_is_a_warning_and_the_rest_is_reported(capsys, two_methods, tmp_path):

@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 
-from mixup_jax.report.runs import find_runs, load_runs
+from mixup_jax.report.runs import load_runs
 
 
 def test_a_run_comes_back_as_written(make_run):
@@ -16,17 +16,17 @@ def test_a_run_comes_back_as_written(make_run):
     assert (run.method, run.model, run.dataset, run.mark) == ("ERM", "preact_resnet", "fashion_mnist", "SYNTHETIC")
     assert (run.seeds, run.alpha, run.planned_epochs) == ((0, 1), 0.0, 20.0)
     assert run.curves["test_error"].shape == (20, 2)
-    assert run.result.test_error["last"] == (5.5, 5.6)
-    assert run.result.paper_error == 5.6
-    assert run.result.reliability["count"].shape == (2, 15)
+    assert run.values["test_error"] == (5.5, 5.6)
+    assert run.paper_error == 5.6
+    assert run.reliability["count"].shape == (2, 15)
 
 
 def test_runs_are_found_at_any_depth_once_and_not_inside_runs(make_run, tmp_path):
     outer = make_run("a/b/outer", alpha=0.0, errors=[5.5])
     make_run("a/b/outer/checkpoints/inner", alpha=0.0, errors=[5.5])
     make_run("c", alpha=0.0, errors=[5.5])
-    assert find_runs(tmp_path) == [outer, tmp_path / "runs" / "c"]
-    assert len(load_runs([tmp_path, outer])[0]) == 2
+    runs, _ = load_runs([tmp_path, outer])
+    assert [run.path for run in runs] == [outer, tmp_path / "runs" / "c"]
 
 
 def test_a_half_written_last_line_is_no_error(make_run):
@@ -63,7 +63,7 @@ def test_an_evaluation_written_again_after_a_resume_counts_once(make_run):
 def test_a_run_without_a_result_is_unfinished(make_run):
     (run,), warnings = load_runs([make_run("mixup", alpha=1.0, errors=[4.2, 4.3], done=7)])
     assert warnings == []
-    assert run.result is None
+    assert not run.finished
     assert run.epochs[-1] == 7
     assert run.seeds == (0, 1)
 
@@ -106,7 +106,7 @@ def test_a_confidence_may_pass_one_by_a_rounding_error(make_run):
     bins = {"count": [[0, 3]], "confidence": [[0, 1.0000002]], "accuracy": [[0, 1.0]]}
     (run,), warnings = load_runs([make_run("erm", alpha=0.0, errors=[5.5], reliability=bins)])
     assert warnings == []
-    assert run.result is not None
+    assert run.finished
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_a_malformed_result_leaves_an_unfinished_run_and_a_warning(make_run, cha
     result = json.loads((folder / "result.json").read_text())
     (folder / "result.json").write_text(json.dumps({**result, **change}))
     (run,), (warning,) = load_runs([folder])
-    assert run.result is None
+    assert not run.finished
     assert warning.startswith(str(folder / "result.json"))
 
 
@@ -146,7 +146,7 @@ def test_runs_behind_links_are_found_once_and_circles_end(make_run, tmp_path):
     (tmp_path / "shown" / "nested" / "root").symlink_to("/")  # it contains what was asked for
     (tmp_path / "shown" / "dangling").symlink_to(tmp_path / "nowhere")
     runs, warnings = load_runs([tmp_path / "shown"])
-    assert [run.result.test_error["last"] for run in runs] == [(5.5,)]
+    assert [run.values["test_error"] for run in runs] == [(5.5,)]
     assert warnings == []
     assert len(load_runs([tmp_path / "shown" / "b"])[0]) == 1
 

@@ -27,7 +27,7 @@ def test_one_seed_has_no_interval_rather_than_a_zero():
     summary = summarise([5.53])
     assert (summary.sd, summary.low, summary.high, summary.half_width) == (None, None, None, None)
     assert str(summary) == "5.53"
-    assert summary.interval == ""
+    assert summary.interval == "—"
 
 
 def test_a_value_that_is_not_finite_leaves_no_interval():

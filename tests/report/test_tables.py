@@ -87,7 +87,7 @@ def test_a_number_that_is_not_finite_is_null_and_shown_as_missing(tmp_path):
 
 
 def test_a_row_that_does_not_fit_the_columns_is_refused():
-    with pytest.raises(ValueError, match="row ERM has 1 values and 2 numbers of the paper, needs one a column: 2"):
+    with pytest.raises(ValueError, match="row ERM has 1 values and 2 numbers of the paper, needs one per column: 2"):
         replace(TABLE, rows=(Row("ERM", ((1.0,),), (None, None)),))
 
 

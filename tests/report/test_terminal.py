@@ -4,8 +4,6 @@ import io
 
 from rich.console import Console
 
-from mixup_jax.report.conditions import group
-from mixup_jax.report.rows import settings
 from mixup_jax.report.runs import load_runs
 from mixup_jax.report.terminal import results_table, summary_table
 
@@ -27,7 +25,7 @@ def test_a_row_is_mean_half_interval_and_seeds():
 
 def test_the_table_of_runs_fits_eighty_columns(two_methods, make_run):
     make_run("unfinished", alpha=8.0, errors=[9.0], done=7)
-    text = printed(results_table(settings(group(load_runs([two_methods])[0])), title="Results"))
+    text = printed(results_table(load_runs([two_methods])[0], title="Results"))
     assert "ERM                       5.60 ± 0.10   5.35 to 5.85      3      —  12 min 34 s" in text
     assert "at epoch 7 of 20" in text
     assert "fashion_mnist · preact_resnet · SYNTHETIC" in text

@@ -1,6 +1,6 @@
-"""The look of every figure, and saving: the same PNG or SVG bytes for the same figure, on screen or without one.
+"""The style of all figures, and saving: equal figures give equal PNG or SVG bytes, with or without a display.
 
-Figures are made through matplotlib's object interface: no pyplot, no window, nothing global left behind.
+Figures use matplotlib's object interface: no pyplot, no window, no global state.
 """
 
 import base64
@@ -15,10 +15,10 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-# Okabe and Ito's colours, told apart with any colour vision; a line style goes with each for print without colour.
+# Okabe and Ito's colours, distinct for any colour vision; line styles for print without colour.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)), (0, (8, 2)), (0, (3, 3)))
-DOTS = 160  # an inch, in a PNG
+DOTS = 160  # dots per inch of a PNG
 INK, MUTED, RULE = "#1c2024", "#60666d", "#d9dcdf"
 
 STYLE: dict[Any, Any] = {
@@ -40,14 +40,14 @@ STYLE: dict[Any, Any] = {
     "svg.fonttype": "path",
     "svg.hashsalt": "mixup_jax",
     "text.color": INK,
-    "text.parse_math": False,  # a dollar sign in a class name is a dollar sign
+    "text.parse_math": False,  # class names may hold dollar signs
     "xtick.color": MUTED,
     "ytick.color": MUTED,
     "xtick.labelcolor": INK,
     "ytick.labelcolor": INK,
 }
 
-# In a dark page the ink turns light; the colours of the data stay.
+# On a dark page the ink turns light; the colours of the data stay.
 DARK = {INK: "#e8eaed", MUTED: "#9aa1a9", RULE: "#33383e"}
 
 P = ParamSpec("P")
@@ -62,14 +62,14 @@ def _style() -> Iterator[None]:
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Make a function draw within `STYLE` on top of matplotlib's defaults, whatever the user's matplotlibrc says."""
+    """Make a function draw in `STYLE` on top of matplotlib's defaults, independent of the user's matplotlibrc."""
 
     @wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with _style():
             figure = draw(*args, **kwargs)
             _as_written(figure)
-            # Lay out once and keep it: another pass at each save would move things a little further.
+            # The layout is computed once: another pass at each save would move things a little.
             figure.draw_without_rendering()
             figure.set_layout_engine("none")
             return figure
@@ -78,7 +78,7 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 
 def _as_written(figure: Figure) -> None:
-    """Show names as they are written, classes' among them: no formula between dollars, a mark for what is no letter."""
+    """Show all text literally: no formulas between dollar signs, a mark for bytes that are not text."""
     for words in figure.findobj(Text):
         words.set_parse_math(False)
         words.set_text(_letters(words.get_text()))
@@ -86,7 +86,7 @@ def _as_written(figure: Figure) -> None:
 
 
 def _letters(name: str) -> str:
-    """Replace the bytes of a file's name that are not UTF-8, which no font and no file of text can hold.
+    """Replace the bytes of a file name that are not UTF-8, which no font and no text file can hold.
 
     >>> _letters("caf\\udce9")
     'caf?'
@@ -95,13 +95,13 @@ def _letters(name: str) -> str:
 
 
 def save_png(figure: Figure, path: Path) -> None:
-    """Write a PNG without date or version in it; the figure's label goes along as its description."""
+    """Write a PNG without date and version; the label of the figure becomes its description."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(png_bytes(figure))
 
 
 def png_bytes(figure: Figure) -> bytes:
-    """Render a PNG on white; two calls give the same bytes."""
+    """Render a PNG on white; equal figures give equal bytes."""
     buffer = io.BytesIO()
     metadata = {"Software": None, "Description": str(figure.get_label())}
     with _style():
@@ -110,7 +110,7 @@ def png_bytes(figure: Figure) -> bytes:
 
 
 def svg_text(figure: Figure) -> str:
-    """Render a transparent SVG whose ink follows the reader's light or dark scheme; two calls give the same text."""
+    """Render a transparent SVG that follows a light or dark colour scheme; equal figures give equal text."""
     buffer = io.StringIO()
     with _style():
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
@@ -122,5 +122,5 @@ def svg_text(figure: Figure) -> str:
 
 
 def data_uri(figure: Figure) -> str:
-    """Return the SVG as a ``data:`` address for an ``<img>``, where a browser runs nothing that it might contain."""
+    """Return the SVG as a ``data:`` address for an ``<img>``, in which browsers run no scripts."""
     return "data:image/svg+xml;base64," + base64.b64encode(svg_text(figure).encode()).decode()

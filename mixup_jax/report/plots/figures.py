@@ -1,4 +1,4 @@
-"""Draw what runs did: learning curves and reliability diagrams. A figure's label is its description in words."""
+"""Draw learning curves and reliability diagrams of runs. The label of a figure is its description."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,9 +11,10 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from mixup_jax.report.conditions import Condition, group
+from mixup_jax.report.format import decimal
 from mixup_jax.report.plots.drawing import DASHES, INK, MUTED, PALETTE, styled
 from mixup_jax.report.runs import Run
-from mixup_jax.report.statistics import decimal, summarise
+from mixup_jax.report.statistics import summarise
 
 # The gap in a reliability diagram: name, line, fill.
 GAPS = (("gap: overconfident", PALETTE[1], "#f7d3bd"), ("gap: underconfident", PALETTE[2], "#bfe6da"))
@@ -24,7 +25,7 @@ DIAGONAL: dict[str, Any] = {"color": INK, "linestyle": (0, (4, 3)), "linewidth":
 def learning_curves(runs: Sequence[Run]) -> Figure:
     """Draw test error and training loss against the epoch: the mean over seeds, in a band from minimum to maximum.
 
-    Runs that differ in nothing but seeds are one line. Unfinished runs are drawn as far as they are.
+    Runs that differ in their seeds only are one line. Unfinished runs are drawn up to their last evaluation.
     """
     conditions = _some(group(runs))
     figure = Figure(figsize=(9, 3.9))
@@ -45,9 +46,9 @@ def learning_curves(runs: Sequence[Run]) -> Figure:
 
 def _curve(axes: Axes, condition: Condition, name: str, index: int) -> None:
     epochs, values = condition.curve(name)
-    turn = index // len(PALETTE)  # the seventh method has the first colour again, with other dashes
+    turn = index // len(PALETTE)  # from the seventh method on, colours repeat with other dashes
     colour, dashes = PALETTE[index % len(PALETTE)], DASHES[(index + turn) % len(DASHES)]
-    # A lone evaluation has no line to be seen by. A label that starts with "_" would be left out of the legend.
+    # A single evaluation needs a marker. The space keeps labels that start with "_" in the legend.
     marker = "o" if len(epochs) == 1 else None
     label = f" {condition.label}" + (f" (n = {values.shape[1]})" if values.shape[1] > 1 else "")
     axes.plot(epochs, values.mean(axis=1), color=colour, linestyle=dashes, marker=marker, linewidth=1.8, label=label)
@@ -62,7 +63,7 @@ def _end(condition: Condition) -> str:
 
 def calibration_errors(run: Run) -> list[float]:
     """Compute the expected calibration error in per cent of each seed from its bins: sum_b n_b/n |acc_b - conf_b|."""
-    bins = run.result.reliability if run.result else None
+    bins = run.reliability
     if bins is None:
         return []
     gaps = np.abs(bins["accuracy"] - bins["confidence"])
@@ -72,7 +73,7 @@ def calibration_errors(run: Run) -> list[float]:
 
 @styled
 def reliability_diagram(runs: Sequence[Run]) -> Figure:
-    """Draw accuracy against confidence in bins, the gap between them, and below it how many test examples a bin has.
+    """Draw accuracy against confidence in bins, the gap between them, and below the number of test examples per bin.
 
     Seeds are pooled, weighted by count; the calibration error in the title is the mean over seeds.
     """
@@ -82,25 +83,25 @@ def reliability_diagram(runs: Sequence[Run]) -> Figure:
     figure = Figure(figsize=(9 if columns == 3 else 4 * columns + 0.5, 4.4 * rows))
     ratios = [3, 1] * rows
     grid = figure.subplots(2 * rows, columns, squeeze=False, height_ratios=ratios)
-    said = []
+    errors = []
     for index, condition in enumerate(conditions):
         upper, lower = grid[2 * (index // columns) : 2 * (index // columns) + 2, index % columns]
         error = summarise([value for run in condition.runs for value in calibration_errors(run)])
         _reliability(upper, lower, condition)
         upper.set_title(f"{condition.label}\nECE {error} %")
-        said.append(f"{condition.label}: {decimal(error.mean)} %")
+        errors.append(f"{condition.label}: {decimal(error.mean)} %")
     for empty in range(len(conditions), rows * columns):
         for axes in grid[2 * (empty // columns) : 2 * (empty // columns) + 2, empty % columns]:
             axes.set_visible(False)
     handles = [Patch(facecolor=light, edgecolor=colour, hatch="////", label=name) for name, colour, light in GAPS]
     line = Line2D([], [], label="accuracy = confidence", **DIAGONAL)
     figure.legend(handles=[line, *handles], loc="outside lower left", ncols=3, fontsize=9.5)
-    figure.set_label(f"Accuracy against confidence. Expected calibration error: {'; '.join(said)}.")
+    figure.set_label(f"Accuracy against confidence. Expected calibration error: {'; '.join(errors)}.")
     return figure
 
 
 def _reliability(upper: Axes, lower: Axes, condition: Condition) -> None:
-    bins = [run.result.reliability for run in condition.runs if run.result and run.result.reliability]
+    bins = [run.reliability for run in condition.runs if run.reliability]
     counts, accuracy, confidence = (
         np.concatenate([table[name] for table in bins]) for name in ("count", "accuracy", "confidence")
     )
@@ -124,5 +125,5 @@ def _reliability(upper: Axes, lower: Axes, condition: Condition) -> None:
 
 def _some(conditions: list[Condition]) -> list[Condition]:
     if not conditions:
-        raise ValueError("runs holds nothing to draw; pass at least one run (for reliability, one with that table)")
+        raise ValueError("runs holds nothing to draw; pass at least one run (for reliability, one with bins)")
     return conditions

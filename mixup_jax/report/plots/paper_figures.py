@@ -1,4 +1,4 @@
-"""Draw what classifiers of two classes say of every point of the plane (figure 1b)."""
+"""Draw figures of the paper: decision surfaces (figure 1b), curves over lambda (figure 2), differences of errors."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,8 +9,9 @@ from jaxtyping import Float, Int
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
+from mixup_jax.report.format import decimal
 from mixup_jax.report.plots.drawing import DASHES, INK, PALETTE, styled
-from mixup_jax.report.statistics import decimal, summarise
+from mixup_jax.report.statistics import summarise
 
 CLASSES = (PALETTE[2], PALETTE[4])
 """Green and orange, as in the paper."""
@@ -18,7 +19,7 @@ CLASSES = (PALETTE[2], PALETTE[4])
 
 @dataclass(frozen=True)
 class Surface:
-    """A classifier in the plane: p(y=1|x) at ``y, x``, and the examples that it learned from."""
+    """A classifier in the plane: p(y=1|x) at ``y, x``, and its training examples."""
 
     title: str
     probability: Float[np.ndarray, "rows columns"]
@@ -30,12 +31,12 @@ class Surface:
 
 @styled
 def decision_surfaces(rows: Sequence[Sequence[Surface]]) -> Figure:
-    """Draw surfaces in a grid, as many in each row: blue is p(y=1|x), points are the training examples by class."""
+    """Draw a grid of surfaces with rows of equal length: blue is p(y=1|x), points are training examples by class."""
     columns = len(rows[0])
     figure = Figure(figsize=(3.4 * columns + 0.7, 3.1 * len(rows)))
     grid = figure.subplots(len(rows), columns, squeeze=False)
-    shades = colormaps["Blues"].resampled(20)  # steps of 0.05: no finer ones are seen, and the file is a third as large
-    shown, said = None, []
+    shades = colormaps["Blues"].resampled(20)  # steps of 0.05: finer ones are invisible and triple the file
+    shown, shares = None, []
     for row, axes_row in zip(rows, grid, strict=True):
         for surface, axes in zip(row, axes_row, strict=True):
             look: dict[str, Any] = {"cmap": shades, "vmin": 0, "vmax": 1, "aspect": "equal", "interpolation": "nearest"}
@@ -46,11 +47,11 @@ def decision_surfaces(rows: Sequence[Sequence[Surface]]) -> Figure:
             axes.set(title=surface.title, xticks=[], yticks=[])
             axes.grid(visible=False)
             between = np.mean(np.abs(surface.probability - 0.5) < 0.4)
-            said.append(f"{surface.title}: {decimal(100 * float(between), 0)} % of the picture")
+            shares.append(f"{surface.title}: {decimal(100 * float(between), 0)} % of the picture")
     assert shown is not None
     figure.colorbar(shown, ax=grid, label="p(y = 1 | x)", aspect=40, pad=0.02)
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower left", ncols=2, fontsize=9.5)
-    figure.set_label(f"p(y=1|x), white 0 and blue 1. Between 0.1 and 0.9 on {'; '.join(said)}.")
+    figure.set_label(f"p(y=1|x), white 0 and blue 1. Between 0.1 and 0.9 on {'; '.join(shares)}.")
     return figure
 
 
@@ -58,7 +59,7 @@ def decision_surfaces(rows: Sequence[Sequence[Surface]]) -> Figure:
 def curve_over_lambda(
     lam: Float[np.ndarray, "points"], curves: Mapping[str, Float[np.ndarray, "seeds points"]], label: str
 ) -> Figure:
-    """Draw one curve a method against lambda: the mean over seeds, in a band from minimum to maximum."""
+    """Draw one curve per method against lambda: the mean over seeds, in a band from minimum to maximum."""
     figure = Figure(figsize=(5.4, 3.6))
     axes = figure.subplots()
     for index, (name, values) in enumerate(curves.items()):
@@ -78,13 +79,13 @@ MARKERS = ("o", "s", "D", "^", "v", "P")
 
 @styled
 def differences(values: Mapping[str, Mapping[str, Sequence[float]]], label: str) -> Figure:
-    """Draw, for each data set and method, mean and 95 % interval of one difference a seed; left of 0 mixup is better.
+    """Draw mean and 95 % interval of differences, one per seed, by data set and method; below 0 mixup is better.
 
     `label` names the axis, with its unit. One seed is a point without an interval.
     """
     figure = Figure(figsize=(7.2, 0.7 + 0.75 * len(values)))
     axes = figure.subplots()
-    said = []
+    means = []
     for row, (dataset, methods) in enumerate(values.items()):
         for i, (method, numbers) in enumerate(methods.items()):
             summary = summarise(numbers)
@@ -99,10 +100,10 @@ def differences(values: Mapping[str, Mapping[str, Sequence[float]]], label: str)
                 linestyle="none",
                 label=f" {method}" if row == 0 else None,
             )
-            said.append(f"{dataset}, {method}: {decimal(summary.mean)}")
+            means.append(f"{dataset}, {method}: {decimal(summary.mean)}")
     axes.axvline(0, color=INK, linewidth=1)
     axes.set(xlabel=label, yticks=range(len(values)), yticklabels=list(values), ylim=(len(values) - 0.5, -0.5))
     axes.grid(visible=False, axis="y")
     figure.legend(loc="outside lower left", ncols=4, fontsize=9.5)
-    figure.set_label(f"{label}, mean and 95 % interval. {'; '.join(said)}.")
+    figure.set_label(f"{label}, mean and 95 % interval. {'; '.join(means)}.")
     return figure

@@ -11,7 +11,7 @@ from experiments.commands.command_line import FLAGS, parse
 from experiments.commands.running import Job
 from experiments.gallery import __main__ as gallery
 from experiments.gan import __main__ as gan
-from experiments.imagenet import __main__ as imagenet
+from experiments.imagenet import presets as imagenet
 from experiments.plan import __main__ as plan
 from experiments.speech import __main__ as speech
 from experiments.tabular import __main__ as tabular

@@ -136,7 +136,7 @@ def test_a_network_of_an_older_run_takes_the_data_of_now_and_says_so(trained):
     path = folder / "config.json"
     content = json.loads(path.read_text())
     path.write_text(json.dumps({name: content[name] for name in content if name not in ("data", "jax")}))
-    with pytest.warns(UserWarning, match="was trained before data became part of a run"):
+    with pytest.warns(UserWarning, match="does not store the identity of its data"):
         network = pairs.load_network(folder, None)
     assert network.identity == network.data.identity()
 

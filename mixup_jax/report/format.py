@@ -1,16 +1,39 @@
-"""Write quantities for people: durations, rates, commits."""
+"""Format values as text: numbers, durations, rates, commits, devices, and JSON values from anywhere."""
 
 import math
 import re
 from typing import Any
 
-from mixup_jax.report.fields import text
-
 MISSING = "\N{EM DASH}"
 
 
+def text(value: Any) -> str:
+    """Format a JSON value; control characters, which could drive a terminal, become a visible mark.
+
+    >>> text(["python", "-m", "experiments.cifar"]), text({"kind": "cpu", "count": 2}), text(None)
+    ('python -m experiments.cifar', 'kind cpu, count 2', '')
+    """
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return " ".join(text(item) for item in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{text(key)} {text(item)}" for key, item in value.items())
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(value))
+
+
+def decimal(value: float, digits: int = 2, *, signed: bool = False) -> str:
+    """Format a number with a true minus sign; one that is not finite is an em dash.
+
+    >>> decimal(-1.3), decimal(1.25, 1, signed=True), decimal(float("nan"))
+    ('−1.30', '+1.2', '—')
+    """
+    number = f"{value:{'+' * signed}.{digits}f}"
+    return number.replace("-", "\N{MINUS SIGN}") if math.isfinite(value) else MISSING
+
+
 def duration(seconds: float) -> str:
-    """Write a duration in the two largest units.
+    """Format a duration in its two largest units.
 
     >>> duration(42.3), duration(754), duration(12_000), duration(200_000)
     ('42 s', '12 min 34 s', '3 h 20 min', '2 d 7 h')
@@ -26,7 +49,7 @@ def duration(seconds: float) -> str:
 
 
 def rate(per_second: float) -> str:
-    """Write images a second with three significant digits.
+    """Format images per second with three significant digits.
 
     >>> rate(12_345.6), rate(7.123)
     ('12,300', '7.12')
@@ -38,7 +61,7 @@ def rate(per_second: float) -> str:
 
 
 def short_commit(commit: str) -> str:
-    """Shorten a long hash to nine digits; what follows it (``-dirty``) stays.
+    """Shorten a long hash to nine digits; a suffix (``-dirty``) stays.
 
     >>> short_commit("01981ce6a47d0b3183e8f959e8568b28d0123456-dirty")
     '01981ce6a-dirty'
@@ -47,7 +70,7 @@ def short_commit(commit: str) -> str:
 
 
 def hardware(device: Any) -> str:
-    """Write a device, given as text or as an object with its kind and how many there are.
+    """Format a device: a text, or an object with `kind` and `count`.
 
     >>> hardware({"platform": "gpu", "kind": "NVIDIA H100", "count": 8}), hardware({"kind": "cpu", "count": 1})
     ('8 × NVIDIA H100', 'cpu')
