@@ -1,10 +1,10 @@
-"""Bring original archives into the form that training reads.
+"""Convert original archives to the files that training reads.
 
-ImageNet-2012: the two archives of image-net.org become array_record files, without TensorFlow; about 145 GB more.
+ImageNet-2012: the two archives of image-net.org become array_record files, another 145 GB, without TensorFlow.
 
     python -m experiments.prepare imagenet --train-tar FILE --val-tar FILE --out DATA/imagenet
 
-Killed, the same command goes on with what is missing. Other data sets need no preparation: see docs/data.md.
+The same command continues after a kill. Other data sets need no preparation: see docs/data.md.
 """
 
 from pathlib import Path
@@ -28,16 +28,16 @@ def main(
     partial: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     skip_bad: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
 ) -> None:
-    """Turn ImageNet's two archives into array_record files; killed, the same command goes on with what is missing.
+    """Convert ImageNet's two archives to array_record files; the same command continues after a kill.
 
     Args:
         dataset: imagenet; other data sets need no preparation.
         train_tar: ILSVRC2012_img_train.tar, 1,000 tars in a tar.
         val_tar: ILSVRC2012_img_val.tar, 50,000 images.
         out: Where to write; DATA_DIR/imagenet is where experiments look.
-        workers: Processes that read and check images; one a core if left out.
-        partial: Take archives that hold only a part of the classes or images.
-        skip_bad: Leave images out that cannot be read, and list them.
+        workers: Processes that read and check images; by default one a core.
+        partial: Accept archives that hold only a part of the classes or images.
+        skip_bad: Leave out images that cannot be read, and list them.
     """
     check_counts({"workers": (workers, 1024)})
     manifest = prepare(
@@ -52,7 +52,7 @@ def main(
 
 
 def show(manifest: dict[str, Any], out: Path) -> None:
-    """Say what there is now, and what was left out."""
+    """Print the numbers of images, and the images that were left out."""
     console = Console(highlight=False, markup=False)
     images = manifest["images"]
     console.print(f"{out}: {images['train']:,} training and {images['validation']:,} validation images", soft_wrap=True)

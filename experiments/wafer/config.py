@@ -12,61 +12,61 @@ SMALLEST = 8
 
 @dataclass(frozen=True)
 class WaferData:
-    """What is learned from: maps with one defect, never those with several, unless it is said."""
+    """Training maps: maps with one defect only, except with learn_mixed."""
 
     source: str = "generator"
     """generator, or a file or folder of maps: mixedwm38:PATH.npz, wm811k:PATH.pkl, npz:PATH, folder:PATH."""
     noise: Literal["low", "high"] = "low"
-    """Background of the generator's maps: 2 to 8 % of the dies fail (low), or 15 to 25 % as in MixedWM38 (high)."""
+    """Background of the generator's maps: 2 to 8 % of the dies fail (low), or 15 to 25 %, as in MixedWM38 (high)."""
     train_maps: int = 400
-    """Training maps of each defect (with learn_mixed: of each pattern) that the generator draws."""
+    """Training maps that the generator draws of each defect (with learn_mixed: of each pattern)."""
     test_maps: int = 100
-    """Maps of each pattern to validate on (of one defect) and to test on (of all), that the generator draws."""
+    """Validation maps of each defect, and test maps of each pattern, that the generator draws."""
     size: int = 52
     """Height and width of the maps; others are resized by nearest neighbours."""
     normal: bool = False
     """Also train on maps without a defect, as a label of zeros (sigmoid head)."""
     turns: bool = False
-    """Turn and mirror training maps at random, as far as a square allows."""
+    """Turn and mirror training maps at random, by the eight symmetries of a square."""
     average: bool = False
-    """With turns: judge a map by its eight turned and mirrored versions, by the mean of their logits."""
+    """With turns: predict a map by the mean of the logits of its eight turned and mirrored versions."""
     learn_mixed: bool = False
-    """Learn from maps with several defects: no recipe, but a bound to compare recipes with (generator, mode erm)."""
+    """Learn from maps with several defects, as a bound to compare recipes with (generator, mode erm)."""
 
 
 @dataclass(frozen=True)
-class Composing:
-    """How training maps are put together."""
+class MapMixing:
+    """How training maps are mixed."""
 
     mode: Literal["erm", "mixup", "mixup-multi-hot", "overlay"] = "overlay"
-    """erm: as they are. mixup: blended, labels too. mixup-multi-hot: blended, labels of both. overlay: dies that fail
-    in either, labels of both."""
+    """erm: no mixing. mixup: blended maps and labels. mixup-multi-hot: blended maps, labels of both. overlay: dies that
+    fail in either map, labels of both."""
     head: Literal["softmax", "sigmoid"] = "sigmoid"
-    """softmax: probabilities of one defect or another. sigmoid: a probability for each defect."""
+    """softmax: probabilities that sum to 1. sigmoid: a probability for each defect."""
     alpha: float = 1.0
     """Strength of mixup, lambda ~ Beta(alpha, alpha)."""
     maps: int = 2
-    """How many maps are laid over each other at most (overlay)."""
+    """Maximal number of maps that are laid over each other (overlay)."""
     probability: float = 1.0
-    """Probability of each further map, drawn for each example (overlay)."""
+    """Probability of each further map, for each example (overlay)."""
     background: Literal["add", "match"] = "add"
-    """add: the background of all maps. match: that of one map, the others' is taken away first (overlay)."""
+    """add: the background of all maps. match: the background of one map; it is taken away from the others (overlay)."""
     pairs: Literal["any", "possible"] = "any"
-    """any: all defects are laid over each other. possible: different ones that occur together; nothing over Near-Full
-    or Random, not Center over Donut, not Edge-Loc over Edge-Ring, known by these names in any spelling (overlay)."""
+    """any: any defects are laid over each other. possible: only different ones that occur together; nothing over
+    Near-Full or Random, not Center over Donut, not Edge-Loc over Edge-Ring, named in any spelling (overlay)."""
 
 
 @dataclass(frozen=True)
 class WaferConfig:
-    """Everything that the result of a run depends on."""
+    """The configuration of a run: its result depends on nothing else."""
 
     data: WaferData = field(default_factory=WaferData)
     model: Network = field(default_factory=WaferNet)
-    composing: Composing = field(default_factory=Composing)
+    composing: MapMixing = field(default_factory=MapMixing)
     optimizer: Sgd | Adam = field(default_factory=lambda: Adam(lr=2e-3, weight_decay=0.0))
     schedule: Schedule = field(default_factory=Cosine)
     batch_size: int = 32
-    """Maps a step, each of a defect drawn uniformly: classes are balanced."""
+    """Maps a step; the defect of each is drawn uniformly, so that classes are balanced."""
     steps: int = 600
     """Steps of the training."""
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
@@ -74,10 +74,10 @@ class WaferConfig:
     seed: int = 0
     """The first seed."""
     seeds: int = 1
-    """How many seeds to train: seed, seed + 1, ..."""
+    """Number of seeds to train: seed, seed + 1, ..."""
 
     def __post_init__(self) -> None:
-        """Refuse what no run can be made of."""
+        """Validate the configuration."""
         ranges = {
             "train_maps": (self.data.train_maps, 1, 10**6),
             "test_maps": (self.data.test_maps, 1, 10**6),
@@ -100,7 +100,7 @@ class WaferConfig:
         if not 0 < composing.probability <= 1:
             raise ValueError(f"probability must be in (0, 1], got {composing.probability}.")
         if composing.mode != "overlay":
-            default = Composing()
+            default = MapMixing()
             for name in ("maps", "probability", "background", "pairs"):
                 if getattr(composing, name) != getattr(default, name):
                     raise ValueError(

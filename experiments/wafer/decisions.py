@@ -1,23 +1,52 @@
-"""Decision rules: from a probability for each class to a set of them.
+"""Decision rules: from a probability for each class to a set of classes, chosen on validation maps and then scored.
 
-Rules that choose by probability always choose the likeliest class, so that no set is empty; unless `empty`, for
-networks that have learned maps without a defect. Thresholds and gaps are chosen on validation maps by `best_threshold`,
-`best_thresholds` and `best_gap`, never on test maps; with a `weight` for each map, such as `even_weight`'s.
+Every rule chooses at least the likeliest class, unless `empty` is set, for networks that have learned maps without a
+defect. Thresholds and gaps are chosen on validation maps, never on test maps.
 """
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
+from scipy.special import expit, logit, softmax
 
+from experiments.wafer import label_sets
 from experiments.wafer.label_sets import Sets, Weight, exact_match
+from experiments.wafer.patterns import DEFECTS, PATTERNS
 
 Probabilities = Float[np.ndarray, "_ _"]
 Chosen = Bool[np.ndarray, "_ _"]
+Rules = Mapping[str, Any]
+Metric = Callable[[np.ndarray, np.ndarray], float]
+
 CANDIDATES = np.concatenate([[0.001, 0.003, 0.01], np.arange(0.02, 1.0, 0.02), [0.99, 0.997, 0.999]])
 """Thresholds and gaps that are tried."""
+RULES = ("argmax", "gap", "threshold", "thresholds", "pattern")
+"""The likeliest class; all within a gap of it; one threshold; a threshold for each class; the likeliest of the 38
+patterns of MixedWM38 (for its types only)."""
+DEFAULT_RULE = "thresholds"
+"""The rule of `predict` unless another is given, and of the first columns of a table."""
+SCORES: dict[str, Metric] = {
+    name: getattr(label_sets, name) for name in ("top_1_in_set", "recall_at_k", "known_k_exact")
+}
+"""Metrics of the probabilities, without a rule."""
+CHOICES: dict[str, Metric] = {
+    "exact_match": label_sets.exact_match,
+    "hamming": label_sets.hamming_accuracy,
+    "micro_f1": label_sets.micro_f1,
+    "macro_f1": label_sets.macro_f1,
+}
+"""Metrics of the sets that a rule chooses."""
+
+
+def probabilities(logits: Float[np.ndarray, "*n classes"], head: str) -> np.ndarray:
+    """Return the probabilities of logits under a head, "softmax" or "sigmoid"."""
+    return softmax(logits, axis=-1) if head == "softmax" else expit(logits)
 
 
 def likeliest(probability: Probabilities) -> Chosen:
-    """Choose the class with the largest probability and no other.
+    """Choose the class with the largest probability only.
 
     >>> likeliest(np.array([[0.2, 0.7, 0.6]])).tolist()
     [[False, True, False]]
@@ -26,7 +55,7 @@ def likeliest(probability: Probabilities) -> Chosen:
 
 
 def above(probability: Probabilities, threshold: float | np.ndarray, *, empty: bool = False) -> Chosen:
-    """Choose the classes whose probability is at least the threshold, one number or one for each class.
+    """Choose the classes whose probability is at least the threshold, which is one number or one for each class.
 
     >>> above(np.array([[0.2, 0.7, 0.6], [0.1, 0.2, 0.3]]), 0.5).tolist()
     [[False, True, True], [False, False, True]]
@@ -36,10 +65,10 @@ def above(probability: Probabilities, threshold: float | np.ndarray, *, empty: b
 
 
 def within_gap(probability: Probabilities, gap: float) -> Chosen:
-    """Choose the classes whose probability is less than `gap` below the largest, and that one.
+    """Choose the likeliest class and all classes whose probability is less than `gap` below it.
 
-    Byun and Baek (ICPRAM 2020) call a map mixed if its two largest probabilities differ by less than a threshold; for
-    two defects this is their rule.
+    With two defects this is the rule of Byun and Baek (ICPRAM 2020), who call a map mixed if its two largest
+    probabilities differ by less than a threshold.
 
     >>> within_gap(np.array([[0.5, 0.4, 0.1]]), 0.2).tolist()
     [[True, True, False]]
@@ -48,57 +77,99 @@ def within_gap(probability: Probabilities, gap: float) -> Chosen:
 
 
 def likeliest_pattern(probability: Probabilities, threshold: np.ndarray, patterns: Sets) -> Chosen:
-    """Choose, among sets that are possible, the one with the largest sum of log-odds above the thresholds'.
+    """Choose the set, among `patterns`, with the largest sum of log-odds relative to the thresholds.
 
-    Where all sets are possible this is `above` with `empty`: each class is decided by itself.
+    If all sets are among the patterns, this is `above` with `empty`.
 
     >>> half = np.full(2, 0.5)
     >>> likeliest_pattern(np.array([[0.9, 0.6]]), half, np.array([[1, 0], [0, 1]])).tolist()
     [[True, False]]
     """
-    evidence = log_odds(probability) - log_odds(np.asarray(threshold))
+    inside = [np.clip(np.asarray(each, np.float64), 1e-6, 1 - 1e-6) for each in (probability, threshold)]
+    evidence = logit(inside[0]) - logit(inside[1])
     return patterns[(evidence @ (patterns > 0).T).argmax(axis=1)] > 0
-
-
-def log_odds(probability: np.ndarray) -> np.ndarray:
-    """Return log p / (1 - p), of probabilities kept 1e-6 away from 0 and 1."""
-    inside = np.clip(probability.astype(np.float64), 1e-6, 1 - 1e-6)
-    return np.log(inside) - np.log1p(-inside)
 
 
 def best_threshold(
     probability: Probabilities, truth: Sets, *, empty: bool = False, weight: Weight | None = None
 ) -> float:
-    """Return the threshold with the most exact matches; the middle one where several have as many.
+    """Return the threshold with the most exact matches, the middle one of several; `weight` has one number a map.
 
     >>> best_threshold(np.array([[0.9, 0.2], [0.8, 0.7]]), np.array([[1, 0], [1, 1]]))
     0.44
     """
-    return _best([(exact_match(above(probability, each, empty=empty), truth, weight), each) for each in CANDIDATES])
+    return _best(exact_match(above(probability, each, empty=empty), truth, weight) for each in CANDIDATES)
 
 
 def best_gap(probability: Probabilities, truth: Sets, *, weight: Weight | None = None) -> float:
-    """Return the gap with the most exact matches; the middle one where several have as many."""
-    return _best([(exact_match(within_gap(probability, each), truth, weight), each) for each in CANDIDATES])
+    """Return the gap with the most exact matches, the middle one of several."""
+    return _best(exact_match(within_gap(probability, each), truth, weight) for each in CANDIDATES)
 
 
 def best_thresholds(
     probability: Probabilities, truth: Sets, *, empty: bool = False, rounds: int = 3, weight: Weight | None = None
 ) -> np.ndarray:
-    """Return a threshold for each class: from the best common one on, class by class that with most exact matches."""
+    """Return a threshold for each class, improved class by class from the best common threshold."""
     found = np.full(probability.shape[1], best_threshold(probability, truth, empty=empty, weight=weight))
     for _ in range(rounds):
         for column in range(len(found)):
-            tried = []
-            for each in CANDIDATES:
-                found_here = np.where(np.arange(len(found)) == column, each, found)
-                tried.append((exact_match(above(probability, found_here, empty=empty), truth, weight), each))
-            found[column] = _best(tried)
+            tried = np.tile(found, (len(CANDIDATES), 1))
+            tried[:, column] = CANDIDATES
+            found[column] = _best(exact_match(above(probability, each, empty=empty), truth, weight) for each in tried)
     return found
 
 
-def _best(tried: list[tuple[float, float]]) -> float:
-    """Return the middle one of the best candidates."""
-    most = max(share for share, _ in tried)
-    best = [value for share, value in tried if share > most - 1e-9]  # weighted shares are rounded
+def _best(shares: Iterable[float]) -> float:
+    """Return the middle one of the best candidates, given the exact match of each candidate."""
+    share = np.fromiter(shares, float)
+    best = CANDIDATES[share > share.max() - 1e-9]  # weighted shares are rounded
     return round(float(best[(len(best) - 1) // 2]), 6)
+
+
+def choose_rules(probability: np.ndarray, truth: Sets, *, empty: bool, weight: Weight | None = None) -> dict[str, Any]:
+    """Choose gap and thresholds on validation maps."""
+    return {
+        "gap": best_gap(probability, truth, weight=weight),
+        "threshold": best_threshold(probability, truth, empty=empty, weight=weight),
+        "thresholds": best_thresholds(probability, truth, empty=empty, weight=weight).tolist(),
+        "empty": empty,
+    }
+
+
+def apply_rule(rule: str, probability: np.ndarray, rules: Rules) -> np.ndarray:
+    """Return the sets that a rule of `RULES` chooses, bool (n, classes)."""
+    if rule == "argmax":
+        return likeliest(probability)
+    if rule == "gap":
+        return within_gap(probability, rules["gap"])
+    if rule == "pattern":
+        patterns = PATTERNS if rules["empty"] else PATTERNS[PATTERNS.sum(axis=1) > 0]
+        return likeliest_pattern(probability, np.array(rules["thresholds"]), patterns)
+    return above(probability, np.array(rules[rule]), empty=rules["empty"])
+
+
+def rules_for(defects: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the rules that apply to these types: "pattern" needs the types of MixedWM38."""
+    return RULES if defects == DEFECTS else RULES[:-1]
+
+
+def measure(probability: np.ndarray, truth: Sets, rules: Rules, defects: tuple[str, ...]) -> dict[str, Any]:
+    """Return every metric by name, then by number of defects ("1", ..., and "mixed": all maps with several).
+
+    Metrics of the sets of a rule are under the name of the rule.
+    """
+    number = truth.sum(axis=1)
+    groups = {str(int(k)): number == k for k in np.unique(number[number > 0])}
+    if (number > 1).any():
+        groups["mixed"] = number > 1
+
+    def by_number(metric: Metric, value: np.ndarray) -> dict[str, float]:
+        return {name: metric(value[group], truth[group]) for name, group in groups.items()}
+
+    found: dict[str, Any] = {name: by_number(metric, probability) for name, metric in SCORES.items()}
+    for rule in rules_for(defects):
+        chosen = apply_rule(rule, probability, rules)
+        found[rule] = {name: by_number(metric, chosen) for name, metric in CHOICES.items()}
+        if (number == 0).any():
+            found[rule]["exact_match"]["0"] = exact_match(chosen[number == 0], truth[number == 0])
+    return found

@@ -1,41 +1,41 @@
-"""Wafer maps from files: MixedWM38's archive, archives of one's own, and folders of one map a file."""
+"""Wafer maps from files: archives such as MixedWM38's, the pickle of WM-811K, and folders of one map a file."""
 
 import logging
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from experiments.wafer.maps import WaferMaps, check_values, resize_map
 from experiments.wafer.patterns import DEFECTS
+from experiments.wafer.pickled_frame import NoValue, read_frame
 from mixup_jax.data.files import npz
-from mixup_jax.data.files.folders import Tally, class_folders, find_files, name_variants
+from mixup_jax.data.files.folders import Tally, class_files, name_variants
+from mixup_jax.runtime.errors import reason_of
 from mixup_jax.runtime.progress import progress
 
 log = logging.getLogger(__name__)
 
 SUFFIXES = (".npy", ".png")
 MODES = ("L", "LA", "P", "PA", "RGB", "RGBA")
-"""Of pictures, as Pillow calls them; others hold two values, or more than 256."""
+"""Pillow's modes of pictures with 8 bits a channel."""
 NOTHING = ("none", "normal")
-"""Names of folders, in any case, whose maps have no defect."""
+"""Names, in any case, of folders whose maps have no defect; "none" is also such a label of WM-811K."""
 
 
 def read_npz(path: Path, defects: Sequence[str] | None = None) -> WaferMaps:
     """Read an archive: ``arr_0`` maps (n, height, width), ``arr_1`` multi-hot labels (n, defects), as MixedWM38's.
 
-    The names of the defects are given, or stand in the archive as ``defects`` (strings), or are MixedWM38's eight.
-    Objects are refused: nothing is unpickled.
+    The names of the defects are the argument, or the archive's array ``defects`` (strings), or MixedWM38's eight.
+    Nothing is unpickled: objects are an error.
 
     Raises FileNotFoundError, and ValueError for an archive without these arrays, maps of other values, and labels of
     the wrong width.
     """
-    arrays = npz.read_npz(path)
-    missing = [name for name in ("arr_0", "arr_1") if name not in arrays]
-    if missing:
-        raise ValueError(f"{path} holds {', '.join(arrays) or 'nothing'}; it needs arr_0 (maps) and arr_1 (labels).")
+    arrays = _arrays(path, {"arr_0": "maps", "arr_1": "labels"})
     if defects is None:
         defects = [str(name) for name in arrays.get("defects", np.array(DEFECTS)).ravel()]
     _check_defects(path, defects)
@@ -57,36 +57,75 @@ def read_npz(path: Path, defects: Sequence[str] | None = None) -> WaferMaps:
 
 
 def read_maps(path: Path) -> np.ndarray:
-    """Read the maps alone of an archive, its ``arr_0``, uint8 (n, height, width); raises what `read_npz` raises."""
+    """Read the maps of an archive, its ``arr_0``, uint8 (n, height, width); raises what `read_npz` raises."""
+    return check_values(str(path), _arrays(path, {"arr_0": "maps"})["arr_0"])
+
+
+def _arrays(path: Path, needed: dict[str, str]) -> dict[str, np.ndarray]:
     arrays = npz.read_npz(path)
-    if "arr_0" not in arrays:
-        raise ValueError(f"{path} holds {', '.join(arrays) or 'nothing'}; it needs arr_0 (maps).")
-    return check_values(str(path), arrays["arr_0"])
+    if not needed.keys() <= arrays.keys():
+        names = " and ".join(f"{name} ({what})" for name, what in needed.items())
+        raise ValueError(f"{path} holds {', '.join(arrays) or 'nothing'}; it needs {names}.")
+    return arrays
+
+
+def read_wm811k(path: Path, size: int) -> WaferMaps:
+    """Read the labelled maps of WM-811K (`LSWMD.pkl`, 811,457 maps), resized to `size`.
+
+    The label "none" is no defect. Maps without a label (an empty cell: nothing, None, NaN, NA or an empty text) are
+    left out, and their number is logged. The official split (`trianTestLabel`) is ignored, as by the co-author's code.
+
+    Raises FileNotFoundError, and ValueError for a pickle that holds anything but a frame of arrays, strings and numbers
+    with the columns `waferMap` and `failureType`, for an unknown defect, and for maps of other values.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not there; it should be WM-811K's LSWMD.pkl.")
+    columns = read_frame(path)
+    missing = [name for name in ("waferMap", "failureType") if name not in columns]
+    if missing:
+        raise ValueError(f"{path} has no column {' or '.join(missing)}; it is not LSWMD.pkl.")
+    normal, names = NOTHING[0], {name.lower(): index for index, name in enumerate(DEFECTS)}
+    maps, labels, count = [], [], len(columns["waferMap"])
+    pairs = zip(columns["waferMap"], columns["failureType"], strict=True)
+    for row, (one, nested) in enumerate(progress(pairs, f"reading {path.name}", count)):
+        words = {str(word) for word in np.asarray(nested, object).ravel() if not _is_empty(word)}  # [['Center']]
+        if not words:
+            continue
+        if len(words) > 1 or not words <= {normal, *(word for word in words if word.lower() in names)}:
+            raise ValueError(
+                f"{path}: row {row} has the failureType {', '.join(map(repr, sorted(words)))}; it must be one of "
+                f"{', '.join((*DEFECTS, normal))} ({normal}: no defect), or nothing where the map has no label."
+            )
+        labels.append(np.arange(len(DEFECTS)) == names.get(words.pop().lower()))
+        maps.append(resize_map(check_values(f"{path}, row {row}", np.asarray(one)[None])[0], size))
+    if not maps:
+        raise ValueError(f"{path} holds no labelled map.")
+    if len(maps) < count:
+        log.warning("%s: %d of %d maps have no label and are left out", path.name, count - len(maps), count)
+    return WaferMaps("WM-811K", "REAL", DEFECTS, np.stack(maps), np.array(labels, np.uint8))
+
+
+def _is_empty(word: Any) -> bool:
+    return word is None or isinstance(word, NoValue) or str(word).strip() in ("", "nan")
 
 
 def read_folder(path: Path, size: int) -> WaferMaps:
-    """Read PATH/<defect>/*.npy or *.png, each a map; maps of several defects are in folders such as Center+Scratch.
+    """Read PATH/<defect>/*.npy or *.png, one map a file; maps with several defects are in folders as Center+Scratch.
 
-    Folders called "none" or "normal" hold maps without a defect. Maps may differ in size; they are resized to `size`.
+    Folders called "none" or "normal" hold maps without a defect. Maps of other sizes are resized to `size`.
 
-    Raises FileNotFoundError, and ValueError, which names the culprit, for folders without maps and files that are none.
+    Raises FileNotFoundError, and ValueError, which names the file or folder, for a folder without maps and for a file
+    that is no map.
     """
-    if not path.is_dir():
-        raise FileNotFoundError(f"{path} is no folder; maps are expected as {path}/<defect>/<name>.npy or .png")
     tally = Tally()
-    folders = class_folders(path, ".", tally)
-    sets = {each: () if each.name.lower() in NOTHING else tuple(each.name.split("+")) for each in folders}
+    folders = class_files(path, SUFFIXES, tally, layout="<defect>/<name>.npy or .png")
+    sets = {name: () if name.lower() in NOTHING else tuple(name.split("+")) for name in folders}
     _check_defects(path, [name for names in sets.values() for name in names])
     defects = tuple(sorted({name for names in sets.values() for name in names}))
     if not defects:
-        raise ValueError(f"{path} holds no folders of defects; maps are expected as {path}/<defect>/<name>.npy or .png")
-    files, labels = [], []
-    for folder, names in sets.items():
-        found = find_files(folder, SUFFIXES, tally)
-        if not found:
-            raise ValueError(f"{folder} holds no maps; every class needs a {' or '.join(SUFFIXES)} file.")
-        files += found
-        labels += [[name in names for name in defects]] * len(found)
+        raise ValueError(f"{path} holds no folders of defects, only maps without a defect.")
+    files = [file for found in folders.values() for file in found]
+    labels = [[each in sets[name] for each in defects] for name, found in folders.items() for _ in found]
     maps = []
     for file in progress(files, f"reading {path.name}"):
         maps.append(resize_map(one := read_map(file), size))
@@ -98,7 +137,7 @@ def read_folder(path: Path, size: int) -> WaferMaps:
 
 
 def _check_defects(path: Path, names: Sequence[str]) -> None:
-    """Refuse names of defects that are empty, that mean no defect, or that differ in capital letters or blanks only."""
+    """Raise ValueError for names that are empty, mean no defect, or differ in capital letters or blanks only."""
     odd = [name for name in names if not name.strip() or name.strip().lower() in NOTHING]
     if odd:
         raise ValueError(
@@ -130,8 +169,8 @@ def read_map(path: Path) -> np.ndarray:
                 one = np.where(np.isin(one, (127, 128)), 1, np.where(one == 255, 2, one))
         if one.ndim != 2 or one.size == 0:
             raise ValueError(f"it has the shape {one.shape}; a map is (height, width)")
-    except Exception as error:  # of damaged pictures Pillow raises nearly anything
-        raise ValueError(f"{path} cannot be read as a map ({' '.join(str(error).split())}).") from error
+    except Exception as error:  # Pillow raises nearly anything for damaged pictures
+        raise ValueError(f"{path} cannot be read as a map ({reason_of(error)}).") from error
     return check_values(str(path), one[None])[0]
 
 

@@ -17,7 +17,14 @@ from jax import Array
 
 from experiments.wafer.config import WaferConfig
 from experiments.wafer.maps import WaferMaps, channels
-from experiments.wafer.step import Pool, WaferRecipe, all_turns, make_pool, make_wafer_recipe, wafer_step
+from experiments.wafer.step import (
+    TrainingMaps,
+    WaferRecipe,
+    make_training_maps,
+    make_wafer_recipe,
+    symmetries,
+    wafer_step,
+)
 from mixup_jax.evaluation.classification import in_batches
 from mixup_jax.models.layers.convolution import compiler_options
 from mixup_jax.runtime import resumable, run_folder
@@ -50,7 +57,7 @@ class WaferPrograms:
     """Compiled for all seeds; states have a leading axis over them."""
 
     init: Callable[[Array], TrainState]
-    train: Callable[[Progress, Pool, Any], Progress]
+    train: Callable[[Progress, TrainingMaps, Any], Progress]
     logits: Callable[[TrainState, Array], Array]
 
 
@@ -60,7 +67,7 @@ def make_wafer_programs(recipe: WaferRecipe, size: int) -> WaferPrograms:
     def init(seed: Array) -> TrainState:
         return init_state(seed, recipe.model, recipe.optimizer, jnp.zeros((1, size, size, 2)))
 
-    def train(progress: Progress, pool: Pool, count: Array) -> Progress:
+    def train(progress: Progress, pool: TrainingMaps, count: Array) -> Progress:
         def body(_: Any, progress: Progress) -> Progress:
             state, metrics = wafer_step(progress.state, pool, recipe)
             finite = jnp.isfinite(metrics["loss"]) & jnp.isfinite(metrics["grad_norm"])
@@ -76,7 +83,7 @@ def make_wafer_programs(recipe: WaferRecipe, size: int) -> WaferPrograms:
             return recipe.model.apply(variables, channels(maps), train=False)
 
         def mean(maps: Array) -> Any:
-            return jax.lax.map(judge, all_turns(maps)).mean(axis=0)
+            return jax.lax.map(judge, symmetries(maps)).mean(axis=0)
 
         return jax.lax.map(mean if recipe.average else judge, batches)
 
@@ -105,11 +112,11 @@ class WaferNetwork:
 def fit_wafer(config: WaferConfig, training: WaferMaps, workdir: Path, *, title: str = "") -> WaferNetwork:
     """Train all seeds in `workdir`, from its newest checkpoint if there is one, to the end.
 
-    Raises `Stopped` after a signal, `NotFinite`, and what `make_pool` raises.
+    Raises `Stopped` after a signal, `NotFinite`, and what `make_training_maps` raises.
     """
     recipe = make_wafer_recipe(config, training.defects)
     programs, start = _begin(config, recipe)
-    pool = make_pool(training, config.data.normal, config.composing.background, mixed=config.data.learn_mixed)
+    pool = make_training_maps(training, config.data.normal, config.composing.background, mixed=config.data.learn_mixed)
     run = _Run(config, recipe, programs, pool, workdir)
     progress, _ = resumable.train(run, start, workdir / "checkpoints", keep=1, title=title or workdir.name, unit="maps")
     return WaferNetwork(programs, progress.state)
@@ -122,7 +129,7 @@ class _Run:
     config: WaferConfig
     recipe: WaferRecipe
     programs: WaferPrograms
-    pool: Pool
+    pool: TrainingMaps
     workdir: Path
     save_seconds: float = SAVE_SECONDS
 

@@ -2,8 +2,8 @@
 
 A die at (row i, column j) of a map of N x N has the coordinates u = (j - (N-1)/2) / (N/2), v likewise; it is on the
 wafer where r = sqrt(u^2 + v^2) <= 26.2/26. Each defect is a field P_k of probabilities; with the background p0 a die
-fails with probability 1 - (1 - p0) prod_k (1 - P_k): one background, however many defects. Parameters are drawn for
-each map; they were read off the illustrations of MixedWM38, and reproduce how many dies fail at which radius.
+fails with probability 1 - (1 - p0) prod_k (1 - P_k): one background for any number of defects. Parameters are drawn for
+each map; their ranges were read off the illustrations of MixedWM38, and reproduce the share of failing dies by radius.
 """
 
 from collections.abc import Callable
@@ -19,9 +19,9 @@ from experiments.wafer.patterns import DEFECTS
 SIZE = 52
 RADIUS = 26.2 / 26
 NOISE = {"low": (0.02, 0.08), "high": (0.15, 0.25)}
-"""Range of the background p0: "high" is MixedWM38's. Maps without a defect always have the low one, as there."""
+"""Range of the background p0; "high" is MixedWM38's, whose maps without a defect have the low one, as here."""
 NEAR_FULL, RANDOM = (0.65, 0.85), (0.40, 0.55)
-"""Range of the probability to fail of the patterns that cover the whole wafer."""
+"""Ranges of the failure probability of the patterns that cover the whole wafer."""
 
 Field = Float[Array, "size size"]
 
@@ -31,8 +31,8 @@ def draw_maps(
 ) -> UInt8[Array, "maps size size"]:
     """Draw a map for each multi-hot label: 0 no die, 1 a die that passes, 2 one that fails.
 
-    Map i depends on `rng`, i and its label only. `noise` is a key of `NOISE`. The types Near-Full and Random have
-    no background, and nothing can be seen beside them.
+    Map i depends only on `rng`, i and its label. `noise` is a key of `NOISE`. The types Near-Full and Random have no
+    background and hide other types.
 
     Raises ValueError for an unknown noise or labels that are not (maps, 8).
 
@@ -50,7 +50,7 @@ def draw_maps(
 
 
 def on_wafer(size: int = SIZE) -> Array:
-    """Return where dies are, bool (size, size)."""
+    """Return the mask of the dies, bool (size, size)."""
     u, v = _coordinates(size)
     return jnp.hypot(u, v) <= RADIUS
 
@@ -73,7 +73,7 @@ def _draw_map(rng: Array, label: Array, noise: str, size: int) -> Array:
 
 
 def _whole_wafer(rng: Array, near_full: Array, dies: Array) -> Array:
-    """Return failures all over the wafer, of single dies or of blocks of 2 x 2."""
+    """Return failures across the wafer, of single dies or of blocks of 2 x 2."""
     full, part, in_blocks = _uniforms(rng, NEAR_FULL, RANDOM, (0.0, 1.0))
     share = jnp.where(near_full, full, part)
     size = dies.shape[0]
@@ -121,8 +121,8 @@ def scratch(rng: Array, size: int) -> Field:
     radius, angle, heading, length, share = _uniforms(rng, *ranges)
     along, across = _turned(size, radius, angle, heading)
     bend = 0.9 * jax.random.normal(rng_bend)
-    bend = jnp.where(jnp.abs(bend) < 1e-3, 1e-3, bend)  # all but straight, and no 0 / 0 below
-    # The circle of this curvature that touches the heading; no small difference of two large radii.
+    bend = jnp.where(jnp.abs(bend) < 1e-3, 1e-3, bend)  # nearly straight, and no 0 / 0 below
+    # The circle of this curvature that touches the heading, without a small difference of two large radii.
     turned = jnp.hypot(bend * along, 1 - bend * across)
     away = jnp.abs(bend * (along**2 + across**2) - 2 * across) / (turned + 1)
     travelled = jnp.abs(jnp.arctan2(bend * along, 1 - bend * across) / bend)
@@ -137,7 +137,7 @@ FIELDS: dict[str, Callable[[Array, int], Field]] = {
     "Loc": loc,
     "Scratch": scratch,
 }
-"""What draws the field of each type that is a region."""
+"""The functions that draw the fields of the types that are regions."""
 
 
 def _coordinates(size: int) -> tuple[Array, Array]:
@@ -153,7 +153,7 @@ def _distance(size: int, centre: Array) -> Array:
 
 
 def _turned(size: int, radius: Array, angle: Array, heading: Array) -> tuple[Array, Array]:
-    """Return the coordinates along a heading and across it, from the point (radius, angle) on; angles in degrees."""
+    """Return the coordinates along and across a heading, from the point (radius, angle); angles are in degrees."""
     u, v = _coordinates(size)
     angle, heading = jnp.deg2rad(angle), jnp.deg2rad(heading)
     u, v = u - radius * jnp.cos(angle), v - radius * jnp.sin(angle)
@@ -161,6 +161,6 @@ def _turned(size: int, radius: Array, angle: Array, heading: Array) -> tuple[Arr
 
 
 def _uniforms(rng: Array, *ranges: tuple[Array | float, Array | float]) -> Array:
-    """Draw a number from each range; in one draw, for each draw takes a compiler a second."""
+    """Draw a number from each range, in one draw: a draw takes a second to compile."""
     low, high = (jnp.stack([jnp.asarray(each[end], jnp.float32) for each in ranges]) for end in (0, 1))
     return low + (high - low) * jax.random.uniform(rng, (len(ranges),))

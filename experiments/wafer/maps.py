@@ -1,4 +1,4 @@
-"""Wafer maps in memory: checked, with sets of defects as labels, and as the two channels that networks see."""
+"""Wafer maps in memory, with sets of defects as labels, and the two channels that networks see."""
 
 import logging
 from dataclasses import dataclass, replace
@@ -12,12 +12,14 @@ from mixup_jax.data.dataset import MARKS
 
 log = logging.getLogger(__name__)
 
+VALUES = "a map holds 0 (no die), 1 (passes), 2 (fails)"
+
 
 @dataclass(frozen=True)
 class WaferMaps:
     """Maps uint8 (n, height, width): 0 no die, 1 passes, 2 fails; labels uint8 multi-hot (n, defects).
 
-    `mark` is REAL or SYNTHETIC. Raises ValueError for maps of other values and labels that do not fit.
+    `mark` is REAL or SYNTHETIC. Raises ValueError for other values in maps and for labels that do not fit.
 
     >>> WaferMaps("mine", "REAL", ("Ring",), np.full((1, 2, 2), 5, np.uint8), np.ones((1, 1), np.uint8))
     Traceback (most recent call last):
@@ -39,11 +41,7 @@ class WaferMaps:
                 f"{self.name}: maps are {self.maps.dtype} {self.maps.shape}; they need uint8 (n, height, width), n > 0."
             )
         if self.maps.max() > 2:
-            first = int(np.argmax(self.maps.max(axis=(1, 2)) > 2))
-            raise ValueError(
-                f"{self.name}: map {first} holds the value {self.maps[first].max()}; "
-                "a map holds 0 (no die), 1 (passes), 2 (fails)."
-            )
+            _check_largest(self.name, self.maps, 2)
         if self.label.shape != (len(self.maps), len(self.defects)) or self.label.dtype != np.uint8:
             raise ValueError(
                 f"{self.name}: labels are {self.label.dtype} {self.label.shape}; they must be uint8 multi-hot "
@@ -57,7 +55,7 @@ class WaferMaps:
 
     @property
     def number(self) -> np.ndarray:
-        """Return how many defects each map has, (n,)."""
+        """Return the number of defects of each map, (n,)."""
         return self.label.sum(axis=1)
 
     def take(self, index: np.ndarray) -> "WaferMaps":
@@ -66,48 +64,48 @@ class WaferMaps:
 
 
 def check_values(name: str, maps: np.ndarray) -> np.ndarray:
-    """Return maps as uint8 of 0, 1 and 2, whatever number type they came in; a 3 is a failing die too, and is logged.
+    """Return maps of any number type as uint8 0, 1 and 2; a 3 is a failing die too, as in MixedWM38, and is logged.
 
-    MixedWM38 is said to hold 3s among its values 0 to 2. Raises ValueError, which names the map, for any other value.
+    Raises ValueError, which names the map, for any other value.
 
     >>> check_values("mine", np.array([[[0.0, 1.0, 3.0]]])).tolist()
     [[[0, 1, 2]]]
     """
     if maps.dtype == bool:
-        raise ValueError(f"{name}: maps are true or false; a map holds 0 (no die), 1 (passes), 2 (fails).")
+        raise ValueError(f"{name}: maps are true or false; {VALUES}.")
     if maps.ndim != 3 or maps.dtype.kind not in "iuf" or 0 in maps.shape:
         raise ValueError(f"{name}: maps are {maps.dtype} {maps.shape}; they must be numbers (n, height, width), n > 0.")
-    wrong = ~np.isin(maps, (0, 1, 2, 3))
-    if wrong.any():
-        first = tuple(np.argwhere(wrong)[0])
-        raise ValueError(
-            f"{name}: map {first[0]} holds the value {maps[first]:g}; a map holds 0 (no die), 1 (passes), 2 (fails)."
-        )
+    _check_largest(name, maps, 3)
     threes = int(np.count_nonzero(maps == 3))
     if threes:
         log.warning("%s: %d dies with the value 3 are taken as failing", name, threes)
     return np.minimum(maps, 2).astype(np.uint8)
 
 
+def _check_largest(name: str, maps: np.ndarray, largest: int) -> None:
+    """Raise ValueError for values other than 0, 1, ... `largest`."""
+    wrong = ~np.isin(maps, range(largest + 1))
+    if wrong.any():
+        first = tuple(np.argwhere(wrong)[0])
+        raise ValueError(f"{name}: map {first[0]} holds the value {maps[first]:g}; {VALUES}.")
+
+
 def check_convention(maps: WaferMaps) -> WaferMaps:
-    """Return the maps of a source; raises ValueError where no die passes or none fails, as in maps of 0 and 1.
+    """Return the maps of a source; raises ValueError if no die passes or none fails, as in maps of 0 and 1.
 
     >>> label = np.ones((1, 1), np.uint8)
     >>> check_convention(WaferMaps("mine", "REAL", ("Ring",), np.ones((1, 2, 2), np.uint8), label))
     Traceback (most recent call last):
         ...
-    ValueError: mine: no map holds a 2; 0 is no die, 1 a die that passes, 2 one that fails.
+    ValueError: mine: no map holds a 2; a map holds 0 (no die), 1 (passes), 2 (fails).
     """
-    for value in (1, 2):
-        if not (maps.maps == value).any():
-            raise ValueError(
-                f"{maps.name}: no map holds a {value}; 0 is no die, 1 a die that passes, 2 one that fails."
-            )
+    if missing := [value for value in (1, 2) if not (maps.maps == value).any()]:
+        raise ValueError(f"{maps.name}: no map holds a {missing[0]}; {VALUES}.")
     return maps
 
 
 def channels(maps: UInt8[Array, "*batch height width"]) -> Float[Array, "*batch height width 2"]:
-    """Return what a network sees: which dies fail, and where dies exist, each 0 or 1.
+    """Return the input of a network: which dies fail, and which exist, 0 or 1.
 
     >>> channels(jnp.array([[0, 1, 2]], jnp.uint8)).tolist()
     [[[0.0, 0.0], [0.0, 1.0], [1.0, 1.0]]]
@@ -126,7 +124,7 @@ def resize_map(one: np.ndarray, size: int) -> np.ndarray:
 
 
 def resize_maps(maps: WaferMaps, size: int) -> WaferMaps:
-    """Resize all maps; those that fit are left alone."""
+    """Resize all maps that are not (size, size)."""
     if maps.maps.shape[1:] == (size, size):
         return maps
     return replace(maps, maps=np.stack([resize_map(one, size) for one in maps.maps]))

@@ -1,8 +1,8 @@
 """The label space of MixedWM38 (Wang et al., 2020, doi 10.1109/TSM.2020.3020985): 8 defect types, 38 patterns of them.
 
-A label is multi-hot over `DEFECTS`, in the order of the data set's eight bits. At most one of Center and Donut, one of
-Edge-Loc and Edge-Ring, Loc and Scratch make 36 patterns, the empty one included; Near-Full and Random cover the whole
-wafer and stand alone.
+A label is multi-hot over `DEFECTS`, in the order of the eight bits of the data set. At most one of Center and Donut, at
+most one of Edge-Loc and Edge-Ring, Loc, and Scratch make 36 patterns, with the empty one; Near-Full and Random cover
+the whole wafer and occur alone.
 """
 
 import numpy as np
@@ -12,9 +12,9 @@ DEFECTS = ("Center", "Donut", "Edge-Loc", "Edge-Ring", "Loc", "Near-Full", "Scra
 SHORT = ("C", "D", "EL", "ER", "L", "NF", "S", "R")
 """The data set's abbreviations."""
 WHOLE_WAFER = ("Near-Full", "Random")
-"""Types beside which nothing else can be seen; in no pattern are they mixed."""
+"""Types that cover the whole wafer; no pattern mixes them."""
 EXCLUSIVE = (("Center", "Donut"), ("Edge-Loc", "Edge-Ring"))
-"""Pairs of types that no pattern holds both of."""
+"""Pairs of types that do not occur together."""
 NORMAL = "Normal"
 
 MIXTURES = """
@@ -27,7 +27,7 @@ NAMES = (NORMAL, *SHORT, *MIXTURES.split())
 
 
 def multi_hot(name: str) -> np.ndarray:
-    """Return the label of a pattern, uint8 (8,); raises ValueError for what is no pattern of these types.
+    """Return the label of a pattern, uint8 (8,); raises ValueError for an unknown type.
 
     >>> multi_hot("C+EL").tolist(), int(multi_hot("Normal").sum())
     ([1, 0, 1, 0, 0, 0, 0, 0], 0)
@@ -59,7 +59,7 @@ def pattern_name(label: np.ndarray, names: tuple[str, ...] = SHORT) -> str:
 
 
 def whole_wafer(defects: tuple[str, ...]) -> list[int]:
-    """Return the columns of the types, among these, that cover the whole wafer; known by their names in any spelling.
+    """Return the columns of the types that cover the whole wafer, by their names in any spelling.
 
     >>> whole_wafer(DEFECTS), whole_wafer(("near_full", "Ring"))
     ([5, 7], [0])
@@ -68,7 +68,7 @@ def whole_wafer(defects: tuple[str, ...]) -> list[int]:
 
 
 def exclusive(defects: tuple[str, ...]) -> list[tuple[int, int]]:
-    """Return the pairs of columns, among these types, that do not occur together; known by their names, see above.
+    """Return the pairs of columns of types that do not occur together, by their names in any spelling.
 
     >>> exclusive(DEFECTS), exclusive(("edge loc", "Scratch", "EdgeRing"))
     ([(0, 1), (2, 3)], [(0, 2)])
@@ -77,7 +77,7 @@ def exclusive(defects: tuple[str, ...]) -> list[tuple[int, int]]:
 
 
 def _columns(name: str, defects: tuple[str, ...]) -> list[int]:
-    """Return the columns of the types with this name, whatever its capitals, hyphens, underscores and spaces."""
+    """Return the columns with this name, ignoring capitals, hyphens, underscores and spaces."""
 
     def letters(text: str) -> str:
         return "".join(filter(str.isalnum, text.lower()))

@@ -1,4 +1,4 @@
-"""Predict wafer maps from a trained run: a CSV with the set of defects and the probability of each."""
+"""The command `predict`: write the defects of wafer maps, by a trained run, to a CSV."""
 
 import csv
 from pathlib import Path
@@ -7,12 +7,12 @@ from typing import Annotated
 import numpy as np
 import tyro
 
+from experiments.wafer.decisions import DEFAULT_RULE, apply_rule, probabilities, rules_for
 from experiments.wafer.files import SUFFIXES, list_maps, read_map, read_maps
 from experiments.wafer.fit import load_wafer_network
 from experiments.wafer.maps import resize_map
 from experiments.wafer.patterns import NORMAL
 from experiments.wafer.run import NAME, read_run
-from experiments.wafer.scores import DEFAULT_RULE, apply_rule, probabilities, rules_for
 from mixup_jax.runtime.progress import progress
 
 
@@ -23,18 +23,18 @@ def predict(
     rule: str = DEFAULT_RULE,
     seed: int = 0,
 ) -> None:
-    """Write a CSV: for each map its name, the set of defects, and the probability of each.
+    """Write a CSV with the name of each map, its set of defects, and the probability of each defect.
 
     Args:
         run: Folder of a trained row, such as runs/wafer/train-folder/network.
         maps: Folder of .npy and .png files, one map each, or of .npz archives (arr_0), or one such archive.
-        output: The CSV to write; an older one is replaced.
-        rule: How the set is chosen: argmax, gap, threshold, thresholds (one for each class), or pattern.
-        seed: Which of the run's networks, counted from 0.
+        output: The CSV to write; an existing one is replaced.
+        rule: The decision rule: argmax, gap, threshold, thresholds (one for each class), or pattern.
+        seed: Index of the network in the run, from 0.
     """
     config, content = read_run(run)
     if "rules" not in content:
-        raise ValueError(f"{run / NAME} holds no decision rules: the training has not ended; go on with it first.")
+        raise ValueError(f"{run / NAME} holds no decision rules: the training has not ended; finish it first.")
     defects = tuple(content["defects"])
     if rule not in rules_for(defects):
         raise ValueError(f"rule must be one of {', '.join(rules_for(defects))}, got {rule!r}.")
@@ -43,7 +43,7 @@ def predict(
     names, arrays = read_all(maps, config.data.size)
     network = load_wafer_network(config, defects, run)
     probability = probabilities(network.logits(arrays)[seed], config.composing.head)
-    chosen = apply_rule(rule, probability, content["rules"][seed], defects)
+    chosen = apply_rule(rule, probability, content["rules"][seed])
     output.parent.mkdir(parents=True, exist_ok=True)
     with output.open("w", newline="") as file:
         writer = csv.writer(file)

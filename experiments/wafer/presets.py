@@ -1,12 +1,13 @@
-"""The presets of experiments.wafer: which configurations a table is made of."""
+"""The presets: the configurations of each table."""
 
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 import tyro
 
-from experiments.wafer.config import Composing, WaferConfig, WaferData
+from experiments.wafer.config import MapMixing, WaferConfig, WaferData
 from mixup_jax.choices import Cosine, Sgd
 from mixup_jax.networks import Named, WaferNet
 
@@ -19,12 +20,12 @@ NETS = {
     "resnet34": "ResNet-34",
     "resnet50": "ResNet-50",
 }
-"""The slides' networks, by their names here and there; with BatchNorm and average pooling, as the co-author's."""
+"""The networks of the slides, with BatchNorm and average pooling as in the co-author's code: our name, their name."""
 
 
 @dataclass(frozen=True)
 class WaferJob:
-    """A table on wafer maps: the configuration that its rows share, and where it goes."""
+    """A table on wafer maps: the configuration that its rows share, and its folder."""
 
     config: WaferConfig = field(default_factory=WaferConfig)
     only: tuple[str, ...] = ()
@@ -35,7 +36,7 @@ class WaferJob:
     """The whole path in a minute: a tiny net, few maps, two steps a row."""
 
     def effective(self) -> WaferConfig:
-        """Return the configuration that is carried out."""
+        """Return the configuration of the run, smaller with `smoke`."""
         return shrink(self.config) if self.smoke else self.config
 
 
@@ -44,7 +45,7 @@ SMALL = WaferConfig(model=WaferNet(width=16), steps=500, seeds=3)
 # (github.com/hgkahng/wbm-self-supervised, September 2020).
 SLIDES = WaferConfig(
     data=WaferData(noise="high", train_maps=2000, size=64),
-    composing=Composing(mode="mixup", head="softmax"),
+    composing=MapMixing(mode="mixup", head="softmax"),
     model=Named("resnet18", dropout=0.5),
     optimizer=Sgd(lr=0.01, weight_decay=1e-3),
     schedule=Cosine(),
@@ -55,7 +56,7 @@ SLIDES = WaferConfig(
 BEST = replace(
     SMALL,
     data=WaferData(train_maps=4000, turns=True, average=True),
-    composing=Composing(maps=6, probability=0.8, background="match", pairs="possible"),
+    composing=MapMixing(maps=6, probability=0.8, background="match", pairs="possible"),
     model=WaferNet(width=32),
     steps=4000,
 )
@@ -69,25 +70,25 @@ PRESETS = {
         WaferJob(replace(BEST, seeds=1)),
     ),
 }
-OURS = {
+ROW_FIELDS = {
     "small": ("composing.mode", "composing.head"),
     "slides": ("model.name", "composing.mode"),
     "beyond": ("composing.mode",),
     "train": (),
 }
-"""What the rows of a preset set themselves."""
+"""Fields that differ between the rows of a preset."""
 
 
 def rows(preset: str, job: WaferJob) -> dict[str, WaferConfig]:
-    """Return the configuration of each row, by its name, which is also that of its folder.
+    """Return the configuration of each row by its name, which is also the name of its folder.
 
-    Raises ValueError for options that the rows set themselves, for the generator's with maps of a file, and for --only
-    with names of no row.
+    Raises ValueError for options that differ between the rows, for options of the generator with maps from a file, and
+    for names in --only that are no rows.
 
     >>> list(rows("small", WaferJob(SMALL)))[:3]
     ['erm-softmax', 'erm-sigmoid', 'mixup-softmax']
     """
-    for name in OURS[preset]:
+    for name in ROW_FIELDS[preset]:
         given, default = (attrgetter(name)(each.config) for each in (job, PRESETS[preset][1]))
         if given != default:
             option = name.removesuffix(".name").split(".")[-1]
@@ -101,47 +102,39 @@ def rows(preset: str, job: WaferJob) -> dict[str, WaferConfig]:
     if preset == "train":
         found = {"network": config}
     elif preset == "slides":
-        found = {
-            f"{net}-{mode}": replace(
-                config,
-                model=replace(config.model, name=net),
-                composing=replace(config.composing, mode="mixup" if mode == "mixup" else "erm"),
-            )
-            for net in NETS
-            for mode in ("plain", "mixup")
-        }
+        nets = {net: replace(config, model=replace(config.model, name=net)) for net in NETS}
+        modes = {"plain": "erm", "mixup": "mixup"}
+        found = {f"{net}-{name}": _mixed(nets[net], mode=mode) for net in nets for name, mode in modes.items()}
     elif preset == "small":
-        found = {
-            f"{mode}-{head}": replace(config, composing=replace(config.composing, mode=mode, head=head))
-            for mode in MODES
-            for head in HEADS
-        }
+        found = {f"{mode}-{head}": _mixed(config, mode=mode, head=head) for mode in MODES for head in HEADS}
     else:
-        found = climb(config)
+        found = ablation_rows(config)
     unknown = [name for name in job.only if name not in found]
     if unknown:
         raise ValueError(f"only must name rows of {preset}: {', '.join(found)}; got {unknown[0]!r}.")
     return {name: each for name, each in found.items() if not job.only or name in job.only}
 
 
-def climb(config: WaferConfig) -> dict[str, WaferConfig]:
-    """Return the steps from the overlay of the small table to the configuration itself, and what bounds it."""
+def _mixed(config: WaferConfig, **change: Any) -> WaferConfig:
+    return replace(config, composing=replace(config.composing, **change))
+
+
+def ablation_rows(config: WaferConfig) -> dict[str, WaferConfig]:
+    """Return the steps from the overlay of the small table to the configuration, and the bound for comparison."""
     start = replace(
         config,
         data=replace(config.data, train_maps=min(400, config.data.train_maps), turns=False, average=False),
-        composing=Composing(head=config.composing.head),
+        composing=MapMixing(head=config.composing.head),
         model=replace(config.model, width=min(SMALL.model.width, config.model.width)),
         steps=min(SMALL.steps, config.steps),
     )
-    four = replace(config.composing, background="add", pairs="any")
-    possible = replace(four, pairs="possible")
     matched = replace(start, composing=config.composing)
     varied = replace(matched, data=replace(config.data, average=False))
     longer = replace(varied, steps=min(4 * start.steps, config.steps))
-    climbed = {
+    found = {
         "two": start,
-        "four": replace(start, composing=four),
-        "possible": replace(start, composing=possible),
+        "four": _mixed(matched, background="add", pairs="any"),
+        "possible": _mixed(matched, background="add", pairs="possible"),
         "matched": matched,
         "varied": varied,
         "longer": longer,
@@ -149,19 +142,13 @@ def climb(config: WaferConfig) -> dict[str, WaferConfig]:
         "best": config,
     }
     if config.data.source != "generator":
-        return climbed
-    # As many maps in all as the recipes lay over each other, or about that: a quarter of each of 37 patterns.
+        return found
+    # About as many maps in all as the recipes learn from: a quarter as many of each of 37 patterns.
     seen = replace(config.data, learn_mixed=True, normal=False, train_maps=-(-config.data.train_maps // 4))
-    return climbed | {"bound": replace(config, data=seen, composing=Composing(mode="erm", head=config.composing.head))}
+    return found | {"bound": replace(config, data=seen, composing=MapMixing(mode="erm", head=config.composing.head))}
 
 
 def shrink(config: WaferConfig) -> WaferConfig:
     """Shrink a run to seconds, keeping its method."""
-    return replace(
-        config,
-        data=replace(config.data, train_maps=8, test_maps=4, size=config.data.size),
-        model=replace(config.model, width=4),
-        batch_size=8,
-        steps=2,
-        seeds=1,
-    )
+    data, model = replace(config.data, train_maps=8, test_maps=4), replace(config.model, width=4)
+    return replace(config, data=data, model=model, batch_size=8, steps=2, seeds=1)

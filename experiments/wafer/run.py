@@ -11,15 +11,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.wafer.compose import compose
-from experiments.wafer.config import Composing, WaferConfig
+from experiments.wafer.config import MapMixing, WaferConfig
+from experiments.wafer.decisions import choose_rules, measure, probabilities
 from experiments.wafer.fit import WaferNetwork, fit_wafer
 from experiments.wafer.label_sets import even_weight
 from experiments.wafer.maps import WaferMaps, channels
+from experiments.wafer.mix_maps import mix_maps, without_background
 from experiments.wafer.patterns import whole_wafer
-from experiments.wafer.scores import choose_rules, measure, probabilities
 from experiments.wafer.sources import WaferSplit
-from experiments.wafer.step import without_background
 from mixup_jax.config import usual
 from mixup_jax.data.files.npz import read_npz
 from mixup_jax.data.identity import digest_arrays
@@ -171,12 +170,12 @@ def overlaid(maps: WaferMaps, background: str, seed: int) -> WaferMaps:
 
     `background` as in training: "add" or "match". The same seed gives the same maps.
     """
-    composing = Composing(maps=MOST, probability=FURTHER, pairs="possible")
+    composing = MapMixing(maps=MOST, probability=FURTHER, pairs="possible")
     both = channels(jnp.asarray(maps.maps))
     batch = {"fail": both[..., 0], "exists": both[..., 1], "label": jnp.asarray(maps.label, jnp.float32)}
     if background == "match":
         batch["defect"] = channels(jnp.asarray(without_background(maps.maps, seed)))[..., 0]
-    found = compose(jax.random.key(seed), batch, composing, maps.defects)
+    found = mix_maps(jax.random.key(seed), batch, composing, maps.defects)
     mixed = np.asarray(found["exists"] + found["fail"]).astype(np.uint8)
     label = np.asarray(found["label"]).astype(np.uint8)
     return WaferMaps(f"overlays of {maps.name}", maps.mark, maps.defects, mixed, label)

@@ -1,4 +1,4 @@
-"""The maps of a run by name: training and validation maps with one defect, and what is tested on."""
+"""The maps of a run by name: training and validation maps with one defect, and test maps."""
 
 import logging
 from dataclasses import dataclass
@@ -7,28 +7,29 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.wafer.files import read_folder, read_npz
+from experiments.wafer.files import read_folder, read_npz, read_wm811k
 from experiments.wafer.generator import draw_maps
 from experiments.wafer.maps import WaferMaps, check_convention, resize_maps
 from experiments.wafer.patterns import DEFECTS, MIXED, PATTERNS, SINGLES
-from experiments.wafer.wm811k import read_wm811k
 from mixup_jax.data.files.archives import expand
 
 log = logging.getLogger(__name__)
 
 SOURCES = ("generator", "mixedwm38", "wm811k", "npz", "folder")
 SPLIT_SEED = 2015010720
-"""Of the split of a file of maps: that of the co-author's code."""
+"""The seed of the split of a file of maps, as in the co-author's code."""
+PART = 400
+"""Maps that the generator draws at once."""
 NORMALS = 2
-"""Maps without a defect that the generator draws, in multiples of those of a defect: they vary most."""
+"""Multiple of maps without a defect that the generator draws, as they vary most."""
 
 
 @dataclass(frozen=True)
 class WaferSplit:
-    """Maps to train and validate on have one defect (or none, where the source has such), `test` all that there are.
+    """Maps to train on, to validate on and to test on with one defect (or none), and test maps with several (`mixed`).
 
-    `mixed` are the maps with several defects of the source: nothing is learned or chosen from them, they are tested on;
-    None where the source has no such maps. With `learn_mixed` there are others like them among those to train on.
+    `mixed` is None if the source has no such maps; nothing is learned or chosen from them. Only with `learn_mixed` do
+    the training maps contain others like them.
     """
 
     training: WaferMaps
@@ -42,8 +43,8 @@ def load_wafer(
 ) -> WaferSplit:
     """Load or draw maps: "generator", "mixedwm38:PATH.npz", "wm811k:PATH.pkl", "npz:PATH" or "folder:PATH".
 
-    Files are split: of the maps with one defect, or none, 80 % train, 10 % validate and 10 % test, pattern by pattern,
-    by a fixed seed; those with several defects are tested on, all of them. Maps of another size are resized.
+    The maps of a file with one defect or none are split by a fixed seed, pattern by pattern: 80 % train, 10 % validate,
+    10 % test. All maps with several defects are test maps. Maps of another size are resized.
 
     Raises ValueError for an unknown source, a defect without enough maps, and what `read_wafer` raises.
     """
@@ -62,7 +63,7 @@ def load_wafer(
 def read_wafer(source: str, size: int) -> WaferMaps:
     """Read all maps of a file or a folder, KIND:PATH as in `load_wafer`, resized.
 
-    Raises ValueError for an unknown source, maps of which none holds a 1 or none a 2, and what the readers raise.
+    Raises ValueError for an unknown source and for maps without a 1 or without a 2, and what the readers raise.
     """
     kind, _, path = source.partition(":")
     if kind not in SOURCES[1:] or not path:
@@ -77,16 +78,16 @@ def read_wafer(source: str, size: int) -> WaferMaps:
 
 
 def generate(noise: str, train_maps: int, test_maps: int, size: int, *, learn_mixed: bool = False) -> WaferSplit:
-    """Draw SYNTHETIC maps: `train_maps` of each defect to train on, `test_maps` of each pattern otherwise.
+    """Draw SYNTHETIC maps: `train_maps` of each defect for training, `test_maps` of each pattern otherwise.
 
-    With `learn_mixed` `train_maps` of each pattern but the one without a defect to train on.
+    With `learn_mixed`, `train_maps` of each pattern with a defect for training.
     """
     draw = jax.jit(draw_maps, static_argnames=("noise", "size"))
     name = f"generator, {noise} noise"
 
     def make(stream: int, labels: np.ndarray, count: int) -> WaferMaps:
         label, found = np.repeat(labels, count, axis=0), []
-        for part in range(0, len(label), PART):  # pieces of one size: one program, and little memory
+        for part in range(0, len(label), PART):  # pieces of one size need one program and little memory
             piece = label[part : part + PART]
             piece = np.concatenate([piece, np.zeros((PART - len(piece), label.shape[1]), label.dtype)])
             rng = jax.random.fold_in(jax.random.fold_in(jax.random.key(0), stream), part)
@@ -102,11 +103,8 @@ def generate(noise: str, train_maps: int, test_maps: int, size: int, *, learn_mi
     )
 
 
-PART = 400
-
-
 def split(maps: WaferMaps) -> WaferSplit:
-    """Split the maps of a file; the same file is always split the same way."""
+    """Split the maps of a file; the split depends only on the file."""
     generator = np.random.default_rng(SPLIT_SEED)
     parts: list[list[np.ndarray]] = [[], [], []]
     learned = np.flatnonzero(maps.number <= 1)

@@ -1,8 +1,8 @@
-"""One training step on wafer maps, pure: a balanced batch of maps with one defect, composed by the mode, and SGD.
+"""One training step on wafer maps, pure: a balanced batch of maps with one defect, mixed by the mode, and SGD.
 
-It is `train_step` of steps/train_step.py in all but three things, for which that one would have had to bend: labels are
-sets (multi-hot, a loss with a sigmoid per class), classes are balanced, and the two channels of a map mix by different
-rules. State, optimiser, schedule and mixing are the same.
+It differs from `train_step` of steps/train_step.py in three things: labels are sets (multi-hot, a loss with a sigmoid
+per class), classes are balanced, and the two channels of a map mix by different rules. State, optimiser, schedule and
+mixing are the same.
 """
 
 from dataclasses import dataclass
@@ -15,25 +15,21 @@ import numpy as np
 import optax
 from jax import Array
 
-from experiments.wafer.background import take_background_away
-from experiments.wafer.compose import Batch, compose
-from experiments.wafer.config import Composing, WaferConfig
+from experiments.wafer.config import MapMixing, WaferConfig
 from experiments.wafer.maps import WaferMaps, channels
+from experiments.wafer.mix_maps import Batch, mix_maps, without_background
 from mixup_jax.models import build
-from mixup_jax.runtime.progress import progress
 from mixup_jax.steps.optim import direction, learning_rate
 from mixup_jax.steps.state import Rate, TrainState
 
-PART = 200 * 52**2
-"""Dies whose background is taken away at once."""
 FLIPS = (lambda maps: maps[..., ::-1, :], lambda maps: maps[..., ::-1], lambda maps: maps.swapaxes(-2, -1))
-"""Of maps (..., size, size): done or not, they make the square's eight symmetries."""
+"""Flips of maps (..., size, size) that together make the eight symmetries of a square."""
 
 
-class Pool(NamedTuple):
-    """Training maps on the device, class by class: maps uint8, labels float, where each class begins, its length.
+class TrainingMaps(NamedTuple):
+    """Training maps on the device, ordered by class: maps uint8, labels float, first index and size of each class.
 
-    `defect` are the maps without their background, where that is what is laid over others, else None.
+    `defect` holds the maps without their background if only defects are laid over other maps, else None.
     """
 
     maps: Array
@@ -45,12 +41,12 @@ class Pool(NamedTuple):
 
 @dataclass(frozen=True)
 class WaferRecipe:
-    """What a step does: fixed when the program is built."""
+    """The constants of a step, fixed when the program is built."""
 
     model: nn.Module
     optimizer: optax.GradientTransformation
     schedule: Rate
-    composing: Composing
+    composing: MapMixing
     turns: bool
     average: bool
     batch_size: int
@@ -58,7 +54,7 @@ class WaferRecipe:
 
 
 def make_wafer_recipe(config: WaferConfig, defects: tuple[str, ...]) -> WaferRecipe:
-    """Return what a step does under this configuration; its schedule counts steps, not epochs."""
+    """Return the recipe of a configuration; its schedule counts steps, not epochs."""
     return WaferRecipe(
         model=build(config.model, len(defects), config.compute_dtype),
         optimizer=direction(config.optimizer),
@@ -71,11 +67,11 @@ def make_wafer_recipe(config: WaferConfig, defects: tuple[str, ...]) -> WaferRec
     )
 
 
-def make_pool(maps: WaferMaps, normal: bool, background: str = "add", *, mixed: bool = False) -> Pool:
-    """Order maps with one defect, and those without if `normal`, by class; with "match" take their background away.
+def make_training_maps(maps: WaferMaps, normal: bool, background: str = "add", *, mixed: bool = False) -> TrainingMaps:
+    """Order maps with one defect, and maps without one if `normal`, by class.
 
-    Raises ValueError where a class has no map, and where a map has several defects: none may be learned from, but if
-    `mixed`, when every set of defects is a class.
+    With the background "match", also compute them without their background. With `mixed`, every set of defects is a
+    class. Raises ValueError for a class without maps and, unless `mixed`, for maps with several defects.
     """
     if mixed:
         return _ordered(maps, np.unique(maps.label, axis=0, return_inverse=True)[1].ravel(), background)
@@ -91,35 +87,21 @@ def make_pool(maps: WaferMaps, normal: bool, background: str = "add", *, mixed: 
     return _ordered(maps, classes, background)
 
 
-def _ordered(maps: WaferMaps, classes: np.ndarray, background: str) -> Pool:
-    """Order maps by class, int (n,), none of which is empty."""
+def _ordered(maps: WaferMaps, classes: np.ndarray, background: str) -> TrainingMaps:
+    """Order maps by their classes, int (n,)."""
     order, count = np.argsort(classes, kind="stable"), np.bincount(classes)
     start = np.cumsum(count) - count
     label = maps.label[order].astype(np.float32)
     arrays = (maps.maps[order], label, start.astype(np.int32), count.astype(np.int32))
     defect = None if background == "add" else jnp.asarray(without_background(arrays[0]))
-    return Pool(*map(jnp.asarray, arrays))._replace(defect=defect)
+    return TrainingMaps(*map(jnp.asarray, arrays))._replace(defect=defect)
 
 
-def without_background(maps: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Return maps, uint8 (n, height, width), with those dies passing whose failure the background explains."""
-    take, part = jax.jit(take_background_away), max(1, PART // maps[0].size)
-    found = []
-    for start in progress(range(0, len(maps), part), "taking the background away"):
-        piece = maps[start : start + part]
-        empty = np.zeros((part - len(piece), *piece.shape[1:]), np.uint8)
-        both = channels(jnp.asarray(np.concatenate([piece, empty])))
-        exists = both[:1, ..., 1] if ((piece > 0) == (piece[0] > 0)).all() else both[..., 1]
-        fail = take(jax.random.fold_in(jax.random.key(seed), start), both[..., 0], exists)
-        found.append(np.asarray(both[..., 1] + fail).astype(np.uint8)[: len(piece)])
-    return np.concatenate(found)
-
-
-def wafer_step(state: TrainState, pool: Pool, recipe: WaferRecipe) -> tuple[TrainState, dict[str, Array]]:
-    """Take one step; batch and composition are functions of the state's key and step."""
+def wafer_step(state: TrainState, training: TrainingMaps, recipe: WaferRecipe) -> tuple[TrainState, dict[str, Array]]:
+    """Take one step; the batch and its mixing are functions of the key and the step of the state."""
     rng_batch, rng_compose, rng_dropout = jax.random.split(jax.random.fold_in(state.rng, state.step), 3)
-    batch = take_batch(rng_batch, pool, recipe.batch_size, recipe.turns)
-    batch = compose(rng_compose, batch, recipe.composing, recipe.defects)
+    batch = take_batch(rng_batch, training, recipe.batch_size, recipe.turns)
+    batch = mix_maps(rng_compose, batch, recipe.composing, recipe.defects)
     image = jnp.stack([batch["fail"], batch["exists"]], axis=-1)
 
     def loss_fn(params: Any) -> tuple[Array, Any]:
@@ -137,9 +119,9 @@ def wafer_step(state: TrainState, pool: Pool, recipe: WaferRecipe) -> tuple[Trai
 
 
 def set_loss(logits: Array, label: Array, head: str) -> Array:
-    """Return the mean loss of logits (batch, defects) against a mixture or a set of labels.
+    """Return the mean loss of logits (batch, defects) for labels (batch, defects), mixed or sets.
 
-    With a softmax the target of a set of k labels is 1/k each; with sigmoids the losses of the classes are summed.
+    With a softmax, each of k labels has the target 1/k. With sigmoids, the losses of the classes are summed.
 
     >>> logits, both = jnp.zeros((1, 4)), jnp.array([[1.0, 1.0, 0.0, 0.0]])
     >>> [round(float(set_loss(logits, both, head) / jnp.log(2)), 3) for head in ("softmax", "sigmoid")]
@@ -150,25 +132,25 @@ def set_loss(logits: Array, label: Array, head: str) -> Array:
     return optax.sigmoid_binary_cross_entropy(logits, label).sum(axis=1).mean()
 
 
-def take_batch(rng: Array, pool: Pool, size: int, turns: bool) -> Batch:
-    """Draw a batch, each map of a class drawn uniformly."""
+def take_batch(rng: Array, training: TrainingMaps, size: int, turns: bool) -> Batch:
+    """Draw a batch: for each example a class, then a map of the class, both uniformly."""
     rng_class, rng_map, rng_turn = jax.random.split(rng, 3)
-    of = jax.random.randint(rng_class, (size,), 0, pool.count.shape[0])
-    index = pool.start[of] + jax.random.randint(rng_map, (size,), 0, pool.count[of])
+    of = jax.random.randint(rng_class, (size,), 0, training.count.shape[0])
+    index = training.start[of] + jax.random.randint(rng_map, (size,), 0, training.count[of])
 
     def take(maps: Array) -> Array:
-        return channels(turn(rng_turn, maps[index]) if turns else maps[index])
+        return channels(random_symmetry(rng_turn, maps[index]) if turns else maps[index])
 
-    both = take(pool.maps)
-    batch = {"fail": both[..., 0], "exists": both[..., 1], "label": pool.label[index]}
-    return batch if pool.defect is None else batch | {"defect": take(pool.defect)[..., 0]}
+    both = take(training.maps)
+    batch = {"fail": both[..., 0], "exists": both[..., 1], "label": training.label[index]}
+    return batch if training.defect is None else batch | {"defect": take(training.defect)[..., 0]}
 
 
-def turn(rng: Array, maps: Array) -> Array:
-    """Turn each map by a random one of the square's eight symmetries (see `all_turns`).
+def random_symmetry(rng: Array, maps: Array) -> Array:
+    """Apply a random symmetry of the square to each map (see `symmetries`).
 
     >>> maps = jnp.arange(4, dtype=jnp.uint8).reshape(1, 2, 2)
-    >>> sorted(turn(jax.random.key(1), maps).ravel().tolist())
+    >>> sorted(random_symmetry(jax.random.key(1), maps).ravel().tolist())
     [0, 1, 2, 3]
     """
     flips = jax.random.bernoulli(rng, 0.5, (3, maps.shape[0], 1, 1))
@@ -177,10 +159,10 @@ def turn(rng: Array, maps: Array) -> Array:
     return maps
 
 
-def all_turns(maps: Array) -> Array:
-    """Return maps (n, size, size) in each of the square's eight symmetries, (8, n, size, size), as they are first.
+def symmetries(maps: Array) -> Array:
+    """Return maps (n, size, size) under the eight symmetries of the square, (8, n, size, size), the identity first.
 
-    >>> len(set(map(str, all_turns(jnp.arange(4).reshape(1, 2, 2)).tolist())))
+    >>> len(set(map(str, symmetries(jnp.arange(4).reshape(1, 2, 2)).tolist())))
     8
     """
     turned = maps[None]

@@ -1,21 +1,21 @@
-"""The tables of experiments.wafer: the slides' layout; a row for each configuration, every metric by its name."""
+"""The tables of the experiment: the layout of the slides, or a row for each configuration."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
 from experiments.wafer.config import WaferConfig
+from experiments.wafer.decisions import DEFAULT_RULE
 from experiments.wafer.presets import NETS
 from experiments.wafer.run import Content
-from experiments.wafer.scores import DEFAULT_RULE
 from mixup_jax.report.tables import Row, Table
 
 PLAIN = ("of any types", "with the background of each", "sigmoid", "not turned", "judged as it is")
-"""What goes without saying, unless it is new."""
+"""Defaults, which a row mentions only where they are new."""
 
 
 def words(config: WaferConfig, before: WaferConfig | None = None) -> str:
-    """Say how a network is trained, by overlays; with another configuration, what is new in this one.
+    """Describe how a network is trained; with `before`, only what differs from that configuration.
 
     >>> from dataclasses import replace
     >>> start = WaferConfig(steps=500)
@@ -26,14 +26,13 @@ def words(config: WaferConfig, before: WaferConfig | None = None) -> str:
     """
     if config.data.learn_mixed:
         return "no recipe: learned from mixed maps, as a bound"
-    texts, numbers = _texts(config), _numbers(config)
+    texts, counts = _texts(config), _counts(config)
     if before is None:
         shown = [text for text in texts if text not in PLAIN]
-        return ", ".join(shown + [text.format(number) for text, number in numbers.items()])
+        return ", ".join(shown + [text.format(count) for text, count in counts.items()])
     new = [text for text, old in zip(texts, _texts(before), strict=True) if text != old]
-    for text, old in _numbers(before).items():
-        if numbers[text] != old:
-            new.append(f"{text.format(numbers[text])} in place of {old:,}")
+    pairs = [(text, counts[text], old) for text, old in _counts(before).items()]
+    new += [f"{text.format(count)} in place of {old:,}" for text, count, old in pairs if count != old]
     return f"+ {', '.join(new)}" if new else "the same again"
 
 
@@ -51,7 +50,7 @@ def _texts(config: WaferConfig) -> list[str]:
     ]
 
 
-def _numbers(config: WaferConfig) -> dict[str, int]:
+def _counts(config: WaferConfig) -> dict[str, int]:
     maps = {"{:,} maps of each defect": config.data.train_maps} if config.data.source == "generator" else {}
     return maps | {"{:,} steps": config.steps, "width {}": config.model.width}
 
@@ -74,7 +73,7 @@ HEADLINE: dict[str, tuple[str, ...]] = {
     "exact match: no defect": (DEFAULT_RULE, "exact_match", "0"),
     "exact match: several defects": (DEFAULT_RULE, "exact_match", "mixed"),
 }
-"""The first columns of the main table: how often `predict` is right. Where in the measurements they are."""
+"""The first columns of the main table, and where they are in the measurements: how often `predict` is right."""
 FURTHER: dict[str, tuple[str, ...]] = {
     "several, by a gap": ("gap", "exact_match", "mixed"),
     "several, by one threshold": ("threshold", "exact_match", "mixed"),
@@ -84,7 +83,7 @@ FURTHER: dict[str, tuple[str, ...]] = {
     "recall@k": ("recall_at_k", "mixed"),
     "known-k exact": ("known_k_exact", "mixed"),
 }
-"""Exact match by other rules, and metrics that ask for less."""
+"""Exact match by other rules, and weaker metrics."""
 BY_NUMBER: dict[str, tuple[str, ...]] = {
     "exact match": (DEFAULT_RULE, "exact_match"),
     "top-1-in-set": ("top_1_in_set",),
@@ -100,7 +99,7 @@ OVERLAYS = "The source has no maps with several defects: tested on overlays of h
 
 
 def main_table(preset: str, results: Results, figures: Figures) -> Table:
-    """Make the table of a preset: the slides' layout for theirs, else a row for each configuration."""
+    """Make the table of a preset: in the layout of the slides for "slides", else a row for each configuration."""
     if preset == "slides":
         return slides_table(results, figures)
     titles = row_titles(preset, results)
@@ -113,7 +112,7 @@ def main_table(preset: str, results: Results, figures: Figures) -> Table:
     seen = any(config.data.learn_mixed for config, _ in results.values())
     normal = any(config.data.normal for config, _ in results.values())
     text = (
-        f"Per cent. {PREDICTED} Single-type accuracy is of maps with one defect, all else of several. Trained on "
+        f"Per cent. {PREDICTED} Single-type accuracy is of maps with one defect, the rest of several. Trained on "
         f"maps with one defect{' or none' if normal else ''} only{', but for the bound' if seen else ''}; gap and "
         f"thresholds are chosen on held-out maps of these and overlays of them.{'' if normal else ALWAYS}"
     )
@@ -121,7 +120,7 @@ def main_table(preset: str, results: Results, figures: Figures) -> Table:
 
 
 def by_number_table(preset: str, results: Results) -> Table:
-    """Make a table of the metrics by the number of defects, with a threshold for each class."""
+    """Make a table of the metrics by number of defects, with a threshold for each class."""
     rows, titles = [], row_titles(preset, results)
     for name, (_, made) in results.items():
         for number in numbers(made):
@@ -134,24 +133,19 @@ def by_number_table(preset: str, results: Results) -> Table:
 
 
 def numbers(content: Content) -> list[str]:
-    """Return the numbers of defects of which anything of the table was measured, in order, "mixed" last.
+    """Return the numbers of defects for which a metric was measured, in order, "mixed" last.
 
-    Of maps without a defect only exact match is: what it leaves are false alarms.
+    Only exact match is measured on maps without a defect: the rest are false alarms.
 
     >>> numbers({"measured": [{"top_1_in_set": {"1": 1, "mixed": 1}, "thresholds": {"exact_match": {"1": 1, "0": 1}}}]})
     ['0', '1', 'mixed']
     """
-    found = set()
-    for path in BY_NUMBER.values():
-        measured = content["measured"][0]
-        for key in path:
-            measured = measured.get(key, {})
-        found |= set(measured)
+    found = {number for path in BY_NUMBER.values() for number in _find(content["measured"][0], path)}
     return sorted(found, key=lambda number: (number == "mixed", len(number), number))
 
 
 def slides_table(results: Results, figures: Figures) -> Table:
-    """Make the table of the slides: a column for each net, single and mixed types, plain and mixup."""
+    """Make the table of the slides: a column for each network, rows for single and mixed types, plain and mixup."""
     nets = [net for net in NETS if any(name.startswith(f"{net}-") for name in results)]
     groups: list[tuple[str, tuple[str, ...], str]] = [
         ("single types: exact match, threshold a class", HEADLINE["exact match: one defect"], ""),
@@ -175,33 +169,33 @@ def slides_table(results: Results, figures: Figures) -> Table:
 
 
 def row(label: str, content: Content, paths: Collection[tuple[str, ...]]) -> Row:
-    """Make a row of a configuration's metrics, of which the slides have no number."""
+    """Make a row of metrics that the slides do not have."""
     return Row(label, tuple(per_cent(content, *path) for path in paths), (None,) * len(paths))
 
 
 def per_cent(content: Content, *path: str) -> Values:
     """Return a metric of every seed in per cent, nothing where it was not measured."""
-    found = []
-    for measured in content["measured"]:
-        for key in path:
-            measured = measured.get(key, {})
-        if measured != {}:
-            found.append(100 * measured)
-    return tuple(found)
+    return tuple(100 * found for each in content["measured"] if (found := _find(each, path)) != {})
+
+
+def _find(measured: Any, path: Collection[str]) -> Any:
+    for key in path:
+        measured = measured.get(key, {})
+    return measured
 
 
 def row_titles(preset: str, results: Results) -> dict[str, str]:
-    """Say what each row is: its mode and head; of `beyond` the first one as a whole, then what is new in each."""
+    """Return a title for each row: its mode and head, or for "beyond" what differs from the row before."""
     configs = {name: config for name, (config, _) in results.items()}
     if preset != "beyond":
-        plain = {name: f"{config.composing.mode}, {config.composing.head}" for name, config in configs.items()}
-        return {name: words(config) if config.data.learn_mixed else plain[name] for name, config in configs.items()}
+        bound = {name: words(each) for name, each in configs.items() if each.data.learn_mixed}
+        return {name: f"{each.composing.mode}, {each.composing.head}" for name, each in configs.items()} | bound
     before = [None, *configs.values()]
     return {name: words(config, last) for (name, config), last in zip(configs.items(), before, strict=False)}
 
 
 def overlays(content: Content) -> bool:
-    """Return whether overlays stood in for maps with several defects, as wafer.json says."""
+    """Return whether the test maps with several defects were overlays."""
     return content.get("mixed") == "overlays"
 
 

@@ -1,10 +1,10 @@
-"""A data set for the classification of images, or of speech, decoded and in memory."""
+"""A data set of images or speech for classification, decoded and in memory."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from mixup_jax.data.identity import DataIdentity, digest_arrays
+from mixup_jax.data.identity import DataIdentity, digest_arrays, identity_of
 
 MARKS = ("REAL", "LOSSY", "SYNTHETIC")
 DTYPES = (np.uint8, np.int16, np.float16, np.float32)
@@ -12,15 +12,14 @@ DTYPES = (np.uint8, np.int16, np.float16, np.float32)
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images, class ids as int32, and the constants that normalise the images.
+    """Images, class ids, and the constants that normalise the images.
 
-    `mark` is REAL (the pixels as published), LOSSY (they went through JPEG) or SYNTHETIC; it goes into every table.
-    Images are (n, height, width, channels), labels int32 (n,) with 0 <= label < len(classes). Pictures are uint8;
-    spectrograms are float16 or float32, frequency by time, each normalised already; waveforms int16 (n, samples, 1, 1).
-    A validation set is there where the data has one: nothing is trained on it.
-    `corrupted` marks the training labels that were drawn at random, bool (n,), where some were.
-    `notes` say what of the files was passed over or converted.
-    `mean` and `std` hold one number a channel, for pixels in [0, 1]. Arrays may be memory-mapped and read-only.
+    `mark` is REAL (the pixels as published), LOSSY (they went through JPEG) or SYNTHETIC; every table shows it.
+    Images are (n, height, width, channels): pictures uint8; spectrograms float16 or float32, frequency by time, already
+    normalised; waveforms int16 (n, samples, 1, 1). Labels are int32 (n,) with 0 <= label < len(classes).
+    The validation set is optional, and never trained on. `corrupted`, bool (n,) or None, marks the training labels that
+    were drawn at random. `notes` list the files that were passed over or converted. `mean` and `std` hold one number a
+    channel, for pixels in [0, 1]. Arrays may be memory-mapped and read-only.
 
     Raises ValueError for arrays that do not fit together, and for spectrograms that are not finite.
 
@@ -48,7 +47,7 @@ class Dataset:
         if self.mark not in MARKS:
             raise ValueError(f"{self.name}: mark is {self.mark!r}; it must be one of {', '.join(MARKS)}")
         if (self.valid_image is None) != (self.valid_label is None):
-            raise ValueError(f"{self.name}: valid_image and valid_label must both be there, or none")
+            raise ValueError(f"{self.name}: valid_image and valid_label must both be given, or neither")
         dtype = self.train_image.dtype
         for part in ("train", "test") if self.valid_image is None else ("train", "valid", "test"):
             image, label = getattr(self, f"{part}_image"), getattr(self, f"{part}_label")
@@ -82,17 +81,13 @@ class Dataset:
 
     @property
     def streamed(self) -> bool:
-        """Whether the images stay on disk: no."""
+        """Return whether the images stay on disk: no."""
         return False
 
     def identity(self) -> DataIdentity:
-        """Return what is stored of the data in the folder of a run; it reads every byte."""
+        """Return the identity of the data for the folder of a run; this reads every byte."""
         names = ("train_image", "train_label", "test_image", "test_label", "valid_image", "valid_label")
-        counts = self.train_count, self.test_count
-        digests = digest_arrays({name: getattr(self, name) for name in names})
-        return DataIdentity(
-            self.mark, self.classes, self.image_shape, self.mean, self.std, *counts, self.streamed, digests
-        )
+        return identity_of(self, digest_arrays({name: getattr(self, name) for name in names}))
 
     @property
     def train_count(self) -> int:
@@ -105,13 +100,13 @@ class Dataset:
         return len(self.test_label)
 
     def one_of_each(self, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the first training image of each of the first `count` classes, and their labels, for pictures."""
+        """Return the first training image of the first `count` classes, and their labels, for pictures."""
         first = [int(np.argmax(self.train_label == label)) for label in np.unique(self.train_label)[:count]]
         return np.asarray(self.train_image[first]), np.asarray(self.train_label[first])
 
 
 def as_pictures(image: np.ndarray) -> np.ndarray:
-    """Return examples as uint8 pictures: spectrograms with low frequencies below, all on one grey scale.
+    """Return examples as uint8 pictures; spectrograms share a grey scale and have low frequencies at the bottom.
 
     >>> as_pictures(np.array([[1.0], [3.0]], np.float16).reshape(1, 2, 1, 1)).ravel().tolist()
     [255, 0]
@@ -126,7 +121,7 @@ def as_pictures(image: np.ndarray) -> np.ndarray:
 def pixel_statistics(image: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return mean and population standard deviation of each channel of uint8 images, for pixels in [0, 1].
 
-    Exact up to the last division, whatever the number of images. A constant channel gets the deviation 1, so that
+    They are exact up to the last division for any number of images. A constant channel has the deviation 1, so that
     normalising it gives 0.
 
     >>> pixel_statistics(np.array([0, 255, 0, 255], np.uint8).reshape(4, 1, 1, 1))
@@ -139,7 +134,7 @@ def pixel_statistics(image: np.ndarray) -> tuple[tuple[float, ...], tuple[float,
         for channel in range(channels):
             counts[channel] += np.bincount(pixels[:, channel], minlength=256)
     mean, std = [], []
-    for count in counts.tolist():  # Python's integers: no overflow, no rounding, the same everywhere
+    for count in counts.tolist():  # Python's integers: no overflow and no rounding
         total = sum(count)
         first = sum(value * n for value, n in enumerate(count))
         second = sum(value * value * n for value, n in enumerate(count))

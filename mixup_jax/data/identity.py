@@ -1,23 +1,23 @@
-"""What is known of a data set without the data: enough to recognise it, and to build a network trained on it."""
+"""The identity of a data set: enough to recognise it, and to build a network trained on it without the data."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 PIECE = 1 << 24
-"""Bytes that one thread digests at a time."""
+"""Bytes that a thread digests at a time."""
 ENDS = 1 << 16
-"""Bytes at the start and at the end of a large file that stand for its content."""
+"""Bytes at the start and at the end of a large file that are digested in place of its content."""
 
 
 @dataclass(frozen=True)
 class DataIdentity:
-    """What a run was trained and tested on, after the choice of a subset and after label noise.
+    """The data that a run was trained and tested on, after the choice of a subset and after label noise.
 
     `mean` and `std` hold one number a channel, for pixels in [0, 1]; `digests` are SHA-256 of the content.
     """
@@ -30,8 +30,14 @@ class DataIdentity:
     train_count: int
     test_count: int
     streamed: bool
-    """Whether the images stay on disk and are cropped while they are decoded."""
+    """Whether the images stay on disk and are cropped when they are decoded."""
     digests: dict[str, str]
+
+
+def identity_of(data: Any, digests: dict[str, str]) -> DataIdentity:
+    """Return the identity of a data set, in memory or on disk."""
+    names = [field.name for field in fields(DataIdentity) if field.name != "digests"]
+    return DataIdentity(**{name: getattr(data, name) for name in names}, digests=digests)
 
 
 def digest_array(array: np.ndarray) -> str:
@@ -51,15 +57,16 @@ def digest_array(array: np.ndarray) -> str:
 
 
 def digest_arrays(arrays: dict[str, Any]) -> dict[str, str]:
-    """Return the digest of each array that is there, by its name."""
+    """Return the digests of the arrays that are not None, by name."""
     return {name: digest_array(np.asarray(array)) for name, array in arrays.items() if array is not None}
 
 
-def digest_files(files: Iterable[Path]) -> str:
-    """Return the SHA-256 of the names, the sizes, the starts and the ends of files too large to be read.
+def digest_files(files: Iterable[Path], sha256: Mapping[str, str] | None = None) -> str:
+    """Return the SHA-256 of the names, sizes, starts and ends of files that are too large to read at every start.
 
-    The end of an array_record file is its index: where each record begins. Of a record that was replaced by another one
-    of the same length in the middle of a file it knows nothing.
+    The end of an array_record file is its index: where each record begins. A record in the middle that was replaced by
+    another of the same length changes only the file's own SHA-256: `sha256` holds, by name, those that are known from
+    when the files were written.
     """
     sha = hashlib.sha256()
     for path in sorted(files):
@@ -69,4 +76,6 @@ def digest_files(files: Iterable[Path]) -> str:
             sha.update(file.read(ENDS))
             file.seek(max(0, size - ENDS))
             sha.update(file.read(ENDS))
+        if sha256 and path.name in sha256:
+            sha.update(sha256[path.name].encode())
     return sha.hexdigest()

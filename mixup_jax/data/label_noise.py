@@ -6,9 +6,9 @@ import numpy as np
 def corrupt_labels(label: np.ndarray, rate: float, classes: int, seed: int = 12345) -> tuple[np.ndarray, np.ndarray]:
     """Replace a share `rate` of class ids by classes drawn uniformly, the true one included.
 
-    Returns the labels, int32 (n,), and the mask of those that were drawn anew, bool (n,). With 10 classes a tenth of
-    the mask keeps its true label: 20, 50 and 80 % are 18, 45 and 72 % wrong labels. The draws are NumPy's legacy
-    generator's in the order of the original code, so the corrupted set is the same on every machine and version.
+    Returns the labels, int32 (n,), and the mask of the labels that were drawn, bool (n,). With 10 classes a tenth of
+    them keeps its true label: 20, 50 and 80 % are 18, 45 and 72 % wrong labels. The draws are made by NumPy's legacy
+    generator in the order of the original code, so the corrupted set is the same on every machine and version.
 
     Raises ValueError for a rate outside [0, 1] or NaN, fewer than one class, or labels that are no class ids.
 
@@ -23,7 +23,7 @@ def corrupt_labels(label: np.ndarray, rate: float, classes: int, seed: int = 123
         raise ValueError(f"label is {label.dtype} {label.shape}; corrupt_labels needs integer class ids (n,)")
     if classes < 1 or (label.size and not 0 <= label.min() <= label.max() < classes):
         raise ValueError(f"classes is {classes}; the labels hold {label.min(initial=0)} to {label.max(initial=0)}")
-    generator = np.random.RandomState(seed)  # the legacy generator, of its own: the global state is not touched
+    generator = np.random.RandomState(seed)  # the legacy generator, but not its global state
     # `<=` as in the original; a draw of exactly 0 would corrupt a label at rate 0.
     mask = (generator.rand(len(label)) <= rate) & (rate > 0)
     noisy = label.astype(np.int32)

@@ -1,4 +1,4 @@
-"""Data sets by name, decoded once and memory-mapped; augmentation and batches as pure functions."""
+"""Data sets by name."""
 
 import difflib
 import logging
@@ -36,29 +36,31 @@ SPEECH = {
 }
 STREAMED = {"imagenet": load_imagenet}
 PREFIXES = ("folder", "speech", "fsdd")
-"""Of names that go on after a colon."""
+"""Kinds of data sets whose names continue after a colon."""
 
 
 def open_data(name: str, data_dir: str | Path | None = None, speech: Speech | None = None) -> Dataset | StreamedDataset:
-    """Load a data set, or open one that stays on disk: imagenet, in ``imagenet/`` of `data_dir` or directly in it."""
+    """Load a data set, or open imagenet, which stays on disk, in ``imagenet/`` of `data_dir` or directly in it."""
     if name not in STREAMED:
         return load(name, data_dir, speech)
     stream = STREAMED[name](data_folder(data_dir))
-    log.info("%s: %s", stream.name, _understood(stream))
+    log.info("%s: %s", stream.name, _summary(stream))
     return stream
 
 
 def load(name: str, data_dir: str | Path | None = None, speech: Speech | None = None) -> Dataset:
-    """Load a data set: digits, fashion_mnist, cifar10, cifar100, or "folder:PATH"; or speech, as `speech` says:
-    speech_commands, fsdd, "fsdd:SPEAKER" (tested on that one), chirps, or "speech:PATH".
+    """Load a data set by name.
 
-    `data_dir` is where the data is looked for: a prepared TFDS data set (array_record) in ``tfds/`` or directly in it,
-    or the original archive in ``downloads/`` or directly in it; what is in neither place is downloaded into
-    ``downloads/``. It may be read-only if it holds the data. Default: $MIXUP_JAX_DATA, else ``mixup_jax/data`` in the
-    user's cache folder. Decoded images are kept in ``mixup_jax/decoded`` there and memory-mapped the next time.
+    Images: digits, fashion_mnist, cifar10, cifar100, or "folder:PATH". Speech, in the form that `speech` describes:
+    speech_commands, fsdd, "fsdd:SPEAKER" (tested on this speaker), chirps, or "speech:PATH".
 
-    Raises ValueError for an unknown name or damaged data, FileNotFoundError for data that is neither there nor can be
-    downloaded; the message says what to put where.
+    `data_dir` holds a prepared TFDS data set (array_record) in ``tfds/`` or directly, or the original archive in
+    ``downloads/`` or directly; missing archives are downloaded into ``downloads/``. The folder may be read-only if it
+    holds the data. Default: $MIXUP_JAX_DATA, else ``mixup_jax/data`` in the user's cache folder. Decoded images are
+    kept in ``mixup_jax/decoded`` of the cache folder and memory-mapped the next time.
+
+    Raises ValueError for an unknown name or damaged data; FileNotFoundError, which says what to put where, for data
+    that is missing and cannot be downloaded.
 
     >>> data = load("digits")
     >>> data.train_image.shape, data.train_image.dtype, data.classes[:3]
@@ -79,14 +81,14 @@ def load(name: str, data_dir: str | Path | None = None, speech: Speech | None = 
         dataset = SPEECH[kind](folder, speech or Speech(), *([rest] if rest else []))
     else:
         dataset = SOURCES[name](folder)
-    log.info("%s: %s", dataset.name, _understood(dataset))
+    log.info("%s: %s", dataset.name, _summary(dataset))
     for note in dataset.notes:
         log.warning("%s: %s", dataset.name, note)
     return dataset
 
 
-def _understood(data: Dataset | StreamedDataset) -> str:
-    """Say in a line what a data set holds."""
+def _summary(data: Dataset | StreamedDataset) -> str:
+    """Describe a data set in one line."""
     valid = getattr(data, "valid_label", None)
     sizes = [("training", data.train_count), ("validation", 0 if valid is None else len(valid))]
     counts = ", ".join(f"{count:,} {part}" for part, count in [*sizes, ("test", data.test_count)] if count)
@@ -96,7 +98,7 @@ def _understood(data: Dataset | StreamedDataset) -> str:
 
 
 def check_name(name: str) -> None:
-    """Raise ValueError for what is not the name of a data set."""
+    """Raise ValueError for a name that is no data set."""
     known = [*SOURCES, *SPEECH, *STREAMED]
     kind, _, rest = name.partition(":")
     if name in known or (kind in PREFIXES and rest):
@@ -108,7 +110,7 @@ def check_name(name: str) -> None:
 
 
 def _hint(name: str, known: dict[str, str]) -> str:
-    """Say what may have been meant by a name: a data set written in another way, or a folder."""
+    """Suggest what an unknown name may mean: a data set in another spelling, or a folder."""
     kind, colon, rest = name.partition(":")
     if colon and kind.lower() in PREFIXES:
         return f"; did you mean {kind.lower()}:{rest or 'PATH'}?"

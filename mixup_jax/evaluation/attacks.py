@@ -1,8 +1,8 @@
 """Attacks with a bounded change of every pixel, as pure functions (the paper, section 3.5 and table 3).
 
-Images are float (batch, ...) in pixel units, 0 to 255 unless said otherwise: the normalisation belongs into `loss_fn`,
-so that `epsilon` means the same for every network. ``loss_fn(x, y) -> (batch,)`` is each example's loss; what an attack
-of one example is does not depend on the others.
+Images are float (batch, ...) in pixel units, by default 0 to 255. Normalise in `loss_fn`, so that `epsilon` means the
+same for every network. ``loss_fn(x, y) -> (batch,)`` returns the loss of each example; the attack on an example does
+not depend on the other examples.
 """
 
 from collections.abc import Callable
@@ -66,7 +66,7 @@ def pgd(
     low: float = 0.0,
     high: float = 255.0,
 ) -> Array:
-    """Start anywhere within `epsilon` of `x`, then as `iterated_fgsm`: stronger (Madry et al., arXiv 1706.06083).
+    """Start at random within `epsilon` of `x`, then as `iterated_fgsm`; stronger (Madry et al., arXiv 1706.06083).
 
     `step_size` is ``2.5 * epsilon / steps`` if left out. Errors as in `fgsm`.
     """
@@ -88,7 +88,7 @@ def _iterate(
     low: float,
     high: float,
 ) -> Array:
-    """Move along the sign of the gradient, then back into the ball around `x` and into the range of pixels; repeat."""
+    """Repeat: move along the sign of the gradient, then clip to the ball around `x` and to the range of pixels."""
     gradient = jax.grad(lambda moved: jnp.sum(loss_fn(moved, y)))
 
     def step(_: Any, moved: Array) -> Array:

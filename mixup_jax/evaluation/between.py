@@ -1,4 +1,4 @@
-"""What a network does in between two training examples (the paper, figure 2), as pure functions.
+"""The behaviour of a network between two training examples (the paper, figure 2), as pure functions.
 
 Both are evaluated at ``x = lam x_i + (1 - lam) x_j``; ``logits_fn(x) -> (batch, classes)``.
 """
@@ -26,9 +26,9 @@ def misses(logits: Array, label_i: Array, label_j: Array) -> Array:
 
 
 def gradient_norms(logits_fn: LogitsFn, x: Array, target: Array, scalar: Scalar = "max_logit") -> Array:
-    """Return the Euclidean norm of a gradient with respect to each input (figure 2b): float32 (batch,).
+    """Return the Euclidean norm of the gradient with respect to each input (figure 2b): float32 (batch,).
 
-    The paper does not say what is differentiated. `scalar` is "max_logit", the largest logit; "loss", the
+    The paper does not name the differentiated function. `scalar` is "max_logit", the largest logit; "loss", the
     cross-entropy with the soft labels `target` (batch, classes); or "jacobian", the Frobenius norm over all logits.
     Examples must not influence each other: evaluate with running statistics.
 

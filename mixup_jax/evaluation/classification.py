@@ -13,16 +13,16 @@ from jaxtyping import Bool, Float, Int
 BINS = 15
 TOP = 5
 MANY = 100
-"""From how many classes on the error is also counted that forgives labels among the `TOP` likeliest."""
+"""The number of classes from which the top-`TOP` error is also counted."""
 Sums = dict[str, Array]
 
 
 def score(logits: Float[Array, "batch classes"], label: Int[Array, " batch"], mask: Bool[Array, " batch"]) -> Sums:
-    """Sum what a batch contributes; examples outside `mask` are padding and count for nothing.
+    """Return the sums of a batch; examples outside `mask` are padding and do not count.
 
-    Returns float32 sums `count`, `errors`, `loss`, and over `BINS` equal-width bins of the confidence (the largest
-    softmax probability) `bin_count`, `bin_confidence`, `bin_correct`; of `MANY` classes or more also `top5_errors`: the
-    label is not among the five largest logits.
+    These are float32: `count`, `errors`, `loss`, and over `BINS` equal-width bins of the confidence (the largest
+    softmax probability) `bin_count`, `bin_confidence`, `bin_correct`; with `MANY` classes or more also `top5_errors`,
+    where the label is not among the five largest logits.
     """
     weight = mask.astype(jnp.float32)
     logits = jnp.where(mask[:, None], logits.astype(jnp.float32), 0.0)  # padding may hold anything, NaN included
@@ -57,7 +57,7 @@ def score_batches(predict: Callable[[Array], Array], image: Array, label: Array,
 
 
 def in_batches(image: np.ndarray, label: np.ndarray, batch_size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pad with zeros to whole batches: images (batches, batch, ...), labels (batches, batch), and the mask of the real.
+    """Pad with zeros to whole batches: images (batches, batch, ...), labels and mask (batches, batch).
 
     >>> image, label, mask = in_batches(np.ones((5, 2)), np.arange(5), batch_size=3)
     >>> image.shape, mask.tolist()
@@ -73,7 +73,7 @@ def in_batches(image: np.ndarray, label: np.ndarray, batch_size: int) -> tuple[n
 
 
 def summarize(sums: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Turn sums into `error`, `top5_error`, `ece`, `oe` (percent) and `loss` (nats); leading axes, as seeds, are kept.
+    """Return `error`, `top5_error`, `ece`, `oe` (percent) and `loss` (nats) from sums; leading axes (seeds) are kept.
 
     The expected calibration error is ``sum_b n_b / n * |accuracy_b - confidence_b|`` over 15 equal-width bins
     (Guo et al., arXiv 1706.04599), the overconfidence error ``sum_b n_b / n * confidence_b * max(confidence_b -

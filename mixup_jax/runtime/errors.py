@@ -21,3 +21,12 @@ class NotFinite(RunEnded):
 
 class CheckpointError(RunEnded):
     """A checkpoint could not be written; the message says which and what is left."""
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the message of an error on one line, at most 300 characters, or its type where it has no message.
+
+    >>> reason_of(OSError("no\\n  space")), reason_of(EOFError())
+    ('no space', 'EOFError')
+    """
+    return " ".join(str(error)[:300].split()) or type(error).__name__

@@ -130,7 +130,7 @@ def test_spoken_words_are_the_archives_layout_and_hold_voices_out(tmp_path, monk
     listed = (tmp_path / "words" / "testing_list.txt").read_text().split()
     assert len(listed) == len(data.test_label) > 0
     assert {which_set(name.split("/")[1]) for name in listed} == {"test"}
-    with pytest.raises(ValueError, match="is there already"):
+    with pytest.raises(ValueError, match="exists; choose another folder"):
         prepare_speech.main(tmp_path / "words")
 
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.wafer.files import read_folder, read_maps, read_npz
-from experiments.wafer.wm811k import read_wm811k
+from experiments.wafer.files import read_folder, read_maps, read_npz, read_wm811k
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.files import decoded
 from mixup_jax.data.images import fashion_mnist

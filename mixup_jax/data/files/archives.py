@@ -1,4 +1,4 @@
-"""The original archives: found in a folder or downloaded, and checked before they are read."""
+"""Find the original archives in a folder, or download them, and verify them; the folders of data and cache."""
 
 import atexit
 import functools
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 class Archive:
     """A published file: its address, size in bytes and SHA-256.
 
-    With `member`, the address is that of a zip and the file is one of its members.
+    With `member`, the address is a zip, and the file is this member of it.
     """
 
     url: str
@@ -42,12 +42,11 @@ class Archive:
 
 
 def fetch(name: str, archives: Sequence[Archive], data_dir: Path, own: Sequence[Path] = ()) -> list[Path]:
-    """Return the archives' paths: where they are found, else where they are downloaded to.
+    """Return the paths of the archives, which are downloaded if no folder holds all of them.
 
-    Looked for, all of them in one folder: in the data set's folder ``downloads/NAME`` and in what is its `own` besides,
-    by name; in ``downloads``, ``downloads/manual`` and `data_dir` itself, where other data sets may have files of the
-    same names, by name and size. Whoever reads them verifies their checksums. They are downloaded into
-    ``downloads/NAME``. Raises what `download` raises.
+    The folders of the data set, ``downloads/NAME`` and `own`, are searched by name. ``downloads``, ``downloads/manual``
+    and `data_dir`, where other data sets may have files of the same names, are searched by name and size. The caller
+    verifies the checksums. Raises what `download` raises.
     """
     downloads = data_dir / "downloads"
     for folder in (downloads / name, *own):
@@ -68,13 +67,13 @@ def fetch(name: str, archives: Sequence[Archive], data_dir: Path, own: Sequence[
 
 
 def download(name: str, archives: Sequence[Archive], folder: Path) -> list[Path]:
-    """Download the archives that `folder` lacks; a file gets its name only when it is whole and its SHA-256 is right.
+    """Download the archives that `folder` lacks; a file gets its name when it is complete and its SHA-256 is right.
 
-    Raises FileNotFoundError, which says what to put where, when that is not possible.
+    Raises FileNotFoundError, which says what to put where, if that is not possible.
     """
-    import pooch  # here, for it takes a while and most runs download nothing
+    import pooch  # here: it takes a while, and most runs download nothing
 
-    pooch.get_logger().setLevel("WARNING")  # the bar says what is downloaded
+    pooch.get_logger().setLevel("WARNING")  # the bar shows the download
     folder = folder.resolve()
     missing = [archive for archive in archives if not (folder / archive.name).is_file()]
     try:
@@ -91,7 +90,7 @@ def download(name: str, archives: Sequence[Archive], folder: Path) -> list[Path]
                     _unzip(Path(zipped), archive, Path(temporary) / archive.name).rename(folder / archive.name)
             else:
                 pooch.retrieve(archive.url, f"sha256:{archive.sha256}", archive.name, folder, downloader=fetch)
-    except Exception as error:  # whatever went wrong on the way, the remedy is the same
+    except Exception as error:  # of any kind: the remedy is the same
         files = ", ".join(str(archive) for archive in missing)
         raise FileNotFoundError(
             f"{name}: {files} not found, and not downloaded from {urlsplit(missing[0].url).hostname} "
@@ -101,7 +100,7 @@ def download(name: str, archives: Sequence[Archive], folder: Path) -> list[Path]
 
 
 def _unzip(zipped: Path, archive: Archive, path: Path) -> Path:
-    """Write the member of a zip that is the archive, no more than its size and a byte, and check it."""
+    """Write the member of a zip, at most one byte more than the size of the archive, and verify it."""
     with zipfile.ZipFile(zipped) as content, content.open(archive.member) as member:
         path.write_bytes(member.read(archive.size + 1))
     verify(path, archive)
@@ -109,7 +108,7 @@ def _unzip(zipped: Path, archive: Archive, path: Path) -> Path:
 
 
 def _reason(error: Exception) -> str:
-    """Say why a download failed: a wrong checksum in words, a network without a page of addresses."""
+    """Return why a download failed: the message of a wrong checksum, only the type of a network error."""
     return str(error).splitlines()[0] if isinstance(error, ValueError) and str(error) else type(error).__name__
 
 
@@ -125,9 +124,7 @@ def verify(path: Path, archive: Archive) -> None:
 
 
 def expand(path: str | Path, argument: str) -> Path:
-    """Return a path with the home folder in place of ``~``.
-
-    Raises ValueError, which names the argument, where there is no such home.
+    """Return a path with the home folder in place of ``~``; raises ValueError, which names the argument, without one.
 
     >>> expand("~nouser/images", "data_dir")
     Traceback (most recent call last):
@@ -146,8 +143,8 @@ def expand(path: str | Path, argument: str) -> Path:
 def data_folder(data_dir: str | Path | None) -> Path:
     """Return the folder of data sets: `data_dir`, or the default if it is None.
 
-    Raises ValueError where a folder that was named, as `data_dir` or $MIXUP_JAX_DATA, is not there: it may be mistyped.
-    The folder in the cache is made when something is downloaded.
+    Raises ValueError if the folder given as `data_dir` or $MIXUP_JAX_DATA does not exist: it may be mistyped. The
+    default folder is made when something is downloaded.
     """
     configured = os.environ.get("MIXUP_JAX_DATA")
     folder = default_data_dir() if data_dir is None else expand(data_dir, "data_dir")
@@ -167,14 +164,14 @@ def default_data_dir() -> Path:
 
 
 def decoded_dir() -> Path:
-    """Return the folder of decoded data sets; everything in it can be deleted at any time."""
+    """Return the folder of decoded data sets; its files can be deleted at any time."""
     return cache_home() / "mixup_jax" / "decoded"
 
 
 def cache_home() -> Path:
     """Return the user's cache folder: $XDG_CACHE_HOME, or ``~/.cache``.
 
-    Where there is no home folder, as for a user whom a container does not know, it is one that ends with the process.
+    Without a home folder, as for a user unknown to a container, it is a folder that is deleted when the process ends.
     """
     if configured := os.environ.get("XDG_CACHE_HOME"):
         return expand(configured, "XDG_CACHE_HOME")

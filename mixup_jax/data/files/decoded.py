@@ -1,7 +1,7 @@
-"""Decoded data sets on disk: one file each, memory-mapped, rebuilt whenever it does not fit its source.
+"""Cache decoded data sets in files that are memory-mapped, and rebuilt when they do not fit their source.
 
-A file is a line of JSON (what it holds, and the state of the source files it was made from), then the raw arrays. It is
-written beside its final name and moved into place, so that a reader or a second writer never sees half of it.
+A file is a line of JSON (fields, arrays, and the state of the source files), then the raw arrays. It is written under
+another name and moved into place, so that a reader or a second writer never sees half of it.
 """
 
 import hashlib
@@ -28,10 +28,10 @@ ARRAYS = ("train_image", "train_label", "test_image", "test_label", "valid_image
 
 
 def cached(name: str, source: Path, files: Sequence[Path], decode: Callable[[], Dataset], variant: str = "") -> Dataset:
-    """Return ``decode()``, from the cache where `files` of the folder `source` are unchanged since it was written.
+    """Return ``decode()``, from the cache if `files` of the folder `source` are unchanged since it was written.
 
-    Unchanged means the same names, sizes and times of modification. A damaged cache file is rebuilt; where the cache
-    folder cannot be written, the data set is decoded every time. What is decoded in several ways has a `variant` each.
+    Unchanged files have the same names, sizes and times of modification. A damaged cache file is rebuilt. If the cache
+    folder cannot be written, the data set is decoded every time. `variant` names one of several ways of decoding.
     """
     identity = hashlib.sha256(f"{source.resolve()}{variant}".encode()).hexdigest()[:12]
     path = decoded_dir() / f"{name.split(':')[0]}-{identity}.arrays"
@@ -86,7 +86,7 @@ def _write(path: Path, signature: str, dataset: Dataset) -> None:
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Delete what killed processes left: temporary files that nobody has written to for an hour."""
+    """Delete the temporary files of killed processes: those that have not been written to for an hour."""
     for file in folder.glob("*.part"):
         try:
             if file.stat().st_mtime < time.time() - 3600:
@@ -96,7 +96,7 @@ def _remove_abandoned(folder: Path) -> None:
 
 
 def _read(path: Path, signature: str) -> Dataset | None:
-    """Map the file; None where it was made of other sources, ValueError, KeyError or TypeError where it is damaged."""
+    """Map the file; None if it was made from other sources, ValueError, KeyError or TypeError if it is damaged."""
     with path.open("rb") as file:
         header = parse_json(file.readline(1 << 20).decode())
         start = file.tell()

@@ -1,4 +1,4 @@
-"""The files of folders of classes, and what is told of those that are passed over."""
+"""Files in folders of classes, and notes on the files that are passed over."""
 
 import os
 from collections.abc import Collection, Iterable
@@ -7,7 +7,7 @@ from typing import NoReturn
 
 
 class Tally:
-    """Count things by what happened to them, and keep the first example of each.
+    """Count files by what was done to them, and keep the first example.
 
     >>> tally = Tally()
     >>> for name in ("a.gif", "b.gif"):
@@ -26,14 +26,14 @@ class Tally:
         self._first.setdefault(what, example)
 
     def notes(self, of: str) -> tuple[str, ...]:
-        """Return a line for each thing that happened."""
+        """Return a line for each entry."""
         return tuple(f"{count:,} {of}: {what} (the first: {self._first[what]})" for what, count in self._count.items())
 
 
 def class_folders(path: Path, hidden: str, tally: Tally, known: Collection[str] = ()) -> list[Path]:
-    """Return the folders in a folder, sorted, but those whose name begins with a letter of `hidden`.
+    """Return the folders in a folder, sorted, except those whose names begin with a character of `hidden`.
 
-    What else lies in the folder is counted as passed over, but files whose names are `known`.
+    Everything else in the folder is counted as passed over, except files whose names are `known`.
     """
     folders = []
     for entry in sorted(path.iterdir()):
@@ -48,11 +48,36 @@ def class_folders(path: Path, hidden: str, tally: Tally, known: Collection[str] 
     return folders
 
 
-def find_files(folder: Path, suffixes: Collection[str], tally: Tally) -> list[Path]:
-    """Return the files of a class that have one of the suffixes, sorted, also those in folders within; count the rest.
+def class_files(
+    path: Path, suffixes: Collection[str], tally: Tally, *, layout: str, hidden: str = ".", known: Collection[str] = ()
+) -> dict[str, list[Path]]:
+    """Return the files of each class of a folder, by the name of the class; `layout` is shown in errors.
 
-    Passed over, and counted: hidden files and folders, links to folders, files with another suffix, and what is no
-    file. Raises OSError for a folder that cannot be listed.
+    Raises FileNotFoundError for a path that is no folder, ValueError for one without classes, and for a class without
+    files.
+    """
+    if not path.is_dir():
+        raise FileNotFoundError(f"{path} is no folder; files are expected as {path}/{layout}")
+    found = {folder.name: find_files(folder, suffixes, tally) for folder in class_folders(path, hidden, tally, known)}
+    if not found:
+        raise ValueError(f"{path} holds no folders of classes; files are expected as {path}/{layout}")
+    for name, files in found.items():
+        if not files:
+            raise ValueError(f"{path / name} holds no files of this class; it needs one of {', '.join(suffixes)}")
+    return found
+
+
+def check_several(path: Path, classes: Collection[str]) -> None:
+    """Raise ValueError for fewer than two classes."""
+    if len(classes) < 2:
+        raise ValueError(f"{path} has the one class {', '.join(classes)}; at least two are needed")
+
+
+def find_files(folder: Path, suffixes: Collection[str], tally: Tally) -> list[Path]:
+    """Return the files below a folder that have one of the suffixes, sorted; count the rest.
+
+    Hidden files and folders, links to folders, files with another suffix and other things than files are passed over.
+    Raises OSError for a folder that cannot be listed.
     """
     found, above = [], Path(folder.parent.name)
     for place, folders, files in os.walk(folder, onerror=_refuse):

@@ -1,7 +1,7 @@
-"""NumPy's files from anyone: arrays of plain numbers and strings, of exactly the bytes that are there.
+"""Read NumPy's files that are not trusted: arrays of plain numbers and strings.
 
-A header may say anything, and an archive of a few megabytes may unpack to more than there is memory: both are compared
-with the file before anything of their size is made. Nothing is unpickled.
+Headers may lie, and a small archive may unpack to more than the memory: sizes are compared with the file before
+anything is allocated. Nothing is unpickled.
 """
 
 import math
@@ -13,17 +13,19 @@ from typing import Any
 
 import numpy as np
 
+from mixup_jax.runtime.errors import reason_of
+
 SMALL, RATIO = 2**30, 100
-"""An archive may unpack to a GiB, or else to a hundred times its own size."""
+"""An archive may unpack to a GiB, or to a hundred times its own size."""
 KINDS = "biufSU"
-"""Of dtypes: true or false, numbers, strings."""
+"""Allowed kinds of dtypes: booleans, numbers, strings."""
 
 
 def read_npz(path: Path) -> dict[str, np.ndarray]:
     """Read all arrays of an archive, by name.
 
-    Raises FileNotFoundError, and ValueError, which names the file, for what is no archive of plain arrays, is damaged,
-    or unpacks to more than a GiB and more than a hundred times its size.
+    Raises FileNotFoundError, and ValueError, which names the file, for a file that is no archive of plain arrays, is
+    damaged, or unpacks to more than a GiB and more than a hundred times its size.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not there, or no file; it should be a .npz archive.")
@@ -39,8 +41,8 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
                     f"its {size / 2**20:.1f} MiB unpack to {unpacked / 2**30:.1f} GiB; save maps as uint8, in parts"
                 )
             return {name: _member(archive, member) for name, member in zip(names, members, strict=True)}
-    except Exception as error:  # zipfile, zlib and numpy have many for a damaged file
-        raise ValueError(f"{path} cannot be read as a .npz of plain arrays ({_reason(error)}).") from error
+    except Exception as error:  # zipfile, zlib and NumPy raise many kinds
+        raise ValueError(f"{path} cannot be read as a .npz of plain arrays ({reason_of(error)}).") from error
 
 
 def read_npy(path: Path) -> np.ndarray:
@@ -51,7 +53,7 @@ def read_npy(path: Path) -> np.ndarray:
         with path.open("rb") as file:
             return _read(file, path.stat().st_size)
     except Exception as error:
-        raise ValueError(f"{path} cannot be read as a .npy of plain numbers ({_reason(error)}).") from error
+        raise ValueError(f"{path} cannot be read as a .npy of plain numbers ({reason_of(error)}).") from error
 
 
 def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
@@ -62,7 +64,7 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
 
 
 def _read(file: Any, size: int) -> np.ndarray:
-    """Read an array that takes `size` bytes, its header among them."""
+    """Read an array that takes `size` bytes with its header."""
     version = np.lib.format.read_magic(file)
     headers: dict[tuple[int, int], Any] = {
         (1, 0): np.lib.format.read_array_header_1_0,
@@ -83,13 +85,9 @@ def _read(file: Any, size: int) -> np.ndarray:
 
 
 def checked_text(array: np.ndarray) -> np.ndarray:
-    """Return an array; raises ValueError for strings of bytes that are no characters, which str() cannot take."""
+    """Return an array; raises ValueError for strings whose bytes are no characters, which str() does not accept."""
     if array.dtype.kind == "U" and array.size:
         codes = np.frombuffer(array.tobytes(), array.dtype.byteorder.replace("|", "=") + "u4")
         if codes.max() > sys.maxunicode:
             raise ValueError("it holds strings of bytes that are no characters")
     return array
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error)[:300].split()) or type(error).__name__

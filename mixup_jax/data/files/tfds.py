@@ -1,4 +1,4 @@
-"""Data sets prepared by TFDS in array_record files, read without TensorFlow."""
+"""Read data sets that TFDS prepared in array_record files, without TensorFlow."""
 
 import io
 import logging
@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
+from mixup_jax.runtime.errors import reason_of
 from mixup_jax.runtime.json_files import read_object
 from mixup_jax.runtime.progress import progress
 
@@ -17,7 +18,7 @@ CHUNK = 1000  # examples read at once
 
 
 class Split(NamedTuple):
-    """The examples of a split, in stored order: uint8 images, int32 labels, "id" (or nothing), and were any JPEG."""
+    """The examples of a split in stored order: uint8 images, int32 labels, "id" if stored, whether any were JPEG."""
 
     image: np.ndarray
     label: np.ndarray
@@ -26,9 +27,9 @@ class Split(NamedTuple):
 
 
 def find(name: str, data_dir: Path) -> Path | None:
-    """Return the newest version's folder of a prepared data set in ``data_dir/tfds`` or `data_dir`, or None.
+    """Return the folder of the newest version of a data set in ``data_dir/tfds`` or `data_dir`, or None.
 
-    Versions that were prepared in another format than array_record are skipped with a warning.
+    Versions in other formats than array_record are skipped with a warning.
     """
     for parent in (data_dir / "tfds" / name, data_dir / name):
         versions = [path.parent for path in parent.glob("*/dataset_info.json")]
@@ -52,7 +53,7 @@ def source_files(folder: Path) -> list[Path]:
 def decode(folder: Path, split: str, shape: tuple[int, int, int]) -> Split:
     """Decode all images of a split (height, width, channels), with a progress bar.
 
-    Raises ValueError, which names the folder, for files that are incomplete or hold something else.
+    Raises ValueError, which names the folder, for incomplete files and for other images.
     """
     import tensorflow_datasets as tfds  # here: it takes half a second, and a cached data set does not need it
 
@@ -69,9 +70,8 @@ def decode(folder: Path, split: str, shape: tuple[int, int, int]) -> Split:
                 label[i] = record["label"]
                 key += [record["id"]] if "id" in record else []
                 jpeg |= record["image"][:2] == b"\xff\xd8"
-    except Exception as error:  # array_record has no exceptions of its own
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{folder}: split {split} cannot be read ({reason}); prepare it again") from error
+    except Exception as error:  # array_record raises any kind
+        raise ValueError(f"{folder}: split {split} cannot be read ({reason_of(error)}); prepare it again") from error
     return Split(image, label, key, jpeg)
 
 
@@ -84,9 +84,9 @@ def _pixels(encoded: bytes, shape: tuple[int, int, int]) -> np.ndarray:
 
 
 def original_order(split: str, number: int) -> np.ndarray:
-    """Return what undoes TFDS's shuffling of examples that its builder numbered 0, 1, ... (int64 (number,)).
+    """Return the indices that undo TFDS's shuffling of examples that its builder numbered 0, 1, ..., int64 (number,).
 
-    TFDS sorts examples by a hash of the split's name and their number.
+    TFDS sorts examples by a hash of their number and the name of the split.
 
     >>> original_order("test", 4).tolist()
     [3, 0, 2, 1]

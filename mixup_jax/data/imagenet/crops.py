@@ -1,4 +1,4 @@
-"""Which part of a photograph is looked at: at random for training, the centre for testing."""
+"""Crops of photographs: random for training, the centre for testing."""
 
 import math
 from typing import NamedTuple
@@ -11,7 +11,7 @@ TRIES = 10
 
 
 class Box(NamedTuple):
-    """A part of an image, in pixels of the image."""
+    """A part of an image, in pixels."""
 
     top: int
     left: int
@@ -22,8 +22,8 @@ class Box(NamedTuple):
 def random_crop(generator: np.random.Generator, height: int, width: int) -> Box:
     """Draw a box of 8 to 100 % of the area of an image and a width of 3/4 to 4/3 of its height.
 
-    The area is uniform, the aspect ratio uniform in its logarithm; a box that does not fit is drawn again, and after
-    ten tries it is the largest centred one of an allowed shape. Goyal et al. (2017) and Szegedy et al. (2015).
+    The area is uniform and the aspect ratio log-uniform. A box that does not fit is drawn again; after ten tries the
+    largest centred box of an allowed shape is returned. Goyal et al. (2017) and Szegedy et al. (2015).
 
     >>> random_crop(np.random.default_rng(0), 375, 500)
     Box(top=35, left=302, height=171, width=129)
@@ -41,7 +41,7 @@ def random_crop(generator: np.random.Generator, height: int, width: int) -> Box:
 
 
 def centre_crop(height: int, width: int, size: int) -> Box:
-    """Return the box that becomes `size` x `size` where the shorter side of the image becomes 256/224 of `size`.
+    """Return the centre box that becomes `size` x `size` if the shorter side is resized to 256/224 of `size`.
 
     >>> centre_crop(512, 1024, 224)
     Box(top=32, left=288, height=448, width=448)
@@ -51,5 +51,5 @@ def centre_crop(height: int, width: int, size: int) -> Box:
 
 
 def shorter_side(size: int) -> int:
-    """Return the length of the shorter side from whose centre `size` pixels are cut: 256 for 224."""
+    """Return the length to which the shorter side is resized before `size` pixels are cut out: 256 for 224."""
     return round(size * 256 / 224)

@@ -1,9 +1,10 @@
-"""From the bytes of a photograph to the pixels of a part of it, decoding no more than that part needs.
+"""Decode a part of a photograph, and no more of the photograph than the part needs.
 
-Most of the time goes into the Huffman codes, which have to be read one after the other; what can be saved is whatever
-lies below the part (it is never read), and the resolution that the part does not need.
+Most of the time goes into the Huffman codes, which have to be read in order. What can be saved are the rows below the
+part, which are never read, and the resolution that the part does not need.
 """
 
+import functools
 import io
 from collections.abc import Callable
 
@@ -17,12 +18,10 @@ from mixup_jax.data.imagenet.crops import Box
 
 FORMATS = ("JPEG", "PNG")  # one of ImageNet's files is a PNG with another name
 MOST_PIXELS = 2**27
-"""The largest photograph of ImageNet has 61 million; what has more than twice as many is an attack."""
+"""The largest photograph of ImageNet has 61 million pixels; a file with more than twice as many is an attack."""
 END = b"\xff\xd9"
 MARGIN = 16
-"""Rows below the part that its last rows of colour depend on."""
-
-cv2.setNumThreads(1)  # the pipeline is parallel over images
+"""Rows below the part on which its last rows of colour depend."""
 
 Choose = Callable[[int, int], Box]
 
@@ -30,11 +29,12 @@ Choose = Callable[[int, int], Box]
 def decode_part(encoded: bytes, choose: Choose, size: int) -> UInt8[np.ndarray, "size size 3"]:
     """Decode the part ``choose(height, width)`` of an image and resize it to `size` x `size`, uint8 RGB.
 
-    Reduced by 2, 4 or 8 while decoding where the part is that much too large, then resized: linearly, or by the mean
-    over areas where it still shrinks to less than half.
+    The decoder reduces a large part by 2, 4 or 8. It is then resized linearly, or by means over areas if it still
+    shrinks to less than half.
 
-    Raises ValueError, with the reason, for what is no readable image.
+    Raises ValueError, with the reason, for an image that cannot be read.
     """
+    _one_thread()
     try:
         height, width, colours = _read_header(encoded)
     except ValueError:
@@ -47,7 +47,7 @@ def decode_part(encoded: bytes, choose: Choose, size: int) -> UInt8[np.ndarray, 
     rows = min(height, box.top + box.height + MARGIN)
     shorter = _first_rows(encoded, rows)
     try:
-        # Behind a shortened image there is more data: only without `strict` the decoder passes over it.
+        # More data follows a shortened image: the decoder ignores it only without `strict`.
         pixels = simplejpeg.decode_jpeg(
             shorter or encoded,
             "RGB",
@@ -61,8 +61,14 @@ def decode_part(encoded: bytes, choose: Choose, size: int) -> UInt8[np.ndarray, 
     return _shrink(pixels, Box(*(round(side / scale) for side in box)), size)
 
 
+@functools.cache
+def _one_thread() -> None:
+    """Keep OpenCV from using threads in this process: the pipeline is parallel over images."""
+    cv2.setNumThreads(1)
+
+
 def mirror(pixels: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "height width 3"]:
-    """Turn left and right round, 20 times as fast as NumPy copies a reversed view.
+    """Mirror an image left to right, 20 times as fast as NumPy copies a reversed view.
 
     >>> mirror(np.arange(6, dtype=np.uint8).reshape(1, 2, 3)).tolist()
     [[[3, 4, 5], [0, 1, 2]]]
@@ -71,14 +77,14 @@ def mirror(pixels: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "he
 
 
 def check(encoded: bytes) -> None:
-    """Raise ValueError, with the reason, for what is no readable image; every byte of it is read."""
+    """Raise ValueError, with the reason, for an image that cannot be read; every byte is decoded."""
     try:
         height, width, colours = _read_header(encoded)
         _check_size(height, width)
         if colours in ("YCbCr", "RGB", "Gray"):
             simplejpeg.decode_jpeg(encoded, "RGB", min_height=-(-height // 8), min_width=-(-width // 8))
             return
-    except ValueError:  # the second decoder forgives what can be forgiven, and says what is wrong with the rest
+    except ValueError:  # the second decoder tolerates more, and says what is wrong with the rest
         pass
     _decode_slowly(encoded)
 
@@ -90,10 +96,10 @@ def _read_header(encoded: bytes) -> tuple[int, int, str]:
 
 
 def _first_rows(encoded: bytes, rows: int) -> bytes | None:
-    """Return a baseline JPEG that ends after its first `rows` rows; None where there is nothing to gain.
+    """Return a baseline JPEG shortened to its first `rows` rows; None where this is not possible or gains nothing.
 
-    The height stands in the header of the frame; the rows of a baseline image follow each other. None, too, for a file
-    without its end: what is missing may be of those rows, and is seen only where the whole image is decoded.
+    The height is in the header of the frame, and the rows of a baseline image are in order. A truncated file gives None
+    too: only decoding the whole image shows whether some of these rows are missing.
     """
     if not encoded.endswith(END):
         return None
@@ -112,14 +118,14 @@ def _first_rows(encoded: bytes, rows: int) -> bytes | None:
 
 
 def _decode_slowly(encoded: bytes) -> UInt8[np.ndarray, "height width 3"]:
-    """Decode what is no usual JPEG: a PNG, four colours, data behind the image; raises ValueError for the rest."""
+    """Decode other images with Pillow: PNG, four colours, trailing data; raises ValueError for the rest."""
     try:
         with Image.open(io.BytesIO(encoded), formats=FORMATS) as picture:
             _check_size(picture.height, picture.width)
             return np.asarray(picture.convert("RGB"))
     except MemoryError:
         raise
-    except Exception as error:  # of hostile files Pillow raises nearly anything
+    except Exception as error:  # Pillow raises nearly anything for hostile files
         raise ValueError("it is no JPEG" if isinstance(error, Image.UnidentifiedImageError) else str(error)) from error
 
 

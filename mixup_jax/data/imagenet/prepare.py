@@ -1,4 +1,4 @@
-"""From ImageNet's two archives to array_record files: streaming, parallel, to be killed and started again at will."""
+"""Convert ImageNet's two archives to array_record files: streaming, parallel, and resumable after a kill."""
 
 import hashlib
 import json
@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mixup_jax.data.imagenet import jpeg, shards
-from mixup_jax.data.imagenet import tars as tars
+from mixup_jax.data.imagenet import jpeg, shards, tars
 from mixup_jax.data.imagenet.shards import Photograph
 from mixup_jax.data.imagenet.source import CLASSES, MANIFEST, TRAIN, VALIDATION, class_names, validation_labels
 from mixup_jax.data.imagenet.tars import Span
@@ -24,24 +23,24 @@ from mixup_jax.runtime.progress import progress
 
 SOURCE = "source.json"
 CLASSES_A_FILE, IMAGES_A_FILE = 10, 1000
-"""Few enough files to hold them all open, many enough to share the work."""
+"""Few enough files to keep all of them open, many enough to share the work."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """What becomes one file: the images of some classes, or some of the validation images."""
+    """The content of one file: the images of some classes, or some of the validation images."""
 
     path: Path
     split: str
     tar: Path
     spans: tuple[Span, ...]
     labels: tuple[int, ...]
-    """Of each span."""
+    """A label for each span."""
     skip_bad: bool
 
     @property
     def report(self) -> Path:
-        """Return the file that says how many images there are and which were left out; it comes before the images."""
+        """Return the path of the report: number of images, images left out, size and SHA-256; written first."""
         return self.path.with_suffix(".json")
 
 
@@ -55,14 +54,14 @@ def prepare(
     workers: int = 1,
     mark: str = "REAL",
 ) -> dict[str, Any]:
-    """Write the files of both archives and, last of all, ``imagenet.json``; return its content.
+    """Write the files of both archives and then ``imagenet.json``; return its content.
 
-    Files that are whole are kept, so that the same command goes on where it was killed: those with the size and SHA-256
-    that they were written with. The others, and those of which neither is known, are written again. Labels come from
-    the names of the files: the synset, or the number of the validation image.
+    The same command continues after a kill: files are kept if they have the size and SHA-256 with which they were
+    written, and written again otherwise. Labels come from the names of the photographs: the synset, or the number of
+    the validation image.
 
-    Raises ValueError for archives that are swapped, damaged, incomplete without `partial`, or hold anything foreign,
-    for an image that cannot be read without `skip_bad`, and for a folder with other archives in it, or that another
+    Raises ValueError for archives that are swapped, damaged, incomplete (without `partial`) or hold other files, for an
+    image that cannot be read (without `skip_bad`), for a folder made from other archives, and for a folder that another
     process writes into.
     """
     classes, numbers = tars.class_spans(train_tar), tars.validation_spans(val_tar)
@@ -78,7 +77,7 @@ def prepare(
         each_done(write_part, parts, workers, "writing ImageNet")
         manifest = _summary(parts, partial, mark)
         if manifest["skipped"] and not skip_bad:
-            raise ValueError(f"{out} was begun with --skip-bad, and photographs were left out; say it again")
+            raise ValueError(f"photographs were left out of {out} with --skip-bad; add --skip-bad again to continue")
         found = manifest["images"]["train"] + sum(each["split"] == "train" for each in manifest["skipped"])
         if found != TRAIN and not partial:
             raise ValueError(
@@ -89,11 +88,14 @@ def prepare(
 
 
 def _summary(parts: list[Part], partial: bool, mark: str) -> dict[str, Any]:
-    """Return what imagenet.json says of files that are all there."""
+    """Return the content of imagenet.json."""
     reports = [read_object(part.report, images=int, skipped=list) for part in parts]
     return {
         "images": {split: _total(parts, reports, split) for split in ("train", "validation")},
-        "bytes": {part.path.name: report["bytes"] for part, report in zip(parts, reports, strict=True)},
+        **{
+            what: {part.path.name: report[what] for part, report in zip(parts, reports, strict=True)}
+            for what in ("bytes", "sha256")
+        },
         "shards": {split: [p.path.name for p in parts if p.split == split] for split in ("train", "validation")},
         "skipped": [each for report in reports for each in report["skipped"]],
         "partial": partial,
@@ -120,9 +122,9 @@ def _check_counts(
 
 
 def _claim(out: Path, mark: str, paths: tuple[Path, Path]) -> None:
-    """Remember what the folder is made from; refuse to mix two sources.
+    """Record the archives from which the folder is made; raise ValueError if they are others.
 
-    What is partial or left out may be said later: it changes no file that is whole.
+    `partial` and `skip_bad` may change between starts: they change no complete file.
     """
     source = {"mark": mark, "archives": [[path.name, path.stat().st_size] for path in paths]}
     record = out / SOURCE
@@ -153,7 +155,7 @@ def _validation_parts(tar: Path, out: Path, numbers: dict[int, Span], skip_bad: 
 
 
 def write_part(part: Part) -> None:
-    """Write one file, and before it what was left out of it, unless the file is there and whole."""
+    """Write one file and, before it, its report, unless the file is complete."""
     if _is_whole(part):
         return
     skipped: list[dict[str, str]] = []
@@ -169,7 +171,7 @@ def _content(path: Path) -> dict[str, Any]:
 
 
 def _is_whole(part: Part) -> bool:
-    """Whether the file has the content that its report remembers; a damaged report remembers nothing."""
+    """Return whether the file has the content that its report describes; a damaged report describes none."""
     try:
         report = json.loads(part.report.read_text())
         return part.path.stat().st_size == report["bytes"] and _content(part.path)["sha256"] == report["sha256"]
@@ -178,7 +180,7 @@ def _is_whole(part: Part) -> bool:
 
 
 def _readable(part: Part, skipped: list[dict[str, str]]) -> Iterator[Photograph]:
-    """Yield the images of a part that can be read; the others are noted where they may be left out."""
+    """Yield the images that can be read; add the others to `skipped` if they may be left out."""
     for name, label, encoded in _images(part):
         try:
             jpeg.check(encoded)
@@ -212,17 +214,17 @@ def _write_json(path: Path, content: Any) -> None:
 
 
 def sole_owner(folder: Path) -> AbstractContextManager[None]:
-    """Keep others out of a folder, made if absent; raises ValueError where another process is writing into it."""
+    """Lock a folder, made if absent; raises ValueError if another process is writing into it."""
     return folder_lock.sole_owner(folder, f"another process is preparing {folder}; wait for it or choose another --out")
 
 
 def each_done(function: Callable[[Any], None], parts: Sequence[Any], workers: int, description: str) -> None:
-    """Call a function with each part, in as many processes; the first error is raised when those under way are done."""
+    """Call a function with every part in `workers` processes; raise the first error when running calls are done."""
     if workers == 1:
         for part in progress(parts, description):
             function(part)
         return
-    context = multiprocessing.get_context("spawn")  # a fork would copy the threads' locks of whoever calls
+    context = multiprocessing.get_context("spawn")  # a fork would copy locks that threads hold
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_serve) as pool:
         running = [pool.submit(function, part) for part in parts]
         try:
@@ -234,7 +236,7 @@ def each_done(function: Callable[[Any], None], parts: Sequence[Any], workers: in
 
 
 def _serve() -> None:
-    """Leave Ctrl-C to the process that the workers belong to, and end when that one ends, however it does."""
+    """Leave Ctrl-C to the parent process, and end this worker when the parent ends for any reason."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_follow, args=(multiprocessing.parent_process(),), daemon=True).start()
 

@@ -1,7 +1,7 @@
-"""Photographs with labels in array_record files: what `experiments.prepare` writes and training reads.
+"""Photographs with labels in array_record files, written by `experiments.prepare` and read by the training.
 
 A record is little-endian: label (uint32), length of the name (uint16), the file's name (UTF-8), then the file itself.
-Files are written with one record a group and uncompressed, so that any record is read by itself.
+Files are uncompressed and have one record a group, so that a record can be read by itself.
 """
 
 import os
@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from array_record.python.array_record_module import ArrayRecordWriter
+
+from mixup_jax.runtime.errors import reason_of
 
 HEADER = struct.Struct("<IH")
 OPTIONS = "group_size:1,uncompressed"
@@ -35,7 +37,7 @@ def pack(photograph: Photograph) -> bytes:
 
 
 def unpack(record: bytes) -> Photograph:
-    """Return the photograph of a record; raises ValueError for what is none."""
+    """Return the photograph of a record; raises ValueError for other content."""
     if len(record) < HEADER.size:
         raise ValueError(f"a record has {len(record)} bytes: it is not one of experiments.prepare")
     label, length = HEADER.unpack_from(record)
@@ -44,7 +46,7 @@ def unpack(record: bytes) -> Photograph:
 
 
 def write(path: Path, photographs: Iterable[Photograph]) -> int:
-    """Write a file that has its name only when it is whole and on the disk; return the number of photographs."""
+    """Write a file, which gets its name when it is complete and on disk; return the number of photographs."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     count = 0
     try:
@@ -64,17 +66,16 @@ def write(path: Path, photographs: Iterable[Photograph]) -> int:
 
 
 class Shards:
-    """The photographs of several files, by number; it can be sent to other processes.
+    """The photographs of several files by index; picklable, for other processes.
 
-    Raises ValueError, which names the file, for one that is damaged, when it is opened or when a photograph is asked of
-    it.
+    Raises ValueError, which names the file, for a damaged file, on opening or on reading.
     """
 
     def __init__(self, paths: Sequence[Path]):
         self._paths = [str(path) for path in paths]
         try:
             self._source = _open(self._paths)
-        except Exception as error:  # array_record has no exceptions of its own
+        except Exception as error:  # array_record raises any kind
             raise self._damaged(error) from error
 
     def __len__(self) -> int:
@@ -87,7 +88,7 @@ class Shards:
             raise self._damaged(error, index) from error
 
     def _damaged(self, error: Exception, index: int | None = None) -> ValueError:
-        """Say which file it is: the one with this photograph, or else the first that cannot be opened."""
+        """Return an error that names the file with this photograph, or the first that cannot be opened."""
         before, path = 0, self._paths[0]
         for path in self._paths:
             try:
@@ -96,7 +97,7 @@ class Shards:
                 break
             if index is not None and index < before:
                 break
-        return ValueError(f"{path} is damaged ({' '.join(str(error)[:300].split())}); prepare the data again")
+        return ValueError(f"{path} is damaged ({reason_of(error)}); prepare the data again")
 
 
 def _open(paths: list[str]) -> Any:

@@ -1,4 +1,4 @@
-"""ImageNet-2012: 1,281,167 + 50,000 photographs of 1,000 classes, as `experiments.prepare` or TFDS has stored them."""
+"""ImageNet-2012: 1,281,167 + 50,000 photographs of 1,000 classes, prepared by `experiments.prepare` or by TFDS."""
 
 import functools
 import importlib.util
@@ -19,14 +19,14 @@ log = logging.getLogger(__name__)
 NAME = "imagenet"
 CLASSES, TRAIN, VALIDATION = 1000, 1_281_167, 50_000
 MANIFEST = "imagenet.json"
-# Paper: silent. Goyal et al. (2017) subtract and divide per colour; these are the numbers that everybody uses.
+# Paper: silent. Goyal et al. (2017) subtract and divide per colour; these are the usual constants.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def load_imagenet(data_dir: Path) -> StreamedDataset:
-    """Open ImageNet below `data_dir`: ``imagenet/`` or the folder itself, or what TFDS prepared as imagenet2012.
+    """Open ImageNet in ``imagenet/`` of `data_dir` or directly in it, or as TFDS prepared it (imagenet2012).
 
-    Raises FileNotFoundError where there is none, ValueError where it is incomplete.
+    Raises FileNotFoundError if it is missing, ValueError if it is incomplete.
     """
     for folder in (data_dir / NAME, data_dir):
         if (folder / MANIFEST).is_file():
@@ -75,7 +75,7 @@ def _labels() -> dict[str | int, int]:
 
 
 def _resource(name: str) -> list[str]:
-    """Read one of the lists that come with TFDS, without importing it."""
+    """Read a list that is part of TFDS, without importing TFDS."""
     spec = importlib.util.find_spec("tensorflow_datasets")
     assert spec is not None
     assert spec.origin is not None
@@ -84,7 +84,10 @@ def _resource(name: str) -> list[str]:
 
 def _from_shards(folder: Path) -> StreamedDataset:
     manifest = read_object(folder / MANIFEST, images=dict, shards=dict, skipped=list, partial=bool, mark=str)
-    parts = {}
+    parts, remembered = {}, {what: manifest.get(what, {}) for what in ("bytes", "sha256")}  # not in older preparations
+    for what, values in remembered.items():
+        if not isinstance(values, dict):
+            raise ValueError(f"{folder / MANIFEST}: its {what} is {str(values)[:40]!r}; prepare the data again")
     for split in ("train", "validation"):
         shards = manifest["shards"].get(split)
         if not isinstance(shards, list) or not shards or not all(_is_name(name) for name in shards):
@@ -93,8 +96,9 @@ def _from_shards(folder: Path) -> StreamedDataset:
         if missing:
             raise ValueError(f"{folder}: {missing[0]} is missing; prepare the data again")
         for name in shards:
-            found, written = (folder / name).stat().st_size, manifest.get("bytes", {}).get(name)
-            if written not in (None, found):  # older preparations did not remember it
+            found = (folder / name).stat().st_size
+            written = remembered["bytes"].get(name, found)
+            if written != found:
                 raise ValueError(f"{folder / name} has {found:,} bytes instead of {written:,}; prepare the data again")
         parts[split] = Shards([folder / name for name in shards])
         if len(parts[split]) != manifest["images"].get(split):
@@ -105,12 +109,13 @@ def _from_shards(folder: Path) -> StreamedDataset:
     if manifest["partial"]:
         log.info("%s: only a part of ImageNet, %d + %d photographs", folder, *map(len, parts.values()))
     train, test, part = parts["train"], parts["validation"], manifest["partial"] or bool(manifest["skipped"])
-    digest = digest_files(folder / name for shards in manifest["shards"].values() for name in shards)
+    paths = [folder / name for shards in manifest["shards"].values() for name in shards]
+    digest = digest_files(paths, {name: str(sha256) for name, sha256 in remembered["sha256"].items()})
     return StreamedDataset(NAME, manifest["mark"], class_names(), train, test, MEAN, STD, part=part, digest=digest)
 
 
 def _is_name(name: Any) -> bool:
-    """Whether this names a file of the folder itself."""
+    """Return whether this is the name of a file in the folder itself."""
     return isinstance(name, str) and name == Path(name).name
 
 
@@ -125,9 +130,9 @@ def _from_tfds(folder: Path) -> StreamedDataset:
 
 
 class Tfds:
-    """The photographs of a split as TFDS has prepared them; it can be sent to other processes.
+    """The photographs of a split prepared by TFDS; picklable, for other processes.
 
-    Labels come from the names of the files: TFDS counts validation images, and is wrong where some were missing.
+    Labels come from the names of the files: TFDS counts validation images, which is wrong if some were missing.
     """
 
     def __init__(self, folder: Path, split: str):

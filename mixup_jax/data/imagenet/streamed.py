@@ -1,7 +1,7 @@
-"""A data set too large for memory: its photographs are decoded while it is being learned from.
+"""A data set that does not fit into memory: its photographs are decoded during the training.
 
-An example is a function of the seed and of its position in the stream of all epochs, step times batch size plus row;
-who decodes it, and when, has no influence on it.
+An example is a function of the seed and of its position in the stream of all epochs, step times batch size plus row; it
+does not depend on the process that decodes it.
 """
 
 import dataclasses
@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from mixup_jax.data.identity import DataIdentity
+from mixup_jax.data.identity import DataIdentity, identity_of
 from mixup_jax.data.imagenet.crops import centre_crop, random_crop
 from mixup_jax.data.imagenet.shards import Photograph
 
@@ -31,11 +31,10 @@ class Photographs(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class StreamedDataset:
-    """A named data set whose photographs stay on disk; what `Dataset` is to data sets in memory.
+    """A data set whose photographs stay on disk: the counterpart of `Dataset`.
 
-    `train` and `test` hold JPEG files and class ids; images come out as uint8 (size, size, 3). The training photographs
-    are counted in an order mixed once and for all, so that the first N of them, `train_count`, are a sample of all
-    classes.
+    `train` and `test` hold JPEG files and class ids; images are decoded to uint8 (size, size, 3). The training
+    photographs have a fixed random order, so that the first `train_count` of them are a sample of all classes.
     """
 
     name: str
@@ -48,11 +47,11 @@ class StreamedDataset:
     size: int = 224
     flip: bool = True
     train_count: int = 0
-    """How many training photographs to use; 0 becomes all."""
+    """Number of training photographs to use; 0 becomes all."""
     part: bool = False
-    """Whether photographs of the published data set are missing: results on it stand beside no others."""
+    """Whether photographs of the published data set are missing: results are not comparable with the published."""
     digest: str = ""
-    """`identity.digest_files` of the files that hold the photographs."""
+    """`identity.digest_files` of the files with the photographs."""
 
     def __post_init__(self) -> None:
         for part, photographs in (("train", self.train), ("test", self.test)):
@@ -75,22 +74,19 @@ class StreamedDataset:
 
     @property
     def streamed(self) -> bool:
-        """Whether the images stay on disk: yes."""
+        """Return whether the images stay on disk: yes."""
         return True
 
     def identity(self) -> DataIdentity:
-        """Return what is stored of the data in the folder of a run."""
-        counts, digests = (self.train_count, self.test_count), {"files": self.digest}
-        return DataIdentity(
-            self.mark, self.classes, self.image_shape, self.mean, self.std, *counts, self.streamed, digests
-        )
+        """Return the identity of the data for the folder of a run."""
+        return identity_of(self, {"files": self.digest})
 
     @cached_property
     def _mixed(self) -> np.ndarray:
         return np.random.RandomState(SUBSET_SEED).permutation(len(self.train))[: self.train_count]
 
     def train_example(self, seed: int, position: int) -> Example:
-        """Return the training example at a position: a random part of a photograph, mirrored or not."""
+        """Return the training example at a position: a random crop of a photograph, mirrored at random."""
         from mixup_jax.data.imagenet.jpeg import mirror
 
         epoch, place = divmod(position, self.train_count)
@@ -102,11 +98,11 @@ class StreamedDataset:
         return {"image": image, "label": np.int32(photograph.label)}
 
     def test_example(self, index: int) -> Example:
-        """Return a test example: the centre of the photograph."""
+        """Return a test example: the centre crop."""
         return self._centre(self.test[index])
 
     def clean_example(self, index: int) -> Example:
-        """Return a training example without augmentation."""
+        """Return a training example without augmentation: the centre crop."""
         return self._centre(self.train[int(self._mixed[index])])
 
     def one_of_each(self, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -136,7 +132,7 @@ class StreamedDataset:
 
 @dataclasses.dataclass(frozen=True)
 class TrainingRows:
-    """Some rows of every training batch, one after the other: what one process of a run decodes."""
+    """Some rows of every training batch, in order: the examples that one process of a run decodes."""
 
     data: StreamedDataset
     seed: int
@@ -153,11 +149,11 @@ class TrainingRows:
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationRows:
-    """Some rows of the batches that hold every example once; what is left of the last batch is blank and masked."""
+    """Some rows of the batches that hold every example once; the rest of the last batch is blank and masked."""
 
     data: StreamedDataset
     split: str
-    """test, or clean: training photographs without augmentation."""
+    """"test", or "clean": training photographs without augmentation."""
     count: int
     batch_size: int
     rows: tuple[int, ...]
@@ -177,21 +173,21 @@ class EvaluationRows:
 
 @lru_cache(maxsize=4)
 def epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
-    """Return the order in which an epoch visits `count` photographs; they are kept for the examples to come.
+    """Return the order in which an epoch visits `count` photographs, cached for the next examples.
 
     >>> epoch_order(0, 0, 5).tolist() == epoch_order(0, 1, 5).tolist()
     False
     """
-    # Not Grain's own shuffle: without a table it is slow on small sets, 20 ms for one number of ten.
+    # Not Grain's shuffle, which has no table and is slow on small sets: 20 ms for an index of ten.
     return np.random.default_rng((seed, epoch)).permutation(count).astype(np.int32)
 
 
 def batches(rows: Any, start: int, *, workers: int, threads: int) -> Iterator[Example]:
-    """Iterate over the batches of rows, from batch `start` on, decoded ahead; close the iterator at its end.
+    """Iterate over the batches of rows from batch `start` on, decoded ahead; the caller closes the iterator.
 
-    `workers` processes do the work, or with 0 `threads` threads of this one.
+    They are decoded by `workers` processes or, if 0, by `threads` threads of this process.
     """
-    import grain  # here: it takes half a second, and data in memory does not need it
+    import grain  # here: it takes half a second
 
     whole = grain.MapDataset.source(rows).batch(len(rows.rows))[start:]
     if workers == 0:
@@ -200,11 +196,14 @@ def batches(rows: Any, start: int, *, workers: int, threads: int) -> Iterator[Ex
 
     if not flags.FLAGS.is_parsed():  # Grain's workers take their flags from the parent and fail where it has none
         flags.FLAGS.mark_as_parsed()
-    # Batches are made before they are dealt out to the workers: the other way round they would depend on their number.
+    # Batching comes before the workers: after them, batches would depend on their number.
     dealt = whole.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=1))
     return iter(dealt.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=1)))
 
 
 def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0))
+    """Return the number of cores that this process may use, or that the machine has where that is not known.
+
+    macOS and Windows do not tell the former.
+    """
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

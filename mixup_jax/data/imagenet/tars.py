@@ -1,8 +1,8 @@
-"""The two original archives of ImageNet-2012, read where they are: nothing in them is trusted, nothing is unpacked.
+"""Read the two original archives of ImageNet-2012 without unpacking them and without trusting their content.
 
 ILSVRC2012_img_train.tar holds a tar for each class, n01440764.tar and so on, with n01440764_18.JPEG and so on in it;
-ILSVRC2012_img_val.tar holds ILSVRC2012_val_00000001.JPEG to ..50000.JPEG. Names are compared with these patterns and go
-into records; no file is ever created under a name of an archive.
+ILSVRC2012_img_val.tar holds ILSVRC2012_val_00000001.JPEG to ..50000.JPEG. Names are compared with these patterns
+and stored in records; no file is created under a name of an archive.
 """
 
 import io
@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 
 CLASS_TAR = re.compile(r"(n\d{8})\.tar", re.ASCII)
 TRAINING_IMAGE = re.compile(r"(n\d{8})_\d+\.JPEG", re.ASCII)
-VALIDATION_IMAGE = re.compile(r"ILSVRC2012_val_(\d{8})\.JPEG", re.ASCII)
+VALIDATION_IMAGE = re.compile(r"ILSVRC2012_val_(000(?!00000)(?:[0-4]\d{4}|50000))\.JPEG", re.ASCII)  # 1 to 50,000
 LARGEST_IMAGE = 2**26
-"""Bytes; the largest of ImageNet has 16 million."""
+"""Bytes; the largest image of ImageNet has 16 million."""
 
 
 class Span(NamedTuple):
-    """Where a member's content lies in its archive, in bytes."""
+    """Position of the content of a member in its archive, in bytes."""
 
     name: str
     offset: int
@@ -28,16 +28,32 @@ class Span(NamedTuple):
 
 
 def class_spans(path: Path) -> dict[str, Span]:
-    """Return where each class's tar lies in the training archive, by synset.
+    """Return where the tar of each class lies in the training archive, by synset.
 
-    Raises ValueError for something else: the other archive, a damaged one, one with foreign members.
+    Raises ValueError for the other archive, a damaged one, or one with other files.
     """
-    spans = {}
+    return _spans(path, CLASS_TAR, VALIDATION_IMAGE, "the tar of a class")
+
+
+def validation_spans(path: Path) -> dict[int, Span]:
+    """Return where each validation image lies in its archive, by its number from 1, in the order of the numbers.
+
+    Raises ValueError for the other archive, a damaged one, or one with other files.
+    """
+    spans = _spans(path, VALIDATION_IMAGE, CLASS_TAR, "an image of the validation set")
+    for span in spans.values():
+        _check_size(path, span)
+    return {int(number): spans[number] for number in sorted(spans)}  # of eight digits
+
+
+def _spans(path: Path, pattern: re.Pattern[str], other: re.Pattern[str], what: str) -> dict[str, Span]:
+    """Return the members of an archive by the group of the pattern; `other` is the pattern of the other archive."""
+    spans: dict[str, Span] = {}
     for span in _members(path, path.open("rb"), path.stat().st_size):
-        match = CLASS_TAR.fullmatch(span.name)
+        match = pattern.fullmatch(span.name)
         if match is None:
-            other = VALIDATION_IMAGE.fullmatch(span.name)
-            hint = "; are --train-tar and --val-tar swapped?" if other else ", not the tar of a class"
+            swapped = other.fullmatch(span.name)
+            hint = "; are --train-tar and --val-tar swapped?" if swapped else f", not {what}"
             raise ValueError(f"{path} holds {span.name!r}{hint}")
         if match[1] in spans:
             raise ValueError(f"{path} holds {span.name} twice")
@@ -45,30 +61,8 @@ def class_spans(path: Path) -> dict[str, Span]:
     return spans
 
 
-def validation_spans(path: Path) -> dict[int, Span]:
-    """Return where each validation image lies in its archive, by its number, from 1; in the order of the numbers.
-
-    Raises ValueError for something else: the other archive, a damaged one, one with foreign members.
-    """
-    spans = {}
-    for span in _members(path, path.open("rb"), path.stat().st_size):
-        match = VALIDATION_IMAGE.fullmatch(span.name)
-        if match is None or not 1 <= int(match[1]) <= 50_000:
-            other = CLASS_TAR.fullmatch(span.name)
-            hint = "; are --train-tar and --val-tar swapped?" if other else ", not an image of the validation set"
-            raise ValueError(f"{path} holds {span.name!r}{hint}")
-        _check_size(path, span)
-        if int(match[1]) in spans:
-            raise ValueError(f"{path} holds {span.name} twice")
-        spans[int(match[1])] = span
-    return dict(sorted(spans.items()))
-
-
 def training_images(path: Path, archive: Span) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of each image of a class.
-
-    Raises ValueError for damage, and for members that are not images of this class.
-    """
+    """Yield name and content of each image of a class; raises ValueError for damage and for other members."""
     synset, seen = archive.name.removesuffix(".tar"), set()
     where = f"{path}: {archive.name}"
     with path.open("rb") as file, path.open("rb") as content:
@@ -92,17 +86,17 @@ def validation_images(path: Path, spans: list[Span]) -> Iterator[tuple[str, byte
 
 
 class Window(io.RawIOBase):
-    """A part of a file as a file: what lies behind it cannot be read."""
+    """A part of a file as a file: the rest cannot be read."""
 
     def __init__(self, file: io.BufferedReader, offset: int, size: int):
         self._file, self._offset, self._size, self._at = file, offset, size, 0
 
     def readable(self) -> bool:
-        """It can be read."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """It can be moved in."""
+        """Return True."""
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
@@ -112,7 +106,7 @@ class Window(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        """Read what fits, or what is left."""
+        """Read as many bytes as fit or are left."""
         count = max(0, min(len(buffer), self._size - self._at))
         self._file.seek(self._offset + self._at)
         content = self._file.read(count)
@@ -122,9 +116,9 @@ class Window(io.RawIOBase):
 
 
 def _members(where: Path | str, file: Any, size: int) -> Iterator[Span]:
-    """Yield the members of an uncompressed tar of `size` bytes: ordinary files and nothing else.
+    """Yield the members of an uncompressed tar of `size` bytes, which must be ordinary files.
 
-    Header by header: what `tarfile` would read on its own of an extended header may be as large as it says.
+    Headers are read one by one: `tarfile` would read an extended header of any size that it claims.
     """
     at = 0
     with file:

@@ -3,7 +3,6 @@
 Both sources, the original archive and TFDS's own preparation of it, give the images in the archive's order.
 """
 
-import logging
 import tarfile
 import zlib
 from dataclasses import dataclass
@@ -13,12 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from mixup_jax.data.dataset import Dataset
-from mixup_jax.data.files import archives
-from mixup_jax.data.files import tfds as prepared
+from mixup_jax.data.files import archives, tfds
 from mixup_jax.data.files.archives import Archive
-from mixup_jax.data.files.decoded import cached
-
-log = logging.getLogger(__name__)
+from mixup_jax.data.images.published import PublishedImages, load_published
 
 # Paper: the released code's constants for CIFAR-10. These are not the deviations of the pixels (0.247, 0.243, 0.262);
 # the released code has none for CIFAR-100, which uses the same here.
@@ -27,14 +23,14 @@ MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
 
 @dataclass(frozen=True)
 class Cifar:
-    """One of the two data sets, as its binary archive holds it."""
+    """The layout of one of the two binary archives."""
 
     name: str
     archive: Archive
     classes: tuple[str, ...]
-    train: tuple[str, ...]  # the archive's members, (records) each
+    train: tuple[str, ...]  # members of the archive
     test: tuple[str, ...]
-    records: tuple[int, int]  # a training member's and a test member's
+    records: tuple[int, int]  # in a training member and in a test member
     label_bytes: int  # the class is the last of them
 
 
@@ -76,59 +72,30 @@ CIFAR100 = Cifar(
 
 
 def load_cifar(cifar: Cifar, data_dir: Path) -> Dataset:
-    """Load from a prepared TFDS data set in `data_dir`, else from the archive, downloaded if need be.
+    """Load CIFAR from `data_dir` as `load_published` does."""
+    read = partial(_read_archive, cifar)
+    data = PublishedImages(cifar.name, cifar.classes, (32, 32, 3), MEAN, STD, (cifar.archive,), read, _archive_order)
+    return load_published(data, data_dir)
 
-    The mark is LOSSY where the prepared images are JPEG.
+
+def _archive_order(stored: tfds.Split, split: str) -> np.ndarray | None:
+    """Return the order of the archive, if this is TFDS's own preparation.
+
+    It is if undoing TFDS's shuffling sorts the "id" (train_00000, ...). Other copies may have other ids: sorted by
+    class, say, which would make the first N images a sample of one class.
     """
-    folder = prepared.find(cifar.name, data_dir)
-    if folder is not None:
-        return cached(cifar.name, folder, prepared.source_files(folder), partial(_from_prepared, cifar, folder))
-    (path,) = archives.fetch(cifar.name, [cifar.archive], data_dir)
-    return cached(cifar.name, path, [path], partial(_from_archive, cifar, path))
+    order = tfds.original_order(split, len(stored.label))
+    ids = [stored.key[i] for i in order] if stored.key else []
+    return order if ids == [f"{split}_{i:05d}".encode() for i in range(len(order))] else None
 
 
-def _from_prepared(cifar: Cifar, folder: Path) -> Dataset:
-    train, test = (prepared.decode(folder, split, (32, 32, 3)) for split in ("train", "test"))
-    mark = "LOSSY" if train.jpeg or test.jpeg else "REAL"
-    log.info("%s: decoded %s; the images are %s", cifar.name, folder, "JPEG" if mark == "LOSSY" else "lossless")
-    order_train, order_test = _archive_order(train, "train"), _archive_order(test, "test")
-    return Dataset(
-        cifar.name,
-        mark,
-        cifar.classes,
-        train.image[order_train],
-        train.label[order_train],
-        test.image[order_test],
-        test.label[order_test],
-        MEAN,
-        STD,
-    )
-
-
-def _archive_order(stored: prepared.Split, split: str) -> np.ndarray:
-    """Return what brings the images into the archive's order, if the data set is TFDS's own, else the stored order.
-
-    It is TFDS's own if undoing its shuffling sorts the "id" (train_00000, ...). Other copies may have other ids: sorted
-    by class, say, which would make the first N images a sample of one class.
-    """
-    order = prepared.original_order(split, len(stored.label))
-    if [stored.key[i] for i in order if stored.key] == [f"{split}_{i:05d}".encode() for i in range(len(order))]:
-        return order
-    log.info("%s images are not in TFDS's order of the archive; kept as stored", split)
-    return np.arange(len(order))
-
-
-def _from_archive(cifar: Cifar, path: Path) -> Dataset:
+def _read_archive(cifar: Cifar, paths: list[Path]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    (path,) = paths
     archives.verify(path, cifar.archive)
     try:
-        train, test = (_read_members(cifar, path, part) for part in ("train", "test"))
+        return *_read_members(cifar, path, "train"), *_read_members(cifar, path, "test")
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise ValueError(f"{path} is damaged ({error}); delete it and run again") from error
-    log.info("%s: read %s", cifar.name, path)
-    try:
-        return Dataset(cifar.name, "REAL", cifar.classes, *train, *test, MEAN, STD)
-    except ValueError as error:  # it knows the name, not the file
-        raise ValueError(f"{path}: {error}") from None
 
 
 def _read_members(cifar: Cifar, path: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
@@ -147,4 +114,4 @@ def _read_members(cifar: Cifar, path: Path, part: str) -> tuple[np.ndarray, np.n
             rows.append(np.frombuffer(content, np.uint8).reshape(records, record_bytes))
     table = np.concatenate(rows)
     image = table[:, cifar.label_bytes :].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-    return np.ascontiguousarray(image), table[:, cifar.label_bytes - 1].astype(np.int32)
+    return np.ascontiguousarray(image), table[:, cifar.label_bytes - 1]

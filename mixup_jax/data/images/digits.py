@@ -1,4 +1,4 @@
-"""Handwritten digits (Alpaydin and Kaynak, 1998), 8x8, which scikit-learn brings along: no download, no waiting."""
+"""Handwritten digits (Alpaydin and Kaynak, 1998), 8x8, from scikit-learn: nothing is downloaded."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from mixup_jax.data.dataset import Dataset, pixel_statistics
 
 
 def load_digits() -> Dataset:
-    """Load the 1,797 grey images, their 17 levels spread over 0..255; every fifth of each class is a test image.
+    """Load the 1,797 grey images, with 17 levels scaled to 0..255; every fifth image of a class is a test image.
 
     >>> data = load_digits()
     >>> data.train_image.shape, data.test_image.shape, data.mark

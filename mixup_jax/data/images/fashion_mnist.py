@@ -5,47 +5,29 @@ All sources give the images in the order of the original files.
 
 import gzip
 import hashlib
-import logging
 import zlib
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from mixup_jax.data.dataset import Dataset
-from mixup_jax.data.files import archives
-from mixup_jax.data.files import tfds as prepared
+from mixup_jax.data.files import tfds
 from mixup_jax.data.files.archives import Archive
-from mixup_jax.data.files.decoded import cached
-
-log = logging.getLogger(__name__)
+from mixup_jax.data.images.published import PublishedImages, load_published
 
 NAME = "fashion_mnist"
 CLASSES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 MEAN, STD = (0.2860,), (0.3530,)
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")  # where Debian's package dataset-fashion-mnist puts the files
 URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"
-ARCHIVES = (
-    Archive(
-        f"{URL}/train-images-idx3-ubyte.gz",
-        26421880,
-        "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-    ),
-    Archive(
-        f"{URL}/train-labels-idx1-ubyte.gz",
-        29515,
-        "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-    ),
-    Archive(
-        f"{URL}/t10k-images-idx3-ubyte.gz",
-        4422102,
-        "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-    ),
-    Archive(
-        f"{URL}/t10k-labels-idx1-ubyte.gz",
-        5148,
-        "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
-    ),
+ARCHIVES = tuple(
+    Archive(f"{URL}/{name}-ubyte.gz", size, sha256)
+    for name, size, sha256 in (
+        ("train-images-idx3", 26421880, "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"),
+        ("train-labels-idx1", 29515, "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),
+        ("t10k-images-idx3", 4422102, "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
+        ("t10k-labels-idx1", 5148, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
+    )
 )
 # (shape, SHA-256) of each file's content after decompression, which Debian's repacking leaves as it is.
 CONTENTS = (
@@ -57,26 +39,14 @@ CONTENTS = (
 
 
 def load_fashion_mnist(data_dir: Path) -> Dataset:
-    """Load from a prepared TFDS data set in `data_dir`, else from the four IDX files, downloaded if need be."""
-    folder = prepared.find(NAME, data_dir)
-    if folder is not None:
-        return cached(NAME, folder, prepared.source_files(folder), partial(_from_prepared, folder))
-    paths = archives.fetch(NAME, ARCHIVES, data_dir, own=[DEBIAN])
-    return cached(NAME, paths[0].parent, paths, partial(_from_archives, paths))
+    """Load Fashion-MNIST from `data_dir` as `load_published` does."""
+    data = PublishedImages(NAME, CLASSES, (28, 28, 1), MEAN, STD, ARCHIVES, _read_files, _published_order, (DEBIAN,))
+    return load_published(data, data_dir)
 
 
-def _from_archives(paths: list[Path]) -> Dataset:
+def _read_files(paths: list[Path]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     arrays = [_read_idx(path, shape, sha256) for path, (shape, sha256) in zip(paths, CONTENTS, strict=True)]
-    log.info("%s: read %s", NAME, paths[0].parent)
-    return _dataset("REAL", *arrays)
-
-
-def _dataset(
-    mark: str, train_image: np.ndarray, train_label: np.ndarray, test_image: np.ndarray, test_label: np.ndarray
-) -> Dataset:
-    images = (train_image[..., None], test_image[..., None])
-    labels = (train_label.astype(np.int32), test_label.astype(np.int32))
-    return Dataset(NAME, mark, CLASSES, images[0], labels[0], images[1], labels[1], MEAN, STD)
+    return arrays[0][..., None], arrays[1], arrays[2][..., None], arrays[3]
 
 
 def _idx_header(shape: tuple[int, ...]) -> bytes:
@@ -99,24 +69,10 @@ def _read_idx(path: Path, shape: tuple[int, ...], sha256: str) -> np.ndarray:
     return np.frombuffer(content, np.uint8, offset=len(header)).reshape(shape)
 
 
-def _from_prepared(folder: Path) -> Dataset:
-    train, test = (prepared.decode(folder, split, (28, 28, 1)) for split in ("train", "test"))
-    mark = "LOSSY" if train.jpeg or test.jpeg else "REAL"
-    log.info("%s: decoded %s; the images are %s", NAME, folder, "JPEG" if mark == "LOSSY" else "lossless")
-    arrays_train = _published_order(train, "train", CONTENTS[:2], folder)
-    arrays_test = _published_order(test, "test", CONTENTS[2:], folder)
-    return _dataset(mark, *arrays_train, *arrays_test)
-
-
-def _published_order(
-    stored: prepared.Split, split: str, contents: tuple, folder: Path
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return images (n, 28, 28) and labels as the IDX files have them if that is what comes out, else as stored."""
-    image, label = stored.image[..., 0], stored.label.astype(np.uint8)
-    order = prepared.original_order(split, len(label))
-    arrays = image[order], label[order]
+def _published_order(stored: tfds.Split, split: str) -> np.ndarray | None:
+    """Return the order of the IDX files if it gives their content, byte for byte."""
+    order = tfds.original_order(split, len(stored.label))
+    arrays = stored.image[order, ..., 0], stored.label[order].astype(np.uint8)
     digests = [hashlib.sha256(_idx_header(array.shape) + array.tobytes()).hexdigest() for array in arrays]
-    if digests == [sha256 for _, sha256 in contents]:
-        return arrays
-    log.warning("%s: %s of %s is not, byte for byte, the published images; kept as stored", NAME, split, folder)
-    return image, label
+    published = [sha256 for _, sha256 in (CONTENTS[:2] if split == "train" else CONTENTS[2:])]
+    return order if digests == published else None

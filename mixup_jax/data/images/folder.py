@@ -1,4 +1,4 @@
-"""Images in folders: PATH/train/<class>/*.png, PATH/test/<class>/*.png; or jpg, webp, bmp, gif, tif and others."""
+"""Images in folders: PATH/train/<class>/*.png and PATH/test/<class>/*.png, or jpg, webp, bmp, gif, tif and others."""
 
 import hashlib
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ import numpy as np
 from mixup_jax.data.dataset import Dataset, pixel_statistics
 from mixup_jax.data.files.archives import expand
 from mixup_jax.data.files.decoded import cached
-from mixup_jax.data.files.folders import Tally, class_folders, find_files, name_variants
+from mixup_jax.data.files.folders import Tally, check_several, class_files, name_variants
 from mixup_jax.data.images.picture_files import picture_suffixes, read_picture
 from mixup_jax.runtime.progress import progress
 
@@ -21,47 +21,34 @@ SPLITS = ("train", "test")
 def load_folder(path: Path) -> Dataset:
     """Load the images under `path`, all of one size; classes are the sorted names of the folders.
 
-    Where every image is grey there is one channel, else three. Images in folders within those of the classes count too.
-    `notes` of the data set says how many files were passed over or converted (`read_picture`), and why.
+    There is one channel if all images are grey, else three. Images in subfolders of a class are used too. `notes` of
+    the data set counts the files that were passed over or converted (`read_picture`), with the reasons.
 
-    Raises FileNotFoundError where train or test is missing; ValueError, which names the culprit, for classes that
-    differ between the two, fewer than two classes, a class without images, an image that cannot be read, has more than
-    8 bits a channel, or another size than the first.
+    Raises FileNotFoundError if train or test is missing; ValueError, which names the file or folder, for classes that
+    differ between the two, fewer than two classes, a class without images, and an image that cannot be read, has more
+    than 8 bits a channel, or another size than the first.
     """
     path, listing = expand(path, "dataset").resolve(), Tally()
     for entry in sorted(path.iterdir()) if path.is_dir() else ():
         if entry.name not in SPLITS:
             listing.add("passed over, beside train and test", entry.name)
-    train, test = (_list_images(path / split, listing) for split in SPLITS)
+    suffixes, layout = picture_suffixes(), "<class>/<name>.png"
+    train, test = (class_files(path / split, suffixes, listing, layout=layout) for split in SPLITS)
     if train.keys() != test.keys():
         odd = sorted(train.keys() ^ test.keys())
         raise ValueError(f"{path}: train and test must have the same classes; only one of them has {', '.join(odd)}")
-    if len(train) < 2:
-        raise ValueError(f"{path} has the one class {', '.join(train)}; at least two are needed")
+    check_several(path, train)
     files = [file for split in (train, test) for images in split.values() for file in images]
     dataset = cached(f"folder:{path}", path, files, partial(_decode, path, train, test))
     notes = [f"classes that differ in capital letters or blanks: {each}" for each in name_variants(train)]
     return replace(dataset, notes=(*listing.notes("files or folders"), *notes, *dataset.notes))
 
 
-def _list_images(folder: Path, listing: Tally) -> dict[str, list[Path]]:
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{folder} is no folder; images are expected as {folder}/<class>/<name>.png")
-    classes, suffixes = class_folders(folder, ".", listing), picture_suffixes()
-    if not classes:
-        raise ValueError(f"{folder} holds no class folders; images are expected as {folder}/<class>/<name>.png")
-    images = {entry.name: find_files(entry, suffixes, listing) for entry in classes}
-    for name, files in images.items():
-        if not files:
-            raise ValueError(f"{folder / name} holds no images; every class needs one of {', '.join(suffixes)}")
-    return images
-
-
 def _decode(path: Path, train: dict[str, list[Path]], test: dict[str, list[Path]]) -> Dataset:
     examples = [
         [(file, label) for label, files in enumerate(split.values()) for file in files] for split in (train, test)
     ]
-    # Mixed once and for all, so that the first N training images are a sample of all classes.
+    # A fixed random order, so that the first N training images are a sample of all classes.
     order = np.random.RandomState(0).permutation(len(examples[0]))
     examples[0] = [examples[0][i] for i in order]
     files, labels = zip(*examples[0], *examples[1], strict=True)
@@ -74,7 +61,7 @@ def _decode(path: Path, train: dict[str, list[Path]], test: dict[str, list[Path]
 
 
 def _stack(files: Sequence[Path], path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Decode the files into uint8 (n, height, width, channels); return also what was converted."""
+    """Decode the files into uint8 (n, height, width, channels); return also notes on conversions."""
     tally, names = Tally(), [file.relative_to(path).as_posix() for file in files]
     named = zip(files, names, strict=True)
     images = [
@@ -89,7 +76,7 @@ def _stack(files: Sequence[Path], path: Path) -> tuple[np.ndarray, tuple[str, ..
             )
     pixels = np.empty((len(images), height, width, max(image.shape[2] for image in images)), np.uint8)
     for i, image in enumerate(images):
-        pixels[i] = image  # a grey image among coloured ones goes to all three channels
+        pixels[i] = image  # a grey image is copied to all three channels
         if image.shape[2] < pixels.shape[3]:
             tally.add("grey among coloured ones, gets three equal channels", names[i])
     return pixels, tally.notes(f"of {len(files):,} images")
@@ -98,7 +85,7 @@ def _stack(files: Sequence[Path], path: Path) -> tuple[np.ndarray, tuple[str, ..
 def _copies(
     train_image: np.ndarray, train_label: np.ndarray, test_image: np.ndarray, test_label: np.ndarray
 ) -> tuple[str, ...]:
-    """Say how many test images are, pixel for pixel, training images, and how many images have several classes."""
+    """Return notes on test images that equal training images, pixel for pixel, and on images with several classes."""
     train, test = ([hashlib.sha256(one).digest() for one in image] for image in (train_image, test_image))
     known, classes = set(train), {}
     for image, label in zip([*train, *test], [*train_label, *test_label], strict=True):

@@ -1,4 +1,4 @@
-"""Picture files as uint8 pixels: conversions are counted, what cannot be converted rightly is refused."""
+"""Read picture files as uint8 pixels; count conversions, and refuse files that cannot be converted correctly."""
 
 from pathlib import Path
 from typing import Any
@@ -7,15 +7,16 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from mixup_jax.data.files.folders import Tally
+from mixup_jax.runtime.errors import reason_of
 
 FORMATS = ("AVIF", "BMP", "DIB", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-"""Of Pillow's: those whose number of bits is known before Pillow makes 8 of them."""
+"""Pillow's formats whose number of bits is known before Pillow converts them to 8."""
 GREY = ("1", "L", "LA", "La")
 PLAIN = ("1", "L", "LA", "P", "PA", "RGB", "RGBA")
 ORIENTATION = 0x0112
-"""EXIF's and TIFF's tag."""
+"""The tag of EXIF and TIFF."""
 BITS_PER_SAMPLE = 258
-"""TIFF's tag."""
+"""The tag of TIFF."""
 
 
 def picture_suffixes() -> tuple[str, ...]:
@@ -33,12 +34,12 @@ def _formats() -> list[str]:
 
 
 def read_picture(file: Path, tally: Tally, name: str) -> np.ndarray:
-    """Return a picture's pixels as one would see it, uint8 (height, width, 1 or 3): 1 where it is grey.
+    """Return the pixels of a picture as a viewer shows it, uint8 (height, width, channels): 1 channel if grey, else 3.
 
-    The orientation that EXIF asks for is applied, transparency is laid on white, other colour spaces become RGB, of
-    several frames the first is taken: counted in `tally` under `name`.
+    EXIF's orientation is applied, transparency is laid on white, other colour spaces become RGB, and the first of
+    several frames is used. Each conversion is counted in `tally` under `name`.
 
-    Raises ValueError, which names the file, for what cannot be read and for more than 8 bits a channel.
+    Raises ValueError, which names the file, for a file that cannot be read or has more than 8 bits a channel.
     """
     try:
         with Image.open(file, formats=_formats()) as picture:
@@ -53,9 +54,8 @@ def read_picture(file: Path, tally: Tally, name: str) -> np.ndarray:
                 tally.add(f"{picture.mode} converted to RGB", name)
             grey = picture.mode in GREY
             return np.atleast_3d(np.asarray(_seen(picture, tally, name).convert("L" if grey else "RGB")))
-    except Exception as error:  # Pillow's readers have many kinds for damaged files
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"{file} cannot be read as an image ({reason}); replace or remove it") from error
+    except Exception as error:  # Pillow raises many kinds for damaged files
+        raise ValueError(f"{file} cannot be read as an image ({reason_of(error)}); replace or remove it") from error
 
 
 def _seen(picture: Image.Image, tally: Tally, name: str) -> Image.Image:
@@ -71,7 +71,7 @@ def _seen(picture: Image.Image, tally: Tally, name: str) -> Image.Image:
 
 
 def _bits(picture: Any, file: Path) -> int:
-    """Return the number of bits a channel that a file holds; Pillow makes 8 of more in silence, and clips or cuts."""
+    """Return the number of bits a channel in a file; Pillow silently converts more to 8, by clipping or cutting."""
     if picture.mode.startswith(("I", "F")):
         return 16 if picture.mode.startswith("I;16") else 32
     with file.open("rb") as opened:

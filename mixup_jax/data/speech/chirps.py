@@ -1,4 +1,4 @@
-"""Words of a language that nobody speaks: sums of gliding tones, made on the spot, to see whether everything works."""
+"""Invented words, sums of gliding tones, generated on the spot: a quick check that everything works."""
 
 import numpy as np
 
@@ -9,13 +9,13 @@ RATE = 16000
 WORDS = 30
 SIZES = (480, 60, 60)
 FORMANTS = ((250, 900), (900, 2300), (2300, 3500))
-"""Hz; a word has one tone in each band, which glides from one place of it to another."""
+"""Hz; a word has one tone in each band, which glides within the band."""
 
 
 def load_chirps(speech: Speech) -> Dataset:
-    """Make 600 recordings of 30 words: 480 to train on, 60 for validation, 60 for the test, all by different speakers.
+    """Make 600 recordings of 30 words by 600 speakers: 480 for training, 60 for validation, 60 for the test.
 
-    A speaker has a pitch of voice, a speed, and noise behind him. The same bits everywhere NumPy is.
+    Speakers differ in pitch, speed and background noise. The bits are the same wherever NumPy runs.
 
     >>> data = load_chirps(Speech())
     >>> data.train_image.shape, data.mark, len(data.classes)
@@ -30,7 +30,7 @@ def load_chirps(speech: Speech) -> Dataset:
 
 
 def _speak(generator: np.random.RandomState, tones: np.ndarray) -> np.ndarray:
-    """Return a word as one speaker says it, int16 (RATE,)."""
+    """Return a word spoken by one speaker, int16 (RATE,)."""
     pitch, seconds = generator.uniform(0.85, 1.18), generator.uniform(0.4, 0.8)
     start = generator.uniform(0, 1 - seconds)
     time = np.linspace(0, 1, int(seconds * RATE))

@@ -1,4 +1,4 @@
-"""Google commands, v0.01 (Warden, 2017): 64,721 recordings of 30 words; and any folder that is laid out as they are."""
+"""Google commands, v0.01 (Warden, 2017): 64,721 recordings of 30 words; and folders with the same layout."""
 
 import hashlib
 import logging
@@ -18,7 +18,7 @@ from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.files import archives
 from mixup_jax.data.files.archives import Archive, expand
 from mixup_jax.data.files.decoded import cached
-from mixup_jax.data.files.folders import Tally, class_folders, find_files
+from mixup_jax.data.files.folders import Tally, check_several, class_files, class_folders
 from mixup_jax.data.speech.recordings import Speech, read_recordings, speech_dataset
 from mixup_jax.runtime.progress import progress
 
@@ -28,58 +28,34 @@ NAME = "speech_commands"
 FOLDER = "speech_commands_v0.01"
 RATE = 16000
 RECORDINGS = 64721
-MEMBERS = 64764  # of the archive, about, for the progress bar
+MEMBERS = 64764  # of the archive, roughly, for the progress bar
 ARCHIVE = Archive(
     "https://storage.googleapis.com/download.tensorflow.org/data/speech_commands_v0.01.tar.gz",
     1489096277,
     "743935421bb51cccdb6bdd152e04c5c70274e935c82119ad7faeec31780d811d",
 )
-WORDS = [
-    "bed",
-    "bird",
-    "cat",
-    "dog",
-    "down",
-    "eight",
-    "five",
-    "four",
-    "go",
-    "happy",
-    "house",
-    "left",
-    "marvin",
-    "nine",
-    "no",
-    "off",
-    "on",
-    "one",
-    "right",
-    "seven",
-    "sheila",
-    "six",
-    "stop",
-    "three",
-    "tree",
-    "two",
-    "up",
-    "wow",
-    "yes",
-    "zero",
-]
+SPOKEN = """
+bed bird cat dog down eight five four go happy house left marvin nine no off on one right seven sheila six stop three
+tree two up wow yes zero
+"""
+WORDS = SPOKEN.split()
 WANTED = re.compile(r"(\./)?(\w+/\w+\.wav|\w+\.txt|README\.md|LICENSE)", re.ASCII)
-"""Members of the archive."""
+"""Names of the members of the archive that are unpacked."""
 LISTS = {"valid": "validation_list.txt", "test": "testing_list.txt"}
 SYNTHETIC = "synthetic.json"
-"""A folder with this file was not spoken by people; the file says by what."""
+"""A folder with this file holds synthetic speech; the file names the engine."""
+KNOWN = (*LISTS.values(), SYNTHETIC, "README.md", "LICENSE")
+HIDDEN = "._"
+"""First characters of the names of folders that are no words, such as ``_background_noise_``."""
 PARTS = ("train", "valid", "test")
 
 Files = list[tuple[Path, int]]
 
 
 def load_speech_commands(data_dir: Path, speech: Speech) -> Dataset:
-    """Load from the folder of the archive, unpacked, in `data_dir`, else from the archive, downloaded if need be.
+    """Load from the unpacked archive in `data_dir`, else from the archive, which is downloaded if need be.
 
-    Raises ValueError where the folder does not hold the 30 words or not all recordings, and what `load_words` raises.
+    Raises ValueError if the folder lacks words or recordings, and what `load_words` raises.
     """
     folders = [parent / FOLDER for parent in (data_dir, data_dir / "downloads" / NAME, data_dir / "downloads")]
     folder = next((each for each in folders if each.is_dir()), None)
@@ -87,7 +63,7 @@ def load_speech_commands(data_dir: Path, speech: Speech) -> Dataset:
         (archive,) = archives.fetch(NAME, [ARCHIVE], data_dir)
         archives.verify(archive, ARCHIVE)
         folder = unpack(archive, archive.parent / FOLDER)
-    found = [entry.name for entry in word_folders(folder, Tally())]
+    found = [entry.name for entry in class_folders(folder, HIDDEN, Tally(), KNOWN)]
     if found != WORDS:
         missing = sorted(set(WORDS) - set(found))
         what = f"lacks the words {', '.join(missing)}" if missing else f"holds {len(found)} words"
@@ -102,13 +78,13 @@ def load_speech_commands(data_dir: Path, speech: Speech) -> Dataset:
 
 
 def unpack(archive: Path, folder: Path) -> Path:
-    """Unpack the archive; the folder gets its name when all of it is there."""
+    """Unpack the archive; the folder gets its name when it is complete."""
     try:
         with tempfile.TemporaryDirectory(prefix=folder.name, dir=folder.parent) as temporary:
             whole = Path(temporary) / folder.name
             with tarfile.open(archive, "r:gz") as content:
                 for member in progress(content, f"unpacking {archive.name}", total=MEMBERS):
-                    if member.isfile() and WANTED.fullmatch(member.name):  # no links, nothing outside the folder
+                    if member.isfile() and WANTED.fullmatch(member.name):  # no links, and nothing outside the folder
                         target = whole / member.name
                         target.parent.mkdir(parents=True, exist_ok=True)
                         with target.open("wb") as file:
@@ -123,23 +99,17 @@ def unpack(archive: Path, folder: Path) -> Path:
 def load_words(path: Path, speech: Speech, name: str = "") -> Dataset:
     """Load ``path/<word>/*.wav``: classes are the sorted names of the folders that begin with neither _ nor a dot.
 
-    ``validation_list.txt`` and ``testing_list.txt`` name the recordings of the two sets, one ``<word>/<file>`` a line;
-    where either is missing both sets are made by the rule behind the archive's own lists (`which_set`). The mark is
-    SYNTHETIC where the folder holds a ``synthetic.json``.
+    ``validation_list.txt`` and ``testing_list.txt`` list the recordings of the two sets, one ``<word>/<file>`` a line.
+    If either is missing, the rule behind the lists of the archive makes both sets (`which_set`). The mark is SYNTHETIC
+    if the folder holds a ``synthetic.json``.
 
-    Raises FileNotFoundError for a path that is no folder; ValueError for a folder without words, a word without
-    recordings, one that lacks a recording of the lists, a training or test set of nothing, and what `read_recordings`
-    raises.
+    Raises FileNotFoundError for a path that is no folder; ValueError for fewer than two words, a word without
+    recordings, a missing recording of the lists, an empty training or test set, and what `read_recordings` raises.
     """
     path, listing = expand(path, "dataset").resolve(), Tally()
-    words = {folder.name: find_files(folder, [".wav"], listing) for folder in word_folders(path, listing)}
-    if not words:
-        raise ValueError(f"{path} holds no folders of words; recordings are expected as {path}/<word>/<name>.wav")
-    for word, files in words.items():
-        if not files:
-            raise ValueError(f"{path / word} holds no recordings; every word needs a .wav file")
-    if len(words) < 2:
-        raise ValueError(f"{path} has the one word {', '.join(words)}; at least two are needed")
+    layout = "<word>/<name>.wav"
+    words = class_files(path, [".wav"], listing, layout=layout, hidden=HIDDEN, known=KNOWN)
+    check_several(path, words)
     name = name or f"speech:{path}"
     sets = divide(path, words)
     extra = [path / each for each in (*LISTS.values(), SYNTHETIC) if (path / each).is_file()]
@@ -149,15 +119,8 @@ def load_words(path: Path, speech: Speech, name: str = "") -> Dataset:
     return replace(dataset, notes=(*listing.notes("files or folders"), *dataset.notes))
 
 
-def word_folders(path: Path, listing: Tally) -> list[Path]:
-    """Return the folders of words, sorted; ``_background_noise_`` is none. Counts what is passed over."""
-    if not path.is_dir():
-        raise FileNotFoundError(f"{path} is no folder; recordings are expected as {path}/<word>/<name>.wav")
-    return class_folders(path, "._", listing, known=(*LISTS.values(), SYNTHETIC, "README.md", "LICENSE"))
-
-
 def divide(path: Path, words: dict[str, list[Path]]) -> dict[str, Files]:
-    """Divide the recordings into training, validation and test sets: (file, class id) each, sorted."""
+    """Divide the recordings into training, validation and test sets of (file, class id), sorted."""
     listed = {part: path / file for part, file in LISTS.items()}
     if all(file.is_file() for file in listed.values()):
         named = _read_lists(listed)
@@ -184,7 +147,7 @@ def divide(path: Path, words: dict[str, list[Path]]) -> dict[str, Files]:
 
 
 def _read_lists(lists: dict[str, Path]) -> dict[str, str]:
-    """Return the set that each listed recording belongs to; raises ValueError for one that is in two lists."""
+    """Return the set of each listed recording; raises ValueError for a recording in two lists."""
     named: dict[str, str] = {}
     for part, file in lists.items():
         try:
@@ -198,9 +161,9 @@ def _read_lists(lists: dict[str, Path]) -> dict[str, str]:
 
 
 def which_set(file: str) -> str:
-    """Return "train", "valid" or "test" for a file name by the archive's own rule: all of a speaker in one set.
+    """Return "train", "valid" or "test" for a file name by the rule of the archive: a speaker is in one set only.
 
-    The speaker is what stands before ``_nohash_``; a tenth of the hashes goes to validation, a tenth to the test.
+    The name of the speaker comes before ``_nohash_``; a tenth of its hashes goes to validation, a tenth to the test.
 
     >>> [which_set(name) for name in ("026290a7_nohash_0.wav", "0c40e715_nohash_0.wav", "004ae714_nohash_1.wav")]
     ['valid', 'test', 'train']
@@ -211,7 +174,7 @@ def which_set(file: str) -> str:
 
 
 def _decode(name: str, path: Path, classes: list[str], sets: dict[str, Files], speech: Speech) -> Dataset:
-    # Mixed once and for all, so that the first N training examples are a sample of all classes.
+    # A fixed random order, so that the first N training examples are a sample of all classes.
     order = np.random.RandomState(0).permutation(len(sets["train"]))
     examples = [[sets["train"][i] for i in order], sets["valid"], sets["test"]]
     files, labels = zip(*(example for part in examples for example in part), strict=True)

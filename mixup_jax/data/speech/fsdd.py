@@ -20,21 +20,21 @@ log = logging.getLogger(__name__)
 RATE = 8000
 RECORDING = re.compile(r"(\d)_([^_]+)_(\d+)\.wav")  # digit, speaker, index
 TEST_INDICES = 5
-"""The first recordings of each speaker and digit are the test set, says the data set's own README."""
+"""The first recordings of each speaker and digit are the test set, by the README of the data set."""
 FOLDER = "free-spoken-digit-dataset"
 ADDRESS = f"https://github.com/Jakobovski/{FOLDER}"
 KEYS = {"audio", "length", "label", "speaker", "index"}
 
 
 def load_fsdd(data_dir: Path, speech: Speech, speaker: str = "") -> Dataset:
-    """Load from ``fsdd.npz`` in `data_dir`, or from the recordings of a clone of the data set's repository there.
+    """Load from ``fsdd.npz`` in `data_dir`, or from the recordings in a clone of the repository of the data set.
 
     The archive holds `audio` (int16, all recordings end to end), `length` in samples, `label`, `speaker` and `index`.
-    The test set is index 0 to 4 of each speaker and digit, 300 recordings; with a `speaker`, all recordings of that
-    one, who is not heard in training. Spectrograms are at the recordings' own 8 kHz: the lower half of the paper's
-    160 rows, of which the upper half would be empty.
+    The test set is index 0 to 4 of each speaker and digit, 300 recordings; with a `speaker`, all recordings of this
+    speaker, who is then not in the training set. Spectrograms are at 8 kHz, the rate of the recordings: the lower half
+    of the paper's 160 rows, of which the upper half would be empty.
 
-    Raises FileNotFoundError where neither is there, ValueError for damaged data and for an unknown speaker.
+    Raises FileNotFoundError if both are missing, ValueError for damaged data and for an unknown speaker.
     """
     name = f"fsdd:{speaker}" if speaker else "fsdd"
     archive, folder = data_dir / "fsdd.npz", data_dir / FOLDER / "recordings"
@@ -60,7 +60,7 @@ def _decode(name: str, speaker: str, read, speech: Speech) -> Dataset:
     if speaker and speaker not in who:
         raise ValueError(f"dataset is {name}; the speakers are {', '.join(sorted(set(who)))}")
     held_out = who == speaker if speaker else index < TEST_INDICES
-    # Mixed once and for all, so that the first N training examples are a sample of all digits and speakers.
+    # A fixed random order, so that the first N training examples are a sample of all digits and speakers.
     train = np.random.RandomState(0).permutation(np.flatnonzero(~held_out))
     order = np.concatenate([train, np.flatnonzero(held_out)])
     sizes = (len(train), 0, int(held_out.sum()))

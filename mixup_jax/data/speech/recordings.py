@@ -1,4 +1,4 @@
-"""From recordings of one second to a data set: spectrograms computed once, or the waveforms themselves."""
+"""Make a data set from recordings of one second: of spectrograms, computed once, or of waveforms."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,19 +11,20 @@ import numpy as np
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.files.folders import Tally
 from mixup_jax.data.speech.spectrogram import log_spectrogram
+from mixup_jax.runtime.errors import reason_of
 from mixup_jax.runtime.progress import progress
 
 CHUNK = 200  # recordings at once
 RATES = range(4000, 192_001)
-"""Of recordings, in Hz."""
+"""Rates of recordings that are accepted, in Hz."""
 
 
 @dataclass(frozen=True)
 class Speech:
-    """What a network is given of speech."""
+    """The form in which a network gets speech."""
 
     waveform: bool = False
-    """The waveforms themselves, int16 (n, samples, 1, 1), not float16 spectrograms (n, rows, 101, 1)."""
+    """Waveforms, int16 (n, samples, 1, 1), in place of float16 spectrograms (n, rows, 101, 1)."""
     nyquist: bool = False
     """Keep the last row of spectrograms."""
 
@@ -43,9 +44,9 @@ def speech_dataset(
     speech: Speech,
     notes: tuple[str, ...] = (),
 ) -> Dataset:
-    """Make a data set of waveforms, int16 (n, samples) of one second: first the training, then validation, then test.
+    """Make a data set of waveforms of one second, int16 (n, samples): training, then validation, then test set.
 
-    `sizes` are those of the three; a validation set of 0 is none.
+    `sizes` holds the three sizes; a validation set of size 0 is left out.
     """
     image = waveform[:, :, None, None] if speech.waveform else spectrograms(waveform, speech.nyquist, name)
     train, valid, test = (slice(end - size, end) for size, end in zip(sizes, np.cumsum(sizes), strict=True))
@@ -69,7 +70,7 @@ def speech_dataset(
 def spectrograms(waveform: np.ndarray, nyquist: bool, name: str) -> np.ndarray:
     """Compute the spectrograms of waveforms, int16 (n, samples): float16 (n, rows, 101, 1), with a progress bar.
 
-    On a CPU, whatever else there is: they are the same for every run of a machine.
+    They are computed on a CPU, so that they are the same for every run on a machine.
 
     >>> spectrograms(np.zeros((2, 8000), np.int16), False, "silence").shape
     (2, 80, 101, 1)
@@ -84,7 +85,7 @@ def spectrograms(waveform: np.ndarray, nyquist: bool, name: str) -> np.ndarray:
 
 
 def _cpu() -> Any:
-    """Return a CPU device; None, which is any device, where JAX was told to do without (JAX_PLATFORMS)."""
+    """Return a CPU device, or None (any device) if JAX_PLATFORMS excludes it."""
     try:
         return jax.local_devices(backend="cpu")[0]
     except RuntimeError:
@@ -92,23 +93,22 @@ def _cpu() -> Any:
 
 
 def one_second(samples: np.ndarray, rate: int) -> np.ndarray:
-    """Cut or pad with zeros to `rate` samples.
+    """Cut, or pad with zeros, to `rate` samples.
 
     >>> one_second(np.array([1, 2], np.int16), 4).tolist(), one_second(np.arange(5), 4).tolist()
     ([1, 2, 0, 0], [0, 1, 2, 3])
     """
-    # Paper: spectrograms are padded. Padding the waveform gives the same but for the last two windows of the speech.
+    # Paper: spectrograms are padded. Padding the waveform gives the same except for the last two windows of the speech.
     return np.pad(samples[:rate], (0, max(0, rate - len(samples))))
 
 
 def read_recordings(files: Sequence[Path], rate: int, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Read WAV files as int16 (n, `rate`), one second each, with a progress bar; return also what was converted.
+    """Read a second of WAV files as int16 (n, `rate`), with a progress bar; return also notes on conversions.
 
-    Files of another rate are resampled, several channels averaged, other sample formats brought to 16 bits, what is
-    louder than full scale made softer, shorter recordings padded and longer ones cut: counted, with the first of each.
+    Files of another rate are resampled, several channels averaged, other sample formats converted to 16 bits, samples
+    above full scale scaled down, shorter recordings padded and longer ones cut; the notes count these conversions.
 
-    Raises ValueError, which names the file, for one that cannot be read, is cut short, is empty or holds what is not
-    finite.
+    Raises ValueError, which names the file, for a file that cannot be read, is cut short, is empty or is not finite.
     """
     waveform, tally = np.empty((len(files), rate), np.int16), Tally()
     for i, file in enumerate(progress(files, f"reading {name}")):
@@ -122,9 +122,9 @@ def read_recordings(files: Sequence[Path], rate: int, name: str) -> tuple[np.nda
 def read_recording(file: Path, rate: int) -> tuple[np.ndarray, dict[str, str]]:
     """Read the first second of a WAV file as int16 (samples,) at `rate`.
 
-    Returns also what was done to it, each with a word of its own: {"longer, only the first second is used": ""}.
+    Returns also the conversions with details: {"longer, only the first second is used": ""}.
     """
-    import soundfile  # here, for only speech needs it
+    import soundfile  # here: only speech needs it
 
     done = {}
     try:
@@ -141,8 +141,7 @@ def read_recording(file: Path, rate: int) -> tuple[np.ndarray, dict[str, str]]:
             if recording.frames < recording.samplerate:
                 done["shorter than a second, padded with zeros"] = ""
     except (OSError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise ValueError(f"{file} cannot be read as a recording ({reason}); replace or remove it") from error
+        raise ValueError(f"{file} cannot be read as a recording ({reason_of(error)}); replace or remove it") from error
     if len(samples) == 0 or not np.isfinite(samples).all():
         what = "no samples" if len(samples) == 0 else "samples that are not finite"
         raise ValueError(f"{file} holds {what}; replace or remove it")
@@ -160,12 +159,12 @@ def read_recording(file: Path, rate: int) -> tuple[np.ndarray, dict[str, str]]:
 
 
 def _check_whole(file: Path) -> None:
-    """Raise OSError for a WAV file that is shorter than its header says, as an interrupted copy is."""
+    """Raise OSError for a WAV file that is shorter than its header says, such as an interrupted copy."""
     with file.open("rb") as opened:
         head = opened.read(12)
     declared, there = int.from_bytes(head[4:8], "little") + 8, file.stat().st_size
-    streamed = declared > 0xFFFFFFFF  # whoever wrote it did not know how long it would be
-    # A last byte that only fills up may be missing.
+    streamed = declared > 0xFFFFFFFF  # its length was unknown when it was written
+    # The last byte may be missing if it is padding.
     if head[:4] == b"RIFF" and head[8:] == b"WAVE" and declared > there + 1 and not streamed:
         raise OSError(f"it has {there} bytes of {declared}: it was cut short")
 
@@ -173,7 +172,7 @@ def _check_whole(file: Path) -> None:
 def convert(samples: np.ndarray, from_rate: int, rate: int) -> tuple[np.ndarray, float]:
     """Resample floating-point samples to `rate`, as int16; full scale is 1. Return also the peak of the result.
 
-    Where it is louder than full scale, all of it is made softer, to a peak of 1: nothing is clipped.
+    A result above full scale is scaled down to a peak of 1: nothing is clipped.
 
     >>> samples, peak = convert(np.array([0.5, -2.0]), 8000, 8000)
     >>> samples.tolist(), peak
@@ -185,5 +184,5 @@ def convert(samples: np.ndarray, from_rate: int, rate: int) -> tuple[np.ndarray,
         divisor = int(np.gcd(from_rate, rate))
         samples = resample_poly(samples, rate // divisor, from_rate // divisor)
     peak = float(np.abs(samples).max())
-    # Full scale is -32768 to 32767: +1 is the one value that is clipped, by one unit.
+    # Full scale is -32768 to 32767: only +1 is clipped, by one unit.
     return np.clip(np.round(samples / max(peak, 1.0) * 32768), -32768, 32767).astype(np.int16), peak

@@ -1,11 +1,11 @@
-"""Log-magnitude spectrograms of speech, as the networks of the paper's section 3.3 see it."""
+"""Log-magnitude spectrograms of speech, the input of the networks in section 3.3 of the paper."""
 
 import jax.numpy as jnp
 from jax.scipy.signal import stft
 from jaxtyping import Array, Float
 
 FRAMES = 101
-"""Windows of 20 ms, one every 10 ms, whose centres go from 0 to 1 s."""
+"""Windows of 20 ms, one every 10 ms, with centres from 0 to 1 s."""
 
 
 def log_spectrogram(
@@ -13,11 +13,11 @@ def log_spectrogram(
 ) -> Float[Array, "*batch rows 101"]:
     """Return the normalised log-magnitude spectrograms of waveforms of one second, in [-1, 1]: frequency by time.
 
-    ``log(1 + |STFT|)`` with a Hamming window of 20 ms, a hop of 10 ms, and the signal reflected at both ends; then each
-    map is brought to mean 0 and standard deviation 1 (a constant one to 0). The sampling rate is the number of samples
-    and must be a multiple of 100 Hz. Rows are 50 Hz apart, from 0 Hz up: 160 of them at 16 kHz.
+    This is ``log(1 + |STFT|)`` with a Hamming window of 20 ms, a hop of 10 ms and the signal reflected at both ends,
+    normalised to mean 0 and standard deviation 1 (constant spectrograms to 0). The sampling rate is the number of
+    samples and must be a multiple of 100 Hz. Rows are 50 Hz apart from 0 Hz: 160 rows at 16 kHz.
 
-    Pure, and differentiable but where a magnitude is 0. Shorter speech must be padded with zeros before.
+    Pure, and differentiable except where a magnitude is 0. Pad shorter speech with zeros first.
     Raises ValueError for a number of samples that is no such rate.
 
     >>> tone = jnp.sin(2 * jnp.pi * 1000 * jnp.arange(16000) / 16000)
@@ -34,7 +34,7 @@ def log_spectrogram(
         waveform, window="hamming", nperseg=window, noverlap=window // 2, boundary="even", padded=False
     )
     magnitude = jnp.log1p(jnp.abs(spectrum) * jnp.float32(0.54 * window))
-    # Paper: 160 rows, which is one less than such a window gives; the row of half the sampling rate is left out.
+    # Paper: 160 rows, one less than such a window gives; the row at half the sampling rate is left out.
     image = magnitude if nyquist else magnitude[..., :-1, :]
     centred = image - image.mean(axis=(-2, -1), keepdims=True)
     deviation = jnp.sqrt(jnp.square(centred).mean(axis=(-2, -1), keepdims=True))

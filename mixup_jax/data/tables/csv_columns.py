@@ -1,4 +1,4 @@
-"""What columns of a table were taken for, and what looks wrong in them, in words."""
+"""Describe the columns of a table, and warn of suspicious ones."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from mixup_jax.data.tables.table import TabularData
 
 
 def describe(table: TabularData, missing: Mapping[str, Mapping[str, int]]) -> list[str]:
-    """Return a line a column: number or category, how many values, and what was taken for missing (marker: count).
+    """Return a line for each column: number or category, values, and missing values (marker: count).
 
     >>> from mixup_jax.data.tables.table import make_table
     >>> features = pd.DataFrame({"size": [1.0, 2.0, 3.0], "colour": ["red", "red", np.nan]})
@@ -40,7 +40,7 @@ def _kind(table: TabularData, name: str, column: Any) -> str:
 
 
 def suspicious(table: TabularData) -> list[str]:
-    """Return what may make a result worthless: columns that tell the class or count the rows, copies of rows.
+    """Return warnings: columns that determine the class or count the rows, copies of columns, and copies of rows.
 
     >>> from mixup_jax.data.tables.table import make_table
     >>> features = pd.DataFrame({"id": [1.0, 2.0, 3.0, 4.0], "sort": ["a", "b", "a", "b"]})
@@ -68,14 +68,14 @@ def _columns(table: TabularData) -> list[str]:
 
 
 def _counts_rows(values: np.ndarray) -> bool:
-    """Return whether numbers are those of rows: without gaps in any order, or whole and rising or falling."""
+    """Return whether numbers count rows: without gaps in any order, or whole and rising or falling."""
     steps = np.diff(values)
     ordered = bool((steps > 0).all() or (steps < 0).all()) and bool((values == np.floor(values)).all())
     return ordered or bool(np.array_equal(np.sort(values), np.arange(len(values)) + values.min()))
 
 
 def _pairs(table: TabularData) -> list[str]:
-    """Name columns that hold what another holds."""
+    """Return warnings of columns that are copies."""
     first: dict[int, str] = {}
     lines = []
     for name in table.features.columns:

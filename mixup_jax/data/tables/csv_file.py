@@ -1,4 +1,4 @@
-"""A CSV file as a table: what is a number and what a category is found out cell by cell, and said column by column."""
+"""Read a CSV file as a table; cells decide whether a column holds numbers or categories, and the log reports it."""
 
 import difflib
 import logging
@@ -13,6 +13,7 @@ from mixup_jax.data.files.archives import expand
 from mixup_jax.data.files.folders import name_variants
 from mixup_jax.data.tables.csv_columns import describe, suspicious
 from mixup_jax.data.tables.table import TabularData, make_table
+from mixup_jax.runtime.errors import reason_of
 
 log = logging.getLogger(__name__)
 
@@ -20,30 +21,30 @@ MISSING = (
     *("", "?", "NA", "N/A", "n/a", "<NA>", "NaN", "nan", "-NaN", "-nan", "NULL", "null", "None"),
     *("#NA", "#N/A", "#N/A N/A", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
 )
-"""What means "missing": pandas' markers, and a question mark."""
+"""Markers of missing values: those of pandas, and a question mark."""
 ALMOST = re.compile(r"[-+$€£¥ ]{0,2}\d[\d.,' ]*( ?[%€$£¥])?")
-"""What is meant as a number, but is not written as one: 12%, 1,234 and 3,5."""
+"""Cells that are meant as numbers but not written as numbers: 12%, 1,234 and 3,5."""
 LISTED = 40
-"""Columns, of which each is told."""
+"""Columns that are described in the log."""
 FEW = 5
-"""Rows a value of a target of numbers, on average: with fewer it is a quantity, not a class."""
+"""Mean rows a value of a numeric target: with fewer it is a quantity, not classes."""
 QUANTITIES = 10
-"""Values of a target of numbers that are not whole: with more it is a quantity."""
+"""Values of a numeric target that is not whole: with more it is a quantity."""
 
 
 class Column(NamedTuple):
-    """What a column was taken for: numbers (float64) or words, NaN where missing, and the markers that stood there."""
+    """A column as numbers (float64) or words, NaN where a value is missing, and the markers of missing values."""
 
     values: Any
     missing: dict[str, int]
 
 
 def read_csv(path: Path, target: str) -> TabularData:
-    """Read a CSV file with a line of names; `target` is the column of the classes. Says what each column was taken for.
+    """Read a CSV file with a line of names; `target` is the column of the classes. The log describes the columns.
 
-    Raises FileNotFoundError without such a file; ValueError, which names the column and the cell, for what is no table,
-    columns without a name or of the same name, cells that are no numbers among cells that are, a copy of the target,
-    classes that differ in capital letters only, and a target that is a quantity or has a class of one row.
+    Raises FileNotFoundError for a missing file; ValueError, which names the column and the cell, for a file that is no
+    table, columns without a name or with the same name, cells that are no numbers in a column of numbers, a copy of the
+    target, classes that differ in capital letters only, and a target that is a quantity or has a class with one row.
     """
     path = expand(path, "csv")
     cells = _read_cells(path)
@@ -70,16 +71,15 @@ def read_csv(path: Path, target: str) -> TabularData:
 
 
 def _read_cells(path: Path) -> Any:
-    """Read all cells as they are written, without the blanks around them; a row that ends early has empty cells."""
+    """Read all cells as text without surrounding blanks; a row that ends early has empty cells."""
     try:
         cells: Any = pd.read_csv(
             path, header=None, dtype=str, keep_default_na=False, skipinitialspace=True, encoding="utf-8-sig"
         )
     except FileNotFoundError:
         raise FileNotFoundError(f"{path} does not exist.") from None
-    except Exception as error:  # pandas', and those of every kind of compression
-        reason = " ".join(str(error)[:300].split()) or type(error).__name__
-        raise ValueError(f"{path} is not a CSV file with a line of names: {reason}") from error
+    except Exception as error:  # of pandas, or of any compression
+        raise ValueError(f"{path} is not a CSV file with a line of names: {reason_of(error)}") from error
     cells = cells.astype(object)
     stripped = cells.map(str.strip)
     changed = (cells != stripped).to_numpy()[1:]
@@ -95,7 +95,7 @@ def _read_cells(path: Path) -> Any:
 
 
 def _check_names(path: Path, names: list[str], target: str) -> None:
-    """Refuse columns without a name, or of the same name, and a target that is none of them."""
+    """Raise ValueError for columns without a name or with the same name, and for a target that is no column."""
     if "" in names:
         raise ValueError(
             f"{path}: column {names.index('') + 1} has no name; if it counts the rows (pandas' to_csv writes such a "
@@ -115,7 +115,7 @@ def _check_names(path: Path, names: list[str], target: str) -> None:
 
 
 def _column(path: Path, name: str, cells: Any) -> Column:
-    """Take a column for numbers, or for words; refuse one in which some cells are words and numbers are meant."""
+    """Read a column as numbers or as words; raise ValueError for words in a column that is meant as numbers."""
     missing = cells.isin(MISSING)
     there = cells[~missing]
     markers = {str(marker) or "empty": int(count) for marker, count in cells[missing].value_counts().items()}
@@ -137,7 +137,7 @@ def _column(path: Path, name: str, cells: Any) -> Column:
 
 
 def _check_target(path: Path, name: str, column: Column) -> None:
-    """Refuse a target that names no classes, or in which a class is written in two ways, or has one row."""
+    """Raise ValueError for a target without classes, or with a class that has two spellings or one row."""
     if column.missing:
         found = ", ".join(f"{count} {marker}" for marker, count in column.missing.items())
         raise ValueError(

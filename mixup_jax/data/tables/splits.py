@@ -9,7 +9,7 @@ from mixup_jax.data.tables.table import TabularData
 
 
 class Split(NamedTuple):
-    """Training and test rows as a network takes them."""
+    """Training and test rows as arrays."""
 
     train_x: Float32[np.ndarray, "*seeds train features"]
     train_label: Int32[np.ndarray, "*seeds train"]
@@ -18,11 +18,12 @@ class Split(NamedTuple):
 
 
 def make_splits(data: TabularData, seeds: range, test_share: float = 0.2) -> Split:
-    """Split a table once a seed, and prepare each split; the seeds are the first axis.
+    """Split a table once for each seed, and preprocess each split; the seeds are the first axis.
 
-    Numbers: missing ones become the median, then all have mean 0 and standard deviation 1. Categories: one column for
-    each that the table has ("missing" is one), 0 or 1. Columns in which all rows agree are left out; where only the
-    training rows agree, the test rows get their value. Medians, means and deviations are those of the training rows.
+    Missing numbers become the median, then numbers are scaled to mean 0 and standard deviation 1. Each category of the
+    table, "missing" included, becomes a column of 0 and 1. Columns that are constant in the table are left out; columns
+    that are constant in the training rows get the same value in the test rows. Medians, means and deviations are those
+    of the training rows.
 
     Raises ValueError for a share or a table that leaves a part without rows.
 
@@ -37,7 +38,7 @@ def make_splits(data: TabularData, seeds: range, test_share: float = 0.2) -> Spl
         train, test = split_rows(data.label, seed, test_share)
         prepare.fit(data.features.iloc[train])
         x = [np.asarray(prepare.transform(data.features.iloc[rows]), np.float32) for rows in (train, test)]
-        # What is the same in all training rows says nothing: it has no scale, and its weights learn nothing.
+        # A column that is constant in the training rows has no scale, and its weights learn nothing.
         constant = np.ptp(x[0], axis=0) == 0
         x[1][:, constant] = x[0][:1, constant]
         parts.append(Split(x[0], data.label[train], x[1], data.label[test]))
@@ -48,9 +49,9 @@ def make_splits(data: TabularData, seeds: range, test_share: float = 0.2) -> Spl
 
 
 def split_rows(label: np.ndarray, seed: int, test_share: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the indices of the training and of the test rows: each class has the same share in both, to a row.
+    """Return the indices of the training and of the test rows; classes have the same shares in both, up to one row.
 
-    Classes with fewer than five rows, too few for one of them to be in both parts, are drawn from as if they were one.
+    Classes with fewer than five rows, too few to be in both parts, are drawn from as if they were one class.
 
     >>> train, test = split_rows(np.array([0] * 10 + [1] * 10), seed=0, test_share=0.2)
     >>> len(train), sorted(np.array([0] * 10 + [1] * 10)[test].tolist())
@@ -63,7 +64,7 @@ def split_rows(label: np.ndarray, seed: int, test_share: float) -> tuple[np.ndar
     counts = np.bincount(label)
     strata = np.where(counts[label] < 5, len(counts), label)
     values, sizes = np.unique(strata, return_counts=True)
-    if sizes.min() < 2:  # one rare row: it goes with the largest class
+    if sizes.min() < 2:  # a single rare row joins the largest class
         strata = np.where(strata == values[np.argmin(sizes)], values[np.argmax(sizes)], strata)
     test_rows = round(test_share * len(label))
     if not len(np.unique(strata)) <= min(test_rows, len(label) - test_rows):
@@ -76,7 +77,7 @@ def split_rows(label: np.ndarray, seed: int, test_share: float) -> tuple[np.ndar
 
 
 def _preprocessing(data: TabularData):
-    """Return scikit-learn's transformer of the columns that differ between rows."""
+    """Return scikit-learn's transformer of the columns that are not constant."""
     from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline

@@ -1,4 +1,4 @@
-"""A table of features and a class a row."""
+"""A table of features with a class for each row."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,17 +10,17 @@ import pandas as pd
 from mixup_jax.data.dataset import MARKS
 
 CATEGORIES = 1000
-"""Of a column, at most: each becomes a column of its own."""
+"""The most categories of a column: each becomes a column."""
 
 
 @dataclass(frozen=True)
 class TabularData:
-    """Features with names, one class a row; numbers stay numbers, all else is a category, a missing value is NaN.
+    """Features, and a class for each row; columns hold numbers or categories, NaN is a missing value.
 
     `features` is a `pandas.DataFrame`, `label` int32 (n,), indices into `classes`.
 
-    Raises ValueError, naming the table and the column, for what cannot be learned from: one class, a column without
-    any value, infinite numbers, a column of words in which no word comes twice or more than a thousand differ.
+    Raises ValueError, which names the table and the column, for a single class, a column without values, infinite
+    numbers, and a column of words in which no word occurs twice or more than a thousand differ.
     """
 
     name: str
@@ -72,9 +72,9 @@ class TabularData:
 
 
 def make_table(name: str, mark: str, features: pd.DataFrame, target: Any) -> TabularData:
-    """Put a table together; the classes are the target's values (a `pandas.Series`) in order.
+    """Make a table; the classes are the sorted values of the target, a `pandas.Series`.
 
-    Raises ValueError where the target is missing in a row, or has a different value in most rows.
+    Raises ValueError if the target is missing in a row, or has a different value in most rows.
 
     >>> features = pd.DataFrame({"size": [1.0, 2.0, 3.0], "colour": ["red", "red", "blue"]})
     >>> table = make_table("boxes", "REAL", features, pd.Series(["open", "shut", "open"]))

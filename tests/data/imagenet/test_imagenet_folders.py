@@ -1,7 +1,9 @@
 """Laws of ImageNet's folders: what is incomplete is refused, and what TFDS has prepared reads like our own."""
 
+import hashlib
 import json
 import pickle
+import shutil
 
 import pytest
 
@@ -56,6 +58,26 @@ def test_missing_files_and_images_are_noticed(folder, tmp_path):
     (copy / manifest["shards"]["validation"][0]).unlink()
     with pytest.raises(ValueError, match=r"validation-.* is missing"):
         load_imagenet(tmp_path)
+
+
+def test_a_record_that_was_replaced_by_one_of_the_same_length_is_other_data(folder, tmp_path):
+    copy = tmp_path / "imagenet"
+    shutil.copytree(folder / "imagenet", copy)
+    digest = load_imagenet(tmp_path).digest
+    assert digest == load_imagenet(folder).digest
+    manifest = json.loads((copy / MANIFEST).read_text())
+    path = copy / manifest["shards"]["train"][0]
+    content = bytearray(path.read_bytes())
+    assert manifest["sha256"][path.name] == hashlib.sha256(content).hexdigest()
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    manifest["sha256"][path.name] = hashlib.sha256(content).hexdigest()  # as another preparation remembers it
+    (copy / MANIFEST).write_text(json.dumps(manifest))
+    assert load_imagenet(tmp_path).digest != digest
+    for what in ("bytes", "sha256"):
+        (copy / MANIFEST).write_text(json.dumps(manifest | {what: ["a"]}))
+        with pytest.raises(ValueError, match=f"its {what} is .*; prepare the data again"):
+            load_imagenet(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import tarfile
 
 import pytest
 
-from mixup_jax.data.imagenet import tars as imagenet_tars
+from mixup_jax.data.imagenet import tars
 from mixup_jax.data.imagenet.tars import class_spans, training_images, validation_images, validation_spans
 
 SYNSETS = ("n01440764", "n01443537")
@@ -139,7 +139,7 @@ def test_hostile_members_of_the_outer_archives_are_refused(tmp_path, name):
 
 
 def test_a_member_larger_than_any_image_is_not_read(train, validation, monkeypatch):
-    monkeypatch.setattr(imagenet_tars, "LARGEST_IMAGE", 0)
+    monkeypatch.setattr(tars, "LARGEST_IMAGE", 0)
     with pytest.raises(ValueError, match="1000 bytes, more than any image"):
         list(training_images(train, class_spans(train)[SYNSETS[0]]))
     with pytest.raises(ValueError, match="more than any image"):

@@ -2,6 +2,7 @@
 
 import io
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -106,3 +107,10 @@ def test_a_small_file_of_billions_of_pixels_is_refused(monkeypatch):
             jpeg.check(content)
         with pytest.raises(ValueError, match="640 x 427 pixels"):
             jpeg.decode_part(content, lambda *_: BOXES[0], 8)
+
+
+def test_decoding_is_left_to_one_thread():
+    cv2.setNumThreads(3)
+    jpeg._one_thread.cache_clear()
+    jpeg.decode_part(FILES["usual"], lambda height, width: Box(0, 0, height, width), 8)
+    assert cv2.getNumThreads() == 1

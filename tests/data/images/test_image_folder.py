@@ -169,7 +169,7 @@ def test_an_image_that_cannot_be_read_is_named(folder, content):
 
 def test_missing_folders_classes_and_images_are_named(folder):
     (folder / "test/dog").mkdir()
-    with pytest.raises(ValueError, match="test/dog holds no images"):
+    with pytest.raises(ValueError, match="test/dog holds no files"):
         load(f"folder:{folder}")
     (folder / "test/dog/0.png").write_bytes(encoded(pixels(0)))
     with pytest.raises(ValueError, match="only one of them has dog"):
@@ -178,5 +178,5 @@ def test_missing_folders_classes_and_images_are_named(folder):
     with pytest.raises(FileNotFoundError, match=r"new/train is no folder; .*<class>/<name>.png"):
         load(f"folder:{folder}/new")
     (folder / "new/train").mkdir()
-    with pytest.raises(ValueError, match="new/train holds no class folders"):
+    with pytest.raises(ValueError, match="new/train holds no folders of classes"):
         load(f"folder:{folder}/new")

@@ -174,5 +174,5 @@ def test_numbers_that_are_not_finite_are_refused(datasets):
 
 
 def test_a_validation_set_needs_both_its_arrays(datasets):
-    with pytest.raises(ValueError, match="valid_image and valid_label must both be there"):
+    with pytest.raises(ValueError, match="valid_image and valid_label must both be given"):
         Dataset(**vars(datasets[1][0]) | {"valid_label": None})

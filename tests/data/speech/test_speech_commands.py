@@ -9,7 +9,7 @@ from recordings import SPEAKERS, record, words
 from small_archives import described, tar_gz
 
 from mixup_jax.data.sources import load
-from mixup_jax.data.speech import commands as speech_commands
+from mixup_jax.data.speech import commands
 from mixup_jax.data.speech.commands import LISTS, which_set
 from mixup_jax.data.speech.recordings import Speech
 
@@ -109,7 +109,7 @@ def test_what_is_no_recording_is_counted_and_folders_within_a_word_are_used(tmp_
 
 
 def test_one_word_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="has the one word bed; at least two"):
+    with pytest.raises(ValueError, match="has the one class bed; at least two"):
         load(f"speech:{words(tmp_path, names=('bed',))}", speech=WAVES)
 
 
@@ -123,13 +123,13 @@ def test_what_a_machine_spoke_is_synthetic(tmp_path):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        (lambda folder: (folder / "dog").mkdir(), ValueError, "dog holds no recordings; every word needs a .wav"),
+        (lambda folder: (folder / "dog").mkdir(), ValueError, "dog holds no files .*.wav"),
         (
             lambda folder: (folder / "testing_list.txt").write_text(""),
             ValueError,
             "no recording belongs to the test set",
         ),
-        (lambda folder: folder.rename(folder.parent / "b"), FileNotFoundError, "is no folder; recordings are expected"),
+        (lambda folder: folder.rename(folder.parent / "b"), FileNotFoundError, "is no folder; files are expected"),
         (
             lambda folder: (folder / "bed" / "x.wav").write_bytes(b"x"),
             ValueError,
@@ -146,25 +146,25 @@ def test_a_folder_that_cannot_be_used_is_explained(tmp_path, change, error, mess
 
 def test_a_folder_without_words_is_explained(tmp_path):
     record(tmp_path / "_background_noise_" / "a.wav")
-    with pytest.raises(ValueError, match="holds no folders of words"):
+    with pytest.raises(ValueError, match="holds no folders of classes"):
         load(f"speech:{tmp_path}")
 
 
 def test_the_archive_is_unpacked_once(tmp_path, monkeypatch):
     words(tmp_path / "made")
-    path = tmp_path / "data" / speech_commands.ARCHIVE.name
+    path = tmp_path / "data" / commands.ARCHIVE.name
     path.parent.mkdir()
     with tarfile.open(path, "w:gz") as archive:
         archive.add(tmp_path / "made", ".")
-    monkeypatch.setattr(speech_commands, "ARCHIVE", described(path.read_bytes(), path.name))
-    monkeypatch.setattr(speech_commands, "WORDS", ["bed", "cat"])
-    monkeypatch.setattr(speech_commands, "RECORDINGS", 12)
+    monkeypatch.setattr(commands, "ARCHIVE", described(path.read_bytes(), path.name))
+    monkeypatch.setattr(commands, "WORDS", ["bed", "cat"])
+    monkeypatch.setattr(commands, "RECORDINGS", 12)
     first = load("speech_commands", path.parent, WAVES)
     path.unlink()
     second = load("speech_commands", path.parent, WAVES)
     assert (first.name, first.mark) == ("speech_commands", "REAL")
     assert all(np.array_equal(*pair) for pair in zip(arrays(first), arrays(second), strict=True))
-    assert sorted(entry.name for entry in path.parent.iterdir()) == [speech_commands.FOLDER]
+    assert sorted(entry.name for entry in path.parent.iterdir()) == [commands.FOLDER]
 
 
 def test_hostile_members_are_not_unpacked(tmp_path):
@@ -177,8 +177,8 @@ def test_hostile_members_are_not_unpacked(tmp_path):
             archive.addfile(link)
         archive.addfile(tarfile.TarInfo("bed/c.wav"))
     (tmp_path / "in").mkdir()
-    folder = speech_commands.unpack(tmp_path / "a.tar.gz", tmp_path / "in" / "a")
-    links = speech_commands.unpack(tmp_path / "links.tar.gz", tmp_path / "in" / "b")
+    folder = commands.unpack(tmp_path / "a.tar.gz", tmp_path / "in" / "a")
+    links = commands.unpack(tmp_path / "links.tar.gz", tmp_path / "in" / "b")
     found = sorted(str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*") if file.is_file())
     assert found == ["a.tar.gz", "in/a/bed/a.wav", "in/a/validation_list.txt", "in/b/bed/c.wav", "links.tar.gz"]
     assert (folder, links) == (tmp_path / "in" / "a", tmp_path / "in" / "b")
@@ -189,13 +189,13 @@ def test_a_damaged_archive_leaves_nothing(tmp_path):
     for damage in (content[: len(content) // 2], b"no archive", content[:60] + b"!!!!" + content[64:]):
         (tmp_path / "a.tar.gz").write_bytes(damage)
         with pytest.raises(ValueError, match=r"a.tar.gz cannot be unpacked into .*; unpack it there by hand"):
-            speech_commands.unpack(tmp_path / "a.tar.gz", tmp_path / "a")
+            commands.unpack(tmp_path / "a.tar.gz", tmp_path / "a")
         assert [entry.name for entry in tmp_path.iterdir()] == ["a.tar.gz"]
 
 
 def test_a_part_of_the_archive_is_not_the_archive(tmp_path, monkeypatch):
-    folder = words(tmp_path / speech_commands.FOLDER)
-    monkeypatch.setattr(speech_commands, "WORDS", ["bed", "cat"])
+    folder = words(tmp_path / commands.FOLDER)
+    monkeypatch.setattr(commands, "WORDS", ["bed", "cat"])
     with pytest.raises(ValueError, match="holds 12 recordings of 64,721; remove it"):
         load("speech_commands", tmp_path, WAVES)
     (folder / (folder / "testing_list.txt").read_text().split()[0]).unlink()
@@ -204,12 +204,12 @@ def test_a_part_of_the_archive_is_not_the_archive(tmp_path, monkeypatch):
 
 
 def test_a_folder_of_other_words_is_not_the_archive(tmp_path):
-    words(tmp_path / speech_commands.FOLDER)
+    words(tmp_path / commands.FOLDER)
     with pytest.raises(ValueError, match=r"lacks the words bird, .*a folder of other words is --dataset speech:"):
         load("speech_commands", tmp_path)
 
 
 def test_without_the_archive_the_error_says_what_to_put_where(tmp_path, monkeypatch):
-    monkeypatch.setattr(speech_commands, "ARCHIVE", described(b"", speech_commands.ARCHIVE.name))
+    monkeypatch.setattr(commands, "ARCHIVE", described(b"", commands.ARCHIVE.name))
     with pytest.raises(FileNotFoundError, match=r"speech_commands: speech_commands_v0.01.tar.gz .*run again"):
         load("speech_commands", tmp_path)

@@ -73,7 +73,7 @@ BAD_INPUT = {
     "examples": ([*TINY, "--train-examples", "0"], "train_examples must be at least 1 .*None for all, got 0"),
     "eval_every": ([*TINY, "--eval-every", "0"], "eval_every must be positive.*, got 0"),
     "no folder": (["--dataset", "folder:nowhere"], "nowhere.train is no folder"),
-    "no classes": (["--dataset", "folder:empty"], "empty.train holds no class folders"),
+    "no classes": (["--dataset", "folder:empty"], "empty.train holds no folders of classes"),
     "unreadable image": (["--dataset", "folder:broken"], "broken.train.a.1.png cannot be read as an image"),
     "workdir": ([*TINY, "--workdir", "file"], "file"),
     "coordinator": (["--coordinator", "localhost:1"], "--processes, --process-id missing"),

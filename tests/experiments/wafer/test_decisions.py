@@ -1,11 +1,11 @@
-"""Laws of the decision rules."""
+"""Laws of the decision rules and of the measurement of a network."""
 
 import numpy as np
 import pytest
 
-from experiments.wafer import decisions
+from experiments.wafer import decisions, label_sets
 from experiments.wafer.label_sets import even_weight, exact_match
-from experiments.wafer.patterns import PATTERNS
+from experiments.wafer.patterns import DEFECTS, PATTERNS
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +115,55 @@ def test_with_even_weights_the_rare_set_counts_as_much_as_the_frequent_one():
     for threshold in (0.3, 0.8):
         chosen = decisions.above(probability, threshold)
         assert exact_match(chosen, truth, even_weight(truth)) == pytest.approx(0.5)
+
+
+TRUTH = np.repeat(PATTERNS[1:], 10, axis=0)
+
+
+@pytest.fixture(scope="module")
+def patterned():
+    """Right more often than not."""
+    noise = np.random.default_rng(0).normal(0, 1.0, TRUTH.shape)
+    return decisions.probabilities(np.where(TRUTH > 0, 1.5, -1.5) + noise, "sigmoid")
+
+
+@pytest.fixture(scope="module")
+def rules(patterned):
+    return decisions.choose_rules(patterned, TRUTH, empty=False)
+
+
+def test_probabilities_are_those_of_the_head():
+    logits = np.random.default_rng(1).normal(size=(2, 5, 8))
+    np.testing.assert_allclose(decisions.probabilities(logits, "softmax").sum(axis=-1), 1)
+    np.testing.assert_allclose(decisions.probabilities(logits, "sigmoid"), 1 / (1 + np.exp(-logits)))
+
+
+def test_every_metric_is_there_for_every_number_and_is_that_of_these_maps(patterned, rules):
+    measured = decisions.measure(patterned, TRUTH, rules, DEFECTS)
+    number = TRUTH.sum(axis=1)
+    groups = {"1": number == 1, "2": number == 2, "3": number == 3, "4": number == 4, "mixed": number > 1}
+    assert set(measured["top_1_in_set"]) == set(groups)
+    for name, group in groups.items():
+        assert measured["recall_at_k"][name] == label_sets.recall_at_k(patterned[group], TRUTH[group])
+        for rule in decisions.RULES:
+            chosen = decisions.apply_rule(rule, patterned, rules)[group]
+            assert measured[rule]["micro_f1"][name] == label_sets.micro_f1(chosen, TRUTH[group])
+    assert measured["argmax"]["exact_match"]["1"] == measured["top_1_in_set"]["1"]
+    assert measured["argmax"]["exact_match"]["mixed"] == 0
+
+
+def test_patterns_are_a_rule_for_their_types_only(patterned, rules):
+    assert decisions.rules_for(DEFECTS) == decisions.RULES
+    assert "pattern" not in decisions.rules_for(("Arc", "Blob"))
+    chosen = decisions.apply_rule("pattern", patterned, rules)
+    assert all((row == PATTERNS).all(axis=1).any() for row in chosen)
+    assert chosen.any(axis=1).all()
+
+
+def test_where_maps_without_a_defect_are_learned_sets_may_be_empty_and_are_scored(patterned):
+    truth = np.concatenate([TRUTH, np.zeros((10, 8), np.uint8)])
+    both = np.concatenate([patterned, np.full((10, 8), 0.05)])
+    rules = decisions.choose_rules(both, truth, empty=True)
+    for rule in ("threshold", "thresholds", "pattern"):
+        assert not decisions.apply_rule(rule, both, rules)[-10:].any()
+        assert decisions.measure(both, truth, rules, DEFECTS)[rule]["exact_match"]["0"] == 1

@@ -8,8 +8,8 @@ import pytest
 
 from experiments import report
 from experiments.wafer import __main__ as wafer
-from experiments.wafer import run as wafer_run
-from experiments.wafer.config import Composing, WaferConfig, WaferData
+from experiments.wafer import run
+from experiments.wafer.config import MapMixing, WaferConfig, WaferData
 from experiments.wafer.figures import pick
 from experiments.wafer.maps import WaferMaps
 from experiments.wafer.patterns import DEFECTS, MIXED
@@ -36,21 +36,21 @@ def test_rows_are_what_the_tables_promise():
         rows("small", replace(PRESETS["small"][1], only=("erm",)))
     small = PRESETS["small"][1]
     with pytest.raises(ValueError, match="head is what the rows of small differ in, got softmax"):
-        rows("small", replace(small, config=replace(small.config, composing=Composing(head="softmax"))))
+        rows("small", replace(small, config=replace(small.config, composing=MapMixing(head="softmax"))))
 
 
-def test_the_climb_begins_with_the_small_tables_overlay_and_ends_with_the_recipe_and_its_bound():
+def test_the_ablation_begins_with_the_small_tables_overlay_and_ends_with_the_recipe_and_its_bound():
     job = PRESETS["beyond"][1]
-    climb = rows("beyond", job)
-    assert climb["two"] == rows("small", PRESETS["small"][1])["overlay-sigmoid"]
-    assert climb["best"] == job.config
-    *recipes, bound = climb.values()
+    ablation = rows("beyond", job)
+    assert ablation["two"] == rows("small", PRESETS["small"][1])["overlay-sigmoid"]
+    assert ablation["best"] == job.config
+    *recipes, bound = ablation.values()
     assert bound.data.learn_mixed
     assert not any(each.data.learn_mixed for each in recipes)
     assert (bound.model, bound.steps, bound.optimizer) == (job.config.model, job.config.steps, job.config.optimizer)
     generated = {name: getattr(job.config.data, name) for name in ("noise", "train_maps", "test_maps")}
     own = replace(job, config=replace(job.config, data=WaferData(source="npz:mine.npz", turns=True, **generated)))
-    assert list(rows("beyond", own)) == list(climb)[:-1]  # a file's mixed maps are tested on
+    assert list(rows("beyond", own)) == list(ablation)[:-1]  # a file's mixed maps are tested on
 
 
 def test_the_bound_learns_from_other_maps_of_every_pattern_than_it_is_tested_on():
@@ -79,9 +79,9 @@ def test_a_run_that_was_refused_leaves_its_folder_to_the_corrected_command(tmp_p
     maps, config = tiny_split(), WaferConfig(data=WaferData(source="folder:maps", size=8), steps=1)
     with pytest.raises(ValueError, match="there is no training map of Normal"):
         run_wafer(replace(config, data=replace(config.data, normal=True)), maps, tmp_path)
-    monkeypatch.setattr(wafer_run, "fit_wafer", lambda *_, **__: (tmp_path / "checkpoints" / "1").mkdir(parents=True))
+    monkeypatch.setattr(run, "fit_wafer", lambda *_, **__: (tmp_path / "checkpoints" / "1").mkdir(parents=True))
     rules = {"gap": 0.5, "threshold": 0.5, "thresholds": [0.5, 0.5], "empty": False}
-    monkeypatch.setattr(wafer_run, "evaluate", lambda *_: {"rules": [rules], "measured": [{}]})
+    monkeypatch.setattr(run, "evaluate", lambda *_: {"rules": [rules], "measured": [{}]})
     made = run_wafer(config, maps, tmp_path)
     assert run_wafer(config, maps, tmp_path) == made == read_run(tmp_path)[1]
     with pytest.raises(ValueError, match=r"another configuration: steps is 1 there and 2 here. Choose another"):
@@ -90,8 +90,8 @@ def test_a_run_that_was_refused_leaves_its_folder_to_the_corrected_command(tmp_p
 
 def test_numbers_of_other_maps_labels_or_names_are_not_taken_for_these(tmp_path):
     maps, config = tiny_split(), WaferConfig(data=WaferData(source="folder:maps", size=8))
-    here = wafer_run.identity(config, maps)["data"]
-    assert here == wafer_run.identity(config, tiny_split())["data"]
+    here = run.identity(config, maps)["data"]
+    assert here == run.identity(config, tiny_split())["data"]
     parts = ("training", "validation", "single")
     changed = {
         "digests.training_maps": tiny_split(shift=1),
@@ -102,7 +102,7 @@ def test_numbers_of_other_maps_labels_or_names_are_not_taken_for_these(tmp_path)
             maps, training=replace(maps.training, defects=("Arc", "Ring"))
         ),
     }
-    record.write_json(tmp_path / wafer_run.NAME, wafer_run.identity(config, maps))
+    record.write_json(tmp_path / run.NAME, run.identity(config, maps))
     (tmp_path / "checkpoints" / "1").mkdir(parents=True)
     for difference, other in changed.items():
         with pytest.raises(ValueError, match=f"a run on other data: .*{difference}.* Choose another --workdir"):
@@ -116,12 +116,12 @@ def test_what_is_tested_on_is_the_sources_mixed_maps_or_overlays_with_several_de
     single = WaferMaps("mine", "REAL", DEFECTS, maps, label)
     mixed = replace(single.take(np.arange(2)), label=MIXED[:2])
     split = WaferSplit(single, single, single, mixed)
-    real = wafer_run.tested_maps(split, True)
+    real = run.tested_maps(split, True)
     assert np.array_equal(real.label, np.concatenate([label, MIXED[:2]]))
     assert np.array_equal(real.maps, np.concatenate([maps, maps[:2]]))
-    assert np.array_equal(wafer_run.tested_maps(split, False).label, np.concatenate([label[:-6], MIXED[:2]]))
+    assert np.array_equal(run.tested_maps(split, False).label, np.concatenate([label[:-6], MIXED[:2]]))
     for normal in (True, False):
-        laid, again = (wafer_run.tested_maps(replace(split, mixed=None), normal) for _ in range(2))
+        laid, again = (run.tested_maps(replace(split, mixed=None), normal) for _ in range(2))
         assert np.array_equal(laid.maps, again.maps)
         count = len(label) if normal else len(label) - 6
         assert np.array_equal(laid.maps[:count], maps[:count])
@@ -129,7 +129,7 @@ def test_what_is_tested_on_is_the_sources_mixed_maps_or_overlays_with_several_de
         assert (laid.number[count:] > 1).all()
         assert all((each == MIXED).all(axis=1).any() for each in laid.label[count:])
     lone = single.take(label[:, 5] == 1)  # Near-Full: nothing can be laid over it
-    assert np.array_equal(wafer_run.tested_maps(WaferSplit(lone, lone, lone, None), False).maps, lone.maps)
+    assert np.array_equal(run.tested_maps(WaferSplit(lone, lone, lone, None), False).maps, lone.maps)
 
 
 def test_options_that_would_do_nothing_are_refused():
@@ -193,7 +193,7 @@ def test_ones_own_maps_are_learned_and_a_folder_is_predicted(folders, capsys):
     ):
         with pytest.raises(ValueError, match=message):
             predict(**{"run": folders / "run" / "network", "maps": folders / "new"} | options)
-    other = replace(job, config=replace(job.config, composing=Composing()))
+    other = replace(job, config=replace(job.config, composing=MapMixing()))
     with pytest.raises(ValueError, match="holds a run of another configuration"):
         wafer.run("train", other)
     capsys.readouterr()

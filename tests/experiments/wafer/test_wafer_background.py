@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.wafer.background import WINDOWS, take_background_away
 from experiments.wafer.generator import draw_maps
 from experiments.wafer.maps import channels
+from experiments.wafer.mix_maps import WINDOWS, take_background_away
 from experiments.wafer.patterns import multi_hot
 
 

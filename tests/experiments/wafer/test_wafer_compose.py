@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.wafer.compose import RULES, compose, leave_impossible
-from experiments.wafer.config import Composing
+from experiments.wafer.config import MapMixing
+from experiments.wafer.mix_maps import RULES, leave_impossible, mix_maps
 from experiments.wafer.patterns import DEFECTS, EXCLUSIVE, WHOLE_WAFER
 from mixup_jax import Mix, draw, mix
 from mixup_jax.methods import union
@@ -26,18 +26,18 @@ def batch():
 
 
 def composed(batch, **options):
-    program = jax.jit(partial(compose, composing=Composing(**options), defects=DEFECTS))
+    program = jax.jit(partial(mix_maps, composing=MapMixing(**options), defects=DEFECTS))
     return program(jax.random.key(1), batch)
 
 
 def plan_of():
-    """The plan that `compose` draws from this key for two maps."""
+    """The plan that `mix_maps` draws from this key for two maps."""
     [key] = jax.random.split(jax.random.key(1), 1)
     return draw(jax.random.split(key)[0], SIZE, 1.0)
 
 
 def test_erm_leaves_the_batch_alone(batch):
-    assert compose(jax.random.key(1), batch, Composing(mode="erm"), DEFECTS) is batch
+    assert mix_maps(jax.random.key(1), batch, MapMixing(mode="erm"), DEFECTS) is batch
 
 
 def test_every_mode_follows_the_librarys_plan(batch):
@@ -72,7 +72,7 @@ def test_mixup_keeps_the_mass_of_labels_and_overlay_holds_whole_ones(batch):
         assert (found["fail"] >= batch["fail"]).all()
         number = found["label"].sum(axis=1)
         assert number.mean() > 1
-        assert number.max() <= Composing(**options).maps
+        assert number.max() <= MapMixing(**options).maps
 
 
 def test_the_probability_is_the_share_of_further_maps(batch):

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from experiments.wafer.pictures import OTHER, judged_maps, pattern_confusion, pattern_sheet
+from experiments.wafer.figures import OTHER, judged_maps, pattern_confusion
+from experiments.wafer.sheet import pattern_sheet
 
 MAPS = np.random.default_rng(0).integers(0, 3, (5, 2, 8, 8)).astype(np.uint8)
 

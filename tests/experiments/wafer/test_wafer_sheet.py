@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.wafer import sheet as wafer_sheet
+from experiments.wafer import sheet
 from experiments.wafer.maps import WaferMaps
 from experiments.wafer.patterns import DEFECTS, PATTERNS, pattern_name
 from experiments.wafer.sheet import by_set, patterns, source_sheet
@@ -43,13 +43,13 @@ def test_the_command_draws_the_generators_patterns_and_a_folders(tmp_path, capsy
         asked.append((noise, examples, size, seed))
         return np.ones((38, examples, size, size), np.uint8)
 
-    monkeypatch.setattr(wafer_sheet, "drawn", drawn)
+    monkeypatch.setattr(sheet, "drawn", drawn)
     patterns(tmp_path / "new" / "all.png", examples=1, size=8, seed=3)
     assert asked == [(("low", "high"), 1, 8, 3)]
     with Image.open(tmp_path / "new" / "all.png") as picture:
         assert picture.size == (480, 3161)
     np.savez(tmp_path / "mine.npz", MAPS.maps, MAPS.label)
-    monkeypatch.setattr(wafer_sheet, "MOST", 3)
+    monkeypatch.setattr(sheet, "MOST", 3)
     patterns(tmp_path / "mine.png", source=f"npz:{tmp_path / 'mine.npz'}", examples=1)
     assert (tmp_path / "mine.png").stat().st_size > 0
     printed = capsys.readouterr().out
@@ -59,11 +59,11 @@ def test_the_command_draws_the_generators_patterns_and_a_folders(tmp_path, capsy
 
 @pytest.mark.exhaustive
 def test_the_generators_maps_are_shared_among_the_backgrounds():
-    both = wafer_sheet.drawn(("low", "high"), 3, 16, 0)
+    both = sheet.drawn(("low", "high"), 3, 16, 0)
     assert both.shape == (38, 3, 16, 16)
     share = [(one == 2).sum() / (one > 0).sum() for one in both[1:].swapaxes(0, 1)]
     assert max(share[:2]) < share[2]
-    assert wafer_sheet.drawn(("low", "high"), 1, 16, 0).shape == (38, 1, 16, 16)
+    assert sheet.drawn(("low", "high"), 1, 16, 0).shape == (38, 1, 16, 16)
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,18 @@ import numpy as np
 import optax
 import pytest
 
-from experiments.wafer import fit as wafer_fit
-from experiments.wafer.config import Composing, WaferConfig, WaferData
+from experiments.wafer import fit
+from experiments.wafer.config import MapMixing, WaferConfig, WaferData
 from experiments.wafer.fit import fit_wafer, load_wafer_network
 from experiments.wafer.maps import WaferMaps
-from experiments.wafer.step import all_turns, make_pool, make_wafer_recipe, set_loss, take_batch, turn
+from experiments.wafer.step import (
+    make_training_maps,
+    make_wafer_recipe,
+    random_symmetry,
+    set_loss,
+    symmetries,
+    take_batch,
+)
 from mixup_jax.choices import Constant, Sgd
 from mixup_jax.networks import WaferNet
 from mixup_jax.runtime import resumable
@@ -41,7 +48,7 @@ def maps():
 
 
 def test_batches_are_balanced_over_classes_whatever_their_size(maps):
-    pool = make_pool(maps, normal=True)
+    pool = make_training_maps(maps, normal=True)
     batch = jax.jit(partial(take_batch, size=3000, turns=False))(jax.random.key(0), pool)
     label = np.asarray(batch["label"])
     shares = [(label == each).all(axis=1).mean() for each in ([1, 0], [0, 1], [0, 0])]
@@ -51,7 +58,7 @@ def test_batches_are_balanced_over_classes_whatever_their_size(maps):
 
 
 def test_a_batch_is_a_map_with_its_own_label(maps):
-    batch = take_batch(jax.random.key(0), make_pool(maps, normal=False), 200, turns=True)
+    batch = take_batch(jax.random.key(0), make_training_maps(maps, normal=False), 200, turns=True)
     assert (batch["label"].sum(axis=1) == 1).all()
     rows = (batch["fail"].mean(axis=2) == 1).any(axis=1) | (batch["fail"].mean(axis=1) == 1).any(axis=1)
     assert (rows | (batch["label"][:, 1] == 1)).all()
@@ -59,7 +66,7 @@ def test_a_batch_is_a_map_with_its_own_label(maps):
 
 def test_turns_are_the_eight_symmetries_of_the_square():
     one = jnp.arange(9, dtype=jnp.uint8).reshape(1, 3, 3)
-    found = {turn(jax.random.key(i), one).tobytes() for i in range(100)}
+    found = {random_symmetry(jax.random.key(i), one).tobytes() for i in range(100)}
     square = np.asarray(one[0])
     turned = [np.rot90(each, k) for each in (square, square.T) for k in range(4)]
     assert found == {np.ascontiguousarray(each).tobytes() for each in turned}
@@ -67,17 +74,17 @@ def test_turns_are_the_eight_symmetries_of_the_square():
 
 def test_a_judgement_by_the_mean_of_all_turns_is_that_of_every_turned_map(maps):
     config = replace(TINY, data=replace(TINY.data, turns=True, average=True))
-    programs, start = wafer_fit._begin(config, make_wafer_recipe(config, DEFECTS))
-    turned = all_turns(jnp.asarray(maps.maps[:3]))
+    programs, start = fit._begin(config, make_wafer_recipe(config, DEFECTS))
+    turned = symmetries(jnp.asarray(maps.maps[:3]))
     assert sorted({turn.tobytes() for turn in np.asarray(turned[:, 0])}) == sorted(
-        {np.ascontiguousarray(each).tobytes() for each in symmetries(maps.maps[0])}
+        {np.ascontiguousarray(each).tobytes() for each in by_hand(maps.maps[0])}
     )
     found = np.asarray(programs.logits(start.state, turned))
     np.testing.assert_allclose(found, np.broadcast_to(found[:, :1], found.shape), atol=1e-6)
     assert np.ptp(found[0, 0, :, 0]) > 1e-4  # maps differ
 
 
-def symmetries(one):
+def by_hand(one):
     return [np.rot90(each, times) for each in (one, one.T) for times in range(4)]
 
 
@@ -95,15 +102,17 @@ def test_the_losses_are_optax_and_a_set_under_a_softmax_is_shared_evenly():
 def test_maps_with_several_defects_and_empty_classes_are_refused(maps):
     two = WaferMaps("mixed", "SYNTHETIC", DEFECTS, maps.maps[:1], np.ones((1, 2), np.uint8))
     with pytest.raises(ValueError, match="mixed: training maps must have one defect, got 2"):
-        make_pool(two, normal=False)
+        make_training_maps(two, normal=False)
     arcs = maps.take(maps.label[:, 0] == 1)
     with pytest.raises(ValueError, match="tiny: there is no training map of Blob, Normal; every class needs one"):
-        make_pool(arcs, normal=True)
+        make_training_maps(arcs, normal=True)
 
 
 def test_every_set_of_defects_is_a_class_where_mixed_maps_are_learned_from(maps):
     both = np.concatenate([maps.label, np.ones((3, 2), np.uint8)])
-    pool = make_pool(replace(maps, maps=np.concatenate([maps.maps, maps.maps[:3]]), label=both), False, mixed=True)
+    pool = make_training_maps(
+        replace(maps, maps=np.concatenate([maps.maps, maps.maps[:3]]), label=both), False, mixed=True
+    )
     assert int(pool.count.sum()) == len(both)
     for start, count in zip(pool.start, pool.count, strict=True):
         assert len(np.unique(pool.label[int(start) : int(start + count)], axis=0)) == 1
@@ -113,14 +122,14 @@ def test_every_set_of_defects_is_a_class_where_mixed_maps_are_learned_from(maps)
 @pytest.fixture(autouse=True)
 def two_lines(monkeypatch):
     """Lines of metrics.jsonl at the steps 3 and 6."""
-    monkeypatch.setattr(wafer_fit, "LINES", 2)
+    monkeypatch.setattr(fit, "LINES", 2)
 
 
 @pytest.fixture(scope="module")
 def trained(maps, tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(wafer_fit, "LINES", 2)
+        patch.setattr(fit, "LINES", 2)
         return fit_wafer(TINY, maps, folder), folder
 
 
@@ -150,7 +159,7 @@ def test_a_run_in_two_parts_is_the_run_in_one_and_what_it_leaves_is_loaded(maps,
 @pytest.mark.slow
 def test_a_line_is_the_mean_loss_of_each_seed_since_the_line_before(maps, trained, tmp_path, monkeypatch):
     _, folder = trained
-    monkeypatch.setattr(wafer_fit, "LINES", 50)
+    monkeypatch.setattr(fit, "LINES", 50)
     fit_wafer(TINY, maps, tmp_path)
     every = record.read_metrics(tmp_path, TINY.steps)
     assert [each["step"] for each in every] == [1, 2, 3, 4, 5, 6]
@@ -189,12 +198,12 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_step_and_seed(maps, tmp_pat
     [
         ({"steps": 0}, "steps must be at least 1.* got 0"),
         (
-            {"composing": Composing(alpha=0.0)},
+            {"composing": MapMixing(alpha=0.0)},
             r"alpha must be .*got 0\.0",
         ),
-        ({"composing": Composing(probability=1.5)}, r"probability must be in \(0, 1\], got 1.5"),
-        ({"composing": Composing(mode="mixup", maps=3)}, "maps is for the mode overlay, got 3 with mixup"),
-        ({"composing": Composing(head="softmax")}, "normal needs --head sigmoid"),
+        ({"composing": MapMixing(probability=1.5)}, r"probability must be in \(0, 1\], got 1.5"),
+        ({"composing": MapMixing(mode="mixup", maps=3)}, "maps is for the mode overlay, got 3 with mixup"),
+        ({"composing": MapMixing(head="softmax")}, "normal needs --head sigmoid"),
         ({"data": WaferData(learn_mixed=True)}, "learn_mixed is for the generator's maps and the mode erm"),
     ],
 )

@@ -7,8 +7,9 @@ import subprocess
 import numpy as np
 import pytest
 
+from experiments.wafer.files import read_wm811k
 from experiments.wafer.patterns import DEFECTS
-from experiments.wafer.wm811k import read_frame, read_wm811k
+from experiments.wafer.pickled_frame import read_frame
 
 RING = np.array([[0, 1, 0], [1, 2, 1], [0, 1, 0]], np.uint8)
 MAPS = [RING, np.ones((5, 4), np.uint8), RING, RING]
@@ -306,7 +307,7 @@ def test_texts_of_arrow_are_read_from_their_offset(tmp_path):
         (arrow(buffers=(None, ends(-1, 1), b"a")), "texts do not fit"),
         (arrow(buffers=(b"", ends(0, 1), b"a")), "does not say which texts are there"),
         (arrow(buffers=(None, ends(0, 1), b"\xff")), "decode"),
-        (Called(ARROW, "py_buffer", 5), "a buffer made of int"),
+        (Called(ARROW, "py_buffer", 5), "bytes made of int"),
         (Called(ARROW, "open_stream", b""), "it asks for pyarrow.lib.open_stream"),
         (Called("numpy._core.numeric", "_frombuffer", POINTER, dtype("O8"), (1,), "C"), "objects that are no list"),
         (Called("numpy._core.numeric", "_frombuffer", b"few", dtype("u1"), (1 << 20,), "C"), "more or fewer bytes"),
