@@ -1,6 +1,7 @@
 """Rules of imports: three floors, a pure step, no circles. Modules are parsed, not imported."""
 
 import ast
+import re
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -84,3 +85,11 @@ def test_planning_is_imported_by_its_command_and_by_benchmarks_alone():
 
 def test_there_is_no_circle_of_imports():
     TopologicalSorter({name: imports(name) for name in FILES}).prepare()
+
+
+def test_the_walk_names_files_that_there_are():
+    page = (ROOT / "docs" / "design.md").read_text()
+    walk = page[page.index("## A walk") : page.index("## Layers")]
+    files = re.findall(r"^\| `(\S+\.py)` \|", walk, re.MULTILINE)
+    assert [file for file in files if not (ROOT / file).is_file()] == []
+    assert len(files) == len(set(files)) <= 18

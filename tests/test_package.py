@@ -13,6 +13,7 @@ from zipfile import ZipFile
 import pytest
 
 import mixup_jax
+from mixup_jax import methods
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -64,6 +65,13 @@ def test_citation_and_changelog_name_the_version():
     assert re.search(rf"^version: {mixup_jax.__version__}$", citation, re.MULTILINE)
     assert f"## [{mixup_jax.__version__}]" in (ROOT / "CHANGELOG.md").read_text()
     assert PROJECT["license"] == re.search(r"^license: (\S+)$", citation, re.MULTILINE)[1]
+
+
+@pytest.mark.parametrize("module", [mixup_jax, methods])
+def test_the_page_lists_all_public_names_and_no_others(module):
+    page = (ROOT / "docs" / "api.md").read_text()
+    [line] = re.findall(rf"^\* `{module.__name__}`(.*?)(?=^\* )", page, re.MULTILINE | re.DOTALL)
+    assert set(re.findall(r"`(\w+)`", line)) - {"__version__"} == set(module.__all__)
 
 
 def closure(name, found=None):
