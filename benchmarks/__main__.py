@@ -2,7 +2,7 @@
 
     python -m benchmarks                       # 40 minutes on two cores
     python -m benchmarks --quick               # two minutes: does everything work?
-    python -m benchmarks --only mixing seeds   # some of it
+    python -m benchmarks --only mixing memory   # some of it
 
 Peers that are not installed are skipped with a note (pip install torch torchvision timm keras tensorflow-cpu). The page
 is written after each section; one that fails says so there, and the others go on.
@@ -26,9 +26,7 @@ SECTIONS = (
     "mixing",
     "training_step",
     "time_to_accuracy",
-    "seeds",
     "growth",
-    "small_data",
     "small_loops",
     "input_pipeline",
     "checkpoints",

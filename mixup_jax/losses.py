@@ -1,8 +1,10 @@
-"""Losses against mixed labels from the labels themselves: no soft target is ever made.
+"""Losses against mixed labels, computed from the labels of both parents without a soft target.
 
-Losses that are linear in the target are, as in the released code, ``lam * loss(target_a) + (1 - lam) * loss(target_b)``
-where the target is ``lam * target_a + (1 - lam) * target_b``. `mixed_loss` takes this form as the definition for any
-other loss (CTC, sequences, boxes). An example whose weight is exactly 0 has no part in a loss, whatever it holds.
+A loss that is linear in the target ``lam * target_a + (1 - lam) * target_b`` equals ``lam * loss(target_a) + (1 - lam)
+* loss(target_b)``, the form of the released code. `mixed_loss` uses this form for any other loss (CTC, sequences,
+boxes). An example with a weight of exactly 0 adds nothing to a loss, whatever it holds.
+
+This file imports jax and mixing.py: to use it in your own research, copy both and change the import of mixing.
 """
 
 from collections.abc import Callable
@@ -28,12 +30,12 @@ def mixed_cross_entropy(
 
     ``lam * CE(logits, labels) + (1 - lam) * CE(logits, labels[partner])``, which equals the cross-entropy with the soft
     target ``mix(plan, one_hot(labels))``. `logits` is float (batch, classes), `labels` integer (batch,), `other` the
-    labels of the partners where they come from another batch. Half-precision logits are summed up in float32.
+    labels of the other batch if the partners are in one. Half-precision logits are summed up in float32.
 
-    An id that is no class, such as -1, adds nothing, as its one-hot row of zeros would not. `where`, bool (batch,), is
-    False for the labels to ignore, in their own loss and in those of their partners.
+    An id that is no class, such as -1, adds nothing, like its one-hot row of zeros. `where`, bool (batch,), is False
+    for the labels to ignore, in the example's own loss and in the losses of its partners.
 
-    Raises TypeError when `labels` are not integers or `where` is not bool, ValueError when the lengths differ.
+    Raises TypeError if `labels` are not integers or `where` is not bool, ValueError if the lengths differ.
 
     >>> plan = Mix(lam=jnp.array([1.0, 0.5]), partner=jnp.array([1, 0]))
     >>> loss = mixed_cross_entropy(jnp.zeros((2, 10)), jnp.array([3, 7]), plan)
@@ -63,8 +65,8 @@ def mixed_sigmoid_cross_entropy(
     """Sum over classes of the sigmoid cross-entropy against mixed labels: (batch,) float.
 
     `labels` are integer class ids (batch,) or, for several labels an example, float multi-hot (batch, classes), mixed
-    linearly; for their union see `mixup_jax.methods.union`. An id that is no class means none of the classes, as a
-    row of zeros does; `where` leaves an example's labels out altogether. Otherwise as `mixed_cross_entropy`.
+    linearly; for their union see `mixup_jax.methods.union`. An id that is no class means none of the classes, like a
+    row of zeros; `where` leaves out an example's labels. Otherwise as `mixed_cross_entropy`.
 
     >>> plan = Mix(lam=jnp.array([1.0, 0.5]), partner=jnp.array([1, 0]))
     >>> loss = mixed_sigmoid_cross_entropy(jnp.zeros((2, 10)), jnp.array([3, 7]), plan)
@@ -89,15 +91,14 @@ def mixed_sigmoid_cross_entropy(
 def mixed_loss(loss: Callable[[Any], Array], labels: Any, plan: Mix, other: Any = None) -> Array:
     """Return ``lam * loss(labels) + (1 - lam) * loss(labels[partner])`` for any loss, one number an example: (batch,).
 
-    `loss` takes labels and returns float (batch,) or (batch, ...), and knows the results of the network for the mixed
-    batch. `labels` is an array (batch, ...) of any dtype or a tree of such, token ids with their padding for one;
-    `other`, a tree like it, is where the partners' labels are, as in `mix`.
+    `loss` takes labels and returns float (batch,) or (batch, ...); it closes over the network's outputs for the mixed
+    batch. `labels` is an array (batch, ...) of any dtype or a tree of arrays, such as token ids with their padding;
+    `other`, a tree like `labels`, holds the partners' labels, as in `mix`.
 
-    Where a parent has exactly no weight, the labels of the other one are given in its place, so that a loss which is
-    infinite for it (a transcript longer than its audio) spoils neither the sum nor the gradient; there the derivative
-    by lambda is 0.
+    A parent with a weight of exactly 0 is replaced by the other parent, so that an infinite loss (a transcript longer
+    than its audio) spoils neither the sum nor the gradient; the derivative by lambda is then 0.
 
-    Raises TypeError for a loss that is no function, ValueError for labels or losses that do not fit the plan.
+    Raises TypeError if the loss is no function, ValueError for labels or losses that do not fit the plan.
 
     >>> plan = Mix(lam=jnp.array([1.0, 0.75]), partner=jnp.array([1, 0]))
     >>> mixed_loss(lambda label: (jnp.array([1.0, 2.0]) - label) ** 2, jnp.array([1.0, 4.0]), plan).tolist()
@@ -135,10 +136,10 @@ def _blend(plan: Mix, losses: list[Array]) -> Array:
 
 
 def _logit(logits: Array, ids: Array) -> tuple[Array, Array]:
-    """Return the logit of each example's class, and whether there is one: 0 and False for an id that is no class."""
+    """Return the logit of an example's class, and whether the id is a class; if it is not, 0 and False."""
     ids = ids if ids.dtype.itemsize >= 4 else ids.astype(jnp.int32)
     known = (ids >= 0) & (ids < logits.shape[1])
-    # a sum rather than a gather: XLA fuses it, and divides it among devices without a word from us
+    # a sum rather than a gather: XLA fuses it and partitions it by itself
     chosen = jnp.arange(logits.shape[1], dtype=jnp.int32)[None] == ids.astype(jnp.int32)[:, None]
     return jnp.sum(jnp.where(chosen, logits, 0), axis=1), known
 
@@ -146,7 +147,7 @@ def _logit(logits: Array, ids: Array) -> tuple[Array, Array]:
 def _check(
     logits: Any, labels: Any, plan: Mix, other: Any, where: Any, multi_hot: bool = False
 ) -> tuple[Array, list[tuple[Array, Array]], Mix]:
-    """Return logits of at least 32 bits; labels and whether they count, of both parents; and the plan."""
+    """Validate the arguments; return logits of at least 32 bits, (labels, counted) of both parents, and the plan."""
     plan = checked(plan)
     logits, labels = jnp.asarray(logits), jnp.asarray(labels)
     others = labels if other is None else jnp.asarray(other)

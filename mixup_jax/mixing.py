@@ -2,15 +2,15 @@
 
     x~ = lam x_i + (1 - lam) x_j        y~ = lam y_i + (1 - lam) y_j        lam ~ Beta(alpha, alpha)
 
-This file imports jax and nothing else: copy it into your own research. A mixing plan (`Mix`) is a value that can be
-logged, replayed and tested; `draw` makes one, `mix` applies it to any pytree of arrays, `mixup` does both. The methods
-that came after mixup (`mixup_jax.methods`) draw plans of the same type.
+This file imports jax and nothing else: copy it into your own research. A mixing plan (`Mix`) is a value to log, replay
+and test: `draw` makes one, `mix` applies it to any pytree of arrays, `mixup` does both. The methods that came after
+mixup (`mixup_jax.methods`) draw plans of the same type.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -22,25 +22,27 @@ from jax.typing import ArrayLike, DTypeLike
 
 PER = ("batch", "example")
 PARTNERS = ("permutation", "derangement", "roll", "flip")
+X = TypeVar("X")  # a tree in, a tree of the same type out
+Y = TypeVar("Y")
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=("lam", "partner", "mask"), meta_fields=("block", "resized"))
 @dataclass(frozen=True, eq=False)
 class Mix:
-    """A mixing plan for a batch. Two plans are equal where all that they hold is; a plan has no hash.
+    """A mixing plan for a batch. Two plans are equal if all their fields are equal; a plan has no hash.
 
-    `lam`: float32 (batch,), in [0, 1], the weight that each example keeps of itself. Beyond these an error where it can
-    be seen; where it is traced, it counts as 0 or 1.
-    `partner`: int32 (batch,), the index in the batch of the example that each is mixed with.
-    `block`: partners stay within runs of this many consecutive examples; None is the whole batch. A plan made by hand
-    must keep that promise: `mix` looks for partners in the run only.
-    `mask`: (batch, height, width) or other positions, one axis or more: what each position keeps of itself, bool
+    `lam`: float32 (batch,), the weight that an example keeps of itself, in [0, 1]. Values outside raise ValueError if
+    they are known at trace time; traced values are clipped.
+    `partner`: int32 (batch,), the index in the batch of the example's partner.
+    `block`: partners stay within runs of this many consecutive examples; None is the whole batch. `mix` looks for
+    partners in the run only, also if a plan made by hand breaks this promise.
+    `mask`: (batch, height, width) or other positions, one axis or more: the share that a position keeps of itself, bool
     (pasting, as in CutMix) or float32. Leaves with these positions (batch, height, width, ...) follow the mask, all
-    others `lam`, its mean.
-    `resized`: the mask stands for the whole partner, shrunk; only `mixup_jax.methods.paste_resized` can carry that out.
+    other leaves `lam`, its mean.
+    `resized`: the mask stands for the whole partner, shrunk: a plan for `mixup_jax.methods.paste_resized` only.
     """
 
-    lam: Any  # arrays, or what stands for them while JAX takes a plan apart: shapes, shardings, axes
+    lam: Any  # arrays, or the shapes, shardings and axes that JAX puts in their place
     partner: Any
     block: int | None = None
     mask: Any = None
@@ -67,15 +69,14 @@ def draw(
     """Draw a mixing plan for a batch of `size` examples.
 
     `alpha` >= 0 may be traced (a schedule, or a vmap over values); 0 is ERM: every lambda is 1. A traced alpha that is
-    negative or NaN cannot raise and gives NaN. `per="batch"` draws one lambda (the released code), `per="example"` one
-    for each example. `partner` is "permutation" (uniform, an example may meet itself), "derangement" (a random cycle:
-    never itself), "roll" (the example before) or "flip" (the batch reversed), or the partners themselves, integers
-    (batch,). `block` restricts partners to runs of `block` consecutive examples, so that no example crosses a device
-    that holds whole runs; partners given as integers must keep to them.
+    negative or NaN gives NaN. `per="batch"` draws one lambda (the released code), `per="example"` one for each example.
+    `partner` is "permutation" (uniform, an example may meet itself), "derangement" (a random cycle: never itself),
+    "roll" (the example before), "flip" (the batch reversed), or the partners themselves, integers (batch,). `block`
+    keeps partners within runs of `block` consecutive examples, so that no example leaves a device that holds whole
+    runs; integers must keep to the runs themselves.
 
-    Raises TypeError for a size that is no integer or an alpha that is no number, ValueError for an empty batch, a
-    negative, infinite or NaN alpha, an unknown `per` or `partner`, a `block` that does not divide `size`, or a
-    derangement of one example.
+    Raises TypeError if `size` is no integer or `alpha` no number; ValueError for an empty batch, a negative, infinite
+    or NaN alpha, an unknown `per` or `partner`, a `block` that does not divide `size`, a derangement of one example.
 
     >>> plan = draw(jax.random.key(0), 6, alpha=1.0, partner="roll", block=3)
     >>> plan.partner.tolist()
@@ -99,18 +100,18 @@ def draw(
     return Mix(jnp.broadcast_to(lam, (size,)), (starts + order).reshape(size), block)
 
 
-def mix(plan: Mix, tree: Any, other: Any = None) -> Any:
+def mix(plan: Mix, tree: X, other: Any = None) -> X:
     """Mix every leaf of `tree` along its first axis: ``lam * a + (1 - lam) * a[partner]`` (paper, eq. 1).
 
-    Leaves are floating-point (batch, ...); they keep their dtype, and those of 16 bits or less are mixed in float32.
-    Where the plan has a bool mask, leaves with its positions are pasted together, whatever their dtype. `other`, a tree
-    like `tree`, is where the partners are: a second batch, or a whole data set; its leaves may have another length (an
+    Leaves are floating-point (batch, ...), and keep their dtype; 16 bits or less are mixed in float32. NumPy arrays
+    come back as JAX arrays. With a bool mask, leaves that have its positions are pasted together, whatever their dtype.
+    `other`, a tree like `tree`, holds the partners: a second batch, or a whole data set, also of another length (an
     index beyond it means its last example, as everywhere in JAX). Derivatives are those of eq. 1, by lambda too.
 
-    Raises TypeError for integer or boolean leaves (one-hot class ids, or use `mixed_cross_entropy`; convert images),
-    ValueError for a leaf whose first axis is not the plan's, or that does not fit its partners, for a list of as many
-    arrays as there are examples, for a leaf (batch, n) with a mask (batch, n), whose n may be positions or classes, and
-    for images with a plan of ResizeMix.
+    Raises TypeError for integer or boolean leaves (one-hot class ids, or use `mixed_cross_entropy`; convert images);
+    ValueError for a leaf of another length than the plan, a leaf that does not fit its partners, a list of as many
+    arrays as there are examples, a leaf (batch, n) with a mask (batch, n), whose n may be positions or classes, and
+    images with a plan of ResizeMix.
 
     >>> plan = Mix(lam=jnp.array([1.0, 0.75]), partner=jnp.array([1, 0]))
     >>> mix(plan, {"x": jnp.array([[8.0], [4.0]])})
@@ -128,21 +129,21 @@ def mix(plan: Mix, tree: Any, other: Any = None) -> Any:
 
 def mixup(
     rng: Array,
-    x: Any,
-    y: Any,
+    x: X,
+    y: Y,
     alpha: ArrayLike,
     *,
     other: tuple[Any, Any] | None = None,
     per: str = "batch",
     partner: str | ArrayLike = "permutation",
     block: int | None = None,
-) -> tuple[Any, Any]:
+) -> tuple[X, Y]:
     """Mix a batch with itself: ``mix(draw(rng, len(x), alpha), (x, y))`` (paper, figure 1a).
 
     `x` and `y` are floating-point arrays (batch, ...) or pytrees of them, `y` soft labels such as one-hot (batch,
-    classes). `other` is another (x, y) where the partners are: a second batch of the same length or, with `partner`
-    integers, a data set. Options and errors are those of `draw` and `mix`; also ValueError for x and y, or a batch and
-    the other, of different length.
+    classes). `other` is another (x, y) that holds the partners: a second batch of the same length or, with `partner`
+    integers, a data set. Options and errors are as in `draw` and `mix`; also ValueError if the lengths of x, y and a
+    second batch differ.
 
     >>> x, y = mixup(jax.random.key(0), jnp.eye(4), jnp.eye(4), alpha=1.0)
     >>> bool(jnp.allclose(y.sum(axis=1), 1.0))
@@ -153,7 +154,7 @@ def mixup(
 
 
 def _draw_lam(rng: Array, alpha: ArrayLike, shape: tuple[int, ...]) -> Array:
-    """Draw float32 lambdas; 1 where alpha is 0 (`jax.random.beta` is NaN there), NaN where alpha makes no sense."""
+    """Draw float32 lambdas: 1 if alpha is 0, for which `jax.random.beta` is NaN; NaN if alpha is negative or NaN."""
     alpha = jnp.asarray(alpha, jnp.float32)
     positive = jnp.where(alpha > 0, alpha, 1.0)
     lam = jax.random.beta(rng, positive, positive, shape, dtype=jnp.float32)
@@ -161,7 +162,7 @@ def _draw_lam(rng: Array, alpha: ArrayLike, shape: tuple[int, ...]) -> Array:
 
 
 def take_partner(plan: Mix, leaf: Array) -> Array:
-    """Return ``leaf[partner]``; with a block, as reshape and vmap, which the compiler keeps on each device."""
+    """Return ``leaf[partner]``; with a block as reshape and vmap, which XLA keeps on each device."""
     if plan.block is None:
         return on_any_mesh(lambda leaf, partner: leaf[partner], leaf)(leaf, plan.partner)
     size, block = plan.lam.shape[0], plan.block
@@ -176,7 +177,7 @@ def take_partner(plan: Mix, leaf: Array) -> Array:
 
 
 def on_any_mesh(function: Callable[..., Any], like: Array, ndim: int | None = None) -> Callable[..., Any]:
-    """Let a function gather on Explicit axes too; its result is divided as the first `ndim` axes of `like` are."""
+    """Let a function gather on Explicit axes too; its result is sharded as the first `ndim` axes of `like`."""
     sharding = jax.typeof(like).sharding
     if not sharding.mesh.explicit_axes:
         return function
@@ -187,13 +188,13 @@ def on_any_mesh(function: Callable[..., Any], like: Array, ndim: int | None = No
 def _blend(share: Array, own: Array, partner: Array) -> Array:
     """Return ``share * own + (1 - share) * partner`` with one product.
 
-    Of two, compilers fuse now the one and now the other with the sum, and the last bit would depend on the program
-    around, on the number of devices for one. What has no share has no part in it, not even as 0 * inf.
+    With two products, compilers fuse one or the other with the sum, and the last bit depends on the rest of the program
+    and on the number of devices. A parent without weight adds nothing, not even 0 * inf.
     """
     near, far = jnp.where(share >= 0.5, own, partner), jnp.where(share >= 0.5, partner, own)
     share = jnp.minimum(share, 1 - share)
     base = jnp.where(jnp.isfinite(near), near, 0)  # inf - inf: an infinite parent stays as it is
-    halved = ~jnp.isfinite(far - base)  # 3e38 and -3e38 are further apart than a number can be
+    halved = ~jnp.isfinite(far - base)  # 3e38 - (-3e38) overflows
     far, base = jnp.where(halved, far / 2, far), jnp.where(halved, base / 2, base)
     share = jnp.where(halved, 2 * share, share)
     return near + share.astype(far.dtype) * jnp.where(share > 0, far - base, 0)
@@ -201,7 +202,7 @@ def _blend(share: Array, own: Array, partner: Array) -> Array:
 
 @partial(_blend.defjvp, symbolic_zeros=True)
 def _derivative_of_blend(primals: Any, tangents: Any) -> tuple[Array, Array]:
-    """Differentiate the equation rather than the code: at 0, 1/2 and 1 the code turns from one parent to the other."""
+    """Differentiate the equation, not the code, which swaps the parents at 1/2 and drops one at 0 and 1."""
     share, own, partner = primals
     difference = jnp.where(jnp.isfinite(own) & jnp.isfinite(partner), own - partner, 0)  # inf stays inf
     derivative = jnp.zeros_like(own)
@@ -211,7 +212,7 @@ def _derivative_of_blend(primals: Any, tangents: Any) -> tuple[Array, Array]:
     return _blend(share, own, partner), derivative
 
 
-blend = jax.jit(_blend, inline=True)  # one program where nothing around it is compiled, too
+blend = jax.jit(_blend, inline=True)  # one program also without a jit around it
 
 
 def widened(dtype: DTypeLike) -> DTypeLike:
@@ -240,9 +241,8 @@ def _mix_leaf(name: str, plan: Mix, leaf: Array, others: Array) -> Array:
 
 
 def _share(plan: Mix, leaf: Array, name: str) -> Array:
-    """Return what a leaf follows, the mask or lambda."""
-    mask = plan.mask
-    if mask is None:
+    """Return the mask if the leaf has its positions, else lambda."""
+    if (mask := plan.mask) is None:
         return plan.lam
     if leaf.shape[1 : mask.ndim] == mask.shape[1:]:
         if plan.resized:
@@ -254,13 +254,13 @@ def _share(plan: Mix, leaf: Array, name: str) -> Array:
             )
         return mask
     if leaf.shape[2 : mask.ndim + 1] == mask.shape[1:]:
-        order = "its positions must follow the batch axis; move channels last, jnp.moveaxis(x, 1, -1)"
+        order = "positions follow the batch axis; move channels last, jnp.moveaxis(x, 1, -1)"
         raise ValueError(f"leaf{name} is {describe(leaf)}, but the plan's mask is {mask.shape}: {order}.")
     return plan.lam
 
 
 def checked(plan: Mix) -> Mix:
-    """Return the plan with arrays for what it holds; raise what is wrong with one made by hand."""
+    """Validate a plan; return it with its fields as arrays."""
     if not isinstance(plan, Mix):
         order = "mix(plan, tree), union(plan, y), mixed_cross_entropy(logits, labels, plan)"
         raise TypeError(f"plan must be a Mix, got {describe(plan)}; the order is {order}.")
@@ -274,10 +274,9 @@ def checked(plan: Mix) -> Mix:
         )
     if plan.mask is not None and plan.mask.shape[:1] != size:
         raise ValueError(f"plan's mask must be (batch, ...) for a batch of {size[0]}, got {describe(plan.mask)}.")
-    for name, share in (("lam", plan.lam), ("mask", plan.mask)):
-        if share is None or share.dtype == bool or not share.size:
-            continue
-        if not isinstance(share, Tracer) and share.is_fully_addressable:
+    for name, share in (("lam", plan.lam), *([] if plan.mask is None else [("mask", plan.mask)])):
+        known = not isinstance(share, Tracer) and share.is_fully_addressable
+        if known and share.size and share.dtype != bool:
             values = jax.device_get(share)
             if not (values.min() >= 0 and values.max() <= 1):
                 raise ValueError(f"plan's {name} must be in [0, 1], got values from {values.min()} to {values.max()}.")
@@ -285,7 +284,7 @@ def checked(plan: Mix) -> Mix:
 
 
 def check_batch(x: Any, y: Any, other: tuple[Any, Any] | None, partner: str | ArrayLike) -> int:
-    """Return the length of x, which y must have and, unless partners are given by number, the other batch."""
+    """Return the length of x; check that y and, unless `partner` is integers, the other batch have the same length."""
     size = _length("x", x)
     for name, tree in (("y", y), ("other", other if isinstance(partner, str) else None)):
         if (name == "y" or tree is not None) and _length(name, tree) != size:
@@ -294,17 +293,15 @@ def check_batch(x: Any, y: Any, other: tuple[Any, Any] | None, partner: str | Ar
 
 
 def refuse_lists(tree: Any, size: int) -> None:
-    """Raise ValueError for a list of arrays that may be the examples of a batch of `size`, rather than its leaves."""
+    """Raise ValueError for a list of `size` arrays, which may be the examples of a batch rather than leaves."""
     for node in jax.tree.leaves(tree, is_leaf=lambda node: isinstance(node, list)):
         alike = isinstance(node, list) and len({str(jax.tree.map(jnp.shape, each)) for each in node}) == 1
         if alike and len(node) == size:
             raise ValueError(f"got a list of {size} arrays, as many as examples: jnp.stack it, or make it a tuple.")
 
 
-def _check_options(
-    size: int, alpha: ArrayLike, per: str, partner: str | ArrayLike, block: int | None
-) -> tuple[int, int]:
-    """Raise what can be seen at trace time; return the number of examples in the batch and in a block."""
+def _check_options(size: int, alpha: Any, per: str, partner: Any, block: int | None) -> tuple[int, int]:
+    """Validate the options of `draw`; return the number of examples in the batch and in a block."""
     for name, count in (("size", size), ("block", size if block is None else block)):
         if getattr(count, "shape", ()) != () or not hasattr(count, "__index__"):
             raise TypeError(f"{name} must be a number of examples, got {describe(count)}: draw(rng, len(x), alpha).")
@@ -330,7 +327,7 @@ def _check_options(
         raise TypeError(f"alpha must be a number, got {alpha!r}.")
     if jnp.ndim(alpha) != 0:
         raise ValueError(f"alpha must be a scalar, got shape {jnp.shape(alpha)}; vmap over several values.")
-    if not isinstance(alpha, Tracer) and not 0 <= float(alpha) < float("inf"):  # pyright: ignore[reportArgumentType]
+    if not isinstance(alpha, Tracer) and not 0 <= float(alpha) < float("inf"):
         raise ValueError(f"alpha must be a finite number >= 0 (0 is ERM), got {alpha}.")
     block_size = size if block is None else block
     if block_size < 1 or size % block_size:
@@ -348,7 +345,6 @@ def _length(name: str, tree: Any) -> int:
 
 
 def describe(value: Any) -> str:
-    """Say what an argument is, in an error: ``float32[8,10]``, or its type."""
-    if not hasattr(value, "shape") or not hasattr(value, "dtype"):
-        return type(value).__name__
-    return f"{value.dtype}[{','.join(map(str, value.shape))}]"
+    """Describe an argument in an error: ``float32[8,10]``, or its type."""
+    array = hasattr(value, "shape") and hasattr(value, "dtype")
+    return f"{value.dtype}[{','.join(map(str, value.shape))}]" if array else type(value).__name__

@@ -96,7 +96,9 @@ def defines(file, test):
     return file.exists() and re.search(rf"^def {test}\(", file.read_text(), re.MULTILINE)
 
 
-FUNCTIONS = sorted({*methods.__all__, *(name for name, each in vars(mixup_jax).items() if inspect.isfunction(each))})
+FUNCTIONS = sorted(
+    {name for module in (mixup_jax, methods) for name, each in vars(module).items() if inspect.isfunction(each)}
+)
 """Every public function: the family, the losses, `mixup`, `draw` and `mix`."""
 
 

@@ -1,20 +1,13 @@
-"""Time an iteration of figure 5's game, a loop on the device, against a plain PyTorch loop.
+"""An iteration of figure 5's GAN: a loop on the device, and a plain PyTorch loop.
 
 Both: 5 steps of the discriminator and one of the generator, each three hidden layers of ReLU, the demo's objective (two
-shuffled batches mixed, lambda uniform), Adam. They take turns in one process, PyTorch on one thread; compiling is not
-counted. On shared cores read the processor's time. Nets of 512 units are matrix products and little else, in which
-neither can be ahead by much on a CPU; what a loop on the device saves shows in narrow ones.
-
-    python -m benchmarks.peers.torch_gan                        # 128 units, 64 points
-    python -m benchmarks.peers.torch_gan --width 512 --size 128
+shuffled batches mixed, lambda uniform), Adam. Compiling is not counted. Nets of 512 units are matrix products and
+little else, in which neither can be ahead by much on a CPU; what a loop on the device saves shows in narrow ones.
 """
 
 import jax
 import jax.numpy as jnp
-import tyro
 
-from benchmarks.harness.turns import import_torch
-from benchmarks.harness.turns_of_loops import compare
 from experiments.gan.points import SIGMA, centres
 from experiments.gan.step import Gan, gan_step
 from mixup_jax.models.mlp import MLP
@@ -70,22 +63,3 @@ def pytorchs(width: int, size: int, iterations: int):
             players[0].step()
 
     return run
-
-
-def main(width: int = 128, size: int = 64, iterations: int = 100, rounds: int = 5) -> None:
-    """Print milliseconds of each for an iteration, and their ratio.
-
-    Args:
-        width: Units of each hidden layer.
-        size: Real points a step, and as many generated ones.
-        iterations: Of a turn.
-        rounds: Turns of each.
-    """
-    runs = {"ours": (ours(width, size, iterations), iterations)}
-    if import_torch():
-        runs["PyTorch"] = pytorchs(width, size, iterations), iterations
-    compare(runs, rounds, "iteration")
-
-
-if __name__ == "__main__":
-    tyro.cli(main)

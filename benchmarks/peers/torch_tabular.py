@@ -1,21 +1,14 @@
-"""Time table 4's training, all seeds and alphas in one program, against a plain PyTorch loop over steps.
+"""Table 4's training: all seeds and alphas in one program, and a plain PyTorch loop over steps.
 
 Both train an MLP of 2 x 128 ReLU on random rows with Adam in batches of 16, mixed with one lambda a batch. Ours trains
 20 seeds x 5 alphas in a call; PyTorch one network after the other, on one thread, which is its fastest way with nets
-this small. They take turns in one process; compiling is not counted. On shared cores read the processor's time.
-
-    python -m benchmarks.peers.torch_tabular
+this small.
 """
-
-from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tyro
 
-from benchmarks.harness.turns import import_torch
-from benchmarks.harness.turns_of_loops import compare
 from mixup_jax.models.mlp import MLP
 from mixup_jax.steps.many_seeds import over_seeds
 from mixup_jax.steps.short import Short, train_short
@@ -59,24 +52,3 @@ def pytorchs(data: tuple[np.ndarray, np.ndarray], steps: int) -> None:
         optimizer.zero_grad()
         (lam * entropy(logits, y) + (1 - lam) * entropy(logits, y[partner])).backward()
         optimizer.step()
-
-
-def main(count: int = 1000, columns: int = 10, seeds: int = 20, steps: int = 100, rounds: int = 5) -> None:
-    """Print milliseconds of each for a training, and their ratio.
-
-    Args:
-        count: Training rows.
-        columns: Features.
-        seeds: Of ours, for each of five alphas.
-        steps: Steps of a training.
-        rounds: Turns of each.
-    """
-    data = rows(count, columns)
-    runs = {"ours": (ours(data, seeds, steps), seeds * len(ALPHAS))}
-    if import_torch():
-        runs["PyTorch"] = partial(pytorchs, data, steps), 1
-    compare(runs, rounds, "training")
-
-
-if __name__ == "__main__":
-    tyro.cli(main)

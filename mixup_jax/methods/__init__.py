@@ -1,6 +1,8 @@
-"""The mixing family: what came after mixup, as pure functions on the same plan type; one method a file.
+"""The methods that came after mixup, as pure functions on the same type of plan; one method a file.
 
 from mixup_jax.methods import cutmix, choose, fmix, mix_at, ...
+
+They import jax alone, but for `mix_at` and `mix_at_random` (Flax) and `optimal_partners` (Optax): the extra [methods].
 """
 
 from mixup_jax.methods.cutmix import cutmix, draw_cutmix
@@ -18,8 +20,11 @@ from mixup_jax.methods.resizemix import draw_resizemix, paste_resized, resizemix
 from mixup_jax.methods.rules import leave_padding, mix_by_rule
 from mixup_jax.methods.saliencymix import draw_saliencymix, saliencymix, static_saliency
 from mixup_jax.methods.switch import choose, phase_out
+from mixup_jax.methods.table import METHODS, Method
 
 __all__ = [
+    "METHODS",
+    "Method",
     "by_label_distance",
     "choose",
     "cutmix",

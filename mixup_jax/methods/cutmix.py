@@ -10,8 +10,8 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from mixup_jax.methods.regions import boxes, boxes_inside, check_size, paste, positions
-from mixup_jax.mixing import Mix, check_batch, draw, mix
+from mixup_jax.methods.regions import boxes, boxes_inside, check_size, mix_regions, options_of, paste
+from mixup_jax.mixing import Mix, X, Y, draw
 
 
 def draw_cutmix(
@@ -59,19 +59,10 @@ def draw_cutmix(
     return paste(plan, boxes_inside(list(keys[:dims]), sides, size[1:]))
 
 
+@options_of(draw_cutmix)
 def cutmix(
-    rng: Array,
-    x: Any,
-    y: Any,
-    alpha: ArrayLike,
-    *,
-    other: tuple[Any, Any] | None = None,
-    dims: int = 2,
-    minmax: tuple[float, float] | None = None,
-    per: str = "batch",
-    partner: str | ArrayLike = "permutation",
-    block: int | None = None,
-) -> tuple[Any, Any]:
+    rng: Array, x: X, y: Y, alpha: ArrayLike, *, other: tuple[Any, Any] | None = None, **options: Any
+) -> tuple[X, Y]:
     """Paste boxes between the images of a batch and mix the labels by area: ``mix(draw_cutmix(...), (x, y))``.
 
     `x` is images (batch, height, width), also with channels last, of any dtype, or a tree of them (a segmentation map
@@ -82,6 +73,4 @@ def cutmix(
     >>> x.dtype, y.shape
     (dtype('uint8'), (4, 4))
     """
-    check_batch(x, y, other, partner)
-    plan = draw_cutmix(rng, positions(x, dims), alpha, dims=dims, minmax=minmax, per=per, partner=partner, block=block)
-    return mix(plan, (x, y), other)
+    return mix_regions(draw_cutmix, rng, x, y, alpha, other, options)

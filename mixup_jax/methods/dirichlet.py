@@ -1,13 +1,11 @@
 """Mixing of more than two examples with Dirichlet weights (the paper, section 2: no further gain, more computation)."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from mixup_jax.mixing import Mix, draw, mix
+from mixup_jax.mixing import Mix, X, draw, mix
 
 
 def draw_dirichlet(
@@ -60,7 +58,7 @@ def draw_dirichlet(
     return [Mix(jnp.broadcast_to(share[..., k], (size,)), plan.partner, block) for k, plan in enumerate(plans)]
 
 
-def mix_all(plans: list[Mix], tree: Any) -> Any:
+def mix_all(plans: list[Mix], tree: X) -> X:
     """Mix a tree by several plans in a row; the partners are always those of the tree as it was given."""
     mixed = tree
     for plan in plans:

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from mixup_jax.methods.regions import check_size, largest, paste, positions
-from mixup_jax.mixing import Mix, check_batch, draw, mix
+from mixup_jax.methods.regions import check_size, largest, mix_regions, options_of, paste
+from mixup_jax.mixing import Mix, X, Y, draw
 
 
 def draw_fmix(
@@ -49,19 +49,10 @@ def draw_fmix(
     return paste(plan, largest(grey.reshape(len(lam), -1), count).reshape(grey.shape))
 
 
+@options_of(draw_fmix)
 def fmix(
-    rng: Array,
-    x: Any,
-    y: Any,
-    alpha: ArrayLike,
-    *,
-    other: tuple[Any, Any] | None = None,
-    dims: int = 2,
-    decay: ArrayLike = 3.0,
-    per: str = "batch",
-    partner: str | ArrayLike = "permutation",
-    block: int | None = None,
-) -> tuple[Any, Any]:
+    rng: Array, x: X, y: Y, alpha: ArrayLike, *, other: tuple[Any, Any] | None = None, **options: Any
+) -> tuple[X, Y]:
     """Paste blobs between the images of a batch and mix the labels by area: ``mix(draw_fmix(...), (x, y))``.
 
     `x` is images (batch, height, width), also with channels last, of any dtype, or a tree of them, `y` floating-point
@@ -71,9 +62,7 @@ def fmix(
     >>> bool(jnp.allclose(y.sum(axis=1), 1.0))
     True
     """
-    check_batch(x, y, other, partner)
-    plan = draw_fmix(rng, positions(x, dims), alpha, dims=dims, decay=decay, per=per, partner=partner, block=block)
-    return mix(plan, (x, y), other)
+    return mix_regions(draw_fmix, rng, x, y, alpha, other, options)
 
 
 def low_frequency_images(rng: Array, size: tuple[int, ...], decay: ArrayLike) -> Array:

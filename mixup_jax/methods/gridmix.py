@@ -13,8 +13,8 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from mixup_jax.methods.regions import check_size, largest, paste, positions
-from mixup_jax.mixing import Mix, check_batch, draw, mix
+from mixup_jax.methods.regions import check_size, largest, mix_regions, options_of, paste
+from mixup_jax.mixing import Mix, X, Y, draw
 
 
 def draw_gridmix(
@@ -59,20 +59,10 @@ def draw_gridmix(
     return paste(plan, mask)
 
 
+@options_of(draw_gridmix)
 def gridmix(
-    rng: Array,
-    x: Any,
-    y: Any,
-    alpha: ArrayLike,
-    *,
-    other: tuple[Any, Any] | None = None,
-    dims: int = 2,
-    cells: int = 4,
-    period: int | None = None,
-    per: str = "batch",
-    partner: str | ArrayLike = "permutation",
-    block: int | None = None,
-) -> tuple[Any, Any]:
+    rng: Array, x: X, y: Y, alpha: ArrayLike, *, other: tuple[Any, Any] | None = None, **options: Any
+) -> tuple[X, Y]:
     """Paste cells between the images of a batch and mix the labels by area: ``mix(draw_gridmix(...), (x, y))``.
 
     `x` is images (batch, height, width), also with channels last, of any dtype, or a tree of them, `y` floating-point
@@ -82,11 +72,7 @@ def gridmix(
     >>> bool(jnp.allclose(y.sum(axis=1), 1.0))
     True
     """
-    check_batch(x, y, other, partner)
-    plan = draw_gridmix(
-        rng, positions(x, dims), alpha, dims=dims, cells=cells, period=period, per=per, partner=partner, block=block
-    )
-    return mix(plan, (x, y), other)
+    return mix_regions(draw_gridmix, rng, x, y, alpha, other, options)
 
 
 def _grid(rng: Array, lam: Array, size: tuple[int, ...], cells: int) -> Array:

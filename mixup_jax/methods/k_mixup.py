@@ -7,7 +7,6 @@ Near examples meet near ones, so that clusters and manifolds in the data keep th
 
 import jax
 import jax.numpy as jnp
-import optax
 from jax import Array
 from jax.sharding import PartitionSpec as P
 from jax.typing import ArrayLike
@@ -26,6 +25,8 @@ def optimal_partners(rng: Array, x: ArrayLike, k: int, other: ArrayLike | None =
     no `other` an example never meets itself.
 
     Cost: ``batch * k`` distances, and a sequential ``k^3`` matching, all groups at once.
+
+    Needs Optax, ``pip install optax``.
 
     Raises TypeError for other dtypes, ValueError where k does not divide the batch or leaves a single group and no
     other, or `other` has not the shape of `x`.
@@ -67,6 +68,7 @@ def _match(x: Array, others: Array) -> Array:
 
 def _hungarian(cost: Array) -> tuple[Array, Array]:
     """Call Optax, whose loops know neither 64 bits, nor strict promotion, nor the manual axes of a `shard_map`."""
+    import optax  # here: all other methods need jax alone
 
     def match(cost: Array) -> tuple[Array, Array]:
         with jax.enable_x64(False), jax.numpy_dtype_promotion("standard"):

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import Array
@@ -38,6 +37,7 @@ def mix_at(plan: Mix, layer: str) -> Iterator[None]:
     a layer that is compiled in a context which is not;
     TypeError for a layer called without positional arguments. Errors of `mix` come from the layer.
 
+    >>> import flax.linen as nn
     >>> class Model(nn.Module):
     ...     @nn.compact
     ...     def __call__(self, x):
@@ -48,6 +48,8 @@ def mix_at(plan: Mix, layer: str) -> Iterator[None]:
     ...     Model().apply({"params": params}, jnp.array([[8.0], [-4.0]])).tolist()
     [[7.0], [4.0]]
     """
+    import flax.linen as nn  # here: all other methods need jax alone
+
     target = () if layer == INPUT else tuple(layer.split("/"))
     seen: dict[tuple[str, ...], None] = {}  # a set that keeps the order
     staged, model_runs = _is_staged(), False

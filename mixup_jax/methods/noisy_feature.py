@@ -10,13 +10,13 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from mixup_jax.mixing import mixup, widened
+from mixup_jax.mixing import X, Y, mixup, widened
 
 
 def noisy_feature_mixup(
     rng: Array,
-    x: Any,
-    y: Any,
+    x: X,
+    y: Y,
     alpha: ArrayLike,
     *,
     other: tuple[Any, Any] | None = None,
@@ -25,7 +25,7 @@ def noisy_feature_mixup(
     per: str = "batch",
     partner: str | ArrayLike = "permutation",
     block: int | None = None,
-) -> tuple[Any, Any]:
+) -> tuple[X, Y]:
     """Mix a batch with itself, then add noise to the inputs, not to the labels.
 
     `additive` and `multiplicative` are the standard deviations of two independent normal noises, in units of `x` and
@@ -42,7 +42,7 @@ def noisy_feature_mixup(
     return add_noise(rng_noise, x, additive, multiplicative), y
 
 
-def add_noise(rng: Array, tree: Any, additive: ArrayLike, multiplicative: ArrayLike) -> Any:
+def add_noise(rng: Array, tree: X, additive: ArrayLike, multiplicative: ArrayLike) -> X:
     """Return ``(1 + multiplicative * normal) * leaf + additive * normal`` for each leaf, in its dtype."""
     leaves, structure = jax.tree.flatten(tree)
     deviations = jnp.stack([jnp.asarray(each, jnp.float32) for each in (additive, multiplicative)])[:, None]

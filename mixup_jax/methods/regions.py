@@ -1,13 +1,48 @@
 """Plans that paste a region of the partner instead of blending: the mask, and the label weight counted from it."""
 
-from collections.abc import Sequence
-from typing import Any
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
-from mixup_jax.mixing import Mix, describe, refuse_lists
+from mixup_jax.mixing import Mix, X, Y, check_batch, describe, mix, refuse_lists
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def options_of(draw_plan: Callable[..., Mix]) -> Callable[[Function], Function]:
+    """Let `help` show the options of `draw_plan` in place of a function's ``**options``."""
+
+    def decorate(function: Function) -> Function:
+        signature = inspect.signature(function)
+        shown = {name: each for name, each in signature.parameters.items() if each.kind != each.VAR_KEYWORD}
+        for name, option in inspect.signature(draw_plan).parameters.items():
+            if option.kind == option.KEYWORD_ONLY:
+                shown.setdefault(name, option)
+        function.__signature__ = signature.replace(parameters=list(shown.values()))  # pyright: ignore
+        return function
+
+    return decorate
+
+
+def mix_regions(
+    draw_plan: Callable[..., Mix],
+    rng: Array,
+    x: X,
+    y: Y,
+    alpha: ArrayLike,
+    other: tuple[Any, Any] | None,
+    options: dict[str, Any],
+    carry_out: Callable[..., Any] = mix,
+) -> tuple[X, Y]:
+    """Draw a plan for the images `x`, and mix images and labels by it."""
+    check_batch(x, y, other, options.get("partner", "permutation"))
+    size = positions(x, options.get("dims", 2))
+    return carry_out(draw_plan(rng, size, alpha, **options), (x, y), other)
 
 
 def paste(plan: Mix, mask: Array) -> Mix:

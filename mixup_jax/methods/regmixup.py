@@ -10,13 +10,13 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from mixup_jax.mixing import mixup
+from mixup_jax.mixing import X, Y, mixup
 
 
 def regmixup(
     rng: Array,
-    x: Any,
-    y: Any,
+    x: X,
+    y: Y,
     alpha: ArrayLike = 20.0,
     *,
     other: tuple[Any, Any] | None = None,
@@ -24,7 +24,7 @@ def regmixup(
     per: str = "batch",
     partner: str | ArrayLike = "permutation",
     block: int | None = None,
-) -> tuple[Any, Any, Array]:
+) -> tuple[X, Y, Array]:
     """Return a batch of twice the length, the clean examples and then the mixed ones, and a weight for each loss.
 
     One forward pass sees both halves, so that BatchNorm normalises them together, as in the paper's code. The loss is

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from mixup_jax.methods.regions import boxes_inside, check_size, paste, positions
-from mixup_jax.mixing import Mix, check_batch, checked, draw, mix, on_any_mesh, take_partner, widened
+from mixup_jax.methods.regions import boxes_inside, check_size, mix_regions, options_of, paste
+from mixup_jax.mixing import Mix, X, Y, checked, draw, mix, on_any_mesh, take_partner, widened
 
 
 def draw_resizemix(
@@ -51,7 +51,7 @@ def draw_resizemix(
     return replace(paste(plan, boxes_inside(rng_box, (height, width), size[1:])), resized=True)
 
 
-def paste_resized(plan: Mix, tree: Any, other: Any = None) -> Any:
+def paste_resized(plan: Mix, tree: X, other: Any = None) -> X:
     """Carry out a plan of `draw_resizemix`: as `mix`, but what is pasted is the whole partner, shrunk into the box.
 
     Leaves of images (batch, height, width, ...) keep their dtype. Pixels of floating-point ones are the mean of 4 x 4
@@ -79,29 +79,17 @@ def paste_resized(plan: Mix, tree: Any, other: Any = None) -> Any:
     return mix(replace(plan, partner=jnp.arange(len(mask), dtype=jnp.int32), resized=False), tree, partners)
 
 
+@options_of(draw_resizemix)
 def resizemix(
-    rng: Array,
-    x: Any,
-    y: Any,
-    alpha: ArrayLike = 1.0,
-    *,
-    other: tuple[Any, Any] | None = None,
-    low: float = 0.1,
-    high: float = 0.8,
-    per: str = "batch",
-    partner: str | ArrayLike = "permutation",
-    block: int | None = None,
-) -> tuple[Any, Any]:
+    rng: Array, x: X, y: Y, alpha: ArrayLike = 1.0, *, other: tuple[Any, Any] | None = None, **options: Any
+) -> tuple[X, Y]:
     """Paste shrunk partners and mix the labels by area: ``paste_resized(draw_resizemix(...), (x, y))``.
 
     >>> x, y = resizemix(jax.random.key(0), jnp.zeros((4, 8, 8, 3), jnp.uint8), jnp.eye(4))
     >>> x.dtype, bool((y.max(axis=1) >= 0.36).all())  # high = 0.8: never more than 64 per cent
     (dtype('uint8'), True)
     """
-    size = positions(x)
-    check_batch(x, y, other, partner)
-    plan = draw_resizemix(rng, size, alpha, low=low, high=high, per=per, partner=partner, block=block)
-    return paste_resized(plan, (x, y), other)
+    return mix_regions(draw_resizemix, rng, x, y, alpha, other, options, paste_resized)
 
 
 @jax.jit

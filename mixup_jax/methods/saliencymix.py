@@ -12,8 +12,8 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from mixup_jax.methods.regions import box_at, paste, positions
-from mixup_jax.mixing import PER, Mix, check_batch, draw, mix, take_partner
+from mixup_jax.methods.regions import box_at, mix_regions, options_of, paste
+from mixup_jax.mixing import PER, Mix, X, Y, draw, take_partner
 
 
 def draw_saliencymix(
@@ -52,19 +52,17 @@ def draw_saliencymix(
     return paste(plan, box_at((position // width, position % width), plan.lam, (height, width)))
 
 
+@options_of(draw_saliencymix)
 def saliencymix(
     rng: Array,
-    x: Any,
-    y: Any,
+    x: X,
+    y: Y,
     alpha: ArrayLike,
     *,
     other: tuple[Any, Any] | None = None,
     saliency: ArrayLike | None = None,
-    peak: str = "example",
-    per: str = "batch",
-    partner: str | ArrayLike = "permutation",
-    block: int | None = None,
-) -> tuple[Any, Any]:
+    **options: Any,
+) -> tuple[X, Y]:
     """Paste salient boxes between the images of a batch: ``mix(draw_saliencymix(rng, saliency, alpha), (x, y))``.
 
     `x` is images (batch, height, width, ...) of any dtype or a tree of them, `y` floating-point soft labels (batch,
@@ -76,14 +74,15 @@ def saliencymix(
     >>> bool(jnp.allclose(y.sum(axis=1), 1.0))
     True
     """
-    check_batch(x, y, other, partner)
-    size = positions(x)
-    if saliency is None:
-        saliency = static_saliency(jax.tree.leaves(x if other is None else other[0])[0])
-    if jnp.shape(saliency) != size:
-        raise ValueError(f"saliency must be {size} like the images, got shape {jnp.shape(saliency)}.")
-    plan = draw_saliencymix(rng, saliency, alpha, peak=peak, per=per, partner=partner, block=block)
-    return mix(plan, (x, y), other)
+    given = jax.tree.leaves(x if other is None else other[0])[0] if saliency is None else saliency
+
+    def draw_plan(rng: Array, size: tuple[int, ...], alpha: ArrayLike, **options: Any) -> Mix:
+        found = static_saliency(given) if saliency is None else jnp.asarray(given)
+        if found.shape != size:
+            raise ValueError(f"saliency must be {size} like the images, got shape {found.shape}.")
+        return draw_saliencymix(rng, found, alpha, **options)
+
+    return mix_regions(draw_plan, rng, x, y, alpha, other, options)
 
 
 def static_saliency(image: ArrayLike, scales: Sequence[int] = (12, 24, 28, 48, 56, 112)) -> Array:

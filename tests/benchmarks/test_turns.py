@@ -73,17 +73,17 @@ def test_turns_of_a_quick_run_cannot_be_chosen():
 def test_a_section_that_fails_is_named_and_the_others_are_on_the_page(tmp_path, monkeypatch):
     def section(name):
         def measure(effort):
-            if name.endswith("seeds"):
-                raise RuntimeError("no seeds today")
+            if name.endswith("memory"):
+                raise RuntimeError("no memory today")
             return [Table(name, ("", "ms"), [("ours", "1")])]
 
         return SimpleNamespace(measure=measure)
 
     monkeypatch.setattr("benchmarks.__main__.import_module", section)
     page = tmp_path / "benchmarks.md"
-    with pytest.raises(SystemExit, match="failed, see above: seeds"):
-        main(only=("limits", "seeds", "growth"), out=page)
+    with pytest.raises(SystemExit, match="failed, see above: memory"):
+        main(only=("limits", "memory", "growth"), out=page)
     text = page.read_text()
-    assert "**Not whole: without seeds.**" in text
+    assert "**Not whole: without memory.**" in text
     assert "## benchmarks.limits" in text
     assert "## benchmarks.growth" in text

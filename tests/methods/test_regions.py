@@ -130,7 +130,7 @@ def test_a_size_that_is_not_batch_height_width_is_refused(rng):
 
 def test_a_mask_for_the_channels_last_is_not_laid_on_channels_first(rng):
     plan = draw_cutmix(rng, (4, 8, 8), 1.0)
-    with pytest.raises(ValueError, match="positions must follow the batch axis"):
+    with pytest.raises(ValueError, match="moveaxis"):
         mix(plan, jnp.zeros((4, 3, 8, 8)))
 
 

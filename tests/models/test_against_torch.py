@@ -10,7 +10,10 @@ import pytest
 from mixup_jax.models import VGG, AlexNet, DenseNet, PreActResNet, ResNet, WideResNet
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-from benchmarks.peers import torch_networks, torch_preact_resnet, torch_zoo  # noqa: E402
+import torch_networks  # noqa: E402
+import torch_zoo  # noqa: E402
+
+from benchmarks.peers import torch_preact_resnet  # noqa: E402
 
 TOLERANCE = 1e-4
 

@@ -101,16 +101,20 @@ def classes(x):
     return np.arange(len(x)) % 3
 
 
+def of_table(name, **options):
+    """Return a row of the library's own table."""
+    row, options = m.METHODS[name], OPTIONS | options
+    draw_plan = row.draw and (lambda rng, x, alpha: row.draw(rng, x, alpha, **options))
+    return Method(partial(row.apply, **options), draw_plan, row.carry_out)
+
+
 METHODS = {
-    "mixup": Method(partial(mixup, **OPTIONS), lambda rng, x, alpha: draw(rng, len(x), alpha, **OPTIONS)),
+    **{name: of_table(name) for name in m.METHODS},
+    "cutmix with minmax": of_table("cutmix", minmax=(0.2, 0.8)),
+    "lattice": of_table("gridmix", period=3),
     "choose": Method(lambda rng, x, y, alpha: mix(draw_choice(rng, x, alpha), (x, y)), draw_choice),
     "dirichlet": Method(lambda rng, x, y, alpha: m.mix_all(draw_many(rng, x, alpha), (x, y)), draw_many, m.mix_all),
     "regmixup": Method(clean_and_mixed),
-    "noisy_feature_mixup": Method(partial(m.noisy_feature_mixup, **OPTIONS)),
-    "saliencymix": Method(
-        partial(m.saliencymix, **OPTIONS),
-        lambda rng, x, alpha: m.draw_saliencymix(rng, m.static_saliency(x), alpha, **OPTIONS),
-    ),
     "hidden states": Method(
         lambda rng, x, y, alpha: mix_hidden(draw(rng, len(x), alpha, **OPTIONS), (x, y)),
         lambda rng, x, alpha: draw(rng, len(x), alpha, **OPTIONS),
@@ -127,20 +131,6 @@ METHODS = {
         data_set,
     ),
 }
-for name, method, plan, options, carry in (
-    ("cutmix", m.cutmix, m.draw_cutmix, {}, mix),
-    ("cutmix with minmax", m.cutmix, m.draw_cutmix, {"minmax": (0.2, 0.8)}, mix),
-    ("fmix", m.fmix, m.draw_fmix, {}, mix),
-    ("gridmix", m.gridmix, m.draw_gridmix, {}, mix),
-    ("lattice", m.gridmix, m.draw_gridmix, {"period": 3}, mix),
-    ("resizemix", m.resizemix, m.draw_resizemix, {}, m.paste_resized),
-):
-    draws = partial(plan, **OPTIONS, **options)
-    METHODS[name] = Method(
-        partial(method, **OPTIONS, **options),
-        lambda rng, x, alpha, draws=draws: draws(rng, x.shape[:3], alpha),
-        carry,
-    )
 WITH_PLAN = [name for name, method in METHODS.items() if method.draw]
-PASTING = ["cutmix", "cutmix with minmax", "fmix", "gridmix", "lattice", "resizemix", "saliencymix"]
+PASTING = [name for name, row in m.METHODS.items() if row.pastes] + ["cutmix with minmax", "lattice"]
 IN_BLOCKS = ["mixup", "choose", "dirichlet", "hidden states", *PASTING]

@@ -1,6 +1,6 @@
 """Kill a run at random instants, start it again with the same command, and compare with a run that was left alone.
 
-    python -m benchmarks.kill_test --kills 20        # about five minutes on two cores
+    python tests/support/kills.py --kills 20       # about five minutes on two cores
 
 The instants are spread evenly from the start of the process to its end and come in random order. SIGKILL leaves a
 process no time to save anything, so parameters and metrics must be equal bit for bit for another reason: a run is a
@@ -132,4 +132,4 @@ def verdict(equal: bool) -> str:
 
 
 if __name__ == "__main__":
-    tyro.cli(main, prog="python -m benchmarks.kill_test")
+    tyro.cli(main, prog="python tests/support/kills.py")
