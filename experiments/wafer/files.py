@@ -154,9 +154,9 @@ def list_maps(folder: Path) -> list[Path]:
 
 
 def read_map(path: Path) -> np.ndarray:
-    """Read a map, uint8 (height, width): an array (.npy), or a picture (.png), in 0, 1, 2 or in black, grey, white.
+    """Read a map, uint8 (height, width), from an array (.npy) or a picture (.png) in 0, 1, 2 or black, grey, white.
 
-    Raises ValueError, which names the file, for what is no map.
+    Raises ValueError, which names the file, for a file that is no map.
     """
     try:
         if path.suffix.lower() == ".npy":
@@ -165,7 +165,7 @@ def read_map(path: Path) -> np.ndarray:
             raise ValueError("it is no file")
         else:
             one = _grey(path)
-            if one.max(initial=0) > 3:  # drawn to be looked at: black no die, grey passes, white fails
+            if one.max(initial=0) > 3:  # black: no die, grey: passes, white: fails
                 one = np.where(np.isin(one, (127, 128)), 1, np.where(one == 255, 2, one))
         if one.ndim != 2 or one.size == 0:
             raise ValueError(f"it has the shape {one.shape}; a map is (height, width)")
@@ -175,7 +175,7 @@ def read_map(path: Path) -> np.ndarray:
 
 
 def _grey(path: Path) -> np.ndarray:
-    """Return what a picture shows, uint8 (height, width), through its palette if it has one; it must be grey."""
+    """Return the grey values of a picture, uint8 (height, width), through its palette if it has one."""
     with warnings.catch_warnings(), Image.open(path) as picture:
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         if picture.mode not in MODES:

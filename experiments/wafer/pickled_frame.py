@@ -235,7 +235,7 @@ _ALLOWED: dict[tuple[str, str], Any] = {
     **_names(_encode, "_codecs", "encode"),
     **_names(_reconstructor, "copy_reg copyreg", "_reconstructor"),
 }
-"""Every name that a pickle may use, and what it gets."""
+"""Every name that a pickle may use, and its stand-in."""
 
 
 class _Unpickler(pickle.Unpickler):
