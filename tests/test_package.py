@@ -22,9 +22,10 @@ FUNCTIONS = """
 import jax, jax.numpy as jnp
 from mixup_jax import Mix, draw, mix, mixed_cross_entropy, mixup
 from mixup_jax import methods
+from mixup_jax.methods.table import METHODS
 rng, x, ids = jax.random.key(0), jnp.ones((8, 8, 8, 3)), jnp.arange(8)
 y = jax.nn.one_hot(ids, 10)
-for name, method in methods.METHODS.items():
+for name, method in METHODS.items():
     image, label = jax.jit(method.apply)(rng, x, y, 1.0)
     assert image.shape == x.shape and label.shape == y.shape, name
 loss = mixed_cross_entropy(jnp.zeros((8, 10)), ids, draw(rng, 8, 1.0, partner=methods.different_class(rng, ids)))

@@ -12,19 +12,21 @@ from mixup_jax.methods.gridmix import draw_gridmix, gridmix
 from mixup_jax.methods.k_mixup import optimal_partners
 from mixup_jax.methods.labels import larger, threshold, union
 from mixup_jax.methods.latent import mix_at, mix_at_random
-from mixup_jax.methods.neighbour_table import neighbour_table
 from mixup_jax.methods.noisy_feature import noisy_feature_mixup
-from mixup_jax.methods.partners import by_label_distance, different_class, neighbours, same_class
+from mixup_jax.methods.partners import (
+    by_label_distance,
+    different_class,
+    neighbour_table,
+    neighbours,
+    same_class,
+)
 from mixup_jax.methods.regmixup import regmixup
 from mixup_jax.methods.resizemix import draw_resizemix, paste_resized, resizemix
 from mixup_jax.methods.rules import leave_padding, mix_by_rule
 from mixup_jax.methods.saliencymix import draw_saliencymix, saliencymix, static_saliency
 from mixup_jax.methods.switch import choose, phase_out
-from mixup_jax.methods.table import METHODS, Method
 
 __all__ = [
-    "METHODS",
-    "Method",
     "by_label_distance",
     "choose",
     "cutmix",

@@ -10,6 +10,7 @@ import numpy as np
 
 from mixup_jax import draw, mix, mixup
 from mixup_jax import methods as m
+from mixup_jax.methods import table
 
 BLOCK = 4
 OPTIONS = {"per": "example", "block": BLOCK}
@@ -103,13 +104,13 @@ def classes(x):
 
 def of_table(name, **options):
     """Return a row of the library's own table."""
-    row, options = m.METHODS[name], OPTIONS | options
+    row, options = table.METHODS[name], OPTIONS | options
     draw_plan = row.draw and (lambda rng, x, alpha: row.draw(rng, x, alpha, **options))
     return Method(partial(row.apply, **options), draw_plan, row.carry_out)
 
 
 METHODS = {
-    **{name: of_table(name) for name in m.METHODS},
+    **{name: of_table(name) for name in table.METHODS},
     "cutmix with minmax": of_table("cutmix", minmax=(0.2, 0.8)),
     "lattice": of_table("gridmix", period=3),
     "choose": Method(lambda rng, x, y, alpha: mix(draw_choice(rng, x, alpha), (x, y)), draw_choice),
@@ -132,5 +133,5 @@ METHODS = {
     ),
 }
 WITH_PLAN = [name for name, method in METHODS.items() if method.draw]
-PASTING = [name for name, row in m.METHODS.items() if row.pastes] + ["cutmix with minmax", "lattice"]
+PASTING = [name for name, row in table.METHODS.items() if row.pastes] + ["cutmix with minmax", "lattice"]
 IN_BLOCKS = ["mixup", "choose", "dirichlet", "hidden states", *PASTING]
