@@ -211,7 +211,7 @@ def test_averages_of_a_short_run_are_as_good_as_the_network_itself(tmp_path, ema
         SMALL,
         model=PreActResNet(width=8, blocks=(1, 1, 1), stem_stride=2),  # BatchNorm, unlike tiny_runs' MLP
         mixing=ERM,
-        optimizer=replace(SMALL.optimizer, ema=ema),
+        ema=ema,
         epochs=20.0,
         eval_every=20.0,
         seeds=1,

@@ -150,7 +150,7 @@ def test_a_run_that_is_told_to_stop_says_so_and_the_same_command_ends_it(tmp_pat
     code, lines = cli(*command, "--alpha", "0.5")
     assert code == 2
     assert len(lines) == 1
-    assert "mixing.alpha is 0.0 there and 0.5 here" in lines[0]
+    assert "mixing.name is erm there and mixup here" in lines[0]
 
     process = start(*command)
     out, err = process.communicate(timeout=200)
