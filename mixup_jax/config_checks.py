@@ -35,7 +35,10 @@ ALPHA: Range = (mixes, f"between {LEAST_ALPHA:g} and {LARGEST:g}")
 
 RANGES: dict[str, Range] = {
     "train_examples": (_optional(lambda count: 1 <= count < 2**31), "at least 1 and below 2**31, or None for all"),
-    "train_subset": (_optional(lambda part: 0 <= part[0] < part[1]), "INDEX COUNT with 0 <= INDEX < COUNT"),
+    "train_subset": (
+        _optional(lambda part: 0 <= part[0] < part[1] and part[1] > 1),
+        "INDEX COUNT with 0 <= INDEX < COUNT and COUNT of 2 or more",
+    ),
     "label_noise": (lambda value: 0 <= value <= 1, "between 0 and 1"),
     "pad_crop": (lambda value: 0 <= value <= 4096, "between 0 and 4096 pixels"),
     "image_size": _up_to(4096),

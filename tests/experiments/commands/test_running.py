@@ -55,7 +55,7 @@ def test_the_first_examples_are_those_of_the_subset():
     np.testing.assert_array_equal(part.train_image, digits.train_image[721:731])
 
 
-@pytest.mark.parametrize("part", [(-1, 2), (2, 2), (0, 0), (0, 1443)])
+@pytest.mark.parametrize("part", [(-1, 2), (2, 2), (0, 0), (0, 1), (0, 1443)])
 def test_a_subset_that_is_none_is_refused(part):
     with pytest.raises(ValueError, match="train_subset"):
         prepare(load("digits"), Config(data=Data("digits", train_subset=part)).data)
