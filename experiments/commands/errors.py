@@ -1,6 +1,7 @@
 """Errors of a command line: one line and an exit status."""
 
 import contextlib
+import errno
 import functools
 import glob
 import importlib.util
@@ -130,7 +131,9 @@ def one_line_errors() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
     except (ValueError, TypeError, OSError) as error:
-        fail(str(error))
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT) and error.filename is None
+        where = "; make room where the results or the cache are, and start the same command again" if full else ""
+        fail(f"{error}{where}")
     except (RuntimeError, AssertionError):
         if not devices_are_missing():
             raise

@@ -1,5 +1,6 @@
 """Laws of the command line: it trains, stops, resumes, and answers bad input with one line."""
 
+import errno
 import json
 import os
 import re
@@ -19,6 +20,7 @@ from PIL import Image
 from experiments import __main__ as listing
 from experiments import cifar
 from experiments.commands import command_line
+from experiments.commands.errors import one_line_errors
 from experiments.commands.running import Job
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.steps.recipe import make_recipe
@@ -226,3 +228,10 @@ def test_the_list_suggests_the_command_that_was_meant():
         listing.check_words(["cifar", "small-erm"])
     with pytest.raises(ValueError, match=r"did you mean python -m experiments.cifar\?"):
         listing.check_words(["cifer"])
+
+
+def test_a_full_disk_says_what_to_do(capsys):
+    with pytest.raises(SystemExit) as left, one_line_errors():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert left.value.code == 2
+    assert re.fullmatch(r"error: .*No space left on device; make room .*\n", capsys.readouterr().err)
