@@ -40,3 +40,13 @@ def strict_promotion(request):
 def rng():
     """A fixed key."""
     return jax.random.key(0)
+
+
+@pytest.fixture(scope="module")
+def quick_beta():
+    """Draw lambda uniformly, for short trainings: compiling the Beta distribution is most of what they cost."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            jax.random, "beta", lambda rng, a, b, shape=(), dtype=float: jax.random.uniform(rng, shape, dtype)
+        )
+        yield

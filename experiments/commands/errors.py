@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 import tyro
 
-from mixup_jax.runtime.errors import RunEnded, Stopped
+from mixup_jax.runtime.errors import SIGNALS, RunEnded, Stopped
 
 
 def command(cli: Callable[..., Any], *args: Any, hint: str = "", **options: Any) -> Any:
@@ -90,7 +90,7 @@ def _interruptible() -> Iterator[None]:
 
     before = {}
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+        for number in SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 before[number] = signal.signal(number, ask)
     try:

@@ -1,5 +1,10 @@
 """Why a run ended before its last step. What is wrong with an argument is a ValueError or a TypeError instead."""
 
+import signal
+
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name))
+"""Which ask a run to stop; Windows has no SIGHUP."""
+
 
 class RunEnded(Exception):
     """A run ended early; the message is one sentence for the person who started it."""

@@ -8,10 +8,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from mixup_jax.runtime.errors import Stopped
-
-SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name))
-"""Windows has no SIGHUP."""
+from mixup_jax.runtime.errors import SIGNALS, Stopped
 
 
 class StopFlag:

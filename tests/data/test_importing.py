@@ -31,28 +31,6 @@ def test_batches_and_augmentation_import_no_module_that_reads_files():
     ]
 
 
-def test_importing_changes_no_global_state():
-    code = """if True:
-        import importlib, logging, pkgutil, signal, sys, warnings
-        import array_record, cv2, jax, pandas, PIL.Image, soundfile  # their own changes are not ours
-
-        def state():
-            loggers = {"": logging.root, **logging.root.manager.loggerDict}
-            levels = {name: each.level for name, each in loggers.items() if getattr(each, "level", 0)}
-            handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
-            hooks = warnings.showwarning, sys.unraisablehook
-            return cv2.getNumThreads(), levels, list(warnings.filters), handlers, hooks
-
-        cv2.setNumThreads(3)
-        before = state()
-        import mixup_jax.data
-        for module in pkgutil.walk_packages(mixup_jax.data.__path__, "mixup_jax.data."):
-            importlib.import_module(module.name)
-        print(before == state() or (before, state()))
-    """
-    assert call(code).strip() == "True"
-
-
 def test_the_number_of_cores_is_known_on_systems_without_affinity(monkeypatch):
     assert 1 <= cores() <= (os.cpu_count() or 1)
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)

@@ -27,14 +27,7 @@ TRAIN = jax.jit(one)
 MANY = jax.jit(over_seeds(over_seeds(one, (None, 0)), (0, None)))
 
 
-@pytest.fixture(autouse=True, scope="module")
-def quick_beta():
-    """Draw lambda uniformly: compiling the Beta distribution is most of what a training here costs."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            jax.random, "beta", lambda rng, a, b, shape=(), dtype=float: jax.random.uniform(rng, shape, dtype)
-        )
-        yield
+pytestmark = pytest.mark.usefixtures("quick_beta")
 
 
 @pytest.mark.slow

@@ -16,14 +16,7 @@ MEANS = jnp.asarray(centres("ring"))
 SIZE = 4
 
 
-@pytest.fixture(autouse=True, scope="module")
-def quick_beta():
-    """Draw lambda uniformly: compiling the Beta distribution is most of what an iteration here costs."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            jax.random, "beta", lambda rng, a, b, shape=(), dtype=float: jax.random.uniform(rng, shape, dtype)
-        )
-        yield
+pytestmark = pytest.mark.usefixtures("quick_beta")
 
 
 @pytest.fixture(scope="module", params=["paper", "demo"])

@@ -5,7 +5,6 @@ import os
 import signal
 from dataclasses import replace
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -23,14 +22,6 @@ TIMES = [10, 20]
 def claim(folder, job):
     with claimed_by(job, folder) as first:
         return first
-
-
-@pytest.fixture
-def quick_beta(monkeypatch):
-    """Draw lambda uniformly: compiling the Beta distribution is most of what a game here costs."""
-    monkeypatch.setattr(
-        jax.random, "beta", lambda rng, a, b, shape=(), dtype=float: jax.random.uniform(rng, shape, dtype)
-    )
 
 
 @pytest.mark.slow
