@@ -15,8 +15,8 @@ from benchmarks.harness.turns import QUICK, Effort, Steps, Timing, as_in_runs, d
 from benchmarks.limits import beside_product, percent, the_product
 from experiments.quickstart import CLEAN
 from mixup_jax.choices import Constant, Data
+from mixup_jax.choices.networks import PreActResNet
 from mixup_jax.config import Config
-from mixup_jax.networks import PreActResNet
 
 BASE = Config(
     data=Data(pad_crop=0, flip=False),

@@ -14,8 +14,8 @@ from benchmarks.limits import LIMIT, beside_product, percent, the_product
 from experiments.cifar import SMALL
 from experiments.quickstart import CLEAN
 from mixup_jax.choices import Constant, Data
+from mixup_jax.choices.networks import PreActResNet
 from mixup_jax.config import Config
-from mixup_jax.networks import PreActResNet
 
 STEP = Config(data=Data(pad_crop=0, flip=False), schedule=Constant())
 CASES = {

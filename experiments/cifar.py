@@ -13,8 +13,8 @@ from dataclasses import replace
 from experiments.commands.command_line import run_presets
 from experiments.commands.running import Paper
 from mixup_jax.choices import Cosine, Data, Erm, Mixing, Mixup, Sgd, Step
+from mixup_jax.choices.networks import DenseNet, Network, PreActResNet, WideResNet
 from mixup_jax.config import Config
-from mixup_jax.networks import DenseNet, Network, PreActResNet, WideResNet
 
 PAPER = Config(
     data=Data("cifar10", pad_crop=4, flip=True),

@@ -18,9 +18,9 @@ from experiments.commands.errors import call, one_line_errors
 from experiments.commands.running import Job, run
 from experiments.commands.settings import check_counts
 from mixup_jax.choices import Cosine, Data, Erm, Mixup, Sgd
+from mixup_jax.choices.networks import MLP
 from mixup_jax.config import Config
 from mixup_jax.config_checks import SEEDS
-from mixup_jax.networks import MLP
 from mixup_jax.runtime.launch import Launch
 
 CLEAN = Config(

@@ -22,8 +22,8 @@ from mixup_jax.choices import (
     Sgd,
     Step,
 )
+from mixup_jax.choices.networks import Named, Network, PreActResNet
 from mixup_jax.config_checks import LARGEST, SEEDS, Checked
-from mixup_jax.networks import Named, Network, PreActResNet
 
 C = TypeVar("C", bound=Any)
 

@@ -12,12 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.harness.turns import Steps
+from mixup_jax.choices.networks import Network
 from mixup_jax.config import Config
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.mixing import Mix
 from mixup_jax.models import build
 from mixup_jax.models.layers import winograd
-from mixup_jax.networks import Network
 from mixup_jax.steps import mixed_batch as vicinity
 from mixup_jax.training.setting import Setting, make_setting
 

@@ -16,6 +16,7 @@ from etils import epath
 
 from experiments.commands.naming import dataset, method
 from mixup_jax.choices import IMAGE_SIZE, NEIGHBOURS, Data, Mixed, Step
+from mixup_jax.choices.networks import MLP, DenseNet, PreActResNet, WideResNet
 from mixup_jax.config import Config, usual
 from mixup_jax.data.dataset import Dataset, as_pictures
 from mixup_jax.data.files.archives import cache_home
@@ -23,7 +24,6 @@ from mixup_jax.data.imagenet.streamed import StreamedDataset
 from mixup_jax.data.label_noise import corrupt_labels
 from mixup_jax.data.sources import check_name, open_data
 from mixup_jax.data.speech.recordings import Speech
-from mixup_jax.networks import MLP, DenseNet, PreActResNet, WideResNet
 from mixup_jax.runtime import run_folder as record
 from mixup_jax.runtime.claim import claimed
 from mixup_jax.runtime.identity import agree, plain

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from experiments.commands.running import Job, Paper
 from mixup_jax.choices import Data, Erm, Mixed, Mixup, Sgd, Step
+from mixup_jax.choices.networks import Named, PreActResNet
 from mixup_jax.config import CHOICES, Config
-from mixup_jax.networks import Named, PreActResNet
 
 DECAY_EPOCHS = {90: (30.0, 60.0, 80.0), 100: (30.0, 60.0, 90.0), 200: (60.0, 120.0, 180.0)}
 

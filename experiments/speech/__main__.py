@@ -17,9 +17,9 @@ from experiments.commands.grid import Results, leave_to_the_table, run_grid
 from experiments.commands.running import Job
 from experiments.commands.settings import check_counts
 from mixup_jax.choices import Adam, Data, Erm, Mixup, Step
+from mixup_jax.choices.networks import VGG11, LeNet
 from mixup_jax.config import Config
 from mixup_jax.config_checks import WIDEST
-from mixup_jax.networks import VGG11, LeNet
 from mixup_jax.report.tables import Row, Table
 
 # Paper: its words on Adam and on the unmixed epochs are unconfirmed; it is silent on whether these are five of the 30.

@@ -137,7 +137,7 @@ def check_same_data(one: Path, network: Network, other: Path, another: Network) 
 def between(ours: Any, theirs: Any, ignored: Sequence[str] = ()) -> str:
     """Describe the fields in which two configurations, or parts of them, differ.
 
-    >>> from mixup_jax.networks import PreActResNet
+    >>> from mixup_jax.choices.networks import PreActResNet
     >>> between(Config(model=PreActResNet(width=16)), Config(model=PreActResNet(width=64), seed=3), ignored=["seed"])
     'model.width 16 and 64'
     """

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mixup_jax.choices import Adam, Cosine, Schedule, Sgd
+from mixup_jax.choices.networks import Network, WaferNet
 from mixup_jax.config_checks import LARGEST, LEAST_ALPHA, SEEDS
-from mixup_jax.networks import Network, WaferNet
 
 SMALLEST = 8
 

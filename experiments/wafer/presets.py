@@ -9,7 +9,7 @@ import tyro
 
 from experiments.wafer.config import MapMixing, WaferConfig, WaferData
 from mixup_jax.choices import Cosine, Sgd
-from mixup_jax.networks import Named, WaferNet
+from mixup_jax.choices.networks import Named, WaferNet
 
 MODES = ("erm", "mixup", "mixup-multi-hot", "overlay")
 HEADS = ("softmax", "sigmoid")

@@ -7,7 +7,7 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 
-from mixup_jax import networks
+from mixup_jax.choices import networks
 from mixup_jax.models.alexnet import AlexNet
 from mixup_jax.models.densenet import DenseNet
 from mixup_jax.models.layers.batch_norm import BatchNorm

@@ -12,8 +12,8 @@ from experiments.imagenet.presets import PRESETS
 from experiments.plan import __main__ as plan
 from experiments.plan.table import bytes_of
 from mixup_jax.choices import Data, Mixup
+from mixup_jax.choices.networks import PreActResNet
 from mixup_jax.config import Config
-from mixup_jax.networks import PreActResNet
 from mixup_jax.planning import aot as ahead
 from mixup_jax.planning.cost import cost_of
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from mixup_jax import networks
+from mixup_jax.choices import networks
 from mixup_jax.config import CHOICES
 from mixup_jax.models import MLP, MODELS, PreActResNet, build, normalizes
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from published import kept_for_backward, parameters_and_multiply_adds
 
+from mixup_jax.choices.networks import Named
 from mixup_jax.models import ResNet, build
-from mixup_jax.networks import Named
 
 TINY = ResNet(5, width=16, blocks=(1, 2), groups=2, group_width=32)
 

@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from mixup_jax.choices.networks import WaferNet
 from mixup_jax.config import CHOICES
 from mixup_jax.models import build
 from mixup_jax.models.wafer_net import with_distance
-from mixup_jax.networks import WaferNet
 
 
 def test_a_die_keeps_its_channels_and_knows_its_distance_from_the_middle():

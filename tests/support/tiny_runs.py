@@ -8,10 +8,10 @@ import numpy as np
 
 from experiments.commands.command_line import FLAGS, with_choices
 from mixup_jax.choices import Cosine, Data, Erm, Sgd
+from mixup_jax.choices.networks import MLP as Mlp
+from mixup_jax.choices.networks import PreActResNet
 from mixup_jax.config import Config
 from mixup_jax.data.dataset import Dataset, pixel_statistics
-from mixup_jax.networks import MLP as Mlp
-from mixup_jax.networks import PreActResNet
 from mixup_jax.runtime.mesh import place
 from mixup_jax.training.setting import make_setting
 

@@ -12,11 +12,11 @@ import numpy as np
 
 from experiments import cifar, quickstart
 from experiments.speech import __main__ as speech
+from mixup_jax.choices.networks import Named, Network
 from mixup_jax.config import Config
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.sources import open_data
 from mixup_jax.data.speech.recordings import Speech
-from mixup_jax.networks import Named, Network
 from mixup_jax.runtime.distributed import join
 from mixup_jax.runtime.run_folder import digest
 from mixup_jax.training.measurements import on_host

@@ -15,9 +15,9 @@ from tiny_runs import DATA, MLP, changed
 
 from experiments.cifar import ERM, SMALL
 from mixup_jax import config_checks
+from mixup_jax.choices.networks import PreActResNet
 from mixup_jax.data.label_noise import corrupt_labels
 from mixup_jax.data.sources import load
-from mixup_jax.networks import PreActResNet
 from mixup_jax.runtime.errors import NotFinite
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.progress import Bar

@@ -14,9 +14,9 @@ from tiny_runs import DATA, MLP, PREACT, Run, changed
 
 from experiments.commands.command_line import all_options
 from experiments.commands.running import fit_to, prepare
+from mixup_jax.choices.networks import WideResNet
 from mixup_jax.config import CHOICES, Config, read, usual
 from mixup_jax.data.sources import check_name
-from mixup_jax.networks import WideResNet
 from mixup_jax.runtime.identity import plain
 from mixup_jax.runtime.mesh import make_mesh
 from mixup_jax.steps.recipe import make_recipe

@@ -11,10 +11,10 @@ import pytest
 
 from experiments.imagenet.archives import photograph
 from mixup_jax.choices import Constant, Data, Mixup, Sgd
+from mixup_jax.choices.networks import MLP
 from mixup_jax.config import Config
 from mixup_jax.data.imagenet.shards import Photograph
 from mixup_jax.data.imagenet.streamed import StreamedDataset
-from mixup_jax.networks import MLP
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.mesh import make_mesh, shard
 from mixup_jax.training.loop import fit

@@ -10,8 +10,8 @@ from experiments import ablation, corrupted_labels
 from experiments.commands.command_line import parse
 from experiments.commands.grid import each_alpha
 from mixup_jax.choices import CutMix, Erm, Mixup
+from mixup_jax.choices.networks import PreActResNet
 from mixup_jax.data.dataset import Dataset
-from mixup_jax.networks import PreActResNet
 from mixup_jax.steps.recipe import make_recipe
 
 SEEDS = (0, 1)

@@ -17,8 +17,8 @@ from experiments.tabular import __main__ as tabular
 from experiments.tabular.train import Tabular
 from experiments.trained_pairs import load as pairs
 from mixup_jax.choices import Data, Erm, Sgd
+from mixup_jax.choices.networks import MLP
 from mixup_jax.config import Config
-from mixup_jax.networks import MLP
 from mixup_jax.runtime.errors import NotFinite, Stopped
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.signals import StopFlag

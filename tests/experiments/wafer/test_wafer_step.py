@@ -24,7 +24,7 @@ from experiments.wafer.step import (
     take_batch,
 )
 from mixup_jax.choices import Constant, Sgd
-from mixup_jax.networks import WaferNet
+from mixup_jax.choices.networks import WaferNet
 from mixup_jax.runtime import resumable
 from mixup_jax.runtime import run_folder as record
 from mixup_jax.runtime.errors import CheckpointError, NotFinite, Stopped

@@ -11,7 +11,7 @@ from experiments.wafer.config import WaferConfig, WaferData
 from experiments.wafer.figures import judged_maps
 from experiments.wafer.predict import predict
 from experiments.wafer.presets import PRESETS, rows
-from mixup_jax.networks import WaferNet
+from mixup_jax.choices.networks import WaferNet
 
 
 def content(**values):

@@ -1,0 +1,59 @@
+"""The options of the data and of their augmentation."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from mixup_jax.config_checks import Checked
+
+IMAGE_SIZE = 224
+"""Of photographs, where none is given."""
+
+
+@dataclass(frozen=True)
+class Data(Checked):
+    """The training data, and how they are augmented."""
+
+    dataset: str = "cifar10"
+    """digits, fashion_mnist, cifar10, cifar100, imagenet or folder:PATH (PATH/train/<class>/*.png, PATH/test/...); of
+    speech speech_commands, fsdd, fsdd:SPEAKER (held out), chirps or speech:PATH (PATH/<word>/*.wav)."""
+    train_examples: int | None = None
+    """Train on the first N images only (default: all), of the subset if there is one."""
+    train_subset: tuple[int, int] | None = None
+    """INDEX COUNT: train on one of COUNT disjoint parts of the training images, INDEX counted from 0."""
+    label_noise: float = 0.0
+    """Share of the training labels replaced by a class drawn uniformly, the true one included."""
+    pad_crop: int = 4
+    """Zero pixels added on each side before a random crop back to size; 0 switches it off."""
+    flip: bool = True
+    """Mirror images left to right at random."""
+    image_size: int | None = None
+    """Side of the square that imagenet's photographs are cut and resized to, 224 if left out."""
+    noise: float = 0.0
+    """Standard deviation of Gaussian noise added to the normalised input."""
+    nyquist: bool = False
+    """Speech: keep the last row of spectrograms, 161 of them in place of the paper's 160."""
+    mix: Literal["spectrogram", "waveform"] = "spectrogram"
+    """Speech: mix spectrograms, computed once, or waveforms, of which every step computes the spectrograms."""
+
+    def __post_init__(self) -> None:
+        """Validate the data's options."""
+        super().__post_init__()
+        if self.image_size is not None and not self.is_streamed:
+            raise ValueError(f"image_size is imagenet's; the images of {self.dataset} have their own size.")
+        for name, given in (("mix waveform", self.mix == "waveform"), ("nyquist", self.nyquist)):
+            if given and not self.is_speech:
+                raise ValueError(f"{name} is for speech, and {self.dataset} is none: leave it out.")
+
+    @property
+    def is_speech(self) -> bool:
+        """Return whether the data are recordings.
+
+        >>> [Data(name).is_speech for name in ("fsdd", "fsdd:theo", "speech:words", "cifar10", "chirps:theo")]
+        [True, True, True, False, False]
+        """
+        return self.dataset in ("speech_commands", "fsdd", "chirps") or self.dataset.startswith(("speech:", "fsdd:"))
+
+    @property
+    def is_streamed(self) -> bool:
+        """Return whether the images stay on disk."""
+        return self.dataset == "imagenet"
