@@ -22,20 +22,25 @@ from mixup_jax.choices import (
     Sgd,
     Step,
 )
-from mixup_jax.choices.networks import Named, Network, PreActResNet
+from mixup_jax.choices.networks import SIZES, Network, Plain, PreActResNet, ResNet
 from mixup_jax.config_checks import LARGEST, SEEDS, Checked
 
 C = TypeVar("C", bound=Any)
 
 CHOICES: dict[str, dict[str, Callable[..., Any]]] = {
-    "model": {kind.name: kind for kind in get_args(Network) if kind is not Named}
-    | {name: partial(Named, name) for name in get_args(get_type_hints(Named)["name"])},
+    "model": {kind.name: kind for kind in get_args(Network) if kind not in (ResNet, Plain)}
+    | {name: partial(kind, name) for kind in (ResNet, Plain) for name in get_args(get_type_hints(kind)["name"])}
+    | SIZES,
     "mixing": {kind.name: kind for kind in get_args(Mixing)},
     "optimizer": {kind.name: kind for kind in (Sgd, Adam)},
     "schedule": {kind.name: kind for kind in get_args(Schedule)},
 }
-"""Of each part of a configuration the types, by their names in config.json and on the command line."""
-DEPENDENT = {"decay_norm": "weight_decay", "nesterov": "momentum", "warmup_start": "warmup_epochs"}
+"""Of each part of a configuration the types, by their names in config.json and on the command line.
+
+A network's size has a name on the command line alone: `vit_base_patch16_224` is stored as `vit` with its options."""
+DEPENDENT = {"decay_norm": "weight_decay", "nesterov": "momentum", "warmup_start": "warmup_epochs"} | dict.fromkeys(
+    ("stochastic_depth_rule", "stochastic_depth_rescale"), "stochastic_depth"
+)
 """Options that do something only where another one is not 0."""
 
 

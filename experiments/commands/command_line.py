@@ -156,6 +156,12 @@ def _is_zero(values: Sequence[str]) -> bool:
 def read_choices(config: Any, arguments: Sequence[str], hint: str) -> Any:
     """Return the names of the choices, those of the configuration where none are given."""
     names = {flag: (part, getattr(config, part).name) for part, flag in FLAGS.items() if hasattr(config, part)}
+    for flag, values in given_options(arguments).items():
+        known = CHOICES[names[flag][0]] if flag in names else {}
+        if len(values) == 1 and values[0] not in known and known:
+            close = difflib.get_close_matches(values[0], known, n=3, cutoff=0.5)
+            listed = f"perhaps you meant {' or '.join(close)}" if close else f"choose from {', '.join(known)}"
+            raise ValueError(f"{flag} {values[0]!r} is unknown; {listed}")
     helps = {flag: arg(help=f"The {flag}; the options below are for it.") for flag in names}
     kind = make_dataclass(
         "Choices",
@@ -181,11 +187,11 @@ def with_choices(config: C, names: Mapping[str, str], given: Mapping[str, Sequen
         old, new = getattr(config, part), CHOICES[part][names[flag]]()
         mine = _options(new)
         for name in given:
-            others = [each for each, kind in CHOICES[part].items() if name in _options(kind())]
+            others = [each for each, kind in CHOICES[part].items() if each == kind().name and name in _options(kind())]
             if others and name not in mine:
                 owners = ", ".join(others) if len(others) < 5 else "other ones"
                 raise ValueError(_refusal(name, f"is for --{flag} {owners}, and this is {new.name}"))
-        if type(old) is type(new) and (part != "model" or old.name == new.name):
+        if type(old) is type(new) and (part != "model" or old.name == names[flag]):  # else it is the name of a size
             new = old
         elif part != "model":
             new = replace(new, **{name: value for name, value in _options(old).items() if name in mine})

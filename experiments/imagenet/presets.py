@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from experiments.commands.running import Job, Paper
 from mixup_jax.choices import Data, Erm, Mixed, Mixup, Sgd, Step
-from mixup_jax.choices.networks import Named, PreActResNet
+from mixup_jax.choices.networks import Plain, PreActResNet, ResNet
 from mixup_jax.config import CHOICES, Config
 
 DECAY_EPOCHS = {90: (30.0, 60.0, 80.0), 100: (30.0, 60.0, 90.0), 200: (60.0, 120.0, 180.0)}
@@ -90,7 +90,7 @@ PRESETS = {name: (describe(row), recipe(row)) for name, row in TABLE_1.items()}
 
 def paper(config: Config) -> Paper:
     """Return the paper's number if the run is the paper's, except for its seed and --remat."""
-    model = replace(config.model, remat=False) if isinstance(config.model, Named) else config.model
+    model = replace(config.model, remat=False) if isinstance(config.model, ResNet | Plain) else config.model
     ours = replace(config, seed=0, eval_every=None, model=model)
     for row in TABLE_1.values():
         if ours == recipe(row):

@@ -9,7 +9,7 @@ import tyro
 
 from experiments.wafer.config import MapMixing, WaferConfig, WaferData
 from mixup_jax.choices import Cosine, Sgd
-from mixup_jax.choices.networks import Named, WaferNet
+from mixup_jax.choices.networks import ResNet, WaferNet
 
 MODES = ("erm", "mixup", "mixup-multi-hot", "overlay")
 HEADS = ("softmax", "sigmoid")
@@ -46,7 +46,7 @@ SMALL = WaferConfig(model=WaferNet(width=16), steps=500, seeds=3)
 SLIDES = WaferConfig(
     data=WaferData(noise="high", train_maps=2000, size=64),
     composing=MapMixing(mode="mixup", head="softmax"),
-    model=Named("resnet18", dropout=0.5),
+    model=ResNet("resnet18", dropout=0.5),
     optimizer=Sgd(lr=0.01, weight_decay=1e-3),
     schedule=Cosine(),
     batch_size=256,

@@ -9,15 +9,18 @@ import jax.numpy as jnp
 
 from mixup_jax.choices import networks
 from mixup_jax.models.alexnet import AlexNet
+from mixup_jax.models.convnext import ConvNeXt
 from mixup_jax.models.densenet import DenseNet
 from mixup_jax.models.layers.batch_norm import BatchNorm
 from mixup_jax.models.lenet import LeNet
 from mixup_jax.models.mlp import MLP
+from mixup_jax.models.mlp_mixer import MLPMixer
 from mixup_jax.models.on_spectrograms import OnSpectrograms
 from mixup_jax.models.preact_resnet import PreActResNet
 from mixup_jax.models.resnet import ResNet
 from mixup_jax.models.vgg import VGG
 from mixup_jax.models.vgg11 import VGG11
+from mixup_jax.models.vit import ViT
 from mixup_jax.models.wafer_net import WaferNet
 from mixup_jax.models.wide_resnet import WideResNet
 
@@ -29,11 +32,14 @@ __all__ = [
     "VGG11",
     "AlexNet",
     "BatchNorm",
+    "ConvNeXt",
     "DenseNet",
     "LeNet",
+    "MLPMixer",
     "OnSpectrograms",
     "PreActResNet",
     "ResNet",
+    "ViT",
     "WaferNet",
     "WideResNet",
     "build",
@@ -65,6 +71,9 @@ MODELS: dict[str, Any] = {
     "lenet": LeNet,
     "vgg11": VGG11,
     "wafer_net": WaferNet,
+    "vit": ViT,
+    "convnext": ConvNeXt,
+    "mlp_mixer": MLPMixer,
 } | NAMED
 
 
@@ -88,7 +97,9 @@ def build(
 
 
 def normalizes(model: networks.Network) -> bool:
-    """Return whether the network has BatchNorm."""
+    """Return whether the network has BatchNorm or LayerNorm."""
+    if isinstance(model, networks.ViT | networks.ConvNeXt | networks.MLPMixer):
+        return True
     return "axis_name" in _fields(MODELS[model.name]) and getattr(build(model, 1), "norm", True)
 
 

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mixup_jax.models.layers.batch_norm import BatchNorm
+from mixup_jax.models.layers.stochastic_depth import StochasticDepth, rates
 from mixup_jax.models.layers.torch_layers import Dropout, he_normal_fan_out, normal
 from mixup_jax.models.preact_resnet import Hidden, Image, conv
 
@@ -47,6 +48,7 @@ class Block(nn.Module):
     layers: tuple[tuple[int, int, int, int], ...]
     dtype: Any = jnp.float32
     axis_name: str | None = None
+    stochastic_depth: float = 0.0
 
     @nn.compact
     def __call__(self, x: Image, train: bool) -> Hidden:
@@ -63,13 +65,15 @@ class Block(nn.Module):
         if x.shape != y.shape:
             x = conv(y.shape[-1], 1, total_stride, self.dtype, "shortcut", he_normal_fan_out)(x)
             x = norm(name="shortcut_bn")(x, train)
+        y = StochasticDepth(self.stochastic_depth, name="stochastic_depth")(y, train)
         return nn.relu(x + y)
 
 
 class Stage(nn.Module):
-    """Apply blocks in turn, each described by its layers."""
+    """Apply blocks in turn, each described by its layers and the probability of leaving it out."""
 
     blocks: tuple[tuple[tuple[int, int, int, int], ...], ...]
+    stochastic_depth: tuple[float, ...]
     dtype: Any = jnp.float32
     axis_name: str | None = None
     remat: bool = False
@@ -78,8 +82,8 @@ class Stage(nn.Module):
     def __call__(self, x: Image, train: bool) -> Hidden:
         """Apply the blocks."""
         block = nn.remat(Block, static_argnums=(2,)) if self.remat else Block
-        for i, layers in enumerate(self.blocks, start=1):
-            x = block(layers, self.dtype, self.axis_name, name=f"block{i}")(x, train)
+        for i, (layers, rate) in enumerate(zip(self.blocks, self.stochastic_depth, strict=True), start=1):
+            x = block(layers, self.dtype, self.axis_name, rate, name=f"block{i}")(x, train)
         return x
 
 
@@ -102,7 +106,7 @@ class ResNet(nn.Module):
 
     The submodules "stem", "stage1", ..., "head" each take the hidden state as first argument, for mixing it.
     Logits and parameters are float32 also when `dtype` is bfloat16.
-    Training needs ``mutable=["batch_stats"]``, and ``rngs={"dropout": key}`` if `dropout` is not 0.
+    Training needs ``mutable=["batch_stats"]``, and with `dropout` or `stochastic_depth` ``rngs={"dropout": key}``.
 
     Raises ValueError where the width does not divide into the groups.
 
@@ -132,14 +136,18 @@ class ResNet(nn.Module):
     """See BatchNorm."""
     remat: bool = False
     """Keep only what each block returns, and compute the rest again in the backward pass."""
+    stochastic_depth: float = 0.0
+    """Probability of leaving out what the last block adds to its shortcut; it rises linearly from 0 at the first."""
 
     @nn.compact
     def __call__(self, x: Image, train: bool) -> Float[Array, "batch classes"]:
         """Return the logits of a batch of images."""
         x = Stem(self.width, self.dtype, self.axis_name, name="stem")(x, train)
+        depths = rates(self.stochastic_depth, sum(self.blocks))
         for i, count in enumerate(self.blocks):
             blocks = tuple(self._layers(i, 2 if i > 0 and j == 0 else 1) for j in range(count))
-            x = Stage(blocks, self.dtype, self.axis_name, self.remat, name=f"stage{i + 1}")(x, train)
+            mine, depths = depths[:count], depths[count:]
+            x = Stage(blocks, mine, self.dtype, self.axis_name, self.remat, name=f"stage{i + 1}")(x, train)
         return Head(self.classes, self.dropout, name="head")(x, train)
 
     def _layers(self, stage: int, stride: int) -> tuple[tuple[int, int, int, int], ...]:

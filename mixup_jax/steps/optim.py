@@ -41,12 +41,12 @@ def adam(config: Adam) -> optax.GradientTransformation:
 
 
 def weight_decay(config: Optimizer) -> optax.GradientTransformation:
-    """Return coupled L2, on every parameter (released code) or on all but those of BatchNorm (Goyal et al.)."""
+    """Return coupled L2, on every parameter (released code) or on all but those of norm layers (Goyal et al.)."""
     return optax.add_decayed_weights(config.weight_decay, None if config.decay_norm else outside_norms)
 
 
 def outside_norms(params: Any) -> Any:
-    """Return a tree of bool, False for the parameters of BatchNorm: the modules that have a scale.
+    """Return a tree of bool, False for the parameters of BatchNorm and LayerNorm: the modules that have a scale.
 
     >>> outside_norms({"conv": {"kernel": 1.0}, "bn": {"scale": 1.0, "bias": 0.0}, "head": {"bias": 0.0}})
     {'conv': {'kernel': True}, 'bn': {'scale': False, 'bias': False}, 'head': {'bias': True}}

@@ -37,7 +37,9 @@ def make_recipe(config: Config, data: Described) -> Recipe:
     Raises ValueError for options that do not go with this data, this network or this length of the training.
     """
     if not config.optimizer.decay_norm and not normalizes(config.model):
-        raise ValueError(f"decay_norm is for networks with BatchNorm, and {config.model.name} has none: leave it out.")
+        raise ValueError(
+            f"decay_norm is for networks with norm layers, and {config.model.name} has none: leave it out."
+        )
     decays = config.schedule.decay_epochs if isinstance(config.schedule, Step) else ()
     if any(epoch >= config.epochs for epoch in decays):
         raise ValueError(f"decay_epochs must lie within the training of {config.epochs:g} epochs, got {decays}.")

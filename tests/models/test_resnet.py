@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from published import kept_for_backward, parameters_and_multiply_adds
 
-from mixup_jax.choices.networks import Named
+from mixup_jax.choices import networks
 from mixup_jax.models import ResNet, build
 
 TINY = ResNet(5, width=16, blocks=(1, 2), groups=2, group_width=32)
@@ -32,7 +32,7 @@ def tiny():
     ],
 )
 def test_it_has_the_published_parameters_and_multiply_adds(name, count, giga):
-    parameters, multiply_adds = parameters_and_multiply_adds(build(Named(name), 1000))
+    parameters, multiply_adds = parameters_and_multiply_adds(build(networks.ResNet(name), 1000))
     assert parameters == count
     assert round(multiply_adds / 1e9, 3) == giga
 
@@ -99,11 +99,11 @@ def test_bfloat16_computes_in_it_and_keeps_parameters_and_logits_in_float32(tiny
 def test_small_images_of_two_channels_are_fine(name, size):
     image = jax.ShapeDtypeStruct((2, size, size, 2), jnp.float32)
     logits, _ = jax.eval_shape(
-        partial(build(Named(name, dropout=0.5), 38).init_with_output, train=False), jax.random.key(0), image
+        partial(build(networks.ResNet(name, dropout=0.5), 38).init_with_output, train=False), jax.random.key(0), image
     )
     assert logits.shape == (2, 38)
 
 
 def test_a_width_that_does_not_divide_into_groups_is_refused():
     with pytest.raises(ValueError, match="width is 24; groups of 4 channels need a multiple of 16"):
-        parameters_and_multiply_adds(build(Named("resnext101_32x4d", width=24), 10))
+        parameters_and_multiply_adds(build(networks.ResNet("resnext101_32x4d", width=24), 10))

@@ -12,7 +12,7 @@ import numpy as np
 
 from experiments import cifar, quickstart
 from experiments.speech import __main__ as speech
-from mixup_jax.choices.networks import Named, Network
+from mixup_jax.choices.networks import Network, ResNet
 from mixup_jax.config import Config
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.sources import open_data
@@ -31,7 +31,7 @@ NETWORKS = {  # as they are where that is small, else the same layers, fewer and
     "vgg11": SPOKEN["vgg11"].model,
     "wrn28-10": replace(cifar.WRN28_10, width=8, blocks=(1, 1, 1)),
     "densenet190": replace(cifar.IN_MEMORY, width=4, blocks=(2, 2, 2)),
-    "resnet18": Named("resnet18", width=4),
+    "resnet18": ResNet("resnet18", width=4),
 }
 
 

@@ -189,7 +189,7 @@ def test_more_images_than_there_are_are_all_of_them_and_it_is_said(capsys):
             {"schedule": "step", "decay_epochs": (1.0, 4.0)},
             r"decay_epochs must lie within .* 4 epochs, got \(1.0, 4.0\)",
         ),
-        ({"decay_norm": False}, "decay_norm is for networks with BatchNorm, and mlp has none"),
+        ({"decay_norm": False}, "decay_norm is for networks with norm layers, and mlp has none"),
     ],
 )
 def test_what_does_not_go_with_the_data_is_refused(change, message):
