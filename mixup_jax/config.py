@@ -11,15 +11,17 @@ from typing import Any, Literal, TypeVar, get_args, get_type_hints
 from mixup_jax.choices import (
     IMAGE_SIZE,
     NEIGHBOURS,
-    Adam,
     Constant,
     CutMix,
     Data,
     Erm,
+    Loss,
     Mixing,
     Mixup,
+    Optimizer,
     Schedule,
     Sgd,
+    Softmax,
     Step,
 )
 from mixup_jax.choices.networks import SIZES, Network, Plain, PreActResNet, ResNet
@@ -32,15 +34,22 @@ CHOICES: dict[str, dict[str, Callable[..., Any]]] = {
     | {name: partial(kind, name) for kind in (ResNet, Plain) for name in get_args(get_type_hints(kind)["name"])}
     | SIZES,
     "mixing": {kind.name: kind for kind in get_args(Mixing)},
-    "optimizer": {kind.name: kind for kind in (Sgd, Adam)},
+    "optimizer": {kind.name: kind for kind in get_args(Optimizer)},
     "schedule": {kind.name: kind for kind in get_args(Schedule)},
+    "loss": {kind.name: kind for kind in get_args(Loss)},
 }
 """Of each part of a configuration the types, by their names in config.json and on the command line.
 
 A network's size has a name on the command line alone: `vit_base_patch16_224` is stored as `vit` with its options."""
-DEPENDENT = {"decay_norm": "weight_decay", "nesterov": "momentum", "warmup_start": "warmup_epochs"} | dict.fromkeys(
-    ("stochastic_depth_rule", "stochastic_depth_rescale"), "stochastic_depth"
-)
+DEPENDENT = {
+    "decay_norm": "weight_decay",
+    "decay": "weight_decay",
+    "nesterov": "momentum",
+    "warmup_start": "warmup_epochs",
+    "warmup_prefix": "warmup_epochs",
+    "stochastic_depth_rule": "stochastic_depth",
+    "stochastic_depth_rescale": "stochastic_depth",
+}
 """Options that do something only where another one is not 0."""
 
 
@@ -51,8 +60,9 @@ class Config(Checked):
     data: Data = field(default_factory=Data)
     model: Network = field(default_factory=PreActResNet)
     mixing: Mixing = field(default_factory=Mixup)
-    optimizer: Sgd | Adam = field(default_factory=Sgd)
+    optimizer: Optimizer = field(default_factory=Sgd)
     schedule: Schedule = field(default_factory=Step)
+    loss: Loss = field(default_factory=Softmax)
     batch_size: int = 128
     """Examples a step, over all devices."""
     epochs: float = 200
@@ -135,6 +145,7 @@ class Config(Checked):
 def usual(config: C) -> C:
     """Return the default configuration of the same choices.
 
+    >>> from mixup_jax.choices import Adam
     >>> usual(Config(optimizer=Adam(lr=0.01), epochs=3)) == Config(optimizer=Adam())
     True
     """
@@ -148,7 +159,7 @@ def read(default: C, stored: Mapping[str, Any], part: str = "") -> C:
     Raises ValueError for choices and fields that are not known here and for values that do not fit.
 
     >>> read(Config(), {"optimizer": {"name": "adam", "lr": 0.01}}).optimizer
-    Adam(lr=0.01, weight_decay=0.0001, decay_norm=True, name='adam')
+    Adam(lr=0.01, weight_decay=0.0001, clip=None, layer_decay=None, name='adam', decay_norm=True)
     """
     stored = dict(stored)
     if part in CHOICES:

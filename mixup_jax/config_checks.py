@@ -67,6 +67,12 @@ RANGES: dict[str, Range] = {
     "lr": FINITE,
     "momentum": BELOW_ONE,
     "weight_decay": FINITE,
+    "clip": (_optional(lambda norm: 0 < norm <= LARGEST), f"above 0 and at most {LARGEST:g}, or None for no clipping"),
+    "layer_decay": (_optional(lambda value: 0 < value < 1), "in (0, 1), or None for one learning rate"),
+    "beta1": BELOW_ONE,
+    "beta2": BELOW_ONE,
+    "eps": (lambda value: 0 < value <= 1, "above 0 and at most 1"),
+    "target_threshold": (_optional(BELOW_ONE[0]), "in [0, 1), or None for the labels themselves"),
     "decay_epochs": (
         lambda epochs: (
             len(epochs) > 0 and all(0 < epoch <= LARGEST for epoch in epochs) and list(epochs) == sorted(set(epochs))
@@ -79,6 +85,7 @@ RANGES: dict[str, Range] = {
     ),
     "warmup_epochs": FINITE,
     "warmup_start": FINITE,
+    "end_lr": FINITE,
     "batch_size": _up_to(2**31 - 1),
     "epochs": (lambda epochs: 0 < epochs <= LARGEST, f"positive, at most {LARGEST:g}"),
     "eval_every": (_optional(lambda epochs: 0 < epochs <= LARGEST), f"positive, at most {LARGEST:g}"),

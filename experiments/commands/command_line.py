@@ -103,7 +103,7 @@ class Choices:
     """The names of the choices that a configuration has: none, for a job without one."""
 
 
-FLAGS = {"model": "model", "mixing": "method", "optimizer": "optimizer", "schedule": "schedule"}
+FLAGS = {"model": "model", "mixing": "method", "optimizer": "optimizer", "schedule": "schedule", "loss": "loss"}
 """Parts of a configuration and the options that choose their types."""
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from mixup_jax.choices import Adam, Cosine, Schedule, Sgd
+from mixup_jax.choices import Adam, Cosine, Optimizer, Schedule
 from mixup_jax.choices.networks import Network, WaferNet
 from mixup_jax.config_checks import LARGEST, LEAST_ALPHA, SEEDS
 
@@ -63,7 +63,7 @@ class WaferConfig:
     data: WaferData = field(default_factory=WaferData)
     model: Network = field(default_factory=WaferNet)
     composing: MapMixing = field(default_factory=MapMixing)
-    optimizer: Sgd | Adam = field(default_factory=lambda: Adam(lr=2e-3, weight_decay=0.0))
+    optimizer: Optimizer = field(default_factory=lambda: Adam(lr=2e-3, weight_decay=0.0))
     schedule: Schedule = field(default_factory=Cosine)
     batch_size: int = 32
     """Maps a step; the defect of each is drawn uniformly, so that classes are balanced."""
@@ -106,6 +106,8 @@ class WaferConfig:
                     raise ValueError(
                         f"{name} is for the mode overlay, got {getattr(composing, name)} with {composing.mode}."
                     )
+        if getattr(self.schedule, "lr_per", "step") == "epoch":
+            raise ValueError("lr_per epoch is for trainings in epochs, and this one counts steps: leave it out.")
         if self.data.learn_mixed and (self.data.source != "generator" or composing.mode != "erm"):
             raise ValueError("learn_mixed is for the generator's maps and the mode erm, as a bound for other recipes.")
         if self.data.learn_mixed and self.data.normal:

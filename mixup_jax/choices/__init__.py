@@ -1,4 +1,4 @@
-"""The data and the choices of a run: a method, an optimiser, a schedule; frozen dataclasses that validate themselves.
+"""The data and the choices of a run (method, optimiser, schedule, loss): frozen dataclasses that validate themselves.
 
 A choice is a type: ``optimizer=Sgd(...)`` or ``Adam(...)``, so that an option of another choice cannot be given. The
 comments are the command line's help. The default of a new field must mean what was done before the field existed: it is
@@ -6,25 +6,33 @@ the default for older runs.
 """
 
 from mixup_jax.choices.data import IMAGE_SIZE, Data
+from mixup_jax.choices.losses import BinaryCrossEntropy, Loss, Softmax
 from mixup_jax.choices.mixing import NEIGHBOURS, CutMix, Erm, Mixed, Mixing, Mixup, Switch
-from mixup_jax.choices.optimizers import Adam, Optimizer, Sgd
-from mixup_jax.choices.schedules import Constant, Cosine, Schedule, Step, Warmup
+from mixup_jax.choices.optimizers import Adam, AdamW, Descent, Lamb, Optimizer, Sgd
+from mixup_jax.choices.schedules import Constant, Cosine, Linear, Schedule, Step, Warmup
 
 __all__ = [
     "IMAGE_SIZE",
     "NEIGHBOURS",
     "Adam",
+    "AdamW",
+    "BinaryCrossEntropy",
     "Constant",
     "Cosine",
     "CutMix",
     "Data",
+    "Descent",
     "Erm",
+    "Lamb",
+    "Linear",
+    "Loss",
     "Mixed",
     "Mixing",
     "Mixup",
     "Optimizer",
     "Schedule",
     "Sgd",
+    "Softmax",
     "Step",
     "Switch",
     "Warmup",

@@ -36,7 +36,7 @@ def make_recipe(config: Config, data: Described) -> Recipe:
 
     Raises ValueError for options that do not go with this data, this network or this length of the training.
     """
-    if not config.optimizer.decay_norm and not normalizes(config.model):
+    if not getattr(config.optimizer, "decay_norm", True) and not normalizes(config.model):
         raise ValueError(
             f"decay_norm is for networks with norm layers, and {config.model.name} has none: leave it out."
         )
@@ -44,6 +44,7 @@ def make_recipe(config: Config, data: Described) -> Recipe:
     if any(epoch >= config.epochs for epoch in decays):
         raise ValueError(f"decay_epochs must lie within the training of {config.epochs:g} epochs, got {decays}.")
     _check_against_data(config, data)
+    _check_threshold(config, len(data.classes))
     steps_per_epoch = data.train_count / config.batch_size
     model = build(config.model, len(data.classes), config.compute_dtype)
     return Recipe(
@@ -57,6 +58,7 @@ def make_recipe(config: Config, data: Described) -> Recipe:
         data=replace(config.data, pad_crop=0, flip=False) if data.streamed else config.data,
         mixing=config.mixing,
         probability=mixing_probability(config.mixing, steps_per_epoch, config.epochs),
+        loss=config.loss,
         label_smoothing=config.label_smoothing,
         accumulate=config.accumulate,
         ema=config.ema,
@@ -73,6 +75,17 @@ def _check_against_data(config: Config, data: Described) -> None:
     for name, part in (("warmup_epochs", config.schedule), ("unmixed_epochs", config.mixing)):
         if 0 < getattr(part, name, 0) < step:
             raise ValueError(f"{name} must be 0 or at least a step, {step:.3g} epochs, got {getattr(part, name):g}.")
+
+
+def _check_threshold(config: Config, classes: int) -> None:
+    """Raise ValueError for a threshold that no target of a smoothed label is above, or every one."""
+    threshold, smoothing = getattr(config.loss, "target_threshold", None), config.label_smoothing
+    off = smoothing / classes
+    if threshold is not None and not off <= threshold < 1 - smoothing + off:
+        raise ValueError(
+            f"target_threshold must be at least {off:g} and below {1 - smoothing + off:g}, between the targets of "
+            f"{classes} classes with label_smoothing {smoothing:g}, got {threshold:g}."
+        )
 
 
 def mixing_probability(mixing: Mixing, steps_per_epoch: float, epochs: float) -> Rate | None:

@@ -1,7 +1,7 @@
 """What a step changes, the state, and what stays fixed, the recipe."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import flax.linen as nn
@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from mixup_jax.choices import Data, Mixing, Mixup
+from mixup_jax.choices import Data, Loss, Mixing, Mixup, Softmax
 from mixup_jax.methods.latent import INPUT
 
 Rate = Callable[..., Any]
@@ -33,6 +33,7 @@ class Recipe:
     """How they are mixed, but for alpha, an argument of the step."""
     probability: Rate | None = None
     """Of mixing at all, as a function of the step; None is always."""
+    loss: Loss = field(default_factory=Softmax)
     label_smoothing: float = 0.0
     accumulate: int = 1
     ema: float = 0.0

@@ -13,6 +13,7 @@ from mixup_jax.methods import mix_at
 from mixup_jax.methods.latent import INPUT
 from mixup_jax.mixing import Mix
 from mixup_jax.steps.mixed_batch import Batch, mixed_batch
+from mixup_jax.steps.soft_loss import soft_loss
 from mixup_jax.steps.state import Recipe, TrainState, update_average
 
 Metrics = dict[str, Array]
@@ -56,7 +57,7 @@ def _mean_gradients(
                 mutable=["batch_stats"],
                 rngs={"dropout": rng},
             )
-        loss = optax.softmax_cross_entropy(logits, target).mean()
+        loss = soft_loss(recipe.loss, logits, target).mean()
         return loss, (updated.get("batch_stats", {}), logits)
 
     value_and_grad = jax.value_and_grad(loss_fn, has_aux=True)
