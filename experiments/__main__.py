@@ -13,6 +13,7 @@ from experiments.commands.errors import call, one_line_errors
 EXPERIMENTS = (
     "quickstart",
     "cifar",
+    "vit",
     "between_samples",
     "corrupted_labels",
     "adversarial",

@@ -213,7 +213,7 @@ class ViT(nn.Module):
     stochastic_depth_rule: Rule = "linear"
     stochastic_depth_rescale: bool = True
     initialization: Start = "timm"
-    """Of kernels. timm: N(0, 0.02), patches as PyTorch's convolutions; big_vision: Xavier's uniform, LeCun's patches."""
+    """Of kernels. timm: N(0, 0.02), patches as PyTorch; big_vision: Xavier's uniform, patches LeCun's."""
     head_init: Literal["normal", "zeros"] = "normal"
     """Kernel of the last layer: N(0, 0.02) or zeros."""
     head_bias: float = 0.0
