@@ -82,8 +82,8 @@ def distorted_crop(generator: np.random.Generator, height: int, width: int) -> B
 def centre_crop(height: int, width: int, size: int, share: float = TEST_CROP) -> Box:
     """Return the centre box that becomes `size` x `size` if the shorter side is resized to ``size / share``.
 
-    `share` is in (0, 1]: 1 is the whole shorter side. It is torchvision's ``Resize`` and ``CenterCrop`` in one, to a
-    pixel of the photograph.
+    `share` is in (0, 1]: 1 is the whole shorter side. It is torchvision's ``Resize`` and ``CenterCrop`` in one, up to
+    half a pixel of the image and one of the photograph.
 
     >>> centre_crop(512, 1024, 224)
     Box(top=32, left=288, height=448, width=448)

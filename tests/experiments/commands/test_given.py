@@ -89,6 +89,10 @@ def test_what_is_given_and_does_nothing_is_refused_also_at_its_usual_value(name)
 
 OUT_OF_PLACE = {
     "image_size": ["--image-size", "224"],
+    "test_size": ["--test-size", "224"],
+    "test_crop": ["--test-crop", "0.95"],
+    "crop": ["--crop", "tensorflow"],
+    "interpolation": ["--interpolation", "bicubic"],
     "nyquist": ["--nyquist"],
     "mix waveform": ["--mix", "waveform"],
     "neighbours": ["--neighbours", "200"],
