@@ -95,7 +95,7 @@ class Config(Checked):
         for name, part in (("warmup_epochs", self.schedule), ("unmixed_epochs", self.mixing)):
             if getattr(part, name, 0.0) >= self.epochs:
                 raise ValueError(f"{name} must be less than the {self.epochs:g} epochs, got {getattr(part, name):g}.")
-        for name, part in (("accumulate", self), ("block", self.mixing)):
+        for name, part in (("accumulate", self), ("repeats", self.data), ("block", self.mixing)):
             count = getattr(part, name, None)
             if count is not None and (count < 1 or self.batch_size % count):
                 raise ValueError(f"{name} must divide the batch of {self.batch_size}, got {count}.")

@@ -41,7 +41,10 @@ RANGES: dict[str, Range] = {
     ),
     "label_noise": (lambda value: 0 <= value <= 1, "between 0 and 1"),
     "pad_crop": (lambda value: 0 <= value <= 4096, "between 0 and 4096 pixels"),
+    "repeats": _up_to(1000),
     "image_size": _up_to(4096),
+    "test_size": _up_to(4096),
+    "test_crop": (lambda value: 0.1 <= value <= 1, "between 0.1 and 1, a share of the shorter side"),
     "noise": FINITE,
     "width": _up_to(WIDEST),
     "blocks": (

@@ -37,6 +37,8 @@ def method(config: Config) -> str:
             words.append(f"first {mixing.unmixed_epochs:g} epochs unmixed")
     if config.data.mix == "waveform":
         words.append("on waveforms")
+    if config.data.repeats > 1:
+        words.append(f"augmentation repeated {config.data.repeats} times")
     if config.data.noise:
         words.append(f"noise {config.data.noise:g}")
     if dropout := getattr(config.model, "dropout", 0):
@@ -63,6 +65,11 @@ def dataset(config: Data) -> str:
         words.append(f"first {config.train_examples:,} {what}")
     if config.label_noise:
         words.append(f"{100 * config.label_noise:g} % of the labels corrupted")
-    if config.image_size not in (None, IMAGE_SIZE):
-        words.append(f"{config.image_size} pixels")
+    size = config.image_size or IMAGE_SIZE
+    if size != IMAGE_SIZE:
+        words.append(f"{size} pixels")
+    if config.test_size not in (None, size):
+        words.append(f"tested at {config.test_size} pixels")
+    if config.test_crop != Data.test_crop:
+        words.append(f"tested on {100 * config.test_crop:g} % of the side")
     return ", ".join(words)

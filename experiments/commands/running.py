@@ -15,7 +15,7 @@ import tyro
 from etils import epath
 
 from experiments.commands.naming import dataset, method
-from mixup_jax.choices import IMAGE_SIZE, NEIGHBOURS, Data, Mixed, Step
+from mixup_jax.choices import IMAGE_SIZE, NEIGHBOURS, OF_PHOTOGRAPHS, Data, Mixed, Step
 from mixup_jax.choices.networks import MLP, DenseNet, PreActResNet, WideResNet
 from mixup_jax.config import Config, usual
 from mixup_jax.data.dataset import Dataset, as_pictures
@@ -218,7 +218,13 @@ def prepare_stream(data: StreamedDataset, config: Data) -> StreamedDataset:
         raise ValueError(f"label_noise needs data in memory; {data.name} is streamed.")
     if config.train_subset is not None:
         raise ValueError(f"train_subset needs data in memory; {data.name} is streamed.")
-    return replace(data, size=config.image_size or IMAGE_SIZE, flip=config.flip, train_count=config.train_examples or 0)
+    return replace(
+        data,
+        size=config.image_size or IMAGE_SIZE,
+        flip=config.flip,
+        train_count=config.train_examples or 0,
+        **{name: getattr(config, name) for name in ("crop", "interpolation", "test_size", "test_crop", "repeats")},
+    )
 
 
 def shrink(config: Config) -> Config:
@@ -247,7 +253,8 @@ def shrink(config: Config) -> Config:
             dataset=dataset,
             train_examples=examples,
             pad_crop=min(config.data.pad_crop, 1),
-            image_size=None,
+            repeats=min(config.data.repeats, 2),
+            **{name: getattr(Data, name) for name in OF_PHOTOGRAPHS},
         ),
         model=replace(config.model, **size),
         mixing=mixing,

@@ -116,7 +116,13 @@ def shrink(config: Config) -> Config:
         mixing = replace(mixing, block=mixing.block and 4, unmixed_epochs=min(mixing.unmixed_epochs, 1.0))
     return replace(
         config,
-        data=replace(config.data, image_size=32, train_examples=None),
+        data=replace(
+            config.data,
+            image_size=32,
+            test_size=config.data.test_size and 40,
+            repeats=min(config.data.repeats, 2),
+            train_examples=None,
+        ),
         model=PreActResNet(width=4, blocks=(1, 1), stem_stride=2),
         optimizer=replace(config.optimizer, lr=0.05),
         schedule=replace(schedule, decay_epochs=(2.0,)) if isinstance(schedule, Step) else schedule,

@@ -20,6 +20,7 @@ from experiments.commands.command_line import given_options, parse
 from experiments.commands.errors import one_line_errors
 from experiments.imagenet import presets as imagenet_presets
 from experiments.plan.table import collectives_table, cost_table
+from mixup_jax.choices import OF_PHOTOGRAPHS
 from mixup_jax.config import Config
 from mixup_jax.planning.aot import abstract_state, compile_step, devices_of, outline
 from mixup_jax.planning.cost import cost_of
@@ -27,7 +28,7 @@ from mixup_jax.planning.roofline import CHIPS
 
 PRESETS = {"imagenet": (imagenet_presets.PRESETS, "resnet50-mixup"), "cifar": (cifar.PRESETS, "preact18-mixup")}
 
-WITHOUT = {"alpha", "alphas", "seed", "seeds", "eval_every", "label_noise"}
+WITHOUT = {"alpha", "alphas", "seed", "seeds", "eval_every", "label_noise", "repeats", *OF_PHOTOGRAPHS} - {"image_size"}
 """Options of a run that are no part of what is planned."""
 
 
@@ -49,9 +50,9 @@ def main(arguments: list[str]) -> None:
         raise ValueError(f"the first word is the experiment, one of {', '.join(PRESETS)}, got {arguments[0]!r}.")
     presets, default = PRESETS[arguments[0]]
     plans = {name: (text, Plan(config)) for name, (text, config) in presets.items()}
-    preset, plan = parse(f"plan {arguments[0]}", __doc__ or "", plans, default, arguments[1:])
     for name in sorted(given_options(arguments[1:]).keys() & WITHOUT):
         raise ValueError(f"{name} does nothing here: it changes nothing in the step of one network; leave it out.")
+    preset, plan = parse(f"plan {arguments[0]}", __doc__ or "", plans, default, arguments[1:])
     jax.config.update("jax_platforms", "cpu")  # libtpu would look for chips
     show(plan, f"{arguments[0]} {preset}", Console(markup=False))
 

@@ -5,7 +5,7 @@ comments are the command line's help. The default of a new field must mean what 
 the default for older runs.
 """
 
-from mixup_jax.choices.data import IMAGE_SIZE, Data
+from mixup_jax.choices.data import IMAGE_SIZE, OF_PHOTOGRAPHS, Data
 from mixup_jax.choices.losses import BinaryCrossEntropy, Loss, Softmax
 from mixup_jax.choices.mixing import NEIGHBOURS, CutMix, Erm, Mixed, Mixing, Mixup, Switch
 from mixup_jax.choices.optimizers import Adam, AdamW, Descent, Lamb, Optimizer, Sgd
@@ -14,6 +14,7 @@ from mixup_jax.choices.schedules import Constant, Cosine, Linear, Schedule, Step
 __all__ = [
     "IMAGE_SIZE",
     "NEIGHBOURS",
+    "OF_PHOTOGRAPHS",
     "Adam",
     "AdamW",
     "BinaryCrossEntropy",

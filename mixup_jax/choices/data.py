@@ -4,9 +4,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mixup_jax.config_checks import Checked
+from mixup_jax.data.imagenet.crops import TEST_CROP, Crop, Interpolation
 
 IMAGE_SIZE = 224
 """Of photographs, where none is given."""
+OF_PHOTOGRAPHS = ("image_size", "test_size", "test_crop", "crop", "interpolation")
+"""Options of photographs of any size, from which images of one size are cut."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,22 @@ class Data(Checked):
     """Zero pixels added on each side before a random crop back to size; 0 switches it off."""
     flip: bool = True
     """Mirror images left to right at random."""
+    repeats: int = 1
+    """Repeated augmentation: how often a batch holds each of its images, augmented anew. Must divide the batch; an
+    epoch sees 1 / repeats of the images, the next ones the others."""
     image_size: int | None = None
     """Side of the square that imagenet's photographs are cut and resized to, 224 if left out."""
+    test_size: int | None = None
+    """The same for imagenet's test photographs, image_size if left out."""
+    test_crop: float = TEST_CROP
+    """Imagenet: the centre that is tested, as a share of the shorter side; 0.875 is 224 of 256 pixels."""
+    crop: Crop = "torchvision"
+    """Imagenet: the random part to train on, as torchvision's RandomResizedCrop (8 to 100 % of the area, uniform; 10
+    tries, then the centre) or TensorFlow's sample_distorted_bounding_box (from 5 %, small parts more often; 100 tries,
+    then the whole photograph)."""
+    interpolation: Interpolation = "linear"
+    """Imagenet: how parts are resized, fast (reduced while decoded, then linearly or by means over areas) or by
+    Pillow's bicubic filter to its bits, for twice the time."""
     noise: float = 0.0
     """Standard deviation of Gaussian noise added to the normalised input."""
     nyquist: bool = False
@@ -38,8 +55,11 @@ class Data(Checked):
     def __post_init__(self) -> None:
         """Validate the data's options."""
         super().__post_init__()
-        if self.image_size is not None and not self.is_streamed:
-            raise ValueError(f"image_size is imagenet's; the images of {self.dataset} have their own size.")
+        for name in OF_PHOTOGRAPHS:
+            if getattr(self, name) != getattr(type(self), name) and not self.is_streamed:
+                raise ValueError(
+                    f"{name} is imagenet's; the images of {self.dataset} have their own size: leave it out."
+                )
         for name, given in (("mix waveform", self.mix == "waveform"), ("nyquist", self.nyquist)):
             if given and not self.is_speech:
                 raise ValueError(f"{name} is for speech, and {self.dataset} is none: leave it out.")

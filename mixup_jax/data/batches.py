@@ -9,6 +9,8 @@ every image is seen exactly k times in k epochs.
     order, first_epoch = two_epochs(rng, step, batch_size, n)
     for s in range(step, step + count):        # while count * batch_size <= n; or a lax.scan
         index = take_indices(order, first_epoch, s, batch_size)
+
+With repeated augmentation the images of such a batch, a smaller one, are laid out several times: `repeat_indices`.
 """
 
 import jax
@@ -83,6 +85,18 @@ def batch_indices(rng: Key[Array, ""], step: Step, batch_size: int, n: int) -> I
     """
     order, first_epoch = two_epochs(rng, step, batch_size, n)
     return take_indices(order, first_epoch, step, batch_size)
+
+
+def repeat_indices(index: Int32[Array, "images"], repeats: int) -> Int32[Array, "batch"]:
+    """Lay the images of a batch out `repeats` times, one after the other: each is augmented once in every copy.
+
+    Repeated augmentation (Berman et al., arXiv 1902.05509). Copies of an image lie as far apart as there are images: a
+    run of rows that is no longer holds none twice.
+
+    >>> repeat_indices(jnp.array([7, 3], jnp.int32), 3).tolist()
+    [7, 3, 7, 3, 7, 3]
+    """
+    return jnp.tile(index, repeats)
 
 
 def _position(step: Step, batch_size: int) -> Int32[Array, ""]:

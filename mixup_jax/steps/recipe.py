@@ -3,7 +3,9 @@
 from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
+import jax
 import jax.numpy as jnp
+from flax.errors import FlaxError
 
 from mixup_jax.choices import Mixed, Mixing, Step
 from mixup_jax.config import Config
@@ -47,6 +49,8 @@ def make_recipe(config: Config, data: Described) -> Recipe:
     _check_threshold(config, len(data.classes))
     steps_per_epoch = data.train_count / config.batch_size
     model = build(config.model, len(data.classes), config.compute_dtype)
+    if config.data.test_size is not None:
+        _check_test_size(config.data.test_size, model, config.model.name, data.image_shape)
     return Recipe(
         model=OnSpectrograms(model, config.data.nyquist) if config.data.mix == "waveform" else model,
         optimizer=direction(config.optimizer),
@@ -86,6 +90,19 @@ def _check_threshold(config: Config, classes: int) -> None:
             f"target_threshold must be at least {off:g} and below {1 - smoothing + off:g}, between the targets of "
             f"{classes} classes with label_smoothing {smoothing:g}, got {threshold:g}."
         )
+
+
+def _check_test_size(test_size: int, model: Any, name: str, shape: tuple[int, ...]) -> None:
+    """Raise ValueError where a network with weights for images of one shape cannot take those of another size."""
+    image, other = (jax.ShapeDtypeStruct((1, *each), jnp.float32) for each in (shape, (test_size, test_size, shape[2])))
+    variables = jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), image)
+    try:
+        jax.eval_shape(lambda variables, x: model.apply(variables, x, train=False), variables, other)
+    except (FlaxError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"test_size must be the size of the training, {shape[0]}, for {name}, whose weights depend on it, "
+            f"got {test_size}: leave it out."
+        ) from error
 
 
 def mixing_probability(mixing: Mixing, steps_per_epoch: float, epochs: float) -> Rate | None:

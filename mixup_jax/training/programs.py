@@ -12,7 +12,7 @@ from jax.sharding import Mesh
 
 from mixup_jax.choices import NEIGHBOURS, Mixed, Mixing
 from mixup_jax.data.augment import normalize
-from mixup_jax.data.batches import take_indices, two_epochs
+from mixup_jax.data.batches import repeat_indices, take_indices, two_epochs
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.evaluation.classification import Sums, in_batches, score_batches
 from mixup_jax.methods import neighbour_table, neighbours
@@ -121,10 +121,11 @@ def make_programs(recipe: Recipe, mesh: Mesh, image_shape: tuple[int, ...], batc
     ) -> Callable[[Array], dict[str, Array]]:
         if isinstance(examples, StreamedBatch):
             return lambda step: examples._asdict()
-        order, first_epoch = two_epochs(order_key(state.rng), state.step, batch_size, len(examples.label), count)
+        distinct = batch_size // recipe.data.repeats
+        order, first_epoch = two_epochs(order_key(state.rng), state.step, distinct, len(examples.label), count)
 
         def batch_at(step: Array) -> dict[str, Array]:
-            index = take_indices(order, first_epoch, step, batch_size)
+            index = repeat_indices(take_indices(order, first_epoch, step, distinct), recipe.data.repeats)
             return take_batch(examples, index, jax.random.fold_in(neighbour_key(state.rng), step))
 
         return batch_at

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mixup_jax.data.batches import batch_indices, epoch_order, take_indices, two_epochs
+from mixup_jax.data.batches import batch_indices, epoch_order, repeat_indices, take_indices, two_epochs
 
 
 def stream(rng, steps, batch_size, n):
@@ -76,6 +76,14 @@ def test_positions_of_a_long_run_do_not_overflow(rng):
     result = batch_indices(rng, jnp.int32(step), batch_size, n)
     assert result.dtype == jnp.int32
     assert np.array_equal(result, order[start : start + batch_size])
+
+
+def test_repeated_images_fill_the_batch_each_as_often_and_as_far_apart(rng):
+    index = batch_indices(rng, 3, 4, 10)
+    repeated = repeat_indices(index, 3)
+    assert np.array_equal(np.bincount(repeated, minlength=10), 3 * np.bincount(index, minlength=10))
+    assert all(len(set(repeated[start : start + 4].tolist())) == 4 for start in range(9))
+    assert np.array_equal(repeat_indices(index, 1), index)
 
 
 @pytest.mark.parametrize("batch_size", [0, -1, 11])

@@ -14,8 +14,10 @@ from tiny_runs import DATA, MLP, PREACT, Run, changed
 
 from experiments.commands.command_line import all_options
 from experiments.commands.running import fit_to, prepare
+from mixup_jax.choices import OF_PHOTOGRAPHS
 from mixup_jax.choices.networks import WideResNet
 from mixup_jax.config import CHOICES, Config, read, usual
+from mixup_jax.data.batches import batch_indices, repeat_indices
 from mixup_jax.data.sources import check_name
 from mixup_jax.runtime.identity import plain
 from mixup_jax.runtime.mesh import make_mesh
@@ -43,7 +45,10 @@ VALUES = {  # another value of each field, where its type does not say one
     "label_noise": 0.5,
     "noise": 0.25,
     "pad_crop": 2,
+    "repeats": 2,
     "image_size": 64,
+    "test_size": 64,
+    "test_crop": 0.5,
     "width": 6,
     "blocks": (3,),
     "dropout": 0.25,
@@ -117,7 +122,9 @@ def trained(config):
         batch |= {f"partner_{name}": leaf for name, leaf in batch.items()}
     alphas, seeds = zip(*config.runs, strict=True)
     steps = [jax.make_jaxpr(lambda s, b, a=alpha: train_step(s, b, a, recipe))(shape, batch) for alpha in alphas]
-    evaluated = [plan, seeds, config.data.dataset, recipe.model]
+    repeats = config.data.repeats
+    index = repeat_indices(batch_indices(jax.random.key(0), 0, size // repeats, data.train_count), repeats)
+    evaluated = [plan, seeds, config.data.dataset, recipe.model, index.tolist()]
     constants = [constant for step in steps for constant in step.consts]
     arrays = [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves((examples, constants))]
     return hashlib.sha256(repr([*map(str, steps), *evaluated, *arrays]).encode()).hexdigest()
@@ -136,7 +143,7 @@ def outcome(config, change):
         return str(error), None
 
 
-ELSEWHERE = ("image_size", "nyquist", "mix")  # photographs and speech
+ELSEWHERE = (*OF_PHOTOGRAPHS, "nyquist", "mix")  # photographs and speech
 
 
 @pytest.mark.parametrize("most", [1, pytest.param(len(BASES), marks=pytest.mark.slow)])

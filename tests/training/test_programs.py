@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from tiny_runs import BATCH, DATA, MLP, PREACT, TRAIN, Run, assert_equal, changed, on_host
 
-from mixup_jax.data.batches import batch_indices
+from mixup_jax.data.batches import batch_indices, repeat_indices
 from mixup_jax.runtime.mesh import make_mesh, place, shard
 from mixup_jax.steps.mixed_batch import mixed_batch
 from mixup_jax.steps.recipe import make_recipe
+from mixup_jax.steps.train_step import train_step
 from mixup_jax.training.programs import order_key, place_batches
 
 DEVICES = (1, 2, 4, 8)
@@ -101,6 +102,24 @@ def test_mixed_batches_are_bit_equal_on_any_devices(fields, topologies):
         batches.append([program(jnp.int32(step), *examples) for step in (0, 2, 5)])
     for other in batches[1:]:
         assert_equal(batches[0], other)
+
+
+@pytest.mark.parametrize("devices", [1, 8])
+def test_repeats_train_on_the_images_of_a_smaller_batch_laid_out_several_times(devices):
+    run = Run(changed(MLP, repeats=2), devices)
+    state, totals = run.start()
+    step = jax.jit(partial(train_step, recipe=run.setting.recipe))
+    expected = jax.tree.map(lambda leaf: leaf[0], state)
+    for at in range(8):  # the images' second epoch begins after six steps
+        index = repeat_indices(batch_indices(order_key(expected.rng), at, BATCH // 2, TRAIN), 2)
+        batch = {"image": jnp.asarray(DATA.train_image)[index], "label": jnp.asarray(DATA.train_label)[index]}
+        expected, _ = step(expected, batch, jnp.float32(1.0))
+    carry = (state, totals)
+    for count in (3, 3, 2):
+        carry = run.train(carry, count)
+    trained, expected = on_host(carry[0]), on_host(expected)
+    for path, leaf in trained.items():
+        np.testing.assert_allclose(leaf[0], expected[path], rtol=1e-4, atol=1e-5, err_msg=path)
 
 
 @pytest.mark.parametrize("seeds", [3, 4])  # one after the other, and side by side

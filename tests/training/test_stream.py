@@ -11,7 +11,7 @@ import pytest
 
 from experiments.imagenet.archives import photograph
 from mixup_jax.choices import Constant, Data, Mixup, Sgd
-from mixup_jax.choices.networks import MLP
+from mixup_jax.choices.networks import MLP, PreActResNet
 from mixup_jax.config import Config
 from mixup_jax.data.imagenet.shards import Photograph
 from mixup_jax.data.imagenet.streamed import StreamedDataset
@@ -59,8 +59,9 @@ def host(tree):
     return jax.tree.map(np.asarray, tree)
 
 
-def test_batches_are_the_same_on_any_devices_and_from_any_step_on(data):
-    taken = []
+@pytest.mark.parametrize("repeats", [1, 4])
+def test_batches_are_the_same_on_any_devices_and_from_any_step_on(data, repeats):
+    taken, data = [], replace(data, repeats=repeats)
     for devices, start in ((1, 0), (8, 0), (8, 2)):
         stream = BatchStream(data, 0, 16, make_mesh(1, 16, jax.devices()[:devices]), workers=0)
         calls = [*stream.calls(start, 1), *stream.calls(start + 1, 3 - start)]
@@ -104,9 +105,23 @@ def test_few_batches_are_handed_over_at_once_however_fast_steps_are(data, tmp_pa
     assert max(counts) == STREAMED_STEPS_PER_CALL
 
 
+def test_what_is_tested_may_be_larger_than_what_is_trained_on_where_the_network_takes_it(data, tmp_path):
+    larger = replace(CONFIG, data=replace(CONFIG.data, test_size=12))
+    setting = make_setting(
+        replace(larger, model=PreActResNet(width=4, blocks=(1,))), replace(data, test_size=12), tmp_path
+    )
+    state, _ = setting.start()
+    assert int(setting.evaluate(state, setting.test)["count"].sum()) == 21
+    with pytest.raises(ValueError, match=r"test_size must be the size of the training, 8, for mlp.*got 12"):
+        make_setting(larger, replace(data, test_size=12), tmp_path)
+
+
 @pytest.mark.slow
-def test_a_run_counts_each_image_and_resumes_to_the_same_bits(data, tmp_path):
-    whole = fit(CONFIG, data, Launch(keep=9), tmp_path / "whole")
+@pytest.mark.parametrize("repeats", [1, 2])
+def test_a_run_counts_each_image_and_resumes_to_the_same_bits(data, tmp_path, repeats):
+    config = replace(CONFIG, data=replace(CONFIG.data, repeats=repeats))
+    data = replace(data, repeats=repeats)
+    whole = fit(config, data, Launch(keep=9), tmp_path / "whole")
     assert sum(whole["reliability"]["count"][0]) == 21
     assert len((tmp_path / "whole" / "metrics.jsonl").read_text().splitlines()) == 4
 
@@ -118,7 +133,7 @@ def test_a_run_counts_each_image_and_resumes_to_the_same_bits(data, tmp_path):
     (source / str(steps[1])).rename(target / str(steps[1]))
     lines = (tmp_path / "whole" / "metrics.jsonl").read_text().splitlines(True)
     (tmp_path / "resumed" / "metrics.jsonl").write_text("".join(lines[:2]))
-    resumed = fit(CONFIG, data, Launch(), tmp_path / "resumed")
+    resumed = fit(config, data, Launch(), tmp_path / "resumed")
     assert resumed["params_digest"] == whole["params_digest"]
     assert resumed["test_loss"] == whole["test_loss"]
 

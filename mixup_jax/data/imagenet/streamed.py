@@ -13,10 +13,11 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from mixup_jax.data.identity import DataIdentity, identity_of
-from mixup_jax.data.imagenet.crops import centre_crop, random_crop
+from mixup_jax.data.imagenet.crops import TEST_CROP, Crop, Interpolation, centre_crop, distorted_crop, random_crop
 from mixup_jax.data.imagenet.shards import Photograph
 
 SUBSET_SEED = 0
+CROPS: dict[Crop, Any] = {"torchvision": random_crop, "tensorflow": distorted_crop}
 Example = dict[str, Any]
 
 
@@ -33,8 +34,9 @@ class Photographs(Protocol):
 class StreamedDataset:
     """A data set whose photographs stay on disk: the counterpart of `Dataset`.
 
-    `train` and `test` hold JPEG files and class ids; images are decoded to uint8 (size, size, 3). The training
-    photographs have a fixed random order, so that the first `train_count` of them are a sample of all classes.
+    `train` and `test` hold JPEG files and class ids; images are decoded to uint8 (size, size, 3), those that are
+    evaluated to (test_size, test_size, 3). The training photographs have a fixed random order, so that the first
+    `train_count` of them are a sample of all classes.
     """
 
     name: str
@@ -52,6 +54,13 @@ class StreamedDataset:
     """Whether photographs of the published data set are missing: results are not comparable with the published."""
     digest: str = ""
     """`identity.digest_files` of the files with the photographs."""
+    crop: Crop = "torchvision"
+    interpolation: Interpolation = "linear"
+    test_size: int | None = None
+    """Side of the images that are evaluated; None is `size`."""
+    test_crop: float = TEST_CROP
+    repeats: int = 1
+    """How often a training batch holds each of its photographs; see `place_in_orders`."""
 
     def __post_init__(self) -> None:
         for part, photographs in (("train", self.train), ("test", self.test)):
@@ -73,6 +82,11 @@ class StreamedDataset:
         return self.size, self.size, 3
 
     @property
+    def test_shape(self) -> tuple[int, ...]:
+        """Return (height, width, channels) of the images that are evaluated."""
+        return self.test_size or self.size, self.test_size or self.size, 3
+
+    @property
     def streamed(self) -> bool:
         """Return whether the images stay on disk: yes."""
         return True
@@ -85,14 +99,17 @@ class StreamedDataset:
     def _mixed(self) -> np.ndarray:
         return np.random.RandomState(SUBSET_SEED).permutation(len(self.train))[: self.train_count]
 
-    def train_example(self, seed: int, position: int) -> Example:
-        """Return the training example at a position: a random crop of a photograph, mirrored at random."""
+    def train_example(self, seed: int, position: int, place: int | None = None) -> Example:
+        """Return the training example at a position: a random crop of a photograph, mirrored at random.
+
+        `place` says which photograph: its place in the orders of all epochs, laid end to end; `position` if left out.
+        """
         from mixup_jax.data.imagenet.jpeg import mirror
 
-        epoch, place = divmod(position, self.train_count)
-        photograph = self.train[int(self._mixed[epoch_order(seed, epoch, self.train_count)[place]])]
+        epoch, index = divmod(position if place is None else place, self.train_count)
+        photograph = self.train[int(self._mixed[epoch_order(seed, epoch, self.train_count)[index]])]
         generator = np.random.default_rng((seed, position))
-        image = self._decode(photograph, partial(random_crop, generator))
+        image = self._decode(photograph, partial(CROPS[self.crop], generator), self.size)
         if self.flip and generator.random() < 0.5:
             image = mirror(image)
         return {"image": image, "label": np.int32(photograph.label)}
@@ -115,14 +132,15 @@ class StreamedDataset:
         return np.array([found[label] for label in chosen]), np.array(chosen, np.int32)
 
     def _centre(self, photograph: Photograph) -> Example:
-        image = self._decode(photograph, partial(centre_crop, size=self.size))
+        size = self.test_shape[0]
+        image = self._decode(photograph, partial(centre_crop, size=size, share=self.test_crop), size)
         return {"image": image, "label": np.int32(photograph.label)}
 
-    def _decode(self, photograph: Photograph, choose: Any) -> np.ndarray:
+    def _decode(self, photograph: Photograph, choose: Any, size: int) -> np.ndarray:
         from mixup_jax.data.imagenet.jpeg import decode_part
 
         try:
-            return decode_part(photograph.encoded, choose, self.size)
+            return decode_part(photograph.encoded, choose, size, self.interpolation)
         except ValueError as error:
             raise ValueError(
                 f"{self.name}: {photograph.name} cannot be read ({error}); prepare the data again, with --skip-bad to "
@@ -144,7 +162,9 @@ class TrainingRows:
 
     def __getitem__(self, index: int) -> Example:
         step, row = divmod(int(index), len(self.rows))
-        return self.data.train_example(self.seed, step * self.batch_size + self.rows[row])
+        position = step * self.batch_size + self.rows[row]
+        place = place_in_orders(position, self.batch_size, self.data.repeats)
+        return self.data.train_example(self.seed, position, place)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,10 +185,31 @@ class EvaluationRows:
         batch, row = divmod(int(index), len(self.rows))
         number = batch * self.batch_size + self.rows[row]
         if number >= self.count:
-            blank = {"image": np.zeros(self.data.image_shape, np.uint8), "label": np.int32(0)}
+            blank = {"image": np.zeros(self.data.test_shape, np.uint8), "label": np.int32(0)}
             return blank | {"mask": np.bool_(False)}
         example = self.data.test_example(number) if self.split == "test" else self.data.clean_example(number)
         return example | {"mask": np.bool_(True)}
+
+
+def place_in_orders(position: int, batch_size: int, repeats: int) -> int:
+    """Return which place in the orders of the epochs the photograph at a position takes, with repeated augmentation.
+
+    A batch takes ``batch_size / repeats`` places and lays its photographs out `repeats` times, one after the other: the
+    copies of a photograph, each with its own crop, are that many rows apart. Fewer rows in a run hold no photograph
+    twice, as in DeiT (arXiv 2012.12877, after 1902.05509) no process does; with a `block` that divides this number no
+    photograph is mixed with itself. DeiT draws the photographs of an epoch anew from all; here those that an epoch
+    leaves out come next, so that in `repeats` epochs each is seen `repeats` times.
+
+    Raises ValueError unless `repeats` divides the batch.
+
+    >>> [place_in_orders(position, 6, 2) for position in range(12)]
+    [0, 1, 2, 0, 1, 2, 3, 4, 5, 3, 4, 5]
+    """
+    if batch_size % repeats:
+        raise ValueError(f"repeats must divide the batch of {batch_size}, got {repeats}.")
+    step, row = divmod(position, batch_size)
+    distinct = batch_size // repeats
+    return step * distinct + row % distinct
 
 
 @lru_cache(maxsize=4)

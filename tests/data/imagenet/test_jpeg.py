@@ -52,6 +52,19 @@ def test_a_part_shows_what_the_whole_image_shows_there(name, box):
         assert np.abs(part.astype(int) - other).mean() < np.abs(part.astype(int) - shifted).mean()
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_bicubic_is_pillows_to_the_bit(name):
+    with Image.open(io.BytesIO(FILES[name])) as picture:
+        whole = picture.convert("RGB")
+    for box in (*BOXES, Box(0, 0, whole.height, whole.width)):
+        part = whole.crop((box.left, box.top, box.left + box.width, box.top + box.height))
+        for size in (48, 224):
+            expected = np.asarray(part.resize((size, size), Image.Resampling.BICUBIC))
+            np.testing.assert_array_equal(
+                jpeg.decode_part(FILES[name], lambda *_, box=box: box, size, "bicubic"), expected
+            )
+
+
 @pytest.mark.parametrize("name", ["usual", "grey", "progressive"])
 def test_rows_below_the_part_are_not_needed(name):
     box, whole = Box(40, 30, 200, 300), FILES[name]

@@ -47,8 +47,8 @@ def assert_equal(left, right):
             np.testing.assert_array_equal(one[name], other[name])
 
 
-def everything(seed=0):
-    return TrainingRows(DATA, seed, BATCH, tuple(range(BATCH)))
+def everything(seed=0, data=DATA):
+    return TrainingRows(data, seed, BATCH, tuple(range(BATCH)))
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +124,66 @@ def test_a_part_of_the_training_set_is_the_same_in_every_run():
     for count in (-1, TRAIN + 1):
         with pytest.raises(ValueError, match="train_examples must be between 1 and 10"):
             replace(DATA, train_count=count)
+
+
+TWICE = replace(DATA, repeats=2)
+
+
+@pytest.fixture(scope="module")
+def repeated():
+    return take(everything(data=TWICE), 0, 5)  # two epochs
+
+
+def test_repeated_augmentation_shows_each_photograph_of_a_batch_so_often_each_time_another_part(repeated):
+    for batch in repeated:
+        first, second = np.split(batch["label"], 2)
+        assert first.tolist() == second.tolist()
+        assert len(set(first.tolist())) == 2
+        first, second = np.split(batch["image"], 2)
+        assert (first != second).any((1, 2, 3)).all()
+
+
+def test_with_repeats_an_epoch_sees_a_part_of_the_photographs_and_the_next_ones_the_others(repeated):
+    labels = np.concatenate([batch["label"] for batch in repeated])
+    assert len(set(labels[:TRAIN].tolist())) == TRAIN // 2 + 1  # the half batch at its end begins with new ones
+    assert sorted(labels) == sorted([*range(TRAIN)] * 2)
+    order = [label for batch in take(everything(), 0, 3) for label in batch["label"]][:TRAIN]
+    assert np.concatenate([batch["label"][: BATCH // 2] for batch in repeated]).tolist() == order
+
+
+def test_repeats_hold_from_any_step_on_for_any_rows_and_threads(repeated):
+    assert_equal(take(everything(data=TWICE), 3, 2, threads=3), repeated[3:])
+    for rows in ((0, 1), (2, 3), (3, 0)):
+        mine = take(TrainingRows(TWICE, 0, BATCH, rows), 1, 3)
+        assert_equal(mine, [{name: batch[name][list(rows)] for name in batch} for batch in repeated[1:4]])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 3])
+def test_repeats_are_the_same_with_any_number_of_workers(repeated, workers):
+    assert_equal(take(everything(data=TWICE), 0, 5, workers=workers), repeated)
+
+
+def test_repeats_that_do_not_divide_the_batch_are_refused():
+    with pytest.raises(ValueError, match="repeats must divide the batch of 4, got 3"):
+        everything(data=replace(DATA, repeats=3))[0]
+
+
+@pytest.mark.parametrize("change", [{"crop": "tensorflow"}, {"interpolation": "bicubic"}])
+def test_the_form_of_the_crop_and_the_interpolation_change_the_images_only(first_batches, change):
+    (other,) = take(everything(data=replace(DATA, **change)), 0, 1)
+    np.testing.assert_array_equal(other["label"], first_batches[0]["label"])
+    assert (other["image"] != first_batches[0]["image"]).any((1, 2, 3)).all()
+
+
+def test_what_is_evaluated_has_its_own_size_and_share_and_the_training_does_not_change(first_batches):
+    data = replace(DATA, test_size=24, test_crop=1.0)
+    assert_equal(take(everything(data=data), 0, 1), first_batches[:1])
+    rows = EvaluationRows(data, "test", TEST, BATCH, tuple(range(BATCH)))
+    assert [batch["image"].shape for batch in take(rows, 0, 2)] == [(BATCH, 24, 24, 3)] * 2
+    whole, part = (replace(data, test_crop=share).test_example(0)["image"] for share in (1.0, 0.5))
+    assert (whole != part).any()
+    assert data.clean_example(0)["image"].shape == (24, 24, 3)
 
 
 def test_an_unreadable_image_is_named(monkeypatch):

@@ -14,7 +14,7 @@ from experiments.commands.running import Job, default_folder
 from experiments.imagenet import presets as imagenet
 from experiments.plan import __main__ as plan
 from experiments.speech import __main__ as speech
-from mixup_jax.choices import CutMix, Data, Erm, Mixed, Mixup, Switch
+from mixup_jax.choices import OF_PHOTOGRAPHS, CutMix, Data, Erm, Mixed, Mixup, Switch
 from mixup_jax.config import CHOICES
 
 JOBS = {name: (text, Job(config)) for name, (text, config) in cifar.PRESETS.items()}
@@ -89,6 +89,10 @@ def test_what_is_given_and_does_nothing_is_refused_also_at_its_usual_value(name)
 
 OUT_OF_PLACE = {
     "image_size": ["--image-size", "224"],
+    "test_size": ["--test-size", "224"],
+    "test_crop": ["--test-crop", "0.95"],
+    "crop": ["--crop", "tensorflow"],
+    "interpolation": ["--interpolation", "bicubic"],
     "nyquist": ["--nyquist"],
     "mix waveform": ["--mix", "waveform"],
     "neighbours": ["--neighbours", "200"],
@@ -166,7 +170,8 @@ def literals():
 
 @pytest.mark.parametrize(("part", "kind", "name", "value"), list(literals()))
 def test_every_allowed_value_has_a_name_and_a_folder(part, kind, name, value):
-    chosen = kind("chirps", **{name: value}) if kind is Data else kind(**{name: value})
+    data = "imagenet" if name in OF_PHOTOGRAPHS else "chirps"
+    chosen = kind(data, **{name: value}) if kind is Data else kind(**{name: value})
     config = replace(cifar.SMALL, **{part: chosen})
     assert method(config)
     assert Job(config).effective()

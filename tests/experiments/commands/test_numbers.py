@@ -31,9 +31,10 @@ PRESETS = {
     "plan cifar": {name: (text, plan.Plan(config)) for name, (text, config) in cifar.PRESETS.items()},
     **{name: module.PRESETS for name, module in (GRIDS | OTHERS).items()},
 }
+IMAGENET = ["--dataset", "imagenet", "--train-examples", "None"]
 WITH = {  # an option that makes another one do something, of the first preset
     "neighbours": ["--partner", "neighbours"],
-    "image_size": ["--dataset", "imagenet", "--train-examples", "None"],
+    **dict.fromkeys(("image_size", "test_size", "test_crop"), IMAGENET),
     "warmup_start": ["--warmup-epochs", "1"],
 }
 
