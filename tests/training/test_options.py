@@ -22,8 +22,8 @@ from mixup_jax.runtime.mesh import make_mesh
 from mixup_jax.steps.recipe import make_recipe
 from mixup_jax.steps.state import init_state
 from mixup_jax.steps.train_step import train_step
+from mixup_jax.training.loop import evaluation_steps
 from mixup_jax.training.programs import place_examples
-from mixup_jax.training.setting import plan_steps
 
 BASES = {
     "mixup": changed(MLP, schedule="step", decay_epochs=(1.0, 2.0), warmup_epochs=0.5),
@@ -103,7 +103,7 @@ def trained(config):
     """Return a digest of all that the outcome depends on: the data, the program of a step, the steps, the networks."""
     check_name(config.data.dataset)
     data, _ = prepare(DATA, config.data)
-    recipe, plan = make_recipe(config, data), plan_steps(data.train_count, data.test_count, config)
+    recipe, eval_steps = make_recipe(config, data), evaluation_steps(data.train_count, data.test_count, config)
     blank = jnp.zeros((1, *data.image_shape))
 
     def start(seed):
@@ -117,7 +117,7 @@ def trained(config):
         batch |= {f"partner_{name}": leaf for name, leaf in batch.items()}
     alphas, seeds = zip(*config.runs, strict=True)
     steps = [jax.make_jaxpr(lambda s, b, a=alpha: train_step(s, b, a, recipe))(shape, batch) for alpha in alphas]
-    evaluated = [plan, seeds, config.data.dataset, recipe.model]
+    evaluated = [eval_steps, seeds, config.data.dataset, recipe.model]
     constants = [constant for step in steps for constant in step.consts]
     arrays = [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves((examples, constants))]
     return hashlib.sha256(repr([*map(str, steps), *evaluated, *arrays]).encode()).hexdigest()
