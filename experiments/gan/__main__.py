@@ -28,7 +28,7 @@ from experiments.commands.settings import settings_folder
 from experiments.gan.modes import FRAME, quality
 from experiments.gan.train import NAME, POINTS, GanConfig, GanRun, claimed_by, train_gan
 from mixup_jax.report.tables import Row, Table
-from mixup_jax.runtime.run_folder import write_json
+from mixup_jax.runtime.atomic import write_json
 
 SNAPSHOTS = (10, 100, 1000, 10_000, 20_000)
 COLUMNS = ("modes covered", "of high quality, %", "inside the frame, %")

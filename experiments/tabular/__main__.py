@@ -29,10 +29,10 @@ from experiments.tabular.train import Errors, Tabular, identity, load_tables, me
 from mixup_jax.data.tables.table import TabularData
 from mixup_jax.data.tables.uci import UCI
 from mixup_jax.report.tables import Row, Table
+from mixup_jax.runtime.atomic import write_json
 from mixup_jax.runtime.claim import claimed
 from mixup_jax.runtime.identity import jax_settings
 from mixup_jax.runtime.provenance import origin
-from mixup_jax.runtime.run_folder import write_json
 
 TABLE_4 = {  # average test error, %, of ERM and of mixup; unconfirmed
     "abalone": (74.0, 73.6),

@@ -23,6 +23,7 @@ from mixup_jax.config import usual
 from mixup_jax.data.files.npz import read_npz
 from mixup_jax.data.identity import digest_arrays
 from mixup_jax.runtime import run_folder as record
+from mixup_jax.runtime.atomic import write_json
 from mixup_jax.runtime.claim import claimed, configuration, read_description
 from mixup_jax.runtime.identity import Content, flatten, jax_settings, plain
 from mixup_jax.runtime.provenance import origin
@@ -46,7 +47,7 @@ def run_wafer(config: WaferConfig, maps: WaferSplit, workdir: Path, *, title: st
         lines = record.read_metrics(workdir, config.steps)  # none where somebody has deleted them
         content |= {"train_loss": lines[-1]["train_loss"]} if lines else {}
         content |= evaluate(network, config, maps, workdir)
-        record.write_json(workdir / NAME, content)
+        write_json(workdir / NAME, content)
     return content
 
 
