@@ -21,7 +21,7 @@ from experiments.commands.errors import one_line_errors
 from experiments.imagenet import presets as imagenet_presets
 from experiments.plan.table import collectives_table, cost_table
 from mixup_jax.config import Config
-from mixup_jax.planning.aot import abstract_state, compile_step, devices_of, outline
+from mixup_jax.planning.aot import abstract_state, compile_step, devices_of, identity
 from mixup_jax.planning.cost import cost_of
 from mixup_jax.planning.roofline import CHIPS
 
@@ -62,7 +62,7 @@ def show(plan: Plan, title: str, console: Console) -> None:
         raise ValueError(
             "accumulate: the compiler counts one of its rounds; plan one without it, of --batch-size divided by it."
         )
-    data, devices = outline(plan.config), devices_of(plan.topology)
+    data, devices = identity(plan.config), devices_of(plan.topology)
     kind = devices[0].device_kind
     with console.status(f"compiling for {len(devices)} x {kind}: minutes for a large network"):
         state, cost = abstract_state(plan.config), cost_of(compile_step(plan.config, devices))
