@@ -1,4 +1,4 @@
-"""Plan before you pay: what a training step costs on chips that are not there.
+"""Plan before you pay: the cost of a training step on chips that you do not have.
 
 Compiles the step of a preset for a TPU topology, ahead of time and on any machine, and prints for each device: memory
 against the chip's, operations, bytes, what goes over the network, and from these the least time that a step can take.
@@ -28,12 +28,12 @@ from mixup_jax.planning.roofline import CHIPS
 PRESETS = {"imagenet": (imagenet_presets.PRESETS, "resnet50-mixup"), "cifar": (cifar.PRESETS, "preact18-mixup")}
 
 WITHOUT = {"alpha", "alphas", "seed", "seeds", "eval_every", "label_noise"}
-"""Options of a run that are no part of what is planned."""
+"""Options of a run that change nothing in the step of one network."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is planned: a run, and where."""
+    """A run, and the chips that it is planned for."""
 
     config: Config
     topology: str = "v5e:4x4"

@@ -1,4 +1,4 @@
-"""The tables of `experiments.plan`: what a step costs each device, and what the devices say to each other."""
+"""The tables of `experiments.plan`: the cost of a step for each device, and the communication of devices."""
 
 import math
 from collections import Counter

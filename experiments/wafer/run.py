@@ -82,9 +82,7 @@ def tested_maps(maps: WaferSplit, normal: bool) -> WaferMaps:
     single = maps.single if normal else maps.single.take(maps.single.number > 0)
     mixed = maps.mixed or overlaid(single.take(single.number == 1), "add", OVERLAY_SEED)
     several = mixed.number > 1
-    parts = (single, mixed.take(several)) if several.any() else (single,)
-    joined = (np.concatenate([getattr(part, name) for part in parts]) for name in ("maps", "label"))
-    return WaferMaps(single.name, single.mark, single.defects, *joined)
+    return single.join(single.name, mixed.take(several)) if several.any() else single
 
 
 def read_run(workdir: Path) -> tuple[WaferConfig, Content]:
@@ -186,6 +184,5 @@ def validation_maps(maps: WaferMaps, background: str) -> WaferMaps:
     """Return held-out maps of one defect (or none) and overlays of those that leave room for another, if any do."""
     laid = (maps.number == 1) & ~maps.label[:, whole_wafer(maps.defects)].any(axis=1)
     single = maps.take(laid) if laid.any() else None
-    parts = [maps, *(overlaid(single, background, seed) for seed in range(OVERLAYS) if single)]
-    joined = (np.concatenate([getattr(part, name) for part in parts]) for name in ("maps", "label"))
-    return WaferMaps(f"{maps.name} and overlays", maps.mark, maps.defects, *joined)
+    overlays = (overlaid(single, background, seed) for seed in range(OVERLAYS) if single)
+    return maps.join(f"{maps.name} and overlays", *overlays)

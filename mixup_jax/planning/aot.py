@@ -1,4 +1,4 @@
-"""Compile the training step for devices that are not there, for data that is not there."""
+"""Compile the training step ahead of time: for devices and data that this machine does not have."""
 
 import contextlib
 import importlib.util
@@ -69,7 +69,7 @@ def _cpu_devices(topology: str, count: str) -> Sequence[Any]:
 
 
 def identity(config: Config) -> DataIdentity:
-    """Return all that a step depends on, of the data of a run; raises ValueError where it is not known."""
+    """Return the identity of the data of a run, without the data; raises ValueError where it is not in `DATASETS`."""
     if config.data.dataset not in DATASETS:
         raise ValueError(f"dataset must be one of {', '.join(DATASETS)} to plan with, got {config.data.dataset!r}.")
     shape, count, examples = DATASETS[config.data.dataset]

@@ -168,10 +168,10 @@ def test_signals_mean_what_they_meant_before_once_a_run_is_over():
     numbers = signal.SIGTERM, signal.SIGINT, signal.SIGHUP
     before = [signal.getsignal(number) for number in numbers]
     with stop_on_signals() as flag:
-        assert not flag.requested()
+        assert not flag.agreed(0)[0]
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(0.01)
-        assert flag.requested()
+        assert flag.agreed(0)[0]
         assert flag.stopped("x").exit_code == 143
     assert [signal.getsignal(number) for number in numbers] == before
 
@@ -182,7 +182,7 @@ def test_a_run_under_nohup_outlives_its_terminal():
         with stop_on_signals() as flag:
             os.kill(os.getpid(), signal.SIGHUP)
             time.sleep(0.01)
-            assert not flag.requested()
+            assert not flag.agreed(0)[0]
     finally:
         signal.signal(signal.SIGHUP, before)
 
