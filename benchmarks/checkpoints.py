@@ -19,7 +19,7 @@ from benchmarks.harness.turns import QUICK, Effort, digits, spread
 from experiments.cifar import PAPER, SMALL
 from experiments.quickstart import CLEAN
 from mixup_jax.runtime.checkpoint import Checkpoints, open_checkpoints
-from mixup_jax.training.setting import plan_steps
+from mixup_jax.training.loop import evaluation_steps
 
 CASES = {
     "small preset, 3 seeds": (SMALL, 12),
@@ -33,7 +33,7 @@ def measure(effort: Effort) -> list[Table]:
     """Measure the states of the presets."""
     rows, sentences = [], []
     for name, (config, steps) in (QUICK_CASES if effort == QUICK else CASES).items():
-        between, *_ = plan_steps(images_of(config), 1, config).eval_steps
+        between, *_ = evaluation_steps(images_of(config), 1, config)
         title = f"{name}, saved every {between} steps"
         with tempfile.TemporaryDirectory() as folder, open_checkpoints(Path(folder), keep=1) as checkpoints:
             run = training(config, devices=1)
@@ -100,7 +100,7 @@ def plain_write(size: int, folder: Path) -> float:
 
 def carry(run: Training) -> Any:
     """Return what a checkpoint of this run holds."""
-    return run.setting.snapshot(*run.carry, 0.0)
+    return run.run.snapshot(run.carry)
 
 
 def save(run: Training, checkpoints: Checkpoints, step: int) -> None:

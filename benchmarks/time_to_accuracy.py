@@ -24,7 +24,7 @@ from experiments.commands.running import prepare
 from mixup_jax.config import Config
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.sources import load
-from mixup_jax.evaluation.classification import summarize
+from mixup_jax.training.measurements import error_of
 
 CONFIG = replace(SMALL, epochs=15.0, seeds=1)
 QUICK_CONFIG = replace(
@@ -53,9 +53,8 @@ class Ours:
 
     def test_error(self) -> float:
         """Return the test error in per cent."""
-        setting = self.training.setting
-        sums = setting.evaluate(self.training.carry[0], setting.test)
-        return float(summarize(jax.tree.map(np.asarray, sums))["error"][0])
+        run = self.training.run
+        return error_of(run.score(self.training.carry[0], run.test))[0]
 
 
 def dataset(config: Config) -> Dataset | None:

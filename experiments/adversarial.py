@@ -32,7 +32,7 @@ from mixup_jax.data.imagenet.streamed import StreamedDataset
 from mixup_jax.evaluation.attacks import fgsm, iterated_fgsm, pgd
 from mixup_jax.models.layers.convolution import compiler_options
 from mixup_jax.report.tables import Row, Table
-from mixup_jax.runtime.run_folder import write_json
+from mixup_jax.runtime.atomic import write_json
 from mixup_jax.steps.state import TrainState
 
 ATTACKS = {"FGSM": fgsm, "I-FGSM": iterated_fgsm, "PGD": pgd}

@@ -30,7 +30,7 @@ from mixup_jax.data.imagenet.streamed import StreamedDataset
 from mixup_jax.evaluation.between import Scalar, gradient_norms, misses
 from mixup_jax.models.layers.convolution import compiler_options
 from mixup_jax.report.tables import Row, Table
-from mixup_jax.runtime.run_folder import write_json
+from mixup_jax.runtime.atomic import write_json
 from mixup_jax.steps.state import TrainState
 
 LAMBDAS = np.linspace(0, 1, 21, dtype=np.float32)

@@ -22,8 +22,8 @@ import tyro
 from experiments.commands.errors import call, one_line_errors
 from mixup_jax.data.speech.commands import LISTS, RATE, SYNTHETIC, WORDS, which_set
 from mixup_jax.data.speech.recordings import convert
+from mixup_jax.runtime.atomic import write_json
 from mixup_jax.runtime.progress import progress
-from mixup_jax.runtime.run_folder import write_json
 
 ENGINE = "espeak-ng"
 ENGINE_RATE = 22050

@@ -24,10 +24,10 @@ from mixup_jax.config_checks import LARGEST, LEAST_ALPHA, SEEDS
 from mixup_jax.data.identity import digest_arrays
 from mixup_jax.models.mlp import MLP
 from mixup_jax.report.tables import Row, Table, to_json
+from mixup_jax.runtime.atomic import write_json
 from mixup_jax.runtime.claim import claimed
 from mixup_jax.runtime.identity import jax_settings
 from mixup_jax.runtime.provenance import origin
-from mixup_jax.runtime.run_folder import write_json
 from mixup_jax.steps.many_seeds import over_seeds
 from mixup_jax.steps.short import Short, predict, train_short
 

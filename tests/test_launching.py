@@ -17,9 +17,9 @@ import pytest
 import yaml
 
 from experiments.commands.command_line import parse
-from experiments.commands.errors import quiet_without_tpu
 from experiments.imagenet import __main__ as imagenet
 from experiments.imagenet.presets import ImageNet
+from mixup_jax.runtime.libtpu import answer_without_tpu
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted((ROOT / "docs" / "launching").glob("*.sh"))
@@ -197,16 +197,16 @@ def test_a_process_that_trains_alone_where_it_has_company_says_so_in_one_line(na
 
 def test_libtpu_beside_no_tpu_is_told_what_it_would_complain_about(tmp_path, monkeypatch):
     told = {"TPU_WORKER_HOSTNAMES": "mine"}
-    quiet_without_tpu(told, str(tmp_path))
+    answer_without_tpu(told, str(tmp_path))
     assert told == {"TPU_WORKER_HOSTNAMES": "mine"} or find_spec("libtpu")
     (tmp_path / "libtpu.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
-    quiet_without_tpu(told, str(tmp_path))
+    answer_without_tpu(told, str(tmp_path))
     assert told["TPU_WORKER_HOSTNAMES"] == "mine"
     assert told["TPU_ACCELERATOR_TYPE"]
     (tmp_path / "accel0").touch()  # a chip
     on_a_tpu = {}
-    quiet_without_tpu(on_a_tpu, str(tmp_path))
+    answer_without_tpu(on_a_tpu, str(tmp_path))
     assert on_a_tpu == {}
 
 

@@ -19,7 +19,7 @@ from mixup_jax.mixing import Mix
 from mixup_jax.models import build
 from mixup_jax.models.layers import winograd
 from mixup_jax.steps import mixed_batch as vicinity
-from mixup_jax.training.setting import Setting, make_setting
+from mixup_jax.training.loop import Run
 
 SHAPES = {"digits": (8, 8, 1), "fashion_mnist": (28, 28, 1), "cifar10": (32, 32, 3)}
 IMAGES = {"digits": 1442, "fashion_mnist": 60_000, "cifar10": 50_000}
@@ -49,17 +49,17 @@ class Training:
     """A run without its loop: the state, and the compiled program that takes many steps."""
 
     def __init__(self, config: Config, data: Dataset, *, devices: int | None = None):
-        self.setting: Setting = make_setting(config, data, Path("unused"), jax.devices()[:devices])
-        self.carry = self.setting.start()
-        self.program: Any = self.setting.programs.train.lower(*self._arguments(1)).compile()
+        self.run = Run(config, data, Path("unused"), devices=jax.devices()[:devices])
+        self.carry = self.run.start()
+        self.program: Any = self.run.programs.train.lower(*self._arguments(1)).compile()
 
     def _arguments(self, count: int) -> tuple:
-        return *self.carry, self.setting.alpha, self.setting.train, np.int32(count)
+        return *self.carry, self.run.alpha, self.run.train, np.int32(count)
 
     def __call__(self, count: int) -> None:
         """Take that many steps, in calls of an epoch at most, as the loop does."""
         while count:
-            now = min(count, self.setting.max_steps_per_call)
+            now = min(count, self.run.max_steps_per_call)
             self.carry = self.program(*self._arguments(now))
             count -= now
         jax.block_until_ready(self.carry)

@@ -3,8 +3,6 @@
 import contextlib
 import errno
 import functools
-import glob
-import importlib.util
 import io
 import logging
 import os
@@ -13,12 +11,13 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import tyro
 
 from mixup_jax.runtime.errors import SIGNALS, RunEnded, Stopped
+from mixup_jax.runtime.libtpu import answer_without_tpu
 
 
 def command(cli: Callable[..., Any], *args: Any, hint: str = "", **options: Any) -> Any:
@@ -111,7 +110,7 @@ def one_line_errors() -> Iterator[None]:
     Exit status: 2 for bad input, 1 for a run that failed, 128 + signal for one that was asked to stop.
     MIXUP_JAX_TRACEBACK=1 shows the traceback instead. Characters that the output's encoding lacks are escaped.
     """
-    quiet_without_tpu(os.environ)
+    answer_without_tpu(os.environ)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # tests and notebooks put something else here
             stream.reconfigure(errors="backslashreplace")
@@ -142,11 +141,6 @@ def one_line_errors() -> Iterator[None]:
 
 
 NO_DEVICES = "JAX_PLATFORMS is {!r}, and JAX finds no such devices here: leave it out, or set it to cpu"
-WITHOUT_CHIPS = {
-    "TPU_ACCELERATOR_TYPE": "v5litepod-16",
-    "TPU_WORKER_HOSTNAMES": "localhost",
-    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
-}
 
 
 def devices_are_missing() -> bool:
@@ -158,14 +152,6 @@ def devices_are_missing() -> bool:
     except (RuntimeError, AssertionError):  # the latter where it knows the kind, and sees that there is none
         return True
     return False
-
-
-def quiet_without_tpu(environment: MutableMapping[str, str], devices: str = "/dev") -> None:
-    """Answer the questions of a libtpu that is installed, for `plan`, on a machine without TPU."""
-    chips = glob.glob(f"{devices}/accel[0-9]*") + glob.glob(f"{devices}/vfio/[0-9]*")
-    if not chips and importlib.util.find_spec("libtpu"):
-        for name, value in WITHOUT_CHIPS.items():
-            environment.setdefault(name, value)
 
 
 def fail(message: str, *, code: int = 2, label: str = "error", alone: bool | None = None) -> NoReturn:

@@ -10,7 +10,7 @@ from rich.console import Console
 from mixup_jax.report.format import hardware, text
 from mixup_jax.report.tables import NAME, Table, to_json
 from mixup_jax.report.terminal import paper_table
-from mixup_jax.runtime import run_folder as record
+from mixup_jax.runtime.atomic import write_json
 from mixup_jax.runtime.mesh import is_writer
 from mixup_jax.runtime.provenance import origin
 
@@ -27,7 +27,7 @@ def write_table(folder: Path, table: Table, results: Iterable[Mapping[str, Any]]
     device = _all(hardware(each["device"]) for each in made)
     table = replace(table, command=text(here["command"]), device=device, **words)
     if is_writer():
-        record.write_json(folder / NAME, to_json(table))
+        write_json(folder / NAME, to_json(table))
         Console(markup=False).print(paper_table(table))
     return table
 

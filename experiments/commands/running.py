@@ -25,6 +25,7 @@ from mixup_jax.data.label_noise import corrupt_labels
 from mixup_jax.data.sources import check_name, open_data
 from mixup_jax.data.speech.recordings import Speech
 from mixup_jax.runtime import run_folder as record
+from mixup_jax.runtime.atomic import write_json
 from mixup_jax.runtime.claim import claimed
 from mixup_jax.runtime.identity import agree, plain
 from mixup_jax.runtime.launch import Launch
@@ -157,7 +158,7 @@ def write_result(
         **{key: description[key] for key in ("command", "commit", "device", "versions")},
     }
     if is_writer():
-        record.write_json(workdir / "result.json", result)
+        write_json(workdir / "result.json", result)
     return result
 
 

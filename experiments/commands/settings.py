@@ -1,15 +1,39 @@
 """What the options of a job set: checked, for its record, and for the name of its folder."""
 
 import json
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from experiments.commands.running import folder_of
+from experiments.commands.command_line import P, parse
+from experiments.commands.errors import one_line_errors
+from experiments.commands.running import cache_compilations, folder_of
 from mixup_jax.config_checks import LARGEST, LEAST_ALPHA
 
 ELSEWHERE = ("workdir", "data_dir", "smoke")
 """Options that say where and not what; what `smoke` changes are other fields."""
+
+
+def run_settings(
+    experiment: str,
+    description: str,
+    presets: Mapping[str, tuple[str, P]],
+    run: Callable[[P, Path], Any],
+    *,
+    default: str,
+    leaves: str,
+) -> None:
+    """Run the command line of an experiment whose presets are a dataclass of its own: ``[PRESET] [options]``.
+
+    `run` is called with the job and its folder; `leaves` names the files that it leaves there.
+    """
+    with one_line_errors():
+        preset, job = parse(experiment, description, presets, default, sys.argv[1:])
+        cache_compilations()
+        workdir = getattr(job, "workdir", None) or settings_folder(experiment, preset, job, presets)
+        run(job, workdir)
+        print(f"\n{workdir}: {leaves}")
 
 
 def settings(job: Any) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Gallery: what mixup and every method of the family make of the same images.
+"""Gallery: the same images mixed by mixup and by every other method.
 
-Pictures: images mixed with lambda from 0 to 1, the lambdas drawn for some alphas, a row for each method, and what no
-single image shows: partners, labels, hidden states, schedules.
+Pictures: images mixed with lambda from 0 to 1, the lambdas drawn for some alphas, a row of images for each method, and
+figures of partners, labels, losses, hidden states and schedules.
 
     python -m experiments.gallery                                                   # what comes with scikit-learn
     python -m experiments.gallery --dataset cifar10 --batch-dataset fashion_mnist   # images of data sets
@@ -93,13 +93,13 @@ def main(
     """Draw the gallery: a PNG for each method and each figure, and methods side by side in methods.png.
 
     Args:
-        dataset: What is mixed: photographs, or a data set of experiments.cifar, the first image of some classes.
+        dataset: The images: photographs, or a data set of experiments.cifar, the first image of some classes.
         classes: Which classes of the data set; its first five if left out.
         batch_dataset: Data set of the pictures of a batch. Default: the same; digits with photographs.
         data_dir: Folder with data sets. Default: the environment variable MIXUP_JAX_DATA, or the cache folder.
         workdir: Folder of the pictures, runs/gallery if left out; older ones are replaced.
         seed: Seed of all draws.
-        smoke: Small pictures and two methods: does everything work here?
+        smoke: A quick check: small pictures, two methods.
     """
     from experiments.gallery.figures import FIGURES
     from mixup_jax.report.plots.drawing import save_png
@@ -126,11 +126,11 @@ def main(
 
 
 def rows_of_methods(rng: Array, images: Images, smoke: bool) -> dict[str, Callable[[], Any]]:
-    """Return what draws each picture of mixed images, and of lambda, by the picture's name."""
+    """Return a function that draws the picture, for each picture of mixed images and of lambda by name."""
     from mixup_jax.report.plots.family import lambda_histograms, method_rows
     from mixup_jax.report.plots.illustrations import mixed_samples
 
-    row = functools.cache(lambda name: {METHODS[name][0]: drawn(rng, METHODS[name][1], images)})
+    row = functools.cache(lambda name: {METHODS[name][0]: mixed_images(rng, METHODS[name][1], images)})
     names = list(METHODS)[:2] if smoke else list(METHODS)
     pair = [len(images.names) - 1, 0]
     lam = jax.jit(lambda rng, alpha: draw(rng, LAMBDAS // 100 if smoke else LAMBDAS, alpha, per="example").lam)
@@ -145,8 +145,8 @@ def rows_of_methods(rng: Array, images: Images, smoke: bool) -> dict[str, Callab
     }
 
 
-def drawn(rng: Array, method: Method, images: Images) -> tuple[np.ndarray, np.ndarray]:
-    """Let a method mix the same batch some times; return what became of the first image, and its labels."""
+def mixed_images(rng: Array, method: Method, images: Images) -> tuple[np.ndarray, np.ndarray]:
+    """Mix the same batch `DRAWS` times with a method; return the first image and its label of each time."""
     x, y = jnp.asarray(images.image, jnp.float32) / 255, jnp.eye(len(images.names))
     program = jax.jit(method)
     mixed = [program(key, x, y) for key in jax.random.split(rng, DRAWS)]

@@ -1,4 +1,4 @@
-"""The pictures of the gallery that are no row of mixed images; each is drawn from what the library returns."""
+"""Figures of the gallery: partners, labels, losses, schedules and hidden states, from results of the library."""
 
 import functools
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from mixup_jax import Mix, draw, methods, mix, mixed_cross_entropy, mixed_sigmoi
 from mixup_jax.models import PreActResNet
 from mixup_jax.report.plots.family import image_grid, method_rows
 from mixup_jax.report.plots.parents import label_bars, leaves
-from mixup_jax.report.plots.policies import lines_and_dots, meetings
+from mixup_jax.report.plots.policies import lines_and_dots, partner_shares
 
 DRAWS = 500
 PAIR = jnp.array([1, 0])
@@ -60,7 +60,7 @@ def k_mixup(rng: Array, images: Images, batch: Images, shown: int = 8) -> Figure
 
 
 def partners(rng: Array, images: Images, batch: Images) -> Figure:
-    """Draw who meets whom under each policy, and under C-Mixup with the images' brightness as their target."""
+    """Draw the partners that each policy chooses; the target of C-Mixup is the brightness of the images."""
     some = some_of_each(batch, classes=4, count=6)
     x, label, size = jnp.asarray(some.image, jnp.float32) / 255, jnp.asarray(some.label), len(some.label)
     bright = jnp.sort(jnp.mean(x, axis=(1, 2, 3)))
@@ -84,11 +84,11 @@ def partners(rng: Array, images: Images, batch: Images) -> Figure:
     titles = (*named, "same_class", "different_class", "neighbours, k = 3", "by_label_distance")
     groups = [classes] * (len(titles) - 1) + [halves]
     many = [np.asarray(each) for each in drawn(jax.random.split(rng, DRAWS))]
-    return meetings(dict(zip(titles, zip(many, groups, strict=True), strict=True)))
+    return partner_shares(dict(zip(titles, zip(many, groups, strict=True), strict=True)))
 
 
 def phase_out(rng: Array, images: Images, batch: Images, steps: int = 1000, size: int = 500) -> Figure:
-    """Draw the probability over the training, and the share of examples that `choose` really mixes."""
+    """Draw the probability of mixing over the training, and the share of examples that `choose` mixes."""
     curves, dots, partner = {}, {}, jnp.arange(size)[::-1]
 
     @jax.jit
@@ -107,7 +107,7 @@ def phase_out(rng: Array, images: Images, batch: Images, steps: int = 1000, size
 
 
 def losses(rng: Array, images: Images, batch: Images) -> Figure:
-    """Draw both losses over lambda, and what optax gives for the dense soft label, for one example's logits."""
+    """Draw both losses over lambda for the logits of one example, and the losses of optax for the dense soft label."""
     logits, label, lam = jnp.array([[3.0, 0.5, -1.0]] * 2), jnp.array([0, 2]), jnp.linspace(0, 1, 11)
 
     @jax.jit
@@ -128,7 +128,7 @@ def losses(rng: Array, images: Images, batch: Images) -> Figure:
 
 
 def labels(rng: Array, images: Images, batch: Images, at: float = 0.3) -> Figure:
-    """Draw what the functions of labels make of two examples with two labels each."""
+    """Draw the labels that `mix`, `union`, `threshold` and `larger` return for two examples with two labels each."""
     y, rows = jnp.array([[1.0, 0, 1], [0, 1, 1]]), {}
     for lam in (0.8, 0.55, 0.2):
         plan = Mix(jnp.full(2, lam), PAIR)
@@ -144,11 +144,11 @@ def labels(rng: Array, images: Images, batch: Images, at: float = 0.3) -> Figure
 
 
 def mix_by_rule(rng: Array, images: Images, batch: Images) -> Figure:
-    """Draw the leaves of a batch of six, two of them padding, under their rules; ids say whose a token is."""
+    """Draw the leaves of a batch of six examples, two of them padding, mixed by rule; a token is its example's id."""
     size = 6
     length = jnp.array([5, 3, 4, 2, 0, 0])
-    attend, whose = jnp.arange(5)[None] < length[:, None], jnp.arange(1, size + 1)[:, None]
-    tree = {"image": jnp.eye(size), "token": jnp.where(attend, whose, 0), "attend": attend, "file": whose}
+    attend, example = jnp.arange(5)[None] < length[:, None], jnp.arange(1, size + 1)[:, None]
+    tree = {"image": jnp.eye(size), "token": jnp.where(attend, example, 0), "attend": attend, "file": example}
     rules = {"image": "mix", "token": "partner", "attend": "union", "file": "keep"}
 
     @jax.jit
@@ -169,26 +169,26 @@ def mix_by_rule(rng: Array, images: Images, batch: Images) -> Figure:
 
 
 def mix_at(rng: Array, images: Images, batch: Images) -> Figure:
-    """Draw what the stages of a random network hold of two images, mixed at no layer, the input and two stages."""
+    """Draw the activations of a random network for two images, mixed at no layer, at the input and at two stages."""
     model = PreActResNet(classes=2, width=8, blocks=(1, 1), variant="F")
     other = int(np.argmax(batch.label != batch.label[0]))
     x = jnp.asarray(batch.image[[0, other]], jnp.float32) / 255
     variables = jax.jit(lambda rng: model.init(rng, x, train=False))(rng)
-    plan, held_by = Mix(jnp.full(2, 0.5), PAIR), ("stem", "stage1", "stage2")
+    plan, stages = Mix(jnp.full(2, 0.5), PAIR), ("stem", "stage1", "stage2")
 
     @functools.partial(jax.jit, static_argnums=0)
-    def held(layer: str | None) -> list[Array]:
+    def activations(layer: str | None) -> list[Array]:
         with methods.mix_at(plan, layer) if layer else nullcontext():
             _, kept = model.apply(variables, x, train=False, capture_intermediates=True, mutable=["intermediates"])
-        hidden: list[Any] = [kept["intermediates"][name]["__call__"][0] for name in held_by]
+        hidden: list[Any] = [kept["intermediates"][name]["__call__"][0] for name in stages]
         return [mix(plan, x) if layer == "input" else x, *(jnp.mean(each, axis=3, keepdims=True) for each in hidden)]
 
     cuts = {"input": 0, "stage1": 2, "stage2": 3}  # from which column on it is mixed
-    clean, names = held(None), {layer: f'mix_at(plan, "{layer}"), λ = 0.5' for layer in cuts}
+    clean, names = activations(None), {layer: f'mix_at(plan, "{layer}"), λ = 0.5' for layer in cuts}
     rows = {f"Image {i}, not mixed": [each[row] for each in clean] for row, i in enumerate("ij")}
-    rows |= {names[layer]: [each[0] for each in held(layer)] for layer in cuts}
+    rows |= {names[layer]: [each[0] for each in activations(layer)] for layer in cuts}
     framed = {names[layer]: [column >= first for column in range(4)] for layer, first in cuts.items()}
-    return image_grid(_scaled(rows), headings=["input", *(f"after {name}" for name in held_by)], framed=framed)
+    return image_grid(_scaled(rows), headings=["input", *(f"after {name}" for name in stages)], framed=framed)
 
 
 def _scaled(rows: dict[str, list[Array]]) -> dict[str, list[np.ndarray]]:

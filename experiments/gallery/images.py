@@ -14,7 +14,7 @@ PHOTOGRAPHS = "photographs"
 class Images:
     """Images uint8 (examples, height, width, channels), class ids (examples,) and the classes' names.
 
-    `source` says where they come from, with the mark of the data: REAL, LOSSY or SYNTHETIC.
+    `source` names their origin, and the provenance of the data: REAL, LOSSY or SYNTHETIC.
     """
 
     image: np.ndarray
@@ -41,7 +41,7 @@ def photographs(side: int) -> Images:
 
 
 def one_of_each(dataset: str, data_dir: Path | None, classes: tuple[str, ...] = ()) -> Images:
-    """Return the first training image of each class named, else of the first five; classes are numbered anew.
+    """Return the first training image of each class named, else of the first five; classes are numbered from 0.
 
     Raises ValueError for the name of a class that has no image, and what `load` raises.
     """

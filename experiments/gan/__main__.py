@@ -12,7 +12,6 @@ the generator, 128 points a step, 20,000 iterations. The first author's demo has
 The same command goes on where it was interrupted.
 """
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,15 +19,12 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.commands.command_line import parse
-from experiments.commands.errors import one_line_errors
 from experiments.commands.paper_table import write_table
-from experiments.commands.running import cache_compilations
-from experiments.commands.settings import settings_folder
+from experiments.commands.settings import run_settings
 from experiments.gan.modes import FRAME, quality
 from experiments.gan.train import NAME, POINTS, GanConfig, GanRun, claimed_by, train_gan
 from mixup_jax.report.tables import Row, Table
-from mixup_jax.runtime.run_folder import write_json
+from mixup_jax.runtime.atomic import write_json
 
 SNAPSHOTS = (10, 100, 1000, 10_000, 20_000)
 COLUMNS = ("modes covered", "of high quality, %", "inside the frame, %")
@@ -37,22 +33,10 @@ SMALL = GanConfig(width=128, batch_size=64, iterations=1000)
 DEMO = GanConfig(objective="demo", alphas=(0.1, 0.2, 0.5, 1.0))
 PRESETS = {
     "paper": ("The paper's objective, alpha 0.2.", GanConfig()),
-    "demo": (
-        "The first author's demo: its objective and alphas.",
-        GanConfig(objective="demo", alphas=(0.1, 0.2, 0.5, 1.0)),
-    ),
+    "demo": ("The first author's demo: its objective and alphas.", DEMO),
     "small": ("128 units, 64 points, 1,000 iterations: for two CPU cores.", SMALL),
     "small-demo": ("The same with the demo's objective.", replace(SMALL, objective="demo")),
 }
-
-
-def main() -> None:
-    """Read the command line, train, write the results."""
-    preset, job = parse("gan", __doc__ or "", PRESETS, "paper", sys.argv[1:])
-    cache_compilations()
-    workdir = job.workdir or settings_folder("gan", preset, job, PRESETS)
-    run(job, workdir)
-    print(f"\n{workdir}: table.json, gan.json, figures/points.png")
 
 
 def run(job: GanConfig, workdir: Path) -> Table:
@@ -128,5 +112,5 @@ def table(played: dict[str, GanRun], job: GanConfig) -> Table:
 
 
 if __name__ == "__main__":
-    with one_line_errors():
-        main()
+    leaves = "table.json, gan.json, figures/points.png"
+    run_settings("gan", __doc__ or "", PRESETS, run, default="paper", leaves=leaves)

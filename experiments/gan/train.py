@@ -124,7 +124,7 @@ def train_gan(config: GanConfig, distribution: str, times: list[int], folder: Pa
         seeds=config.seeds,
     )
     title = f"gan {distribution}"
-    (_, points), _ = resumable.train(run, start, folder.absolute(), keep=2, title=title, unit="iterations")
+    (_, points), _ = resumable.train(run, start, folder, keep=2, title=title, unit="iterations")
     return GanRun(
         real=np.asarray(draw_points(rng_real, means, POINTS)),
         means=np.asarray(means),

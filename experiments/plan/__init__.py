@@ -1,1 +1,1 @@
-"""Plans for machines that are not here."""
+"""Plans for machines that are not at hand."""

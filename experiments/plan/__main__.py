@@ -1,4 +1,4 @@
-"""Plan before you pay: what a training step costs on chips that are not there.
+"""Plan before you pay: the cost of a training step on chips that you do not have.
 
 Compiles the step of a preset for a TPU topology, ahead of time and on any machine, and prints for each device: memory
 against the chip's, operations, bytes, what goes over the network, and from these the least time that a step can take.
@@ -22,19 +22,19 @@ from experiments.imagenet import presets as imagenet_presets
 from experiments.plan.table import collectives_table, cost_table
 from mixup_jax.choices import OF_PHOTOGRAPHS
 from mixup_jax.config import Config
-from mixup_jax.planning.aot import abstract_state, compile_step, devices_of, outline
+from mixup_jax.planning.aot import abstract_state, compile_step, devices_of, identity
 from mixup_jax.planning.cost import cost_of
 from mixup_jax.planning.roofline import CHIPS
 
 PRESETS = {"imagenet": (imagenet_presets.PRESETS, "resnet50-mixup"), "cifar": (cifar.PRESETS, "preact18-mixup")}
 
 WITHOUT = {"alpha", "alphas", "seed", "seeds", "eval_every", "label_noise", "repeats", *OF_PHOTOGRAPHS} - {"image_size"}
-"""Options of a run that are no part of what is planned."""
+"""Options of a run that change nothing in the step of one network."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is planned: a run, and where."""
+    """A run, and the chips that it is planned for."""
 
     config: Config
     topology: str = "v5e:4x4"
@@ -63,7 +63,7 @@ def show(plan: Plan, title: str, console: Console) -> None:
         raise ValueError(
             "accumulate: the compiler counts one of its rounds; plan one without it, of --batch-size divided by it."
         )
-    data, devices = outline(plan.config), devices_of(plan.topology)
+    data, devices = identity(plan.config), devices_of(plan.topology)
     kind = devices[0].device_kind
     with console.status(f"compiling for {len(devices)} x {kind}: minutes for a large network"):
         state, cost = abstract_state(plan.config), cost_of(compile_step(plan.config, devices))

@@ -1,4 +1,4 @@
-"""The tables of `experiments.plan`: what a step costs each device, and what the devices say to each other."""
+"""The tables of `experiments.plan`: the cost of a step for each device, and the communication of devices."""
 
 import math
 from collections import Counter
@@ -9,7 +9,7 @@ import jax
 from rich.table import Table
 
 from mixup_jax.config import Config
-from mixup_jax.planning.aot import Outline
+from mixup_jax.data.identity import DataIdentity
 from mixup_jax.planning.cost import Cost
 from mixup_jax.planning.roofline import Chip, roofline
 from mixup_jax.steps.state import TrainState
@@ -18,7 +18,7 @@ Rows = Iterator[tuple[str, str, str]]
 
 
 def cost_table(
-    title: str, config: Config, data: Outline, state: TrainState, cost: Cost, chip: Chip | None, devices: int
+    title: str, config: Config, data: DataIdentity, state: TrainState, cost: Cost, chip: Chip | None, devices: int
 ) -> Table:
     """Return the table of costs for each device; the times need a chip whose limits are known."""
     table = Table("for each device", "", "", title=title, title_justify="left")
@@ -56,7 +56,7 @@ def size(count: float, unit: str = "B") -> str:
     return f"{count / 1000**power:.3g} {('', 'k', 'M', 'G', 'T', 'P')[power]}{unit}"
 
 
-def _memory(data: Outline, state: TrainState, cost: Cost, chip: Chip | None, share: int) -> Rows:
+def _memory(data: DataIdentity, state: TrainState, cost: Cost, chip: Chip | None, share: int) -> Rows:
     yield "parameters", size(bytes_of(state.params)), f"{sum(a.size for a in jax.tree.leaves(state.params)):,} numbers"
     yield "optimiser", size(bytes_of(state.opt_state)), "momentum"
     if state.average is not None:
@@ -72,7 +72,7 @@ def _work(cost: Cost, share: int) -> Rows:
     yield "memory traffic", size(cost.accessed), f"{size(cost.accessed / share)} an image"
 
 
-def _network(data: Outline, cost: Cost, share: int) -> Rows:
+def _network(data: DataIdentity, cost: Cost, share: int) -> Rows:
     for purpose, (count, total) in cost.exchanged().items():
         moved = purpose == "examples" and cost.moved(math.prod(data.image_shape))
         hint = f"; --block {share} or a divisor of it keeps images where they are" if moved else ""
@@ -81,23 +81,19 @@ def _network(data: Outline, cost: Cost, share: int) -> Rows:
         yield "network: images", "none", "no image leaves its device"
 
 
-def _times(config: Config, data: Outline, cost: Cost, chip: Chip, devices: int) -> Rows:
+def _times(config: Config, data: DataIdentity, cost: Cost, chip: Chip, devices: int) -> Rows:
     least = roofline(cost, chip, devices)
     for name, seconds, why in (
         ("arithmetic", least.arithmetic, f"at {chip.flops / 1e12:.0f} TFLOP/s: no step is faster"),
         ("network", least.network, f"at {size(chip.interconnect)}/s: no step is faster"),
-        (
-            "memory",
-            least.memory,
-            f"at {size(chip.bandwidth)}/s",
-        ),
+        ("memory", least.memory, f"at {size(chip.bandwidth)}/s"),
     ):
         yield f"time: {name}", f"{1000 * seconds:.3g} ms", why
     rate = config.batch_size / least.seconds
-    hours = data.train_examples / rate / 3600
+    hours = data.train_count / rate / 3600
     yield "a step, by the roofline", f"{1000 * least.seconds:.3g} ms", "the longest of the three"
     yield "images/s", f"{rate:,.0f}", f"{rate / devices:,.0f} a device"
-    yield "an epoch", f"{hours:.3g} h", f"{3600 * hours:,.3g} s for {data.train_examples:,} images"
+    yield "an epoch", f"{hours:.3g} h", f"{3600 * hours:,.3g} s for {data.train_count:,} images"
     yield "the training", f"{hours * config.epochs:.3g} h", f"{config.epochs:g} epochs"
 
 

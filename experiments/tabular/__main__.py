@@ -11,7 +11,6 @@ text. All six, 20 splits, ERM and four alphas take minutes on two CPU cores.
     python -m experiments.tabular --csv mine.csv --target kind             # a table of your own
 """
 
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,19 +19,16 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from experiments.commands.command_line import parse
-from experiments.commands.errors import one_line_errors
 from experiments.commands.paper_table import write_table
-from experiments.commands.running import cache_compilations
-from experiments.commands.settings import settings, settings_folder
+from experiments.commands.settings import run_settings, settings
 from experiments.tabular.train import Errors, Tabular, identity, load_tables, measure
 from mixup_jax.data.tables.table import TabularData
 from mixup_jax.data.tables.uci import UCI
 from mixup_jax.report.tables import Row, Table
+from mixup_jax.runtime.atomic import write_json
 from mixup_jax.runtime.claim import claimed
 from mixup_jax.runtime.identity import jax_settings
 from mixup_jax.runtime.provenance import origin
-from mixup_jax.runtime.run_folder import write_json
 
 TABLE_4 = {  # average test error, %, of ERM and of mixup; unconfirmed
     "abalone": (74.0, 73.6),
@@ -53,15 +49,6 @@ PRESETS = {
     "paper": ("The paper's 10 epochs.", Tabular()),
     "extended": ("100 epochs: long enough to overfit.", Tabular(epochs=100.0)),
 }
-
-
-def main() -> None:
-    """Read the command line, train on each table, write the results."""
-    preset, job = parse("tabular", __doc__ or "", PRESETS, "paper", sys.argv[1:])
-    cache_compilations()
-    workdir = job.workdir or settings_folder("tabular", preset, job, PRESETS)
-    run(job, workdir)
-    print(f"\n{workdir}: table.json, tabular.json, figures/differences.png")
 
 
 def run(job: Tabular, workdir: Path) -> Table:
@@ -146,5 +133,5 @@ def table(errors: Mapping[str, Errors], job: Tabular, mark: str) -> Table:
 
 
 if __name__ == "__main__":
-    with one_line_errors():
-        main()
+    leaves = "table.json, tabular.json, figures/differences.png"
+    run_settings("tabular", __doc__ or "", PRESETS, run, default="paper", leaves=leaves)

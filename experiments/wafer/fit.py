@@ -122,31 +122,17 @@ def fit_wafer(config: WaferConfig, training: WaferMaps, workdir: Path, *, title:
     return WaferNetwork(programs, progress.state)
 
 
-@dataclass(frozen=True)
 class _Run:
     """A `resumable.Resumable`."""
 
-    config: WaferConfig
-    recipe: WaferRecipe
-    programs: WaferPrograms
-    pool: TrainingMaps
-    workdir: Path
-    save_seconds: float = SAVE_SECONDS
+    save_seconds = SAVE_SECONDS
 
-    @property
-    def eval_steps(self) -> tuple[int, ...]:
-        """Steps at which there is a line of metrics.jsonl."""
-        return line_steps(self.config.steps)
-
-    @property
-    def examples_per_step(self) -> int:
-        """Maps a step."""
-        return self.config.batch_size * self.config.seeds
-
-    @property
-    def max_steps_per_call(self) -> int:
-        """No limit but the next line."""
-        return self.config.steps
+    def __init__(
+        self, config: WaferConfig, recipe: WaferRecipe, programs: WaferPrograms, pool: TrainingMaps, workdir: Path
+    ):
+        self.config, self.recipe, self.programs, self.pool, self.workdir = config, recipe, programs, pool, workdir
+        self.eval_steps, self.max_steps_per_call = line_steps(config.steps), config.steps
+        self.examples_per_step = config.batch_size * config.seeds
 
     def restored(self, snapshot: Progress) -> tuple[Progress, int]:
         """Move the lines that will be written again out of metrics.jsonl."""

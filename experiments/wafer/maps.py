@@ -62,6 +62,12 @@ class WaferMaps:
         """Return the maps of an index or a mask."""
         return replace(self, maps=self.maps[index], label=self.label[index])
 
+    def join(self, name: str, *others: "WaferMaps") -> "WaferMaps":
+        """Return these maps and others with the same defects as one set with a name."""
+        parts = (self, *others)
+        maps, label = (np.concatenate([getattr(part, each) for part in parts]) for each in ("maps", "label"))
+        return replace(self, name=name, maps=maps, label=label)
+
 
 def check_values(name: str, maps: np.ndarray) -> np.ndarray:
     """Return maps of any number type as uint8 0, 1 and 2; a 3 is a failing die too, as in MixedWM38, and is logged.

@@ -23,6 +23,7 @@ from mixup_jax.config import usual
 from mixup_jax.data.files.npz import read_npz
 from mixup_jax.data.identity import digest_arrays
 from mixup_jax.runtime import run_folder as record
+from mixup_jax.runtime.atomic import write_json
 from mixup_jax.runtime.claim import claimed, configuration, read_description
 from mixup_jax.runtime.identity import Content, flatten, jax_settings, plain
 from mixup_jax.runtime.provenance import origin
@@ -46,7 +47,7 @@ def run_wafer(config: WaferConfig, maps: WaferSplit, workdir: Path, *, title: st
         lines = record.read_metrics(workdir, config.steps)  # none where somebody has deleted them
         content |= {"train_loss": lines[-1]["train_loss"]} if lines else {}
         content |= evaluate(network, config, maps, workdir)
-        record.write_json(workdir / NAME, content)
+        write_json(workdir / NAME, content)
     return content
 
 
@@ -81,9 +82,7 @@ def tested_maps(maps: WaferSplit, normal: bool) -> WaferMaps:
     single = maps.single if normal else maps.single.take(maps.single.number > 0)
     mixed = maps.mixed or overlaid(single.take(single.number == 1), "add", OVERLAY_SEED)
     several = mixed.number > 1
-    parts = (single, mixed.take(several)) if several.any() else (single,)
-    joined = (np.concatenate([getattr(part, name) for part in parts]) for name in ("maps", "label"))
-    return WaferMaps(single.name, single.mark, single.defects, *joined)
+    return single.join(single.name, mixed.take(several)) if several.any() else single
 
 
 def read_run(workdir: Path) -> tuple[WaferConfig, Content]:
@@ -185,6 +184,5 @@ def validation_maps(maps: WaferMaps, background: str) -> WaferMaps:
     """Return held-out maps of one defect (or none) and overlays of those that leave room for another, if any do."""
     laid = (maps.number == 1) & ~maps.label[:, whole_wafer(maps.defects)].any(axis=1)
     single = maps.take(laid) if laid.any() else None
-    parts = [maps, *(overlaid(single, background, seed) for seed in range(OVERLAYS) if single)]
-    joined = (np.concatenate([getattr(part, name) for part in parts]) for name in ("maps", "label"))
-    return WaferMaps(f"{maps.name} and overlays", maps.mark, maps.defects, *joined)
+    overlays = (overlaid(single, background, seed) for seed in range(OVERLAYS) if single)
+    return maps.join(f"{maps.name} and overlays", *overlays)

@@ -1,11 +1,11 @@
-"""Data sets, where they come from, and their batches.
+"""Data sets, and where they come from.
 
 >>> from mixup_jax.data import load
 >>> load("digits").image_shape
 (8, 8, 1)
 
 `load`, `open_data` and `Dataset` are imported when they are first used. Importing this package, or
-`mixup_jax.data.batches` and `mixup_jax.data.augment` from it, therefore imports no module that reads files.
+`mixup_jax.data.augment` from it, therefore imports no module that reads files.
 """
 
 from importlib import import_module

@@ -1,1 +1,1 @@
-"""What a step costs on machines that are not here: compiled ahead of time, nothing is trained."""
+"""The cost of a step on other machines: compiled ahead of time; nothing is trained."""

@@ -1,52 +1,35 @@
-"""Compile the training step for devices that are not there, for data that is not there."""
+"""Compile the training step ahead of time: for devices and data that this machine does not have."""
 
 import contextlib
 import importlib.util
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from mixup_jax.choices import IMAGE_SIZE
 from mixup_jax.config import Config
-from mixup_jax.data.dataset import Dataset
+from mixup_jax.data.identity import DataIdentity
 from mixup_jax.models.layers.convolution import compiler_options
+from mixup_jax.runtime import libtpu
 from mixup_jax.runtime.mesh import make_mesh, shard
 from mixup_jax.steps.recipe import make_recipe
 from mixup_jax.steps.state import Recipe, TrainState, init_state
 from mixup_jax.steps.train_step import train_step
 
-
-class Outline(NamedTuple):
-    """All that the cost of a step depends on, of a data set."""
-
-    image_shape: tuple[int, ...]
-    classes: int
-    train_examples: int
-
-
 DATASETS = {
-    "imagenet": Outline((224, 224, 3), 1000, 1_281_167),
-    "cifar10": Outline((32, 32, 3), 10, 50_000),
-    "cifar100": Outline((32, 32, 3), 100, 50_000),
-    "fashion_mnist": Outline((28, 28, 1), 10, 60_000),
+    "imagenet": ((IMAGE_SIZE, IMAGE_SIZE, 3), 1000, 1_281_167),
+    "cifar10": ((32, 32, 3), 10, 50_000),
+    "cifar100": ((32, 32, 3), 100, 50_000),
+    "fashion_mnist": ((28, 28, 1), 10, 60_000),
 }
+"""Name -> shape of an image, classes, training images."""
 
 MOST_CPUS = 512
 """Virtual devices of this machine; each has a thread of its own."""
-
-WITHOUT_CHIPS = {
-    "TPU_SKIP_MDS_QUERY": "1",
-    "TPU_ACCELERATOR_TYPE": "v5litepod-16",
-    "TPU_WORKER_HOSTNAMES": "localhost",
-    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
-}
-"""What libtpu is told: not to ask Google's cloud about this machine, and to let several plans be made at once."""
 
 
 def devices_of(topology: str) -> Sequence[Any]:
@@ -66,8 +49,7 @@ def devices_of(topology: str) -> Sequence[Any]:
         raise ValueError("topology of a TPU needs libtpu, the extra [plan]: pip install '.[plan]', or take cpu:8.")
     from jax.experimental import topologies
 
-    for name, value in WITHOUT_CHIPS.items():
-        os.environ.setdefault(name, value)
+    libtpu.answer(os.environ)
     try:
         return topologies.get_topology_desc(topology, "tpu").devices
     except Exception as error:  # libtpu has no error of its own for this
@@ -86,23 +68,23 @@ def _cpu_devices(topology: str, count: str) -> Sequence[Any]:
     return devices[: int(count)]
 
 
-def outline(config: Config) -> Outline:
-    """Return the outline of the data of a run; raises ValueError where it is not known."""
+def identity(config: Config) -> DataIdentity:
+    """Return the identity of the data of a run, without the data; raises ValueError where it is not in `DATASETS`."""
     if config.data.dataset not in DATASETS:
         raise ValueError(f"dataset must be one of {', '.join(DATASETS)} to plan with, got {config.data.dataset!r}.")
-    data = DATASETS[config.data.dataset]
-    size, first = config.data.image_size or IMAGE_SIZE, config.data.train_examples
-    data = data._replace(train_examples=min(first or data.train_examples, data.train_examples))
-    return data._replace(image_shape=(size, size, 3)) if config.data.dataset == "imagenet" else data
-
-
-def blank(data: Outline) -> Dataset:
-    """Return data of this outline that takes no memory."""
-    image = np.broadcast_to(np.zeros((), np.uint8), (data.train_examples, *data.image_shape))
-    label = np.broadcast_to(np.zeros((), np.int32), data.train_examples)
-    half = (0.5,) * data.image_shape[-1]
-    classes = tuple(map(str, range(data.classes)))
-    return Dataset("blank", "SYNTHETIC", classes, image, label, image[:1], label[:1], half, half)
+    shape, count, examples = DATASETS[config.data.dataset]
+    size, half = config.data.image_size, (0.5,) * shape[-1]
+    return DataIdentity(
+        mark="",
+        classes=tuple(map(str, range(count))),
+        image_shape=(size, size, 3) if size else shape,
+        mean=half,
+        std=half,
+        train_count=min(config.data.train_examples or examples, examples),
+        test_count=0,
+        streamed=config.data.is_streamed,
+        digests={},
+    )
 
 
 def compile_step(config: Config, devices: Sequence[Any]) -> Any:
@@ -142,7 +124,7 @@ def lower_step(config: Config, devices: Sequence[Any]) -> Any:
 
 def abstract_batch(config: Config, sharding: Any) -> dict[str, Any]:
     """Return the shapes and dtypes of a batch."""
-    size, shape = config.batch_size, outline(config).image_shape
+    size, shape = config.batch_size, identity(config).image_shape
     return {
         "image": jax.ShapeDtypeStruct((size, *shape), jnp.uint8, sharding=sharding),
         "label": jax.ShapeDtypeStruct((size,), jnp.int32, sharding=sharding),
@@ -150,14 +132,11 @@ def abstract_batch(config: Config, sharding: Any) -> dict[str, Any]:
 
 
 def step_recipe(config: Config) -> Recipe:
-    """Return the recipe of the step; photographs are cropped and mirrored on the host, while they are decoded."""
-    on_host = config.data.dataset == "imagenet"
-    recipe = make_recipe(config.within_training(), blank(outline(config)))
-    return replace(recipe, data=replace(config.data, pad_crop=0, flip=False)) if on_host else recipe
+    """Return the recipe of the step."""
+    return make_recipe(config.within_training(), identity(config))
 
 
 def abstract_state(config: Config) -> TrainState:
     """Return the shapes and dtypes of the training state of one seed."""
-    data = outline(config)
-    recipe, image = step_recipe(config), jnp.zeros((1, *data.image_shape))
+    recipe, image = step_recipe(config), jnp.zeros((1, *identity(config).image_shape))
     return jax.eval_shape(lambda: init_state(0, recipe.model, recipe.optimizer, image, average=recipe.ema > 0))

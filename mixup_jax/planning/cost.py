@@ -1,4 +1,4 @@
-"""What a compiled program costs a device: memory, operations, and what it says to the other devices. Nothing is run."""
+"""The cost of a compiled program for each device: memory, operations, communication. Nothing is run."""
 
 import math
 import re
@@ -16,7 +16,7 @@ OP_NAME = re.compile(r'op_name="([^"]*)"')
 
 @dataclass(frozen=True)
 class Collective:
-    """One exchange between devices: its kind, the bytes of its result on each device, and where it comes from."""
+    """A collective operation: its kind, the bytes of its result on each device, and the name of the operation."""
 
     kind: str
     size: int
@@ -38,7 +38,7 @@ class Collective:
 
 @dataclass(frozen=True)
 class Cost:
-    """What one run of a program costs each device. Sizes are in bytes; a collective in a loop is counted once."""
+    """The cost of one run of a program for each device. Sizes are in bytes; a collective in a loop counts once."""
 
     arguments: int
     outputs: int
@@ -69,7 +69,7 @@ class Cost:
 
 
 def cost_of(compiled: Any) -> Cost:
-    """Return what a program costs each device; `compiled` is what ``jit(...).lower(...).compile()`` returns."""
+    """Return the cost of a program for each device; `compiled` is the result of ``jit(...).lower(...).compile()``."""
     memory, analysis, text = compiled.memory_analysis(), compiled.cost_analysis(), compiled.as_text()
     traffic = memory_traffic(text)
     return Cost(

@@ -1,4 +1,4 @@
-"""What chips can do, by their makers' tables, and how fast a program can be at best: the roofline."""
+"""The roofline: the limits of chips, from their makers' tables, and the least time that a program can take."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ GB = 1e9
 
 @dataclass(frozen=True)
 class Chip:
-    """What one device can do at most."""
+    """The limits of one device."""
 
     memory: float
     """Bytes."""
@@ -33,7 +33,7 @@ CHIPS = {
 
 @dataclass(frozen=True)
 class Roofline:
-    """How long a step takes by each of three limits, in seconds.
+    """The least time of a step by each of three limits, in seconds.
 
     Arithmetic and network are limits that no step gets under. Memory is a limit of this compiled program.
     """

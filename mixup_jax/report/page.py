@@ -16,6 +16,7 @@ from mixup_jax.report.format import MISSING, decimal, duration, rate, short_comm
 from mixup_jax.report.plots import figures as draw
 from mixup_jax.report.runs import Run
 from mixup_jax.report.tables import Table
+from mixup_jax.runtime.atomic import write_text
 from mixup_jax.runtime.identity import flatten
 
 MARKS = {
@@ -60,8 +61,7 @@ def write_page(
         runs=_details(conditions),
         warnings=[*warnings, *unusable],
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
+    write_text(path, page)
 
 
 def _template() -> jinja2.Template:

@@ -202,8 +202,11 @@ NOTES = (("metrics", "metrics", lambda note: float(note["test_error"])), ("_CHEC
 def open_checkpoints(folder: epath.Path | Path, keep: int) -> Iterator[Checkpoints]:
     """Open the checkpoints in `folder`, made if absent; the newest `keep` and the best by test error are preserved.
 
-    On leaving, the last save is waited for. Meanwhile Orbax logs nothing.
+    A path on this machine may be relative to the working directory. On leaving, the last save is waited
+    for. Meanwhile Orbax logs nothing.
     """
+    if "://" not in str(folder):
+        folder = Path(folder).absolute()  # Orbax takes no relative one
     with _without_orbax_log(), _open(epath.Path(folder), keep) as checkpoints:
         yield checkpoints
 

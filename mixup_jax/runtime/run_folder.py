@@ -1,17 +1,16 @@
 """The folder of a run: what was asked for, what happened, what came out (docs/design.md, "The files of a run")."""
 
-import contextlib
 import hashlib
 import json
-import os
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
+from mixup_jax.runtime.atomic import naming, write_text
 from mixup_jax.runtime.json_files import read_object
 
 MADE_BY = ("command", "commit", "device", "versions")
@@ -53,9 +52,9 @@ def read_metrics(workdir: Path, last_step: int, needs: Collection[str] = ()) -> 
             f"{path}: damaged lines are passed over and moved to {path.name}.removed: {damaged}", stacklevel=2
         )
     if removed:
-        with _named(path), path.with_name(f"{path.name}.removed").open("ab") as file:
+        with naming(path), path.with_name(f"{path.name}.removed").open("ab") as file:
             file.write(removed)
-        _replace(path, kept.decode())
+        write_text(path, kept.decode())
     return records
 
 
@@ -72,13 +71,8 @@ def _parse_line(line: bytes, needs: Collection[str]) -> dict[str, Any] | None:
 def append_metrics(workdir: Path, record: dict[str, Any]) -> None:
     """Add a line to metrics.jsonl."""
     path = workdir / "metrics.jsonl"
-    with _named(path), path.open("a") as file:
+    with naming(path), path.open("a") as file:
         file.write(json.dumps(record) + "\n")
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON file that is either the old one or the new one, whenever the process dies."""
-    _replace(path, json.dumps(content, indent=2) + "\n")
 
 
 def digest(params: Any) -> str:
@@ -89,25 +83,3 @@ def digest(params: Any) -> str:
         sha.update(f"{path} {leaf.dtype} {leaf.shape}\n".encode())
         sha.update(np.ascontiguousarray(leaf).tobytes())
     return sha.hexdigest()
-
-
-def _replace(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with _named(path), temporary.open("w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Say which file could not be written: what the disk refuses while writing comes without a name."""
-    try:
-        yield
-    except OSError as error:
-        raise OSError(f"{path} could not be written: {error.strerror or error}") from error

@@ -21,12 +21,11 @@ class StopFlag:
         """Return the exception to raise."""
         return Stopped(message, self.signal or signal.SIGTERM)
 
-    def requested(self) -> bool:
-        """Ask all processes; each must ask at the same step, and each gets the same answer."""
-        return self.agreed(0)[0]
-
     def agreed(self, steps: int) -> tuple[bool, int]:
-        """Return what `requested` returns, and the `steps` of process 0: its clock counts for all."""
+        """Return whether a signal has come to any process, and the `steps` of process 0: its clock counts for all.
+
+        Each process must ask at the same step, and each gets the same answer.
+        """
         mine = self.signal is not None
         if jax.process_count() == 1:
             return mine, steps

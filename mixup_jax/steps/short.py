@@ -15,7 +15,6 @@ from jax import Array
 from jax.typing import ArrayLike
 from jaxtyping import Float, Int, Key
 
-from mixup_jax.data.batches import epoch_order
 from mixup_jax.losses import mixed_cross_entropy
 from mixup_jax.mixing import draw, mix
 
@@ -41,8 +40,8 @@ def train_short(
 ) -> Any:
     """Train from scratch with mixup and return the parameters; ``Beta(alpha, alpha)``, one lambda a batch.
 
-    `alpha` may be traced; 0 is ERM. Batches follow `mixup_jax.data.batches`. All batches and plans are drawn before the
-    first step: one large draw costs a CPU a fraction of many small ones.
+    `alpha` may be traced; 0 is ERM. Batches are those of `training.programs.batch_indices`. All batches and plans are
+    drawn before the first step: one large draw costs a CPU a fraction of many small ones.
 
     Raises ValueError for a batch larger than the training set.
     """
@@ -79,5 +78,6 @@ def _batches(rng: Array, hparams: Short, n: int) -> Int[Array, "steps batch"]:
     if hparams.batch_size > n:
         raise ValueError(f"batch_size must be at most the {n} training examples, got {hparams.batch_size}.")
     used = hparams.steps * hparams.batch_size
-    orders = jax.vmap(lambda epoch: epoch_order(rng, epoch, n))(jnp.arange(-(-used // n)))
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(rng, jnp.arange(-(-used // n)))
+    orders = jax.vmap(lambda key: jax.random.permutation(key, jnp.arange(n, dtype=jnp.int32)))(keys)
     return orders.reshape(-1)[:used].reshape(hparams.steps, hparams.batch_size)

@@ -2,37 +2,50 @@
 
 import contextlib
 import dataclasses
+import functools
+import math
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
+from mixup_jax.choices import Mixed
 from mixup_jax.config import Config
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.imagenet.streamed import StreamedDataset
 from mixup_jax.runtime import resumable, run_folder
 from mixup_jax.runtime.distributed import ends_together
 from mixup_jax.runtime.launch import Launch
-from mixup_jax.runtime.mesh import is_writer
+from mixup_jax.runtime.mesh import is_writer, make_mesh, place, shard
 from mixup_jax.runtime.trackers import Board, open_board
+from mixup_jax.steps.recipe import make_recipe
 from mixup_jax.steps.state import TrainState, share_of_start
-from mixup_jax.training.measurements import (
-    SUMMED,
-    memorised,
-    on_host,
-    raw_metrics,
-    summary,
-    test_metrics,
-    training_metrics,
-    validated,
+from mixup_jax.training.measurements import SUMMED, error_of, on_host, summary, test_metrics, training_metrics
+from mixup_jax.training.programs import (
+    Batches,
+    Examples,
+    Totals,
+    empty_totals,
+    make_programs,
+    place_batches,
+    place_examples,
+    snapshot,
 )
-from mixup_jax.training.programs import Totals
-from mixup_jax.training.setting import Setting, make_setting
+from mixup_jax.training.stream import BatchStream, EvaluationStream
 
 State = tuple[TrainState, Totals]
+
+CLEAN_SUBSET = 1000
+"""Training images, the first ones, on which the error without augmentation and mixing is followed."""
+
+STREAMED_STEPS_PER_CALL = 8
+"""Where each step brings its own batch: those of two calls may lie on the devices."""
 
 
 def fit(
@@ -51,10 +64,9 @@ def fit(
     not fit together.
     """
     began = time.time() if began is None else began
-    setting = make_setting(config, data, workdir, workers=launch.workers)
-    start, folder = setting.snapshot(*setting.start(), 0.0), launch.checkpoint_folder(workdir, config)
-    with open_board(workdir, launch.tensorboard and is_writer()) as board, contextlib.closing(setting.train):
-        run = _Run(setting, board)
+    run = Run(config, data, workdir, workers=launch.workers)
+    start, folder = snapshot(run.mesh, *run.start(), 0.0), launch.checkpoint_folder(workdir, config)
+    with open_board(workdir, launch.tensorboard and is_writer()) as run.board, contextlib.closing(run.train):
         (state, _), seconds = resumable.train(
             run, start, folder, keep=launch.keep, title=title or workdir.name, began=began
         )
@@ -62,57 +74,84 @@ def fit(
             return run.result(state, seconds)
 
 
-class _Run:
-    """A `resumable.Resumable`; its attributes are what the run accumulates on the host."""
+class Run:
+    """A `resumable.Resumable`: the programs and data of a run on its devices, and what it accumulates on the host.
+
+    The data are placed on all devices unless some are named; data that is streamed is decoded by as many `workers`.
+    Raises ValueError for settings that do not fit together or to the data.
+    """
 
     save_seconds = 0.0
 
-    def __init__(self, setting: Setting, board: Board):
-        self.setting, self.board = setting, board
-        self.eval_steps, self.examples_per_step = setting.plan.eval_steps, setting.images_per_step
-        self.max_steps_per_call = setting.max_steps_per_call
-        self.records: list[dict[str, Any]] = []
+    def __init__(
+        self,
+        config: Config,
+        data: Dataset | StreamedDataset,
+        workdir: Path,
+        *,
+        devices: Sequence[Any] | None = None,
+        workers: int = 0,
+    ):
+        self.config, self.data, self.workdir = config, data, workdir
+        self.eval_steps = evaluation_steps(data.train_count, data.test_count, config)
+        self.steps_per_epoch = data.train_count / config.batch_size
+        self.examples_per_step = config.batch_size * len(config.runs)
+        self.max_steps_per_call = STREAMED_STEPS_PER_CALL if data.streamed else max(1, int(self.steps_per_epoch))
+        self.recipe = make_recipe(config, data)
+        self.mesh = make_mesh(len(config.runs), config.batch_size, devices)
+        self.train, self.clean, self.test = place_data(config, data, self.mesh, workers)
+        self.programs = make_programs(self.recipe, self.mesh, data.image_shape, config.batch_size)
+        alphas, seeds = zip(*config.runs, strict=True)
+        self.alpha = place(np.array(alphas, np.float32), shard(self.mesh, "seed"))
+        self.seeds = place(np.array(seeds, np.uint32), shard(self.mesh, "seed"))
+        self.board, self.records, self.test_sums = Board(), [], None
         self.before, self.started = 0.0, time.perf_counter()
-        self.test_sums: Any = None
+
+    def start(self) -> State:
+        """Return the state of all seeds before the first step, and empty totals."""
+        return self.programs.init(self.seeds), empty_totals(self.mesh, len(self.config.runs))
 
     def restored(self, snapshot: Any) -> tuple[State, int]:
         """Read the metrics up to the step of the snapshot."""
-        step, workdir = int(on_host(snapshot["state"].step)[0]), self.setting.workdir
+        step = int(on_host(snapshot["state"].step)[0])
         self.before, self.started = float(snapshot["seconds"]), time.perf_counter()
         if is_writer():
-            self.records = run_folder.read_metrics(workdir, step, SUMMED)
+            self.records = run_folder.read_metrics(self.workdir, step, SUMMED)
             missing = sum(each <= step for each in self.eval_steps) - len(self.records)
             if missing > 0:
-                warnings.warn(f"{workdir}/metrics.jsonl lacks {missing} evaluations before step {step}", stacklevel=2)
+                message = f"{self.workdir}/metrics.jsonl lacks {missing} evaluations before step {step}"
+                warnings.warn(message, stacklevel=2)
         return (snapshot["state"], snapshot["totals"]), step
 
     def advance(self, state: State, step: int, count: int) -> tuple[State, jax.Array]:
         """Call the training program: once where the data is in memory, once a batch where it is streamed."""
         train_state, totals = state
-        for examples, steps in self.setting.train.calls(step, count):
-            train_state, totals = self.setting.programs.train(
-                train_state, totals, self.setting.alpha, examples, np.int32(steps)
-            )
+        for examples, steps in self.train.calls(step, count):
+            train_state, totals = self.programs.train(train_state, totals, self.alpha, examples, np.int32(steps))
         return (train_state, totals), totals.bad_step
 
     def snapshot(self, state: State) -> Any:
         """Return what a checkpoint holds."""
-        return self.setting.snapshot(*state, self._seconds())
+        return snapshot(self.mesh, *state, self._seconds())
 
     def network(self, index: int) -> str:
         """Name a network by its seed."""
-        return f"seed {self.setting.config.runs[index][1]}"
+        return f"seed {self.config.runs[index][1]}"
+
+    def score(self, state: TrainState, batches: Batches | EvaluationStream) -> dict[str, Any]:
+        """Return the sums of `classification.score` over all batches, on every host."""
+        parts = (self.programs.evaluate(state, part) for part in batches.parts())
+        return on_host(functools.reduce(functools.partial(jax.tree.map, jnp.add), parts))
 
     def evaluate(self, state: State, step: int, examples_per_second: float) -> tuple[State, float, str]:
         """Evaluate and add a line to metrics.jsonl; training totals start again."""
-        (train_state, totals), setting = state, self.setting
-        clean_sums = on_host(setting.evaluate(train_state, setting.clean))
-        self.test_sums = on_host(setting.evaluate(train_state, setting.test))
+        train_state, totals = state
+        clean_sums, self.test_sums = self.score(train_state, self.clean), self.score(train_state, self.test)
         line = {
             "step": step,
             "epoch": self._epoch(step),
             "images_per_second": round(examples_per_second, 1),
-            "lr": float(setting.recipe.schedule(step - 1)),
+            "lr": float(self.recipe.schedule(step - 1)),
             **training_metrics(on_host(totals)),
             **test_metrics(clean_sums, self.test_sums),
             **self._evaluate_raw(train_state, step),
@@ -122,48 +161,115 @@ class _Run:
         self.board.write(line)
         error, loss = float(np.mean(line["test_error"])), float(np.mean(line["train_loss"]))
         text = f"epoch {line['epoch']:g}: train loss {loss:.3f}, test error {error:.2f} %"
-        return (train_state, setting.zeros()), error, text
+        return (train_state, empty_totals(self.mesh, len(self.config.runs))), error, text
 
     def _evaluate_raw(self, state: TrainState, step: int) -> dict[str, list[float]]:
         """Evaluate the network itself where averages of it are evaluated; warn where they are mostly its start."""
         if state.average is None:
             return {}
-        share = share_of_start(self.setting.recipe.ema, step)
+        share = share_of_start(self.recipe.ema, step)
         if is_writer() and share > 0.05:
             warnings.warn(
                 f"step {step}: the averages of ema are still {share:.0%} first weights, drawn at random", stacklevel=2
             )
-        raw = dataclasses.replace(state, average=None)
-        return raw_metrics(on_host(self.setting.evaluate(raw, self.setting.test)))
+        return {"test_error_raw": error_of(self.score(dataclasses.replace(state, average=None), self.test))}
 
     def result(self, state: TrainState, first_step_seconds: float | None) -> dict[str, Any]:
         """Return the measured part of result.json, on the process that writes it; the others return nothing."""
-        evaluate, setting = self.setting.evaluate, self.setting
         sums, last = self.test_sums, None  # of the last step, unless an earlier process took it
         if sums is None:
-            sums = on_host(evaluate(state, setting.test))
-            last = test_metrics(on_host(evaluate(state, setting.clean)), sums)
+            sums = self.score(state, self.test)
+            last = test_metrics(self.score(state, self.clean), sums)
         params = on_host(state.params)
-        groups = {name: on_host(evaluate(state, batches)) for name, batches in setting.groups().items()}
-        validation = setting.validation()
-        valid = {} if validation is None else validated(on_host(evaluate(state, validation)))
+        errors = {name: error_of(self.score(state, batches)) for name, batches in self._place_parts().items()}
         if not is_writer():
             return {}
-        steps = setting.plan.steps
+        steps = self.eval_steps[-1]
         if last is not None and (not self.records or self.records[-1]["step"] < steps):  # the last line was lost
             self._append({"step": steps, "epoch": self._epoch(steps), **last, "seconds": round(self._seconds(), 3)})
-        measured = summary(self.records, setting.config.epochs, sums) | memorised(groups) | valid
+        measured = summary(self.records, self.config.epochs, sums) | errors
         return measured | {"first_step_seconds": first_step_seconds, "params_digest": run_folder.digest(params)}
+
+    def _place_parts(self) -> dict[str, Batches]:
+        """Place what is measured after the last step, by the names of its errors in result.json.
+
+        Training images with real and with corrupted labels (paper, table 2), where some were corrupted, and the
+        validation set, where there is one.
+        """
+        data, parts = self.data, list[tuple[str, Any, Any]]()
+        if isinstance(data, StreamedDataset):
+            return {}
+        if data.corrupted is not None:
+            for name, mask in (("real", ~data.corrupted), ("corrupted", data.corrupted)):
+                if mask.any():
+                    parts.append((f"train_error_{name}", data.train_image[mask], data.train_label[mask]))
+        if data.valid_image is not None:
+            parts.append(("valid_error", data.valid_image, data.valid_label))
+        size = self.config.batch_size
+        return {name: place_batches(self.mesh, image, label, size) for name, image, label in parts}
 
     def _append(self, line: dict[str, Any]) -> None:
         """Add a line to the records and to metrics.jsonl."""
         self.records.append(line)
         if is_writer():
-            run_folder.append_metrics(self.setting.workdir, line)
+            run_folder.append_metrics(self.workdir, line)
 
     def _epoch(self, step: int) -> float:
-        return round(step / self.setting.plan.steps_per_epoch, 4)
+        return round(step / self.steps_per_epoch, 4)
 
     def _seconds(self) -> float:
         """Return the time spent on the run, by this process and those before it."""
         return self.before + time.perf_counter() - self.started
+
+
+def evaluation_steps(train_examples: int, test_examples: int, config: Config) -> tuple[int, ...]:
+    """Return the steps after which to evaluate, ascending; the last one ends the training.
+
+    Raises ValueError where the batch or the time between evaluations does not fit to the data.
+
+    >>> evaluation_steps(1000, 100, Config(batch_size=128, epochs=2))
+    (8, 16)
+    """
+    if config.batch_size > train_examples:
+        raise ValueError(
+            f"batch_size is {config.batch_size}; it must be between 1 and the {train_examples} images of an epoch"
+        )
+    # An evaluation costs as much as training on a third of the images: let it follow at least twice as many.
+    rarely = math.ceil(2 * test_examples / train_examples)
+    eval_every = rarely if config.eval_every is None else config.eval_every
+    per_epoch = train_examples / config.batch_size
+    if eval_every * per_epoch < 1:
+        raise ValueError(f"eval_every must be at least a step, {1 / per_epoch:.3g} epochs, got {eval_every:g}.")
+    steps = max(1, round(config.epochs * per_epoch))
+    if (steps + 1) * config.batch_size >= 2**31:
+        raise ValueError(f"epochs {config.epochs:g} make {steps} steps: more positions than 32 bits can count.")
+    count = math.ceil(config.epochs / eval_every)
+    eval_steps = {min(steps, max(1, math.ceil(k * eval_every * per_epoch))) for k in range(1, count + 1)}
+    return tuple(sorted(eval_steps | {steps}))
+
+
+def place_data(
+    config: Config, data: Dataset | StreamedDataset, mesh: Mesh, workers: int
+) -> tuple[Examples | BatchStream, Batches | EvaluationStream, Batches | EvaluationStream]:
+    """Return where the training batches, those of the clean subset and those of the test set come from.
+
+    Raises ValueError for a configuration that needs its data in memory, where they are streamed.
+    """
+    size, clean = config.batch_size, min(CLEAN_SUBSET, data.train_count)
+    if isinstance(data, Dataset):
+        return (
+            place_examples(mesh, data, config.mixing),
+            place_batches(mesh, data.train_image[:clean], data.train_label[:clean], size),
+            place_batches(mesh, data.test_image, data.test_label, size),
+        )
+    if len(config.runs) > 1:
+        raise ValueError(
+            f"{data.name} is streamed to one network at a time, got {len(config.runs)}: start a run for each --seed."
+        )
+    if isinstance(config.mixing, Mixed) and config.mixing.among_neighbours:
+        raise ValueError(f"partner {config.mixing.partner} needs data in memory; {data.name} is streamed.")
+    return (
+        BatchStream(data, config.seed, size, mesh, workers),
+        EvaluationStream(data, "clean", clean, size, mesh),
+        EvaluationStream(data, "test", data.test_count, size, mesh),
+    )

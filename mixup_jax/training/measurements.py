@@ -31,26 +31,13 @@ def training_metrics(totals: Totals) -> dict[str, list[float]]:
 
 def test_metrics(clean_sums: dict[str, Any], test_sums: dict[str, Any]) -> dict[str, list[float]]:
     """Return error, loss and calibration on the test set, and the error on the clean part of the training set."""
-    clean, test = summarize(clean_sums), summarize(test_sums)
-    measured = {f"test_{name}": value.tolist() for name, value in test.items()}
-    return {"train_subset_error": clean["error"].tolist()} | {
-        name: measured[name] for name in METRICS if name in measured
-    }
+    measured = {f"test_{name}": value.tolist() for name, value in summarize(test_sums).items()}
+    return {"train_subset_error": error_of(clean_sums)} | {name: measured[name] for name in METRICS if name in measured}
 
 
-def raw_metrics(test_sums: dict[str, Any]) -> dict[str, list[float]]:
-    """Return the test error of the network itself, where the other numbers are those of its averages."""
-    return {"test_error_raw": summarize(test_sums)["error"].tolist()}
-
-
-def memorised(sums: dict[str, dict[str, Any]]) -> dict[str, list[float]]:
-    """Return the training error of each group of labels, real and corrupted (paper, table 2)."""
-    return {f"train_error_{group}": summarize(each)["error"].tolist() for group, each in sums.items()}
-
-
-def validated(sums: dict[str, Any]) -> dict[str, list[float]]:
-    """Return the error on the validation set, after the last step."""
-    return {"valid_error": summarize(sums)["error"].tolist()}
+def error_of(sums: dict[str, Any]) -> list[float]:
+    """Return the error in per cent."""
+    return summarize(sums)["error"].tolist()
 
 
 def summary(records: list[dict[str, Any]], epochs: float, test_sums: dict[str, Any]) -> dict[str, Any]:

@@ -17,8 +17,7 @@ from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.mesh import make_mesh, place, shard
 from mixup_jax.steps.recipe import make_recipe
 from mixup_jax.steps.state import Recipe, TrainState
-from mixup_jax.training.programs import make_programs, predict_logits
-from mixup_jax.training.setting import empty_totals, snapshot
+from mixup_jax.training.programs import empty_totals, make_programs, predict_logits, snapshot
 
 
 @dataclasses.dataclass(frozen=True)

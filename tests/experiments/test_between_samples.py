@@ -21,7 +21,7 @@ from experiments.trained_pairs.presets import Pair, train_pair
 from mixup_jax.data.sources import load
 from mixup_jax.evaluation.between import gradient_norms
 from mixup_jax.report.tables import find_tables
-from mixup_jax.runtime import run_folder as record
+from mixup_jax.runtime.atomic import write_json
 from mixup_jax.runtime.claim import read_config
 from mixup_jax.runtime.provenance import describe
 
@@ -102,7 +102,7 @@ def test_pairs_are_of_different_examples_and_always_the_same():
 
 
 def test_a_configuration_is_read_as_it_was_written(tmp_path):
-    record.write_json(tmp_path / "config.json", describe(SMALL, "cifar", "small-mixup", load("digits").identity()))
+    write_json(tmp_path / "config.json", describe(SMALL, "cifar", "small-mixup", load("digits").identity()))
     assert read_config(tmp_path) == SMALL
 
 

@@ -57,6 +57,6 @@ def test_some_of_each_class_come_class_by_class():
 def test_every_method_of_the_gallery_keeps_the_label_mass(rng, name):
     images = photographs(16)
     _, method = gallery.METHODS[name]
-    _, labels = gallery.drawn(rng, method, images)
+    _, labels = gallery.mixed_images(rng, method, images)
     np.testing.assert_allclose(labels.sum(axis=1), 1, atol=1e-5)
     assert len({tuple(label) for label in labels.tolist()}) > 1

@@ -139,7 +139,7 @@ def test_too_little_memory_is_one_line(monkeypatch):
 
 def test_unknown_data_and_experiments_are_refused():
     with pytest.raises(ValueError, match=r"dataset must be one of imagenet, .*, got 'digits'"):
-        ahead.outline(replace(TINY, data=Data("digits")))
+        ahead.identity(replace(TINY, data=Data("digits")))
     with pytest.raises(ValueError, match="the first word is the experiment, one of imagenet, cifar, got 'imagnet'"):
         plan.main(["imagnet"])
 

@@ -18,8 +18,9 @@ from mixup_jax.choices import Adam, Data, Mixup, Step
 from mixup_jax.config import Config
 from mixup_jax.data.sources import load
 from mixup_jax.data.speech.commands import which_set
+from mixup_jax.runtime.atomic import write_json
 from mixup_jax.runtime.provenance import describe
-from mixup_jax.runtime.run_folder import MADE_BY, write_json
+from mixup_jax.runtime.run_folder import MADE_BY
 
 FIGURE4 = speech.PRESETS["figure4"][1]
 

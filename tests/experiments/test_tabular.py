@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from experiments import report
-from experiments.commands.errors import one_line_errors
+from experiments.commands.settings import run_settings
 from experiments.tabular import __main__ as tabular
 from experiments.tabular.train import Tabular, load_tables, plan
 from mixup_jax.report.plots.paper_figures import differences
@@ -85,9 +85,7 @@ def test_what_was_understood_of_a_table_is_printed_before_training(tmp_path, mon
     (tmp_path / "boxes.csv").write_text("size,colour,kind\n" + rows)
     options = ["--csv", str(tmp_path / "boxes.csv"), "--target", "kind", "--smoke", "--workdir", str(tmp_path / "w")]
     monkeypatch.setattr(sys, "argv", ["tabular.py", *options])
-    monkeypatch.setattr(tabular, "run", lambda job, workdir: load_tables(job))
-    with one_line_errors():
-        tabular.main()
+    run_settings("tabular", "", tabular.PRESETS, lambda job, _: load_tables(job), default="paper", leaves="")
     printed = capfd.readouterr().err
     assert "boxes: size: number, 0 to 12" in printed
     assert "boxes: colour: category, 1 value: red; 20 missing (20 ?)" in printed

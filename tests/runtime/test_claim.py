@@ -16,6 +16,7 @@ from experiments import cifar
 from mixup_jax.config import usual
 from mixup_jax.runtime import claim
 from mixup_jax.runtime import run_folder as record
+from mixup_jax.runtime.atomic import write_json
 from mixup_jax.runtime.claim import claimed, read_config, read_identity
 from mixup_jax.runtime.identity import plain
 from mixup_jax.runtime.provenance import describe
@@ -94,7 +95,7 @@ DIFFERENT = {
 def test_other_data_are_refused_with_what_differs_for_a_run_begun_or_finished(tmp_path, name, finished):
     fields, message = DIFFERENT[name]
     take(tmp_path)
-    record.write_json(tmp_path / "result.json", RESULT) if finished else begin(tmp_path)
+    write_json(tmp_path / "result.json", RESULT) if finished else begin(tmp_path)
     other = describe(MLP, "cifar", "small", replace(DATA, **fields).identity())
     with pytest.raises(ValueError, match=f"holds a run on other data: .*{message}"):
         take(tmp_path, other)
@@ -154,7 +155,7 @@ def test_fields_that_an_older_run_did_not_have_are_their_defaults(tmp_path):
         del config[part][name]
     del config["eval_every"], config["ema"]
     rewrite(tmp_path, config=config)
-    record.write_json(tmp_path / "result.json", RESULT)
+    write_json(tmp_path / "result.json", RESULT)
     take(tmp_path)
     assert read_config(tmp_path) == MLP
     with pytest.raises(ValueError, match=r"another configuration: ema is 0.0 there and 0.5 here\. "):
@@ -254,7 +255,7 @@ def test_a_checkpoint_elsewhere_is_a_run_begun(tmp_path):
 
 
 def test_a_result_without_a_description_is_nobodys(tmp_path):
-    record.write_json(tmp_path / "result.json", RESULT)
+    write_json(tmp_path / "result.json", RESULT)
     with pytest.raises(ValueError, match=r"holds a result without config\.json"):
         take(tmp_path)
 

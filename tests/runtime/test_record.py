@@ -1,7 +1,6 @@
 """Laws of a run's files: no instant of death leaves them unreadable."""
 
 import json
-import os
 import re
 import warnings
 
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 
 from mixup_jax.runtime import run_folder as record
+from mixup_jax.runtime.atomic import write_json
 
 
 def write_steps(folder, *steps, rest=""):
@@ -72,23 +72,6 @@ def test_no_metrics_are_no_error(tmp_path):
     assert record.read_metrics(tmp_path / "new", 5) == []
 
 
-def test_a_json_file_is_the_old_one_until_it_is_the_new_one(tmp_path, monkeypatch):
-    path = tmp_path / "result.json"
-    record.write_json(path, {"error": 1})
-
-    def die(descriptor):
-        raise OSError("no space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", die)
-        with pytest.raises(OSError, match="no space"):
-            record.write_json(path, {"error": 2})
-    assert json.loads(path.read_text()) == {"error": 1}
-    assert [file.name for file in tmp_path.iterdir()] == ["result.json"]
-    record.write_json(path, {"error": 2})
-    assert json.loads(path.read_text()) == {"error": 2}
-
-
 def test_the_digest_depends_on_every_bit_name_shape_and_dtype_and_on_nothing_else():
     params = {"a": {"kernel": np.arange(6, dtype=np.float32).reshape(2, 3)}, "b": np.zeros(2, np.float32)}
     same = {"b": jnp.zeros(2), "a": {"kernel": jnp.asarray(params["a"]["kernel"])}}
@@ -114,7 +97,7 @@ def test_a_run_is_finished_by_a_result_and_by_nothing_else_that_is_called_so(tmp
     path, made = tmp_path / "result.json", dict.fromkeys(record.MADE_BY, "x")
     assert record.finished(tmp_path) is None
     good = made | {"seeds": [0, 1], "test_error": {"last": [5.0, 6.0]}}
-    record.write_json(path, good)
+    write_json(path, good)
     assert record.finished(tmp_path) == good
     less = {name: value for name, value in good.items() if name != lacks}
     misfits = good | {"seeds": [0]}, good | {"test_error": {}}, good | {"test_error": {"last": 5.0}}

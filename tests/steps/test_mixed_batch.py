@@ -107,8 +107,8 @@ def test_neighbours_come_from_the_whole_training_set():
 def test_a_run_mixes_with_the_neighbours_of_its_table():
     """Where everybody is the neighbour of himself, mixup is ERM."""
     run = Run(changed(MLP, partner="neighbours", neighbours=1, **STILL), 1)
-    mirror = run.setting.train._replace(table=np.arange(len(DATA.train_label), dtype=np.int32)[:, None])
-    with_itself = run.programs.train(*run.start(), run.setting.alpha, mirror, np.int32(2))
+    mirror = run.run.train._replace(table=np.arange(len(DATA.train_label), dtype=np.int32)[:, None])
+    with_itself = run.programs.train(*run.start(), run.run.alpha, mirror, np.int32(2))
     assert_close(with_itself, run.train(run.start(), 2, alpha=0.0), 1e-5)
     assert abs(float(run.train(run.start(), 2)[1].loss[0]) - float(with_itself[1].loss[0])) > 1e-3
 
@@ -175,7 +175,7 @@ def test_too_many_neighbours_are_refused():
 
 def test_alphas_side_by_side_are_each_alone():
     together, alone = Run(changed(MLP, alphas=(0.0, 2.0), seeds=2, seed=3), 1), Run(changed(MLP, seed=4), 1)
-    assert together.setting.config.runs == ((0.0, 3), (0.0, 4), (2.0, 3), (2.0, 4))
+    assert together.run.config.runs == ((0.0, 3), (0.0, 4), (2.0, 3), (2.0, 4))
     states, totals = together.train(together.start(), 5)
     for lane, alpha in ((1, 0.0), (3, 2.0)):
         state, total = alone.train(alone.start(), 5, alpha=alpha)

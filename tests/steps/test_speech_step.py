@@ -11,7 +11,7 @@ from tiny_runs import MLP, changed, on_host
 from mixup_jax.choices import Adam, Constant
 from mixup_jax.config import Config
 from mixup_jax.data.speech.recordings import Speech, speech_dataset
-from mixup_jax.training.setting import make_setting
+from mixup_jax.training.loop import Run
 
 RATE, SIZES = 800, (16, 0, 8)
 STEPS = 3
@@ -34,11 +34,10 @@ def trained():
     )
     found = {}
     for mix in ("spectrogram", "waveform"):
-        setting = make_setting(
-            changed(config, dataset="chirps", mix=mix), data(mix == "waveform"), Path("unused"), jax.devices()[:1]
-        )
-        carry = setting.programs.train(*setting.start(), setting.alpha, setting.train, np.int32(STEPS))
-        errors = on_host(setting.programs.evaluate(carry[0], setting.test))["['errors']"]
+        config_of_mix, devices = changed(config, dataset="chirps", mix=mix), jax.devices()[:1]
+        run = Run(config_of_mix, data(mix == "waveform"), Path("unused"), devices=devices)
+        carry = run.programs.train(*run.start(), run.alpha, run.train, np.int32(STEPS))
+        errors = on_host(run.programs.evaluate(carry[0], run.test))["['errors']"]
         params = [leaf for _, leaf in sorted(on_host(carry[0].params).items())]
         for lane, alpha in enumerate((0, 1)):
             found[mix, alpha] = [leaf[lane] for leaf in params], errors[lane]

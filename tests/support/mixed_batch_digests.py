@@ -11,12 +11,11 @@ import numpy as np
 from jax.experimental import multihost_utils
 from tiny_runs import BATCH, DATA, PREACT, TRAIN, changed
 
-from mixup_jax.data.batches import batch_indices
 from mixup_jax.runtime.distributed import join
 from mixup_jax.runtime.mesh import make_mesh, place, shard
 from mixup_jax.steps.mixed_batch import mixed_batch
 from mixup_jax.steps.recipe import make_recipe
-from mixup_jax.training.programs import order_key
+from mixup_jax.training.programs import batch_indices, order_key
 
 
 def show(fields):

@@ -12,8 +12,8 @@ from mixup_jax.choices.networks import MLP as Mlp
 from mixup_jax.choices.networks import PreActResNet
 from mixup_jax.config import Config
 from mixup_jax.data.dataset import Dataset, pixel_statistics
-from mixup_jax.runtime.mesh import place
-from mixup_jax.training.setting import make_setting
+from mixup_jax.runtime.mesh import place, shard
+from mixup_jax.training import loop
 
 CLASSES, BATCH, TRAIN, TEST = 3, 16, 48, 29
 
@@ -65,15 +65,14 @@ class Run:
     """A configuration made ready on the first `devices` devices, and its training program."""
 
     def __init__(self, config: Config, devices: int = 8):
-        self.setting = make_setting(config, DATA, Path("unused"), jax.devices()[:devices])
-        self.start, self.programs = self.setting.start, self.setting.programs
-        self.mesh = self.setting.replicated.mesh
+        self.run = loop.Run(config, DATA, Path("unused"), devices=jax.devices()[:devices])
+        self.start, self.programs, self.mesh = self.run.start, self.run.programs, self.run.mesh
 
     def train(self, carry, count: int, alpha: float | None = None):
-        setting = self.setting
+        alphas = self.run.alpha
         if alpha is not None:
-            setting = replace(setting, alpha=place(np.full(setting.config.seeds, alpha, np.float32), setting.by_seed))
-        return self.programs.train(*carry, setting.alpha, setting.train, np.int32(count))
+            alphas = place(np.full(self.run.config.seeds, alpha, np.float32), shard(self.mesh, "seed"))
+        return self.programs.train(*carry, alphas, self.run.train, np.int32(count))
 
 
 def on_host(tree):

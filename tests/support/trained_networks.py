@@ -19,8 +19,8 @@ from mixup_jax.data.sources import open_data
 from mixup_jax.data.speech.recordings import Speech
 from mixup_jax.runtime.distributed import join
 from mixup_jax.runtime.run_folder import digest
+from mixup_jax.training.loop import Run
 from mixup_jax.training.measurements import on_host
-from mixup_jax.training.setting import make_setting
 
 STEPS, BATCH = 4, 16
 SPOKEN = speech.configs(speech.PRESETS["small"][1])
@@ -39,8 +39,8 @@ def show(name: str, model: Network, data: Dataset) -> None:
     """Train a network; print what came of it, in one line."""
     model = replace(model, dropout=0.0) if hasattr(model, "dropout") else model
     config = Config(model=model, batch_size=BATCH, optimizer=cifar.SMALL.optimizer, schedule=cifar.SMALL.schedule)
-    setting = make_setting(replace(config, data=replace(config.data, pad_crop=0, flip=False)), data, Path("unused"))
-    state, totals = setting.programs.train(*setting.start(), setting.alpha, setting.train, np.int32(STEPS))
+    run = Run(replace(config, data=replace(config.data, pad_crop=0, flip=False)), data, Path("unused"))
+    state, totals = run.programs.train(*run.start(), run.alpha, run.train, np.int32(STEPS))
     loss = float(on_host(totals.loss)[0]) / STEPS
     print("\nlearned", json.dumps({"network": name, "loss": loss, "digest": digest(on_host(state.params))}), flush=True)
 

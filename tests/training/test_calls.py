@@ -11,7 +11,7 @@ from mixup_jax.runtime import resumable
 from mixup_jax.runtime.checkpoint import Checkpoints
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.progress import Bar
-from mixup_jax.training.loop import _Run, fit
+from mixup_jax.training.loop import Run, fit
 
 CONFIG = changed(MLP, epochs=5.0, eval_every=1.0)
 
@@ -45,14 +45,14 @@ def test_nothing_is_compiled_after_the_first_step_evaluation_and_checkpoint(tmp_
 
 def watch_training(monkeypatch, happened):
     """Call `happened` after each call of the training program."""
-    advance = _Run.advance
+    advance = Run.advance
 
     def watched(run, state, step, count):
         result = advance(run, state, step, count)
         happened()
         return result
 
-    monkeypatch.setattr(_Run, "advance", watched)
+    monkeypatch.setattr(Run, "advance", watched)
 
 
 def test_the_host_looks_at_a_chunk_only_while_the_next_one_runs(tmp_path, monkeypatch):

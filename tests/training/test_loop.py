@@ -22,8 +22,7 @@ from mixup_jax.runtime.errors import NotFinite
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.progress import Bar
 from mixup_jax.runtime.signals import Stopped, stop_on_signals
-from mixup_jax.training.loop import fit
-from mixup_jax.training.setting import Plan, plan_steps
+from mixup_jax.training.loop import evaluation_steps, fit
 from mixup_jax.training.trained import load_trained
 
 CONFIG = changed(MLP, epochs=5.0, eval_every=1.0)
@@ -151,28 +150,28 @@ def test_evaluating_never_is_refused(eval_every):
         changed(CONFIG, eval_every=eval_every)
 
 
-def test_the_plan_ends_with_the_run_and_evaluates_at_the_first_step_of_each_interval():
+def test_evaluations_end_with_the_run_and_evaluates_at_the_first_step_of_each_interval():
     config = changed(CONFIG, batch_size=10, epochs=2.5)
-    assert plan_steps(25, 100, config) == Plan(6, 2.5, (3, 5, 6))
-    assert plan_steps(25, 100, changed(config, eval_every=100.0)).eval_steps == (6,)
-    assert plan_steps(25, 100, changed(config, eval_every=0.5)).eval_steps == (2, 3, 4, 5, 6)
-    assert plan_steps(25, 100, changed(config, epochs=0.01)).steps == 1
+    assert evaluation_steps(25, 100, config) == (3, 5, 6)
+    assert evaluation_steps(25, 100, changed(config, eval_every=100.0)) == (6,)
+    assert evaluation_steps(25, 100, changed(config, eval_every=0.5)) == (2, 3, 4, 5, 6)
+    assert evaluation_steps(25, 100, changed(config, epochs=0.01)) == (1,)
 
 
 def test_a_large_test_set_is_evaluated_on_less_often():
     config = changed(CONFIG, batch_size=10, epochs=9.0, eval_every=None)
-    assert plan_steps(100, 30, config).eval_steps == tuple(range(10, 91, 10))
-    assert plan_steps(100, 200, config).eval_steps == (40, 80, 90)
+    assert evaluation_steps(100, 30, config) == tuple(range(10, 91, 10))
+    assert evaluation_steps(100, 200, config) == (40, 80, 90)
 
 
 def test_signals_mean_what_they_meant_before_once_a_run_is_over():
     numbers = signal.SIGTERM, signal.SIGINT, signal.SIGHUP
     before = [signal.getsignal(number) for number in numbers]
     with stop_on_signals() as flag:
-        assert not flag.requested()
+        assert not flag.agreed(0)[0]
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(0.01)
-        assert flag.requested()
+        assert flag.agreed(0)[0]
         assert flag.stopped("x").exit_code == 143
     assert [signal.getsignal(number) for number in numbers] == before
 
@@ -183,7 +182,7 @@ def test_a_run_under_nohup_outlives_its_terminal():
         with stop_on_signals() as flag:
             os.kill(os.getpid(), signal.SIGHUP)
             time.sleep(0.01)
-            assert not flag.requested()
+            assert not flag.agreed(0)[0]
     finally:
         signal.signal(signal.SIGHUP, before)
 

@@ -17,15 +17,14 @@ from experiments.commands.running import fit_to, prepare
 from mixup_jax.choices import OF_PHOTOGRAPHS
 from mixup_jax.choices.networks import WideResNet
 from mixup_jax.config import CHOICES, Config, read, usual
-from mixup_jax.data.batches import batch_indices, repeat_indices
 from mixup_jax.data.sources import check_name
 from mixup_jax.runtime.identity import plain
 from mixup_jax.runtime.mesh import make_mesh
 from mixup_jax.steps.recipe import make_recipe
 from mixup_jax.steps.state import init_state
 from mixup_jax.steps.train_step import train_step
-from mixup_jax.training.programs import place_examples
-from mixup_jax.training.setting import plan_steps
+from mixup_jax.training.loop import evaluation_steps
+from mixup_jax.training.programs import batch_indices, place_examples, repeat_indices
 
 BASES = {
     "mixup": changed(MLP, schedule="step", decay_epochs=(1.0, 2.0), warmup_epochs=0.5),
@@ -108,7 +107,7 @@ def trained(config):
     """Return a digest of all that the outcome depends on: the data, the program of a step, the steps, the networks."""
     check_name(config.data.dataset)
     data, _ = prepare(DATA, config.data)
-    recipe, plan = make_recipe(config, data), plan_steps(data.train_count, data.test_count, config)
+    recipe, eval_steps = make_recipe(config, data), evaluation_steps(data.train_count, data.test_count, config)
     blank = jnp.zeros((1, *data.image_shape))
 
     def start(seed):
@@ -124,7 +123,7 @@ def trained(config):
     steps = [jax.make_jaxpr(lambda s, b, a=alpha: train_step(s, b, a, recipe))(shape, batch) for alpha in alphas]
     repeats = config.data.repeats
     index = repeat_indices(batch_indices(jax.random.key(0), 0, size // repeats, data.train_count), repeats)
-    evaluated = [plan, seeds, config.data.dataset, recipe.model, index.tolist()]
+    evaluated = [eval_steps, seeds, config.data.dataset, recipe.model, index.tolist()]
     constants = [constant for step in steps for constant in step.consts]
     arrays = [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves((examples, constants))]
     return hashlib.sha256(repr([*map(str, steps), *evaluated, *arrays]).encode()).hexdigest()

@@ -48,7 +48,7 @@ def test_all_that_devices_say_to_each_other_is_in_the_loop_over_steps_itself():
     """XLA runs the collectives of a computation that is called beside those of the caller: in the order of each process
     on its own."""
     run = Run(PREACT, devices=2)
-    arguments = *run.start(), run.setting.alpha, run.setting.train, np.int32(3)
+    arguments = *run.start(), run.run.alpha, run.run.train, np.int32(3)
     text = run.programs.train.lower(*arguments).compile().as_text()
     holding = [each for each in text.split("\n\n") if COLLECTIVE.search(each)]
     names = {each.lstrip().removeprefix("ENTRY ").split(" ")[0] for each in holding}

@@ -17,8 +17,7 @@ from mixup_jax.data.imagenet.shards import Photograph
 from mixup_jax.data.imagenet.streamed import StreamedDataset
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.mesh import make_mesh, shard
-from mixup_jax.training.loop import fit
-from mixup_jax.training.setting import STREAMED_STEPS_PER_CALL, make_setting
+from mixup_jax.training.loop import STREAMED_STEPS_PER_CALL, Run, fit
 from mixup_jax.training.stream import BatchStream, EvaluationStream, rows_of_process
 
 CONFIG = Config(
@@ -150,7 +149,7 @@ REFUSED = {
 def test_what_does_not_go_with_a_stream_is_refused(data, tmp_path, name):
     config, message = REFUSED[name]
     with pytest.raises(ValueError, match=message):
-        make_setting(config, data, tmp_path)
+        Run(config, data, tmp_path)
 
 
 class Killed(InMemory):

@@ -1,16 +1,13 @@
 """Cache decoded data sets in files that are memory-mapped, and rebuilt when they do not fit their source.
 
-A file is a line of JSON (fields, arrays, and the state of the source files), then the raw arrays. It is written under
-another name and moved into place, so that a reader or a second writer never sees half of it.
+A file is a line of JSON (fields, arrays, and the state of the source files), then the raw arrays.
 """
 
 import hashlib
 import json
 import logging
 import math
-import os
 import re
-import tempfile
 import time
 import zlib
 from collections.abc import Callable, Sequence
@@ -20,6 +17,7 @@ import numpy as np
 
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.files.archives import decoded_dir
+from mixup_jax.runtime.atomic import replacing
 from mixup_jax.runtime.json_files import parse_json
 
 log = logging.getLogger(__name__)
@@ -70,20 +68,11 @@ def _write(path: Path, signature: str, dataset: Dataset) -> None:
     header["checksum"] = checksum
     text = json.dumps(header).encode()
     text += b" " * (-(len(text) + 1) % 64) + b"\n"  # the arrays begin aligned
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(path.parent)
-    handle, temporary = tempfile.mkstemp(prefix=path.name, suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(text)
-            for array in arrays.values():
-                file.write(array.data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with replacing(path) as part, part.open("wb") as file:
+        _remove_abandoned(path.parent)
+        file.write(text)
+        for array in arrays.values():
+            file.write(array.data)
 
 
 def _remove_abandoned(folder: Path) -> None:

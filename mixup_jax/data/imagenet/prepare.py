@@ -18,6 +18,7 @@ from mixup_jax.data.imagenet.shards import Photograph
 from mixup_jax.data.imagenet.source import CLASSES, MANIFEST, TRAIN, VALIDATION, class_names, validation_labels
 from mixup_jax.data.imagenet.tars import Span
 from mixup_jax.runtime import folder_lock
+from mixup_jax.runtime.atomic import replacing, write_json
 from mixup_jax.runtime.json_files import read_object
 from mixup_jax.runtime.progress import progress
 
@@ -83,7 +84,7 @@ def prepare(
             raise ValueError(
                 f"{train_tar} holds {found:,} images instead of {TRAIN:,}; get it again, or take --partial"
             )
-        _write_json(out / MANIFEST, manifest)
+        write_json(out / MANIFEST, manifest)
     return manifest
 
 
@@ -129,7 +130,7 @@ def _claim(out: Path, mark: str, paths: tuple[Path, Path]) -> None:
     source = {"mark": mark, "archives": [[path.name, path.stat().st_size] for path in paths]}
     record = out / SOURCE
     if not record.exists():
-        _write_json(record, source)
+        write_json(record, source)
     elif {name: read_object(record).get(name) for name in source} != source:
         raise ValueError(f"{out} holds files made from other archives; choose another --out")
 
@@ -159,10 +160,9 @@ def write_part(part: Part) -> None:
     if _is_whole(part):
         return
     skipped: list[dict[str, str]] = []
-    written = part.path.with_suffix(".whole")
-    count = shards.write(written, _readable(part, skipped))
-    _write_json(part.report, {"images": count, "skipped": skipped, **_content(written)})
-    written.replace(part.path)
+    with replacing(part.path) as written:
+        count = shards.write(written, _readable(part, skipped))
+        write_json(part.report, {"images": count, "skipped": skipped, **_content(written)})
 
 
 def _content(path: Path) -> dict[str, Any]:
@@ -205,12 +205,6 @@ def _images(part: Part) -> Iterator[tuple[str, int, bytes]]:
 
 def _total(parts: list[Part], reports: list[dict[str, Any]], split: str) -> int:
     return sum(report["images"] for part, report in zip(parts, reports, strict=True) if part.split == split)
-
-
-def _write_json(path: Path, content: Any) -> None:
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(json.dumps(content, indent=1) + "\n")
-    temporary.replace(path)
 
 
 def sole_owner(folder: Path) -> AbstractContextManager[None]:

@@ -4,7 +4,6 @@ A record is little-endian: label (uint32), length of the name (uint16), the file
 Files are uncompressed and have one record a group, so that a record can be read by itself.
 """
 
-import os
 import struct
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -46,22 +45,15 @@ def unpack(record: bytes) -> Photograph:
 
 
 def write(path: Path, photographs: Iterable[Photograph]) -> int:
-    """Write a file, which gets its name when it is complete and on disk; return the number of photographs."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    """Write a file; return the number of photographs."""
     count = 0
+    writer = ArrayRecordWriter(str(path), OPTIONS)
     try:
-        writer = ArrayRecordWriter(str(temporary), OPTIONS)
-        try:
-            for photograph in photographs:
-                writer.write(pack(photograph))
-                count += 1
-        finally:
-            writer.close()
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        for photograph in photographs:
+            writer.write(pack(photograph))
+            count += 1
     finally:
-        temporary.unlink(missing_ok=True)
+        writer.close()
     return count
 
 

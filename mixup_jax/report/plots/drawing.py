@@ -15,6 +15,8 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from mixup_jax.runtime.atomic import replacing
+
 # Okabe and Ito's colours, distinct for any colour vision; line styles for print without colour.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)), (0, (8, 2)), (0, (3, 3)))
@@ -96,8 +98,8 @@ def _letters(name: str) -> str:
 
 def save_png(figure: Figure, path: Path) -> None:
     """Write a PNG without date and version; the label of the figure becomes its description."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(png_bytes(figure))
+    with replacing(path) as part:
+        part.write_bytes(png_bytes(figure))
 
 
 def png_bytes(figure: Figure) -> bytes:

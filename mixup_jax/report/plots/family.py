@@ -1,4 +1,4 @@
-"""Draw the mixing family: images that methods made, who was mixed into whom, and how lambda is distributed."""
+"""Draw the mixing family: mixed images with their labels, grids of images, histograms of lambda."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -98,7 +98,7 @@ def _show(axes: Axes, image: Float[np.ndarray, "height width channels"]) -> None
 
 @styled
 def lambda_histograms(draws: Mapping[float, Float[np.ndarray, "draws"]]) -> Figure:
-    """Draw for each alpha the histogram of lambdas that were really drawn, and the density of Beta(alpha, alpha)."""
+    """Draw for each alpha the histogram of the lambdas drawn, and the density of Beta(alpha, alpha)."""
     figure = Figure(figsize=(2.1 * len(draws), 2.4))
     grid = figure.subplots(1, len(draws), squeeze=False, sharey=True)[0]
     lam = np.linspace(0, 1, 401)[1:-1]

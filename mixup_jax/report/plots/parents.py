@@ -1,4 +1,4 @@
-"""Draw what each parent gives: labels under the functions of labels, leaves of a batch under their rules."""
+"""Draw what both parents contribute: to the labels of each function of labels, to the leaves of a batch by rule."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,9 +18,9 @@ def label_bars(
     rows: Mapping[str, tuple[Label, Label, Mapping[str, Label]]],
     class_names: Sequence[str],
 ) -> Figure:
-    """Draw for each row (a lambda) the weighted labels of both parents, and what each function makes of them.
+    """Draw for each row (a lambda) the weighted labels of both parents, and the label that each function returns.
 
-    A row holds what the example gives, what its partner gives, and the resulting label by the function's name.
+    A row holds the weighted label of the example, that of its partner, and the results by the names of the functions.
     """
     names = list(next(iter(rows.values()))[2])
     figure = Figure(figsize=(1.5 * (1 + len(names)) + 0.4, 1.15 * len(rows) + 0.4))
@@ -51,8 +51,8 @@ def leaves(
 ) -> Figure:
     """Draw the leaves of a batch, a row for each example, in the colours of the examples; padding is grey.
 
-    `shares` are leaves that were blended: how much of example j (column) example i (row) holds. `cells` are leaves of
-    parts that stay whole: 0 for an empty position, k for one that came from example k - 1, -1 for one of nobody's.
+    `shares` are blended leaves: the share of example j (column) in example i (row). `cells` are leaves whose positions
+    come from one example: k for example k - 1, 0 for an empty position, -1 for a position of no single example.
     """
     size = len(valid)
     colours = [PALETTE[index % len(PALETTE)] if real else "#b4b9bf" for index, real in enumerate(valid)]

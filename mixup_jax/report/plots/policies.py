@@ -1,4 +1,4 @@
-"""Draw policies: who is mixed with whom, and numbers that follow a line, such as how often at which time."""
+"""Draw policies: how often each example is the partner of each other, and curves with measured dots."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,13 +13,13 @@ SHADES = LinearSegmentedColormap.from_list("shades", ["white", PALETTE[0]])
 
 
 @styled
-def meetings(
+def partner_shares(
     panels: Mapping[str, tuple[Int[np.ndarray, "draws batch"], Sequence[tuple[str, int]]]], *, columns: int = 4
 ) -> Figure:
-    """Draw for each policy how often example i (row) had example j (column) as its partner, and its first draw as dots.
+    """Draw for each policy how often example j (column) was the partner of example i (row); dots are the first draw.
 
-    Each panel holds the partners of many draws, and the groups in which the examples are sorted: (name, size). The
-    darkest cell of a panel has the share that its lower edge says.
+    A panel holds the partners of many draws, and the groups into which the examples are sorted: (name, size). The share
+    of its darkest cell is written below it.
     """
     rows = -(-len(panels) // columns)
     figure = Figure(figsize=(2.1 * columns + 0.6, 2.5 * rows))
@@ -50,7 +50,7 @@ def meetings(
 
 
 def frequencies(partners: Int[np.ndarray, "draws batch"]) -> Float[np.ndarray, "batch batch"]:
-    """Return in how many of the draws i had j as its partner, as a share.
+    """Return the share of the draws in which j is the partner of i.
 
     >>> frequencies(np.array([[0, 1], [1, 0], [1, 1], [1, 1]])).tolist()
     [[0.25, 0.75], [0.25, 0.75]]
@@ -68,7 +68,7 @@ def lines_and_dots(
     y_label: str,
     dots_label: str,
 ) -> Figure:
-    """Draw curves (x, y), and on each of them the dots of the same name: the same thing found another way."""
+    """Draw curves (x, y), each with the dots of the same name: the same quantity, computed in another way."""
     figure = Figure(figsize=(6.4, 2.5))
     axes = figure.subplots()
     for index, (name, (x, y)) in enumerate(curves.items()):

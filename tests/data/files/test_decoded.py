@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from mixup_jax.data.dataset import Dataset
-from mixup_jax.data.files import decoded
 from mixup_jax.data.files.archives import decoded_dir
 from mixup_jax.data.files.decoded import cached
 
@@ -120,7 +119,7 @@ def test_a_failed_write_leaves_nothing_and_works(dataset, source, monkeypatch):
     def full(*_):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(decoded.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     assert_equal(cached("a", source, [source], lambda: dataset), dataset)
     assert list(decoded_dir().iterdir()) == []
 

@@ -20,6 +20,7 @@ from experiments.wafer.sources import WaferSplit, generate
 from mixup_jax.models import MODELS
 from mixup_jax.report.tables import find_tables
 from mixup_jax.runtime import run_folder as record
+from mixup_jax.runtime.atomic import write_json
 
 
 def test_rows_are_what_the_tables_promise():
@@ -102,7 +103,7 @@ def test_numbers_of_other_maps_labels_or_names_are_not_taken_for_these(tmp_path)
             maps, training=replace(maps.training, defects=("Arc", "Ring"))
         ),
     }
-    record.write_json(tmp_path / run.NAME, run.identity(config, maps))
+    write_json(tmp_path / run.NAME, run.identity(config, maps))
     (tmp_path / "checkpoints" / "1").mkdir(parents=True)
     for difference, other in changed.items():
         with pytest.raises(ValueError, match=f"a run on other data: .*{difference}.* Choose another --workdir"):
