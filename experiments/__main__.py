@@ -26,6 +26,7 @@ EXPERIMENTS = (
     "prepare_speech",
     "wafer",
     "gallery",
+    "models",
     "plan",
     "report",
 )
