@@ -85,7 +85,11 @@ BASELINE = Setting(IMAGENET, 1000, "arXiv 2205.01580", "timm's parts, count")
 OPTIONS = [
     Entry("vit --pool gap --positions sincos2d --pre-logits", partial(ViT, **BIG_VISION), BASELINE),
     Entry("vit --width 192 --patch 4", partial(ViT, width=192, patch=4), VIT._replace(shape=CIFAR, classes=100)),
-    Entry("vit --width 192 --depth 6 --patch 4", partial(ViT, width=192, depth=6, patch=4), VIT._replace(shape=CIFAR)),
+    Entry(
+        "vit --width 192 --depth 6 --patch 4",
+        partial(ViT, width=192, depth=6, patch=4),
+        VIT._replace(shape=CIFAR, classes=10),
+    ),
 ]
 """Networks that have no name of their own."""
 
