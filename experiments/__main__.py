@@ -27,6 +27,7 @@ EXPERIMENTS = (
     "prepare_speech",
     "wafer",
     "gallery",
+    "models",
     "plan",
     "report",
 )

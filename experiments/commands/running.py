@@ -16,7 +16,7 @@ from etils import epath
 
 from experiments.commands.naming import dataset, method
 from mixup_jax.choices import IMAGE_SIZE, NEIGHBOURS, OF_PHOTOGRAPHS, Data, Mixed, Step
-from mixup_jax.choices.networks import MLP, DenseNet, PreActResNet, WideResNet
+from mixup_jax.choices.networks import MLP, ConvNeXt, DenseNet, MLPMixer, Network, PreActResNet, ViT, WideResNet
 from mixup_jax.config import Config, usual
 from mixup_jax.data.dataset import Dataset, as_pictures
 from mixup_jax.data.files.archives import cache_home
@@ -230,15 +230,9 @@ def prepare_stream(data: StreamedDataset, config: Data) -> StreamedDataset:
 
 def shrink(config: Config) -> Config:
     """Shrink a run to seconds, keeping its method."""
-    layer = getattr(config.mixing, "layer", "input").removeprefix("stage")
     # Spectrograms have 250 times the pixels of digits.
     dataset, examples, width = ("chirps", 64, 4) if config.data.is_speech else ("digits", 512, 16)
-    size: dict[str, Any] = {"width": width}
-    if isinstance(config.model, PreActResNet | WideResNet | DenseNet | MLP):
-        size = {"width": 8}
-    if isinstance(config.model, PreActResNet | WideResNet | DenseNet):
-        stages = min(max(2, int(layer) if layer.isdigit() else 0), len(config.model.blocks))
-        size |= {"blocks": (1,) * stages}
+    layer = getattr(config.mixing, "layer", "input")
     mixing, schedule = config.mixing, config.schedule
     if isinstance(mixing, Mixed):
         mixing = replace(
@@ -257,7 +251,7 @@ def shrink(config: Config) -> Config:
             repeats=min(config.data.repeats, 2),
             **{name: getattr(Data, name) for name in OF_PHOTOGRAPHS},
         ),
-        model=replace(config.model, **size),
+        model=tiny(config.model, layer, width),
         mixing=mixing,
         schedule=replace(schedule, decay_epochs=(1.0,)) if isinstance(schedule, Step) else schedule,
         accumulate=math.gcd(config.accumulate, 64),
@@ -265,6 +259,26 @@ def shrink(config: Config) -> Config:
         epochs=2.0,
         eval_every=1.0,
     )
+
+
+def tiny(model: Network, layer: str, width: int = 16) -> Network:
+    """Return a tiny network of the same kind, for small images, with the layer at which hidden states are mixed.
+
+    >>> from mixup_jax.choices.networks import ViT
+    >>> tiny(ViT(), "block3") == ViT(width=16, depth=3, patch=2)
+    True
+    """
+    digits = layer.removeprefix("stage").removeprefix("block")
+    number = int(digits) if digits.isdigit() else 0
+    size: dict[str, Any] = {"width": width}
+    if isinstance(model, PreActResNet | WideResNet | DenseNet | ConvNeXt | MLP):
+        size = {"width": 8}
+    if isinstance(model, PreActResNet | WideResNet | DenseNet | ConvNeXt):
+        size |= {"blocks": (1,) * min(max(2, number), len(model.blocks))}
+    if isinstance(model, ViT | MLPMixer):
+        size |= {"depth": min(max(2, number), model.depth)}
+    size |= {name: value for name, value in {"patch": 2, "heads": None}.items() if name in vars(model)}
+    return replace(model, **size)
 
 
 def cache_compilations() -> None:

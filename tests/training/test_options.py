@@ -35,6 +35,7 @@ BASES = {
     "switch": changed(PREACT, method="switch", schedule="constant", warmup_epochs=1.0, weight_decay=0.0),
     "hidden": changed(PREACT, layer="stage1", momentum=0.0),
     "remat": changed(MLP, model="densenet", width=4, blocks=(2,)),
+    "vit": changed(MLP, model="vit", width=16, depth=2, patch=2, stochastic_depth=0.1),
 }
 NAMES = sorted({name for base in BASES.values() for name in all_options(base)} | set(CHOICES))
 VALUES = {  # another value of each field, where its type does not say one
@@ -51,6 +52,12 @@ VALUES = {  # another value of each field, where its type does not say one
     "width": 6,
     "blocks": (3,),
     "dropout": 0.25,
+    "depth": 1,
+    "heads": 2,
+    "patch": 3,
+    "layer_scale": 0.1,
+    "stochastic_depth": 0.25,
+    "head_bias": -1.0,
     "alpha": 0.75,
     "cutmix_alpha": 0.75,
     "switch_probability": 0.25,
@@ -156,7 +163,9 @@ def test_every_option_changes_what_is_trained_or_is_refused(name, most):
                 assert digest != digest_of(base), (base, change)
             else:
                 assert "\n" not in reason
-                needed = f"{name}|warmup_epochs|momentum|weight_decay|block|layer|neighbours|decay_epochs|BatchNorm"
+                needed = (
+                    f"{name}|warmup_epochs|momentum|weight_decay|block|layer|neighbours|decay_epochs|norm layers|pool"
+                )
                 assert re.search(needed, reason), reason
             accepted += reason is None
     assert (accepted > 0) == (name not in ELSEWHERE)

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 from mixup_jax.models.layers.torch_layers import Dropout
 
 Gelu = Literal["exact", "tanh"]
-Tokens = Float[Array, "batch tokens width"]
+Tokens = Float[Array, "batch tokens features"]
 
 layer_norm = partial(nn.LayerNorm, epsilon=1e-6)
 """LayerNorm with the epsilon of all three papers' code; statistics are float32 in any dtype."""

@@ -15,6 +15,7 @@ from experiments.imagenet import presets as imagenet
 from experiments.plan import __main__ as plan
 from experiments.speech import __main__ as speech
 from mixup_jax.choices import OF_PHOTOGRAPHS, CutMix, Data, Erm, Mixed, Mixup, Switch
+from mixup_jax.choices.networks import SIZES, ViT
 from mixup_jax.config import CHOICES
 
 JOBS = {name: (text, Job(config)) for name, (text, config) in cifar.PRESETS.items()}
@@ -25,12 +26,51 @@ def configured(*arguments):
 
 
 @pytest.mark.parametrize("preset", ["small-erm", "preact18-mixup", "wrn28-10-mixup"])
-@pytest.mark.parametrize("model", [name for name in CHOICES["model"] if name != "wafer_net"])
+@pytest.mark.parametrize("model", [name for name in CHOICES["model"] if name not in ("wafer_net", *SIZES)])
 def test_a_network_from_any_preset_is_its_own_unless_it_is_the_presets(preset, model):
     before, job = cifar.PRESETS[preset][1], configured(preset, "--model", model)
     assert job.config.model == (before.model if model == before.model.name else CHOICES["model"][model]())
     assert configured(preset, "--model", model, "--width", "32").config.model.width == 32
     assert configured(preset, "--model", model, "--smoke").effective().model.name == model
+
+
+def test_the_name_of_a_size_is_the_network_with_its_options_and_others_may_follow():
+    for name, make in SIZES.items():
+        assert configured("--model", name).config.model == make()
+    assert configured("--model", "vit_base_patch16_224", "--depth", "3").config.model == ViT(width=768, depth=3)
+    assert configured("--model=vit", "--width", "192", "--depth", "6", "--patch", "4").config.model == ViT(
+        192, 6, patch=4
+    )
+
+
+def test_the_name_of_a_size_counts_where_the_preset_has_the_same_network_of_another():
+    jobs = {"tiny": ("", Job(replace(cifar.SMALL, model=ViT(width=64, dropout=0.1))))}
+    small = command_line.parse("cifar", "", jobs, "tiny", ["--model", "vit_small_patch16_224"])[1].config.model
+    assert small == SIZES["vit_small_patch16_224"]()
+    assert command_line.parse("cifar", "", jobs, "tiny", ["--model", "vit"])[1].config.model.width == 64
+
+
+def test_what_a_preset_says_of_stochastic_depth_goes_with_it():
+    model = ViT(stochastic_depth=0.1, stochastic_depth_rule="uniform", stochastic_depth_rescale=False)
+    jobs = {"tiny": ("", Job(replace(cifar.SMALL, model=model)))}
+    off = command_line.parse("cifar", "", jobs, "tiny", ["--stochastic-depth", "0"])[1].config.model
+    assert off == ViT()
+
+
+@pytest.mark.parametrize(
+    ("given", "near"),
+    [
+        (["--model", "vit_smal_patch16_224"], "vit_small_patch16_224"),
+        (["--model=resnet51"], "resnet50"),
+        (["--optimizer", "adm"], "adam"),
+        (["--model", "???"], "choose from preact_resnet"),
+    ],
+)
+def test_a_choice_that_is_unknown_is_one_line_with_the_nearest_names(given, near):
+    with pytest.raises(ValueError, match="is unknown; ") as error:
+        configured(*given)
+    assert near in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 SWITCHES = [
@@ -162,7 +202,7 @@ def test_a_plan_takes_no_option_that_changes_nothing_in_a_step(option):
 def literals():
     """Each part of a configuration, with each allowed value of each field that lists its values."""
     for part in ("data", *CHOICES):
-        for kind in [Data] if part == "data" else CHOICES[part].values():
+        for kind in [Data] if part == "data" else [each for name, each in CHOICES[part].items() if name not in SIZES]:
             for name, hint in get_type_hints(type(kind())).items():
                 if get_origin(hint) is Literal and name != "name":
                     yield from ((part, kind, name, value) for value in get_args(hint))
@@ -171,7 +211,8 @@ def literals():
 @pytest.mark.parametrize(("part", "kind", "name", "value"), list(literals()))
 def test_every_allowed_value_has_a_name_and_a_folder(part, kind, name, value):
     data = "imagenet" if name in OF_PHOTOGRAPHS else "chirps"
-    chosen = kind(data, **{name: value}) if kind is Data else kind(**{name: value})
+    needed = {"stochastic_depth": 0.1} if name == "stochastic_depth_rule" else {}
+    chosen = kind(data, **{name: value}) if kind is Data else kind(**{name: value} | needed)
     config = replace(cifar.SMALL, **{part: chosen})
     assert method(config)
     assert Job(config).effective()

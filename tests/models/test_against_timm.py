@@ -1,0 +1,73 @@
+"""The transformers and ConvNeXt are timm's, weights copied over; without timm its stored logits stand for it."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from timm_networks import PAIRS, STORED, drawn, ours, small, theirs
+from timm_weights import from_timm, to_timm
+
+from mixup_jax.choices.networks import SIZES
+from mixup_jax.models import build
+
+
+def assert_close(logits, expected):
+    np.testing.assert_allclose(logits / abs(expected).max(), expected / abs(expected).max(), rtol=0, atol=1e-4)
+
+
+@pytest.fixture
+def timm():
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    return pytest.importorskip("timm", reason="timm is not installed")
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_its_logits_are_those_that_timm_computed_once(name):
+    assert_close(ours(PAIRS[name].model, PAIRS[name].size), np.load(STORED)[name])
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_its_logits_are_timms(timm, name):
+    pair = PAIRS[name]
+    assert_close(ours(pair.model, pair.size), theirs(small(pair), pair.model, pair.size))
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_a_size_has_the_parameters_of_timms(timm, name):
+    import torch
+
+    with torch.device("meta"):
+        expected = {k: tuple(v.shape) for k, v in timm.create_model(name, pretrained=False).state_dict().items()}
+    model = SIZES[name]()
+    image = jnp.zeros((1, 224, 224, 3))
+    shapes = jax.eval_shape(partial(build(model, 1000).init, train=False), jax.random.key(0), image)["params"]
+    state = {name: np.broadcast_to(np.float32(0), shape) for name, shape in expected.items()}
+    filled = from_timm(model.name, state, shapes)  # raises where names or shapes differ
+    assert jax.tree.structure(filled) == jax.tree.structure(shapes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "deit3_small_patch16_224", "convnext_atto", "mixer_s16_224"])
+def test_the_logits_of_a_size_are_timms(timm, name):
+    model = SIZES[name]()
+    assert_close(ours(model, 224, 1000), theirs(timm.create_model(name, pretrained=False), model, 224, 1000))
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_weights_come_back_from_timms_names(name):
+    pair = PAIRS[name]
+    _, _, params = drawn(pair.model, pair.size)
+    again = from_timm(pair.model.name, to_timm(pair.model.name, params), params)
+    jax.tree.map(np.testing.assert_array_equal, again, params)
+
+
+def test_weights_that_do_not_fit_are_refused():
+    pair = PAIRS["vit"]
+    _, _, params = drawn(pair.model, pair.size)
+    state = to_timm("vit", params)
+    with pytest.raises(ValueError, match=r"lack \['norm.bias'\], and have nothing besides"):
+        from_timm("vit", {k: v for k, v in state.items() if k != "norm.bias"}, params)
+    with pytest.raises(ValueError, match=r"pos_embed is \(1, 5, 32\); stem/positions has the shape \(37, 32\)"):
+        from_timm("vit", state | {"pos_embed": np.zeros((1, 5, 32))}, params)

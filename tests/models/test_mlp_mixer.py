@@ -1,0 +1,91 @@
+"""Laws of MLP-Mixer: published sizes, where it starts, hidden states by name."""
+
+import math
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from mixup_jax.choices.networks import SIZES
+from mixup_jax.choices.networks import MLPMixer as Options
+from mixup_jax.methods import mix_at
+from mixup_jax.mixing import Mix
+from mixup_jax.models import MLPMixer, build
+from mixup_jax.models.size import size
+
+TINY = MLPMixer(5, width=16, depth=3, patch=4)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return jax.random.normal(jax.random.key(1), (4 * 8 * 12 * 3,)).reshape(4, 8, 12, 3)
+
+
+@pytest.fixture(scope="module")
+def variables(images):
+    return jax.jit(partial(TINY.init, train=False))(jax.random.key(0), images)
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "giga"),
+    [
+        ("mixer_s16_224", 18_528_264, 3.777),
+        ("mixer_b16_224", 59_880_472, 12.602),
+        ("mixer_l16_224", 208_196_168, 44.548),
+    ],
+)
+def test_it_has_the_published_parameters(name, count, giga):
+    found = size(build(SIZES[name](), 1000), (224, 224, 3))
+    assert (found.parameters, round(found.multiply_adds / 1e9, 3)) == (count, giga)
+
+
+def test_it_starts_at_the_loss_of_ignorance(images, variables):
+    logits = TINY.apply(variables, images, train=False)
+    loss = optax.softmax_cross_entropy_with_integer_labels(logits, jnp.array([0, 1, 2, 3]))
+    np.testing.assert_allclose(loss, math.log(5), rtol=1e-6)
+    kernel = variables["params"]["block1"]["channels"]["dense1"]["kernel"]  # 1,024 numbers
+    np.testing.assert_allclose(kernel.std(), 1 / 4, rtol=0.1)
+
+
+def test_the_input_of_a_block_is_mixed_by_its_name(images, variables):
+    swapped = Mix(jnp.zeros(4), jnp.array([1, 0, 3, 2]))
+    variables = jax.tree.map(lambda leaf: leaf + 0.1, variables)
+
+    @jax.jit
+    def forward(plan, images):
+        with mix_at(plan, "block3"):
+            return TINY.apply(variables, images, train=False)
+
+    nothing = Mix(jnp.ones(4), jnp.arange(4))
+    logits, expected = forward(swapped, images), forward(nothing, images[swapped.partner])
+    assert not np.allclose(logits, forward(nothing, images))
+    np.testing.assert_allclose(logits, expected, atol=1e-4)
+
+
+def test_gradients_are_finite_and_reach_every_parameter(rng, images, variables):
+    model = TINY.copy(remat=True, stochastic_depth=0.2, stochastic_depth_rescale=False)
+    params = jax.tree.map(lambda leaf: leaf + 0.1, variables["params"])
+
+    def loss_fn(params):
+        return jnp.square(model.apply({"params": params}, images, train=True, rngs={"dropout": rng}) - 1).sum()
+
+    for path, leaf in jax.tree_util.tree_leaves_with_path(jax.jit(jax.grad(loss_fn))(params)):
+        assert np.isfinite(leaf).all(), path
+        assert np.any(leaf), path
+
+
+def test_bfloat16_computes_in_it_and_keeps_parameters_and_logits_in_float32(images, variables):
+    model = TINY.copy(dtype=jnp.bfloat16)
+    capture = {"capture_intermediates": True, "mutable": ["intermediates"]}
+    logits, seen = jax.eval_shape(partial(model.apply, train=False, **capture), variables, images)
+    assert logits.dtype == jnp.float32
+    hidden = [leaf for path, leaf in jax.tree_util.tree_leaves_with_path(seen) if "1" in str(path)]
+    assert {leaf.dtype for leaf in hidden} == {jnp.dtype(jnp.bfloat16)}
+
+
+def test_an_odd_width_is_refused():
+    with pytest.raises(ValueError, match=r"width must be even, .* got 15"):
+        Options(width=15)
