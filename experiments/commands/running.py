@@ -232,7 +232,8 @@ def shrink(config: Config) -> Config:
     if isinstance(config.model, PreActResNet | WideResNet | DenseNet):
         stages = min(max(2, int(layer) if layer.isdigit() else 0), len(config.model.blocks))
         size |= {"blocks": (1,) * stages}
-    mixing, schedule = config.mixing, config.schedule
+    mixing = config.mixing
+    schedule = replace(config.schedule, warmup_epochs=min(config.schedule.warmup_epochs, 1.0))
     if isinstance(mixing, Mixed):
         mixing = replace(
             mixing,

@@ -34,6 +34,8 @@ BASES = {
     "switch": changed(PREACT, method="switch", schedule="constant", warmup_epochs=1.0, weight_decay=0.0),
     "hidden": changed(PREACT, layer="stage1", momentum=0.0),
     "remat": changed(MLP, model="densenet", width=4, blocks=(2,)),
+    "adamw": changed(PREACT, optimizer="adamw", schedule="linear", warmup_epochs=1.0, loss="bce"),
+    "lamb": changed(PREACT, optimizer="lamb", alpha=0.0, loss="bce", sum_classes=True),
 }
 NAMES = sorted({name for base in BASES.values() for name in all_options(base)} | set(CHOICES))
 VALUES = {  # another value of each field, where its type does not say one
@@ -60,6 +62,13 @@ VALUES = {  # another value of each field, where its type does not say one
     "lr": 0.025,
     "momentum": 0.5,
     "weight_decay": 0.01,
+    "clip": 0.25,
+    "layer_decay": 0.75,
+    "beta1": 0.8,
+    "beta2": 0.99,
+    "eps": 1e-4,
+    "target_threshold": 0.25,
+    "end_lr": 1e-4,
     "decay_epochs": (2.0,),
     "decay_factor": 0.5,
     "warmup_epochs": 2.0,
