@@ -90,10 +90,12 @@ def test_accumulation_does_not_change_the_mixed_batch(batch, rng):
     assert_equal(*mixed)
 
 
-@pytest.mark.parametrize(("name", "ema"), [("preact", 0.15), ("mlp", 0.9999)])
-def test_averages_move_by_one_minus_a_warmed_up_decay_towards_new_weights_and_statistics(batch, name, ema):
-    _, state, step = begin(changed(BOTH[name], ema=ema))
-    _, plain, without = begin(BOTH[name])
+@pytest.mark.parametrize(("name", "ema", "accumulate"), [("preact", 0.15, 1), ("mlp", 0.9999, 1), ("preact", 0.15, 4)])
+def test_averages_move_by_one_minus_a_warmed_up_decay_towards_new_weights_and_statistics(batch, name, ema, accumulate):
+    """Once a step, however many micro-batches it takes."""
+    config = changed(BOTH[name], accumulate=accumulate)
+    _, state, step = begin(changed(config, ema=ema))
+    _, plain, without = begin(config)
     for k in range(3):
         new, plain = step(state, batch, 1.0)[0], without(plain, batch, 1.0)[0]
         assert_close(new.params, plain.params, 1e-6)
