@@ -177,6 +177,19 @@ def test_a_configuration_is_read_back_from_json(base):
     assert usual(config) == read(usual(config), {part: {"name": getattr(config, part).name} for part in CHOICES})
 
 
+def test_a_configuration_of_before_there_was_a_choice_of_losses_means_what_it_meant():
+    stored = plain(PREACT)
+    for part, name in (
+        ("optimizer", "clip"),
+        ("optimizer", "layer_decay"),
+        ("schedule", "end_lr"),
+        ("schedule", "lr_per"),
+    ):
+        del stored[part][name]
+    del stored["loss"], stored["schedule"]["warmup_prefix"]
+    assert read(usual(PREACT), stored) == PREACT
+
+
 def test_more_images_than_there_are_are_all_of_them_and_it_is_said(capsys):
     config = changed(MLP, train_examples=4000)
     assert fit_to(config, DATA) == MLP
