@@ -175,11 +175,14 @@ def read_choices(config: Any, arguments: Sequence[str], hint: str) -> Any:
 def with_choices(config: C, names: Mapping[str, str], given: Mapping[str, Sequence[str]]) -> C:
     """Return a preset's configuration with other choices, which keep what the preset says of options they share.
 
-    Another network has its own size. Raises ValueError for a given option of a type that was not chosen.
+    What the preset leaves at its default has the new choice's default. Another network has its own size. Raises
+    ValueError for a given option of a type that was not chosen.
 
     >>> from mixup_jax.choices import Sgd
     >>> with_choices(Config(optimizer=Sgd(lr=0.2)), {"optimizer": "adam"}, {}).optimizer.lr
     0.2
+    >>> with_choices(Config(), {"optimizer": "adamw"}, {}).optimizer.weight_decay
+    0.05
     """
     for part, flag in FLAGS.items():
         if flag not in names:
@@ -194,7 +197,9 @@ def with_choices(config: C, names: Mapping[str, str], given: Mapping[str, Sequen
         if type(old) is type(new) and (part != "model" or old.name == names[flag]):  # else it is the name of a size
             new = old
         elif part != "model":
-            new = replace(new, **{name: value for name, value in _options(old).items() if name in mine})
+            usual = _options(CHOICES[part][old.name]())
+            said = {name: value for name, value in _options(old).items() if value != usual[name]}
+            new = replace(new, **{name: value for name, value in said.items() if name in mine})
         reset = [name for name, needed in DEPENDENT.items() if name not in given and _is_zero(given.get(needed, []))]
         reset += ["neighbours"] if "partner" in given and "neighbours" not in given else []
         reset += ["decay_norm"] if part == "optimizer" and not normalizes(config.model) else []

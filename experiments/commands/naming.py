@@ -1,6 +1,6 @@
 """Say in the paper's words what was trained, and on what."""
 
-from mixup_jax.choices import IMAGE_SIZE, Data, Mixed, Mixup
+from mixup_jax.choices import IMAGE_SIZE, BinaryCrossEntropy, Data, Mixed, Mixup
 from mixup_jax.config import Config
 
 PARTNERS = {
@@ -47,6 +47,9 @@ def method(config: Config) -> str:
         words.append(f"averaged weights ({config.ema:g})")
     if config.label_smoothing:
         words.append(f"label smoothing {config.label_smoothing:g}")
+    if isinstance(config.loss, BinaryCrossEntropy):
+        threshold = config.loss.target_threshold
+        words.append("binary cross-entropy" + ("" if threshold is None else f", labels above {threshold:g}"))
     return " + ".join(words)
 
 

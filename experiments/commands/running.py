@@ -233,7 +233,8 @@ def shrink(config: Config) -> Config:
     # Spectrograms have 250 times the pixels of digits.
     dataset, examples, width = ("chirps", 64, 4) if config.data.is_speech else ("digits", 512, 16)
     layer = getattr(config.mixing, "layer", "input")
-    mixing, schedule = config.mixing, config.schedule
+    mixing = config.mixing
+    schedule = replace(config.schedule, warmup_epochs=min(config.schedule.warmup_epochs, 1.0))
     if isinstance(mixing, Mixed):
         mixing = replace(
             mixing,

@@ -19,8 +19,8 @@ class Descent(Checked):
     clip: float | None = None
     """Largest norm of the gradient over all parameters: a longer one is shortened to it, before anything else."""
     layer_decay: float | None = None
-    """The learning rate of each layer in units of the next one's: of a ViT's or Mixer's blocks, of ConvNeXt's groups of
-    three blocks (fine-tuning: 0.65 to 0.8)."""
+    """Learning rate of a layer as a share of the next layer's: of each block of a ViT or Mixer, of each three blocks of
+    a stage (fine-tuning: 0.65 to 0.8)."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ def score(logits: Float[Array, "batch classes"], label: Int[Array, " batch"], ma
 
     These are float32: `count`, `errors`, `loss`, and over `BINS` equal-width bins of the confidence (the largest
     softmax probability) `bin_count`, `bin_confidence`, `bin_correct`; with `MANY` classes or more also `top5_errors`,
-    where the label is not among the five largest logits.
+    where the label is not among the five largest logits. Loss and confidence are those of a softmax, whatever loss the
+    network was trained with.
     """
     weight = mask.astype(jnp.float32)
     logits = jnp.where(mask[:, None], logits.astype(jnp.float32), 0.0)  # padding may hold anything, NaN included

@@ -37,7 +37,7 @@ METRICS = {
         meaning="the label is not among the five likeliest.",
     ),
     "test_loss": Metric(),
-    "test_ece": Metric("ECE, %", meaning="expected calibration error on the test set, 15 bins."),
+    "test_ece": Metric("ECE, %", meaning="expected calibration error of the softmax on the test set, 15 bins."),
     "overconfidence": Metric(
         "bias", digits=1, signed=True, below="test_ece", meaning="mean confidence minus accuracy, in points."
     ),

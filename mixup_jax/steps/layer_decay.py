@@ -8,7 +8,7 @@ import jax
 import optax
 
 GROUP = 3
-"""Blocks of ConvNeXt's third stage that share a learning rate (arXiv 2201.03545, appendix A.2)."""
+"""Blocks of a stage that share a learning rate."""
 
 
 def scale_by_layer(decay: float) -> optax.GradientTransformation:
@@ -30,37 +30,40 @@ def scale_by_layer(decay: float) -> optax.GradientTransformation:
     return optax.GradientTransformation(init, update)
 
 
-def layers(params: Mapping[str, Any]) -> Any:
+def layers(params: Mapping[str, Any]) -> dict[str, Any]:
     """Return a tree like `params` with the number of each parameter's layer, an int from 0.
 
-    Of a ViT or Mixer (modules block1, block2, ...): the stem, position embedding and class token are layer 0, block i
-    is layer i, the last norm and the head are one more (arXiv 2106.08254, BEiT; timm has the norm with the last block).
+    The stem (position embedding, class token) is layer 0, the head and the norm in it are the last one. Between them,
+    each block of a ViT or Mixer is a layer (arXiv 2106.08254, BEiT; timm counts the norm to the last block), and so are
+    each three blocks of a stage of ConvNeXt (its released code; timm has each block): 12 of (3, 3, 27, 3). What halves
+    the image belongs to the first blocks of its stage.
 
-    Of ConvNeXt (modules stage1 to stage4): the stem is layer 0; each of the first two stages is a layer; of the third
-    each three blocks; the fourth; then norm and head. A stage's downsampling belongs to its first blocks.
+    Raises ValueError for a network of other modules.
 
-    Raises ValueError for a network without such blocks.
-
-    >>> layers({"block1": {"kernel": 1.0}, "block2": {"kernel": 1.0}, "norm": {"scale": 1.0}, "stem": {"kernel": 1.0}})
-    {'block1': {'kernel': 1}, 'block2': {'kernel': 2}, 'norm': {'scale': 3}, 'stem': {'kernel': 0}}
+    >>> layers({"block1": {"kernel": 1.0}, "block2": {"kernel": 1.0}, "head": {"bias": 1.0}, "stem": {"kernel": 1.0}})
+    {'stem': {'kernel': 0}, 'block1': {'kernel': 1}, 'block2': {'kernel': 2}, 'head': {'bias': 3}}
     """
-    blocks = sum(bool(re.fullmatch(r"block\d+", name)) for name in params)
-    stages = [params.get(f"stage{number}", {}) for number in (1, 2, 3, 4)]
-    groups = -(-sum(name.startswith("block") for name in stages[2]) // GROUP)
-    if not blocks and (not all("block1" in stage for stage in stages) or "stage5" in params):
+    middle = sorted((name for name in params if re.fullmatch(r"(block|stage)\d+", name)), key=_number)
+    if not middle or params.keys() - set(middle) != {"stem", "head"}:
         raise ValueError(
-            "layer_decay is for networks of blocks (ViT, Mixer, ConvNeXt), and the modules of this one are "
-            f"{', '.join(params)}: leave it out."
+            "layer_decay is for networks of a stem, blocks or stages of blocks, and a head, such as vit and convnext; "
+            f"this one has {', '.join(params)}: leave it out."
         )
+    found, last = {"stem": _same(params["stem"], 0)}, 0
+    for name in middle:
+        if name.startswith("block"):
+            last += 1
+            found[name] = _same(params[name], last)
+            continue
+        own = {inside: (_number(inside) - 1) // GROUP if inside.startswith("block") else 0 for inside in params[name]}
+        found[name] = {inside: _same(params[name][inside], last + 1 + group) for inside, group in own.items()}
+        last += 1 + max(own.values())
+    return found | {"head": _same(params["head"], last + 1)}
 
-    def layer(path: tuple[Any, ...], _: Any) -> int:
-        module, *inside = (str(each.key) for each in path)
-        number = int(re.sub(r"\D", "", module) or 0)
-        if blocks and module == f"block{number}":
-            return number
-        if not blocks and module == f"stage{number}":
-            block = int(re.sub(r"\D", "", inside[0]) or 1) if inside[0].startswith("block") else 1
-            return (1, 2, 3 + (block - 1) // GROUP, 3 + groups)[number - 1]
-        return (blocks or 3 + groups) + 1 if re.match("norm|head|pre_logits", module) else 0
 
-    return jax.tree_util.tree_map_with_path(layer, params)
+def _number(name: str) -> int:
+    return int(re.sub(r"\D", "", name))
+
+
+def _same(tree: Any, number: int) -> Any:
+    return jax.tree.map(lambda _: number, tree)

@@ -136,8 +136,8 @@ def learning_rate(config: Schedule, lr: float, steps_per_epoch: float, epochs: f
 
     def schedule(step: Any) -> Array:
         if by_epoch:
-            # Half a step later: the first step of an epoch must not be rounded down into the one before.
-            step = jnp.floor((jnp.asarray(step, jnp.float32) + 0.5) / steps_per_epoch) * steps_per_epoch
+            # A quarter of a step later, or the first step of an epoch could be rounded down into the one before.
+            step = jnp.floor((jnp.asarray(step, jnp.float32) + 0.25) / steps_per_epoch) * steps_per_epoch
         rate = jnp.asarray(base(step), jnp.float32)
         if not warmup:
             return rate

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mixup_jax.choices import Adam, Constant, Cosine, Sgd, Step
+from mixup_jax.choices import Adam, Constant, Cosine, Linear, Sgd, Step
 from mixup_jax.steps.optim import direction, learning_rate, sgd
 
 PAPER = Step(decay_epochs=(100.0, 150.0))
@@ -41,7 +41,7 @@ def test_a_constant_rate_is_constant():
     assert np.ptp(rates(Constant(), 7, 3)) == 0
 
 
-@pytest.mark.parametrize("schedule", [PAPER, Cosine(), Constant()])
+@pytest.mark.parametrize("schedule", [PAPER, Cosine(), Cosine(end_lr=0.01), Linear(), Constant()])
 def test_the_warm_up_is_linear_and_meets_the_schedule(schedule):
     config = replace(schedule, warmup_epochs=5.0, warmup_start=0.02)
     values = rates(config, 10, 200)
@@ -59,11 +59,72 @@ def test_a_cosine_ends_at_zero_also_after_a_warm_up():
     np.testing.assert_allclose([rate(50), rate(125), rate(200)], [0.1, 0.05, 0.0], atol=1e-7)
 
 
+def test_a_line_falls_by_the_same_from_step_to_step_and_a_fall_ends_at_its_least_rate():
+    for schedule in (Linear(end_lr=0.01, warmup_epochs=5.0), Cosine(end_lr=0.01, warmup_epochs=5.0)):
+        rate = learning_rate(schedule, 0.1, 10, 20)
+        np.testing.assert_allclose([rate(50), rate(125), rate(200), rate(300)], [0.1, 0.055, 0.01, 0.01], atol=1e-7)
+    steps = np.diff(rates(Linear(end_lr=0.01), 10, 20))
+    np.testing.assert_allclose(steps, -0.09 / 200, rtol=1e-3)
+
+
+@pytest.mark.parametrize("steps_per_epoch", [7, 391, 1251.14, 50_000 / 128])
+@pytest.mark.parametrize("kind", [Cosine, Linear])
+def test_a_rate_per_epoch_is_that_of_the_epochs_beginning(kind, steps_per_epoch):
+    epochs, config = 12, kind(end_lr=0.01, warmup_epochs=5.0, warmup_start=0.001)
+    held = rates(replace(config, lr_per="epoch"), steps_per_epoch, epochs)
+    epoch = np.floor((np.arange(len(held)) + 0.25) / steps_per_epoch)
+    rate = learning_rate(config, 0.1, steps_per_epoch, epochs)
+    expected = [rate(jnp.float32(each * steps_per_epoch)) for each in range(epochs)]
+    np.testing.assert_allclose(held, np.asarray(expected)[epoch.astype(int)], rtol=1e-5)
+    values, counts = np.unique(held, return_counts=True)
+    assert len(values) == epochs
+    assert set(counts.tolist()) <= {int(steps_per_epoch), int(steps_per_epoch) + 1}
+
+
+@pytest.mark.parametrize("prefix", [True, False])
+@pytest.mark.parametrize("kind", [Cosine, Linear])
+def test_a_fall_from_epoch_0_is_the_one_without_a_warm_up_where_the_warm_up_has_ended(kind, prefix):
+    warm = rates(kind(end_lr=0.01, warmup_epochs=5.0, warmup_prefix=prefix), 10, 20)
+    cold = rates(kind(end_lr=0.01), 10, 20 if not prefix else 15)
+    np.testing.assert_allclose(warm[50:], cold if prefix else cold[50:], rtol=1e-5)
+    np.testing.assert_allclose(warm[:50], np.arange(50) / 50 * 0.1, atol=1e-7)
+
+
+@pytest.mark.parametrize("per", ["step", "epoch"])
+@pytest.mark.parametrize("prefix", [True, False])
+def test_a_cosine_is_timms(prefix, per):
+    torch, timm = pytest.importorskip("torch"), pytest.importorskip("timm.scheduler")
+    epochs, warmup, size, peak = 12, 3, 5, 5e-4
+    scale = size if per == "step" else 1
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=peak)
+    theirs = timm.CosineLRScheduler(
+        optimizer,
+        t_initial=(epochs - warmup * prefix) * scale,
+        lr_min=1e-5,
+        warmup_t=warmup * scale,
+        warmup_lr_init=1e-6,
+        warmup_prefix=prefix,
+    )
+    expected = []
+    for step in range(epochs * size):
+        theirs.step(step if per == "step" else step // size)
+        expected.append(optimizer.param_groups[0]["lr"])
+    config = Cosine(warmup_epochs=3.0, warmup_start=1e-6, end_lr=1e-5, warmup_prefix=prefix, lr_per=per)
+    np.testing.assert_allclose(rates(config, size, epochs, peak), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [Cosine, Linear])
+@pytest.mark.parametrize("end", [0.1, 0.5])
+def test_a_fall_that_does_not_fall_is_refused(kind, end):
+    with pytest.raises(ValueError, match=f"end_lr must be below the learning rate of 0.1, got {end}"):
+        learning_rate(kind(end_lr=end), 0.1, 10, 20)
+
+
 def test_the_step_may_be_traced():
-    for schedule in (PAPER, Cosine(), Constant()):
+    for schedule in (PAPER, Cosine(), Constant(), Linear(warmup_epochs=2.0, warmup_prefix=False, lr_per="epoch")):
         rate = learning_rate(replace(schedule, warmup_epochs=2.0), 0.1, 10, 200)
         for step in (0, 7, 1000, 1999):
-            np.testing.assert_allclose(jax.jit(rate)(step), rate(step), rtol=1e-6, atol=1e-9)
+            np.testing.assert_allclose(jax.jit(rate)(step), rate(step), rtol=1e-6, atol=1e-8)
 
 
 def torch_sgd(params, gradients, *, lr, momentum, weight_decay, nesterov):

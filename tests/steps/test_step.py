@@ -77,6 +77,21 @@ def test_accuracy_counts_both_labels_by_their_weight(batch, fields):
     assert float(target.min()) >= recipe.label_smoothing / CLASSES - 1e-6
 
 
+@pytest.mark.parametrize("accumulate", [1, 4])
+def test_binary_cross_entropy_learns_both_labels_above_the_threshold(batch, accumulate):
+    options = {"loss": "bce", "target_threshold": 0.2, "accumulate": accumulate, "seed": 3}
+    recipe, state, step = begin(changed(MLP, **options))
+    _, metrics = step(state, batch, 8.0)
+    rng_batch, _ = jax.random.split(jax.random.fold_in(state.rng, 0))
+    image, _, plan = jax.jit(partial(mixed_batch, recipe=recipe))(rng_batch, batch, 8.0, 0)
+    one_hot = np.eye(CLASSES)[np.asarray(batch["label"])]
+    assert 0.2 < float(plan.lam[0]) < 0.8
+    target = np.maximum(one_hot, one_hot[np.asarray(plan.partner)])
+    logits = np.asarray(recipe.model.apply({"params": state.params}, image, train=False), np.float64)
+    expected = np.log1p(np.exp(logits)) - target * logits
+    np.testing.assert_allclose(metrics["loss"], expected.mean(), rtol=1e-5)
+
+
 @pytest.mark.parametrize("parts", [2, 16])
 def test_accumulation_takes_the_step_of_the_whole_batch(batch, parts):
     _, state, whole = begin(MLP)
@@ -90,10 +105,12 @@ def test_accumulation_does_not_change_the_mixed_batch(batch, rng):
     assert_equal(*mixed)
 
 
-@pytest.mark.parametrize(("name", "ema"), [("preact", 0.15), ("mlp", 0.9999)])
-def test_averages_move_by_one_minus_a_warmed_up_decay_towards_new_weights_and_statistics(batch, name, ema):
-    _, state, step = begin(changed(BOTH[name], ema=ema))
-    _, plain, without = begin(BOTH[name])
+@pytest.mark.parametrize(("name", "ema", "accumulate"), [("preact", 0.15, 1), ("mlp", 0.9999, 1), ("preact", 0.15, 4)])
+def test_averages_move_by_one_minus_a_warmed_up_decay_towards_new_weights_and_statistics(batch, name, ema, accumulate):
+    """Once a step, however many micro-batches it takes."""
+    config = changed(BOTH[name], accumulate=accumulate)
+    _, state, step = begin(changed(config, ema=ema))
+    _, plain, without = begin(config)
     for k in range(3):
         new, plain = step(state, batch, 1.0)[0], without(plain, batch, 1.0)[0]
         assert_close(new.params, plain.params, 1e-6)
@@ -133,7 +150,7 @@ def test_the_second_step_has_the_loss_it_always_had(batch, name):
 
 MAPPED = {
     "preact": changed(PREACT, block=2, label_smoothing=0.1),
-    "mlp": changed(MLP, block=2, per="example", accumulate=2),
+    "mlp": changed(MLP, block=2, per="example", accumulate=2, clip=0.1),
 }
 
 

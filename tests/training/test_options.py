@@ -36,6 +36,8 @@ BASES = {
     "hidden": changed(PREACT, layer="stage1", momentum=0.0),
     "remat": changed(MLP, model="densenet", width=4, blocks=(2,)),
     "vit": changed(MLP, model="vit", width=16, depth=2, patch=2, stochastic_depth=0.1),
+    "adamw": changed(PREACT, optimizer="adamw", schedule="linear", warmup_epochs=1.0, loss="bce"),
+    "lamb": changed(PREACT, optimizer="lamb", alpha=0.0, loss="bce", sum_classes=True),
 }
 NAMES = sorted({name for base in BASES.values() for name in all_options(base)} | set(CHOICES))
 VALUES = {  # another value of each field, where its type does not say one
@@ -71,6 +73,13 @@ VALUES = {  # another value of each field, where its type does not say one
     "lr": 0.025,
     "momentum": 0.5,
     "weight_decay": 0.01,
+    "clip": 0.25,
+    "layer_decay": 0.75,
+    "beta1": 0.8,
+    "beta2": 0.99,
+    "eps": 1e-4,
+    "target_threshold": 0.25,
+    "end_lr": 1e-4,
     "decay_epochs": (2.0,),
     "decay_factor": 0.5,
     "warmup_epochs": 2.0,
@@ -181,6 +190,19 @@ def test_a_configuration_is_read_back_from_json(base):
     config = BASES[base]
     assert read(Config(), plain(config)) == config
     assert usual(config) == read(usual(config), {part: {"name": getattr(config, part).name} for part in CHOICES})
+
+
+def test_a_configuration_of_before_there_was_a_choice_of_losses_means_what_it_meant():
+    stored = plain(PREACT)
+    for part, name in (
+        ("optimizer", "clip"),
+        ("optimizer", "layer_decay"),
+        ("schedule", "end_lr"),
+        ("schedule", "lr_per"),
+    ):
+        del stored[part][name]
+    del stored["loss"], stored["schedule"]["warmup_prefix"]
+    assert read(usual(PREACT), stored) == PREACT
 
 
 def test_more_images_than_there_are_are_all_of_them_and_it_is_said(capsys):

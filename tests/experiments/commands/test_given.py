@@ -14,7 +14,7 @@ from experiments.commands.running import Job, default_folder
 from experiments.imagenet import presets as imagenet
 from experiments.plan import __main__ as plan
 from experiments.speech import __main__ as speech
-from mixup_jax.choices import OF_PHOTOGRAPHS, CutMix, Data, Erm, Mixed, Mixup, Switch
+from mixup_jax.choices import OF_PHOTOGRAPHS, AdamW, CutMix, Data, Erm, Lamb, Mixed, Mixup, Switch
 from mixup_jax.choices.networks import SIZES, ViT
 from mixup_jax.config import CHOICES
 
@@ -79,7 +79,11 @@ SWITCHES = [
     ("schedule", "cosine"),
     ("schedule", "step"),
     ("schedule", "constant"),
+    ("schedule", "linear"),
     ("optimizer", "adam"),
+    ("optimizer", "adamw"),
+    ("optimizer", "lamb"),
+    ("loss", "bce"),
     ("dataset", "digits"),
     ("epochs", "10"),
     ("partner", "same_class"),
@@ -110,6 +114,10 @@ IDLE = {
     "cutmix alpha": ["--cutmix-alpha", "1"],
     "momentum": ["--optimizer", "adam", "--momentum", "0.9"],
     "nesterov": ["--optimizer", "adam", "--no-nesterov"],
+    "decay": ["--decay", "all"],
+    "decay of norms": ["--optimizer", "adamw", "--no-decay-norm"],
+    "end rate of steps": ["--schedule", "step", "--end-lr", "1e-5"],
+    "threshold of a softmax": ["--target-threshold", "0.2"],
     "labels": ["small-erm", "--labels", "mix"],
     "partner": ["small-erm", "--partner", "roll"],
     "per": ["small-erm", "--per=example"],
@@ -138,6 +146,8 @@ OUT_OF_PLACE = {
     "neighbours": ["--neighbours", "200"],
     "warmup_start": ["--warmup-start", "0.1"],
     "decay_norm": ["--weight-decay", "0", "--no-decay-norm"],
+    "decay": ["--optimizer", "adamw", "--weight-decay", "0", "--decay", "all"],
+    "warmup_prefix": ["--no-warmup-prefix"],
     "nesterov": ["--momentum", "0", "--nesterov"],
 }
 
@@ -166,6 +176,12 @@ def test_an_option_that_needs_another_one_is_refused_without_it(name, capsys):
 )
 def test_an_alpha_says_the_method(arguments, mixing):
     assert configured(*arguments).config.mixing == mixing
+
+
+def test_an_optimiser_keeps_its_own_defaults_where_the_preset_says_nothing():
+    assert configured("--optimizer", "lamb").config.optimizer == Lamb()
+    assert configured("--optimizer", "lamb", "--clip", "None").config.optimizer == Lamb(clip=None)
+    assert configured("--optimizer", "adamw", "--lr", "0.002").config.optimizer == AdamW(lr=0.002)
 
 
 def test_what_needs_another_option_that_is_switched_off_goes_with_it():
