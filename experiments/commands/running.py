@@ -15,7 +15,7 @@ import tyro
 from etils import epath
 
 from experiments.commands.naming import dataset, method
-from mixup_jax.choices import IMAGE_SIZE, NEIGHBOURS, Data, Mixed, Step
+from mixup_jax.choices import GROUP, IMAGE_SIZE, NEIGHBOURS, Data, Mixed, Mixing, Step
 from mixup_jax.choices.networks import MLP, DenseNet, PreActResNet, WideResNet
 from mixup_jax.config import Config, usual
 from mixup_jax.data.dataset import Dataset, as_pictures
@@ -124,7 +124,7 @@ def default_folder(experiment: str, preset: str, job: Job) -> Path:
     """
     config = job.effective()
     words = [preset, config.data.dataset]
-    if config.mixing.name in ("cutmix", "switch"):
+    if config.mixing.name not in ("erm", "mixup"):
         words.insert(1, config.mixing.name)
     words += ["waveform"] if config.data.mix == "waveform" else []
     words += ["nyquist"] if config.data.nyquist else []
@@ -232,14 +232,7 @@ def shrink(config: Config) -> Config:
     if isinstance(config.model, PreActResNet | WideResNet | DenseNet):
         stages = min(max(2, int(layer) if layer.isdigit() else 0), len(config.model.blocks))
         size |= {"blocks": (1,) * stages}
-    mixing, schedule = config.mixing, config.schedule
-    if isinstance(mixing, Mixed):
-        mixing = replace(
-            mixing,
-            block=mixing.block and math.gcd(mixing.block, 64),
-            neighbours=min(mixing.neighbours or NEIGHBOURS, 10) if mixing.among_neighbours else None,
-            unmixed_epochs=min(mixing.unmixed_epochs, 1.0),
-        )
+    schedule = config.schedule
     return replace(
         config,
         data=replace(
@@ -250,12 +243,27 @@ def shrink(config: Config) -> Config:
             image_size=None,
         ),
         model=replace(config.model, **size),
-        mixing=mixing,
+        mixing=shrink_mixing(config.mixing, 64),
         schedule=replace(schedule, decay_epochs=(1.0,)) if isinstance(schedule, Step) else schedule,
         accumulate=math.gcd(config.accumulate, 64),
         batch_size=64,
         epochs=2.0,
         eval_every=1.0,
+    )
+
+
+def shrink_mixing(mixing: Mixing, batch_size: int) -> Mixing:
+    """Fit a method to a few epochs of small batches of small pictures."""
+    if not isinstance(mixing, Mixed):
+        return mixing
+    cells = {name: min(size, 4) for name in ("cells", "period") if (size := getattr(mixing, name, None))}
+    return replace(
+        mixing,
+        block=mixing.block and math.gcd(mixing.block, batch_size),
+        group=math.gcd(mixing.group or GROUP, batch_size // 2) if mixing.partner == "optimal" else None,
+        neighbours=min(mixing.neighbours or NEIGHBOURS, 10) if mixing.among_neighbours else None,
+        unmixed_epochs=min(mixing.unmixed_epochs, 1.0),
+        **cells,
     )
 
 

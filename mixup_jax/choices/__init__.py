@@ -6,11 +6,28 @@ the default for older runs.
 """
 
 from mixup_jax.choices.data import IMAGE_SIZE, Data
-from mixup_jax.choices.mixing import NEIGHBOURS, CutMix, Erm, Mixed, Mixing, Mixup, Switch
+from mixup_jax.choices.mixing import (
+    GROUP,
+    NEIGHBOURS,
+    CutMix,
+    Dirichlet,
+    Erm,
+    FMix,
+    GridMix,
+    Mixed,
+    Mixing,
+    Mixup,
+    NoisyFeatureMixup,
+    RegMixup,
+    ResizeMix,
+    SaliencyMix,
+    Switch,
+)
 from mixup_jax.choices.optimizers import Adam, Optimizer, Sgd
 from mixup_jax.choices.schedules import Constant, Cosine, Schedule, Step, Warmup
 
 __all__ = [
+    "GROUP",
     "IMAGE_SIZE",
     "NEIGHBOURS",
     "Adam",
@@ -18,11 +35,18 @@ __all__ = [
     "Cosine",
     "CutMix",
     "Data",
+    "Dirichlet",
     "Erm",
+    "FMix",
+    "GridMix",
     "Mixed",
     "Mixing",
     "Mixup",
+    "NoisyFeatureMixup",
     "Optimizer",
+    "RegMixup",
+    "ResizeMix",
+    "SaliencyMix",
     "Schedule",
     "Sgd",
     "Step",
