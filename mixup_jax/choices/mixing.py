@@ -236,14 +236,9 @@ class Dirichlet(Mixed):
     """Weights are from Dirichlet(alpha, ..., alpha); several as with mixup, and 0 among them is ERM."""
     examples: int = 3
     """How many examples are blended; 2 is mixup."""
-
-    def __post_init__(self) -> None:
-        """Validate that there are several partners for each example, and one label policy."""
-        super().__post_init__()
-        if self.partner not in ("permutation", "derangement"):
-            raise ValueError(f"partner must be permutation or derangement with dirichlet, got {self.partner}.")
-        if self.labels != "mix":
-            raise ValueError(f"labels must be mix with dirichlet, got {self.labels}.")
+    partner: Literal["permutation", "derangement"] = field(default="permutation", kw_only=True)
+    """How the partners of each example are chosen: permutations, or derangements (never itself)."""
+    labels: tyro.conf.Suppress[Literal["mix"]] = field(default="mix", kw_only=True)
 
     @property
     def plan_options(self) -> dict[str, Any]:
