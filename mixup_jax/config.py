@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 from mixup_jax.choices import (
+    GROUP,
     IMAGE_SIZE,
     NEIGHBOURS,
     Constant,
@@ -16,6 +17,7 @@ from mixup_jax.choices import (
     Data,
     Erm,
     Loss,
+    Mixed,
     Mixing,
     Mixup,
     Optimizer,
@@ -99,6 +101,10 @@ class Config(Checked):
             count = getattr(part, name, None)
             if count is not None and (count < 1 or self.batch_size % count):
                 raise ValueError(f"{name} must divide the batch of {self.batch_size}, got {count}.")
+        if isinstance(self.mixing, Mixed) and self.mixing.partner == "optimal":
+            group = self.mixing.group or GROUP
+            if self.batch_size % group or self.batch_size < 2 * group:
+                raise ValueError(f"group must divide the batch of {self.batch_size} into two or more, got {group}.")
         if isinstance(self.mixing, Mixup) and self.mixing.layer != "input" and self.accumulate > 1:
             raise ValueError(f"layer {self.mixing.layer} goes without --accumulate, got {self.accumulate}.")
 

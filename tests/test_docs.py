@@ -11,6 +11,7 @@ import mixup_jax
 from experiments.gallery import __main__ as gallery
 from experiments.gallery.figures import FIGURES
 from mixup_jax import methods
+from mixup_jax.config import CHOICES
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -137,6 +138,12 @@ def test_every_function_has_a_section_with_its_equation_and_a_picture(name):
     assert faults("\n".join(line for line in lines if not line.startswith("![")), name) == ["no picture"]
     assert faults(page.replace("gallery/", "gallery/no_"), name) == ["no picture"]
     assert faults(page.replace(f"`{name}`", name), name) == ["0 sections"]
+
+
+def test_the_table_of_the_command_line_has_every_method():
+    section = FAMILY.read_text().split("## On the command line")[1].split("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == list(CHOICES["mixing"])
+    assert f"`--method`, {len(CHOICES['mixing'])} of them" in section
 
 
 def test_the_pictures_of_the_family_are_those_of_the_gallery_and_small():

@@ -63,6 +63,11 @@ def squared(label):
     return jnp.sum(label.astype(jnp.float32) ** 2, axis=1)
 
 
+def recipe(rng, x, ids):
+    numbers = {"mixup_alpha": 0.7, "cutmix_alpha": 0.7, "probability": 0.9, "until": 2, "step": jnp.min(ids)}
+    return m.mixup_cutmix(rng, x, ids, classes=CLASSES, **numbers, **PER)
+
+
 def resized(rng, x, y):
     return m.paste_resized(m.draw_resizemix(rng, (len(x), *x.shape[1:3]), **PER), (x, y))
 
@@ -93,6 +98,7 @@ CALLS = {  # name: (call, its arguments)
     "mix_at": (mixed_inside, "rng x"),
     "mix_at_random": (at_random, "rng x"),
     "mix_by_rule": (by_rule, "rng x y ids"),
+    "mixup_cutmix": (recipe, "rng x ids"),
     "neighbour_table": (lambda x: m.neighbour_table(x, 2), "x"),
     "neighbours": (lambda rng, ids: m.neighbours(rng, np.arange(6).reshape(3, 2), ids), "rng ids"),
     "optimal_partners": (lambda rng, x: m.optimal_partners(rng, x, 2), "rng x"),

@@ -77,10 +77,10 @@ def nothing_mixed() -> Iterator[None]:
     ERM as a run does it is no less work than mixup: alpha 0 in the same program.
     """
 
-    def no_plan(rng: Any, size: Any, *_: Any) -> Mix:
-        return Mix(jnp.ones(size[0]), jnp.arange(size[0]))
+    def no_plan(rng: Any, x: Any, *_: Any) -> Mix:
+        return Mix(jnp.ones(len(x)), jnp.arange(len(x)))
 
-    with patch.object(vicinity, "draw_plan", no_plan), patch.object(vicinity, "mix", lambda plan, own, other: own):
+    with patch.object(vicinity, "draw_plan", no_plan), patch.object(vicinity, "carry_out", lambda plan, own, *_: own):
         yield
 
 

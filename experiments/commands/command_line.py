@@ -201,11 +201,17 @@ def with_choices(config: C, names: Mapping[str, str], given: Mapping[str, Sequen
             said = {name: value for name, value in _options(old).items() if value != usual[name]}
             new = replace(new, **{name: value for name, value in said.items() if name in mine})
         reset = [name for name, needed in DEPENDENT.items() if name not in given and _is_zero(given.get(needed, []))]
-        reset += ["neighbours"] if "partner" in given and "neighbours" not in given else []
+        reset += [name for name in ("neighbours", "group") if "partner" in given and name not in given]
+        reset += ["alpha"] if part == "mixing" and "alpha" not in given and not _share_alpha(old, new) else []
         reset += ["decay_norm"] if part == "optimizer" and not normalizes(config.model) else []
         new = replace(new, **{name: _options(CHOICES[part][new.name]())[name] for name in reset if name in mine})
         config = replace(config, **{part: new})
     return config
+
+
+def _share_alpha(old: Any, new: Any) -> bool:
+    """Return whether the alpha of two methods is the same: mixup's, or that of one method."""
+    return {old.name, new.name} <= {"mixup", "switch"} or old.name == new.name
 
 
 def _options(part: Any) -> dict[str, Any]:

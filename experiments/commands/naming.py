@@ -1,7 +1,21 @@
 """Say in the paper's words what was trained, and on what."""
 
-from mixup_jax.choices import IMAGE_SIZE, BinaryCrossEntropy, Data, Mixed, Mixup
+from dataclasses import fields
+
+from mixup_jax.choices import (
+    GROUP,
+    IMAGE_SIZE,
+    BinaryCrossEntropy,
+    CutMix,
+    Data,
+    Dirichlet,
+    Mixed,
+    Mixing,
+    Mixup,
+    Switch,
+)
 from mixup_jax.config import Config
+from mixup_jax.methods.table import METHODS
 
 PARTNERS = {
     "same_class": "same class",
@@ -19,10 +33,10 @@ def method(config: Config) -> str:
     ('mixup, alpha = 1', 'ERM')
     """
     mixing = config.mixing
-    mixup = f"mixup, alpha = {', '.join(f'{alpha:g}' for alpha in mixing.alphas)}"
-    cutmix = f"CutMix, alpha = {getattr(mixing, 'cutmix_alpha', 0):g}"
-    words = [{"erm": "ERM", "mixup": mixup, "cutmix": cutmix, "switch": f"{mixup} or {cutmix}"}[mixing.name]]
+    words = [_mixing(mixing)]
     if isinstance(mixing, Mixed):
+        if mixing.partner == "optimal":
+            words.append(f"k-mixup, k = {mixing.group or GROUP}")
         if mixing.partner in PARTNERS:
             words.append(PARTNERS[mixing.partner])
         if isinstance(mixing, Mixup) and mixing.layer != "input":
@@ -51,6 +65,30 @@ def method(config: Config) -> str:
         threshold = config.loss.target_threshold
         words.append("binary cross-entropy" + ("" if threshold is None else f", labels above {threshold:g}"))
     return " + ".join(words)
+
+
+def _mixing(mixing: Mixing) -> str:
+    """Return the method's title, its alpha, and its own options where they are not the usual ones.
+
+    >>> from mixup_jax.choices import GridMix
+    >>> _mixing(GridMix(alpha=0.4, cells=8)), _mixing(Switch(0.8))
+    ('GridMix, alpha = 0.4, cells = 8', 'mixup, alpha = 0.8 or CutMix, alpha = 1')
+    """
+    if not isinstance(mixing, Mixed):
+        return "ERM"
+    if isinstance(mixing, Switch):
+        return f"{_mixing(Mixup(mixing.alpha))} or {_mixing(CutMix(mixing.cutmix_alpha))}"
+    title = METHODS[mixing.name].title if mixing.name in METHODS else "RegMixup"
+    if isinstance(mixing, Dirichlet):
+        title = f"mixup of {mixing.examples} examples"
+    words = [f"{title}, alpha = {', '.join(f'{alpha:g}' for alpha in mixing.alphas)}"]
+    elsewhere = {each.name for each in fields(Mixed)} | {"name", "alpha", "cutmix_alpha", "layer", "examples"}
+    for option in fields(mixing):
+        value = getattr(mixing, option.name)
+        if option.name not in elsewhere and value != option.default:
+            numbers = value if isinstance(value, tuple) else (value,)
+            words.append(f"{option.name.replace('_', ' ')} = {' to '.join(map(str, numbers))}")
+    return ", ".join(words)
 
 
 def dataset(config: Data) -> str:

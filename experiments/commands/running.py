@@ -1,7 +1,6 @@
 """Carry out a job: data, training, and the files of the run's folder."""
 
 import contextlib
-import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,8 +14,8 @@ import tyro
 from etils import epath
 
 from experiments.commands.naming import dataset, method
-from mixup_jax.choices import IMAGE_SIZE, NEIGHBOURS, OF_PHOTOGRAPHS, Data, Mixed, Step
-from mixup_jax.choices.networks import MLP, ConvNeXt, DenseNet, MLPMixer, Network, PreActResNet, ViT, WideResNet
+from experiments.commands.smoke import shrink
+from mixup_jax.choices import IMAGE_SIZE, Data, Step
 from mixup_jax.config import Config, usual
 from mixup_jax.data.dataset import Dataset, as_pictures
 from mixup_jax.data.files.archives import cache_home
@@ -125,7 +124,7 @@ def default_folder(experiment: str, preset: str, job: Job) -> Path:
     """
     config = job.effective()
     words = [preset, config.data.dataset]
-    if config.mixing.name in ("cutmix", "switch"):
+    if config.mixing.name not in ("erm", "mixup"):
         words.insert(1, config.mixing.name)
     words += ["waveform"] if config.data.mix == "waveform" else []
     words += ["nyquist"] if config.data.nyquist else []
@@ -226,60 +225,6 @@ def prepare_stream(data: StreamedDataset, config: Data) -> StreamedDataset:
         train_count=config.train_examples or 0,
         **{name: getattr(config, name) for name in ("crop", "interpolation", "test_size", "test_crop", "repeats")},
     )
-
-
-def shrink(config: Config) -> Config:
-    """Shrink a run to seconds, keeping its method."""
-    # Spectrograms have 250 times the pixels of digits.
-    dataset, examples, width = ("chirps", 64, 4) if config.data.is_speech else ("digits", 512, 16)
-    layer = getattr(config.mixing, "layer", "input")
-    mixing = config.mixing
-    schedule = replace(config.schedule, warmup_epochs=min(config.schedule.warmup_epochs, 1.0))
-    if isinstance(mixing, Mixed):
-        mixing = replace(
-            mixing,
-            block=mixing.block and math.gcd(mixing.block, 64),
-            neighbours=min(mixing.neighbours or NEIGHBOURS, 10) if mixing.among_neighbours else None,
-            unmixed_epochs=min(mixing.unmixed_epochs, 1.0),
-        )
-    return replace(
-        config,
-        data=replace(
-            config.data,
-            dataset=dataset,
-            train_examples=examples,
-            pad_crop=min(config.data.pad_crop, 1),
-            repeats=min(config.data.repeats, 2),
-            **{name: getattr(Data, name) for name in OF_PHOTOGRAPHS},
-        ),
-        model=tiny(config.model, layer, width),
-        mixing=mixing,
-        schedule=replace(schedule, decay_epochs=(1.0,)) if isinstance(schedule, Step) else schedule,
-        accumulate=math.gcd(config.accumulate, 64),
-        batch_size=64,
-        epochs=2.0,
-        eval_every=1.0,
-    )
-
-
-def tiny(model: Network, layer: str, width: int = 16) -> Network:
-    """Return a tiny network of the same kind, for small images, with the layer at which hidden states are mixed.
-
-    >>> from mixup_jax.choices.networks import ViT
-    >>> tiny(ViT(), "block3") == ViT(width=16, depth=3, patch=2)
-    True
-    """
-    digits = layer.removeprefix("stage").removeprefix("block")
-    number = int(digits) if digits.isdigit() else 0
-    size: dict[str, Any] = {"width": width}
-    if isinstance(model, PreActResNet | WideResNet | DenseNet | ConvNeXt | MLP):
-        size = {"width": 8}
-    if isinstance(model, PreActResNet | WideResNet | DenseNet | ConvNeXt):
-        size |= {"blocks": (1,) * min(max(2, number), len(model.blocks))}
-    if isinstance(model, ViT | MLPMixer):
-        size |= {"depth": min(max(2, number), model.depth)}
-    size |= {name: value for name, value in {"patch": 2, "heads": None}.items() if name in vars(model)}
-    return replace(model, **size)
 
 
 def cache_compilations() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from experiments.commands.running import Job, Paper
+from experiments.commands.smoke import shrink_mixing
 from mixup_jax.choices import Data, Erm, Mixed, Mixup, Sgd, Step
 from mixup_jax.choices.networks import Plain, PreActResNet, ResNet
 from mixup_jax.config import CHOICES, Config
@@ -113,7 +114,7 @@ def shrink(config: Config) -> Config:
     """Shrink a run to seconds, keeping its method and its path through the program."""
     mixing, schedule = config.mixing, replace(config.schedule, warmup_epochs=1.0, warmup_start=0.01)
     if isinstance(mixing, Mixed):
-        mixing = replace(mixing, block=mixing.block and 4, unmixed_epochs=min(mixing.unmixed_epochs, 1.0))
+        mixing = replace(shrink_mixing(mixing, 16), block=mixing.block and 4)
     return replace(
         config,
         data=replace(

@@ -7,11 +7,28 @@ the default for older runs.
 
 from mixup_jax.choices.data import IMAGE_SIZE, OF_PHOTOGRAPHS, Data
 from mixup_jax.choices.losses import BinaryCrossEntropy, Loss, Softmax
-from mixup_jax.choices.mixing import NEIGHBOURS, CutMix, Erm, Mixed, Mixing, Mixup, Switch
+from mixup_jax.choices.mixing import (
+    GROUP,
+    NEIGHBOURS,
+    CutMix,
+    Dirichlet,
+    Erm,
+    FMix,
+    GridMix,
+    Mixed,
+    Mixing,
+    Mixup,
+    NoisyFeatureMixup,
+    RegMixup,
+    ResizeMix,
+    SaliencyMix,
+    Switch,
+)
 from mixup_jax.choices.optimizers import Adam, AdamW, Descent, Lamb, Optimizer, Sgd
 from mixup_jax.choices.schedules import Constant, Cosine, Linear, Schedule, Step, Warmup
 
 __all__ = [
+    "GROUP",
     "IMAGE_SIZE",
     "NEIGHBOURS",
     "OF_PHOTOGRAPHS",
@@ -23,14 +40,21 @@ __all__ = [
     "CutMix",
     "Data",
     "Descent",
+    "Dirichlet",
     "Erm",
+    "FMix",
+    "GridMix",
     "Lamb",
     "Linear",
     "Loss",
     "Mixed",
     "Mixing",
     "Mixup",
+    "NoisyFeatureMixup",
     "Optimizer",
+    "RegMixup",
+    "ResizeMix",
+    "SaliencyMix",
     "Schedule",
     "Sgd",
     "Softmax",

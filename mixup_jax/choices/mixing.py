@@ -1,7 +1,7 @@
-"""The methods that mix, and their options."""
+"""The methods that mix, and their options: every one of `mixup_jax.methods.table`, and what can be made of them."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import tyro
 
@@ -10,6 +10,8 @@ from mixup_jax.mixing import PARTNERS
 
 NEIGHBOURS = 200
 """Of each example, where no number is given."""
+GROUP = 16
+"""Examples that k-mixup matches at once, where no number is given."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,15 @@ class Mixed(Checked):
         "different_class",
         "neighbours",
         "same_class_neighbours",
+        "optimal",
     ] = "permutation"
     """How partners are chosen: permutation (released code), derangement (never itself), roll, flip; by class in the
-    batch; or among the nearest neighbours in the training set."""
+    batch; among the nearest neighbours in the training set; or by optimal transport between groups of the batch
+    (k-mixup, arXiv 2106.02933)."""
     neighbours: int | None = None
     """How many nearest neighbours an example has (raw pixels, Euclidean), 200 if left out; for partners among them."""
+    group: int | None = None
+    """How many examples are matched at once, the k of k-mixup, 16 if left out; for partner optimal."""
     block: int | None = None
     """Partners come from runs of this many examples; where it divides one device's share, no image moves."""
     labels: Literal["mix", "larger"] = "mix"
@@ -51,8 +57,14 @@ class Mixed(Checked):
     unmixed_epochs: float = 0.0
     """Epochs at the start without mixing."""
 
+    least = 0.0  # among several alphas, where it is ERM
+
     def __post_init__(self) -> None:
         super().__post_init__()
+        if hasattr(self, "alpha"):
+            _check_alpha(self.alphas, self.least, isinstance(vars(self)["alpha"], tuple))
+        if self.group is not None and self.partner != "optimal":
+            raise ValueError(f"group is for partner optimal, got partner {self.partner}.")
         if self.neighbours is not None and not self.among_neighbours:
             raise ValueError(f"neighbours is for partners among the neighbours, got partner {self.partner}.")
         if self.block is not None and self.partner not in PARTNERS:
@@ -62,6 +74,17 @@ class Mixed(Checked):
     def among_neighbours(self) -> bool:
         """Return whether partners are nearest neighbours in the training set."""
         return self.partner.endswith("neighbours")
+
+    @property
+    def alphas(self) -> tuple[float, ...]:
+        """Return all strengths."""
+        alpha = vars(self)["alpha"]
+        return alpha if isinstance(alpha, tuple) else (alpha,)
+
+    @property
+    def plan_options(self) -> dict[str, Any]:
+        """Return the method's own options by their names in the library."""
+        return {}
 
 
 @dataclass(frozen=True)
@@ -78,14 +101,8 @@ class Mixup(Mixed):
     def __post_init__(self) -> None:
         """Validate the options of mixup."""
         super().__post_init__()
-        _check_alpha(self.alpha, least=0.0)
         if self.layer != "input" and self.among_neighbours:
             raise ValueError(f"layer {self.layer} goes with partners in the batch, got {self.partner}.")
-
-    @property
-    def alphas(self) -> tuple[float, ...]:
-        """Return all strengths."""
-        return self.alpha if isinstance(self.alpha, tuple) else (self.alpha,)
 
 
 @dataclass(frozen=True)
@@ -114,23 +131,144 @@ class Switch(Mixed):
     switch_probability: float = 0.5
     """Probability of picking CutMix."""
 
+    least = LEAST_ALPHA
+
+
+@dataclass(frozen=True)
+class FMix(Mixed):
+    """Paste blobs of one image into another (arXiv 2002.12047)."""
+
+    name: tyro.conf.Suppress[str] = field(default="fmix", init=False)
+    alpha: float | tuple[float, ...] = 1.0
+    """The pasted share is from Beta(alpha, alpha); several as with mixup, and 0 among them is ERM."""
+    fmix_decay: float = 3.0
+    """Power by which high frequencies of the mask are damped: 0 is white noise, more makes fewer and rounder blobs."""
+
+    @property
+    def plan_options(self) -> dict[str, Any]:
+        """Return the damping."""
+        return {"decay": self.fmix_decay}
+
+
+@dataclass(frozen=True)
+class GridMix(Mixed):
+    """Paste cells of a grid (DOI 10.1016/j.patcog.2020.107594), or squares on a lattice."""
+
+    name: tyro.conf.Suppress[str] = field(default="gridmix", init=False)
+    alpha: float | tuple[float, ...] = 1.0
+    """The pasted share is from Beta(alpha, alpha); several as with mixup, and 0 among them is ERM."""
+    cells: int = 4
+    """Rows and columns of the grid."""
+    period: int | None = None
+    """Paste a square in each tile of so many pixels squared instead, as GridMask (arXiv 2001.04086)."""
+
     def __post_init__(self) -> None:
-        """Validate the options of both methods."""
+        """Validate that there is one grid."""
         super().__post_init__()
-        _check_alpha(self.alpha, least=LEAST_ALPHA)
+        if self.period is not None and self.cells != type(self).cells:
+            raise ValueError(f"cells does nothing with a period, got {self.cells} and a period of {self.period}.")
 
-    alphas = Mixup.alphas
+    @property
+    def plan_options(self) -> dict[str, Any]:
+        """Return the grid."""
+        return {"cells": self.cells, "period": self.period}
 
 
-def _check_alpha(alpha: float | tuple[float, ...], least: float) -> None:
+@dataclass(frozen=True)
+class ResizeMix(Mixed):
+    """Paste the whole of one image, shrunk, into another (arXiv 2012.11101)."""
+
+    name: tyro.conf.Suppress[str] = field(default="resizemix", init=False)
+    alpha: float | tuple[float, ...] = 1.0
+    """Between both ends of --resize, the side is from Beta(alpha, alpha), 1 is uniform; several as with mixup, and 0
+    among them is ERM."""
+    resize: tuple[float, float] = (0.1, 0.8)
+    """Least and largest side of what is pasted, shares of the image's."""
+
+    @property
+    def plan_options(self) -> dict[str, Any]:
+        """Return the ends."""
+        return dict(zip(("low", "high"), self.resize, strict=True))
+
+
+@dataclass(frozen=True)
+class SaliencyMix(Mixed):
+    """Paste the box around what is salient in one image into another (arXiv 2006.01791)."""
+
+    name: tyro.conf.Suppress[str] = field(default="saliencymix", init=False)
+    alpha: float | tuple[float, ...] = 1.0
+    """The pasted share is from Beta(alpha, alpha); several as with mixup, and 0 among them is ERM."""
+    peak: Literal["example", "batch"] = "example"
+    """Each box around its own partner's peak (the paper), or all around that of the first (its code)."""
+
+    @property
+    def plan_options(self) -> dict[str, Any]:
+        """Return whose peak it is."""
+        return {"peak": self.peak}
+
+
+@dataclass(frozen=True)
+class NoisyFeatureMixup(Mixed):
+    """mixup of the images, which are then disturbed by noise (arXiv 2110.02180)."""
+
+    name: tyro.conf.Suppress[str] = field(default="noisy_feature_mixup", init=False)
+    alpha: float | tuple[float, ...] = 1.0
+    """Strength of mixup; several (--alphas too) are trained side by side in one program, each with all seeds."""
+    additive_noise: float = 0.4
+    """Standard deviation of normal noise that is added, in units of the normalised pixels."""
+    multiplicative_noise: float = 0.2
+    """Standard deviation of normal noise, relative to the pixel."""
+    least = LEAST_ALPHA
+
+    def __post_init__(self) -> None:
+        """Validate that there is noise."""
+        super().__post_init__()
+        if not self.additive_noise and not self.multiplicative_noise:
+            raise ValueError("additive_noise and multiplicative_noise are both 0, which is method mixup.")
+
+
+@dataclass(frozen=True)
+class Dirichlet(Mixed):
+    """Blend more than two examples, with weights from a Dirichlet distribution (paper, section 2)."""
+
+    name: tyro.conf.Suppress[str] = field(default="dirichlet", init=False)
+    alpha: float | tuple[float, ...] = 1.0
+    """Weights are from Dirichlet(alpha, ..., alpha); several as with mixup, and 0 among them is ERM."""
+    examples: int = 3
+    """How many examples are blended; 2 is mixup."""
+    partner: Literal["permutation", "derangement"] = field(default="permutation", kw_only=True)
+    """How the partners of each example are chosen: permutations, or derangements (never itself)."""
+    labels: tyro.conf.Suppress[Literal["mix"]] = field(default="mix", kw_only=True)
+
+    @property
+    def plan_options(self) -> dict[str, Any]:
+        """Return how many."""
+        return {"examples": self.examples}
+
+
+@dataclass(frozen=True)
+class RegMixup(Mixed):
+    """Learn from the clean batch and from its mixture beside it, twice the examples a step (arXiv 2206.14502)."""
+
+    name: tyro.conf.Suppress[str] = field(default="regmixup", init=False)
+    alpha: float | tuple[float, ...] = 20.0
+    """Strength of mixup; several (--alphas too) are trained side by side in one program, each with all seeds."""
+    eta: float = 1.0
+    """Weight of the loss of the mixture; that of the clean batch has 1."""
+    least = LEAST_ALPHA
+
+
+def _check_alpha(alphas: tuple[float, ...], least: float, several: bool) -> None:
     """Raise ValueError unless all strengths are positive; with `least` 0 one of several may be 0, which is ERM."""
-    alphas = alpha if isinstance(alpha, tuple) else (alpha,)
-    fits = all(mixes(each) or (each == least == 0 and isinstance(alpha, tuple)) for each in alphas)
+    fits = all(mixes(each) or (each == least == 0 and several) for each in alphas)
     if not alphas or not fits or len(set(alphas)) < len(alphas):
         erm = "" if least else "; 0 is ERM: method erm, or one of several"
         raise ValueError(
-            f"alpha must be one number, or several different ones, {LEAST_ALPHA:g} to {LARGEST:g}{erm}, got {alpha}."
+            f"alpha must be one number, or several different ones, {LEAST_ALPHA:g} to {LARGEST:g}{erm}, "
+            f"got {alphas if several else alphas[0]}."
         )
 
 
-Mixing = Erm | Mixup | CutMix | Switch
+Mixing = (
+    Erm | Mixup | CutMix | Switch | FMix | GridMix | ResizeMix | SaliencyMix | NoisyFeatureMixup | Dirichlet | RegMixup
+)

@@ -12,6 +12,7 @@ from mixup_jax.methods.gridmix import draw_gridmix, gridmix
 from mixup_jax.methods.k_mixup import optimal_partners
 from mixup_jax.methods.labels import larger, threshold, union
 from mixup_jax.methods.latent import mix_at, mix_at_random
+from mixup_jax.methods.mixup_cutmix import mixup_cutmix
 from mixup_jax.methods.noisy_feature import noisy_feature_mixup
 from mixup_jax.methods.partners import (
     by_label_distance,
@@ -45,6 +46,7 @@ __all__ = [
     "mix_at",
     "mix_at_random",
     "mix_by_rule",
+    "mixup_cutmix",
     "neighbour_table",
     "neighbours",
     "noisy_feature_mixup",

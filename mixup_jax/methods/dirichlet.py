@@ -1,5 +1,7 @@
 """Mixing of more than two examples with Dirichlet weights (the paper, section 2: no further gain, more computation)."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax import Array
@@ -58,9 +60,9 @@ def draw_dirichlet(
     return [Mix(jnp.broadcast_to(share[..., k], (size,)), plan.partner, block) for k, plan in enumerate(plans)]
 
 
-def mix_all(plans: list[Mix], tree: X) -> X:
-    """Mix a tree by several plans in a row; the partners are always those of the tree as it was given."""
-    mixed = tree
+def mix_all(plans: list[Mix], tree: X, other: Any = None) -> X:
+    """Mix a tree by several plans in a row; partners are always those of the tree as it was given, or of `other`."""
+    mixed, others = tree, tree if other is None else other
     for plan in plans:
-        mixed = mix(plan, mixed, tree)
+        mixed = mix(plan, mixed, others)
     return mixed

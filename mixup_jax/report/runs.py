@@ -272,4 +272,5 @@ def _alpha(config: Fields) -> float:
 
 def _method(config: Fields) -> str:
     alpha = _alpha(config)
-    return "" if math.isnan(alpha) else "ERM" if alpha == 0 else f"mixup, alpha = {alpha:g}"
+    name = text(mapping(config, "mixing").get("name") or "mixup").replace("_", " ")
+    return "" if math.isnan(alpha) else "ERM" if alpha == 0 else f"{name}, alpha = {alpha:g}"

@@ -1,5 +1,6 @@
 """What a step learns from: a batch drawn from the vicinal distribution (paper, section 2) and from its variants."""
 
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -7,23 +8,41 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from mixup_jax.choices import CutMix, Erm, Mixed, Mixup, Switch
+from mixup_jax.choices import (
+    GROUP,
+    CutMix,
+    Dirichlet,
+    Erm,
+    Mixed,
+    Mixing,
+    NoisyFeatureMixup,
+    RegMixup,
+    SaliencyMix,
+    Switch,
+)
 from mixup_jax.data.augment import normalize, pad_crop_flip
-from mixup_jax.methods import choose, different_class, draw_cutmix, larger, same_class
+from mixup_jax.methods import choose, different_class, draw_dirichlet, larger, mix_all, optimal_partners, same_class
 from mixup_jax.methods.latent import INPUT
-from mixup_jax.mixing import PARTNERS, Mix, draw, mix
+from mixup_jax.methods.noisy_feature import add_noise
+from mixup_jax.methods.table import METHODS, Method
+from mixup_jax.mixing import PARTNERS, Mix
 from mixup_jax.steps.state import Recipe
 
 Batch = dict[str, Array]
+Plan = Mix | list[Mix]
+"""A plan, or several that are carried out in a row."""
+NOT_A_ROW = 2**32 - 1
+"""Folded into a key from which each row of the batch draws by its number."""
 
 
 def mixed_batch(
     rng: Array, batch: Batch, alpha: ArrayLike, step: ArrayLike, recipe: Recipe
-) -> tuple[Array, Array, Mix]:
+) -> tuple[Array, Array, Plan]:
     """Return float32 images (batch, ...), soft labels (batch, classes) before any smoothing, and the plan behind them.
 
     As in the released code, images are augmented and normalised first, then mixed; where the layer to mix at is a
     hidden one they are not mixed yet. Partners are in the batch, or beside it: `partner_image` and `partner_label`.
+    With RegMixup each clean example comes before its mixture, (2 * batch, ...): no image leaves its device.
     """
     rng_augment, rng_mix, rng_partner, rng_noise = jax.random.split(rng, 4)
     augmentation, mixing = recipe.data, recipe.mixing
@@ -31,13 +50,6 @@ def mixed_batch(
     rows = jnp.arange(size)
     if recipe.axis_name is not None:
         rows += jax.lax.axis_index(recipe.axis_name) * size
-    if isinstance(mixing, Erm):
-        plan = Mix(jnp.ones(size), jnp.arange(size))
-    elif recipe.axis_name is None:
-        partner = choose_partners(rng_partner, batch, mixing.partner)
-        plan = draw_plan(rng_mix, batch["image"].shape[:3], alpha, step, recipe, partner)
-    else:
-        plan = _share_of_plan(rng_mix, batch["image"].shape, rows, alpha, step, recipe, mixing)
 
     def prepare(rng: Array, image: Array, label: Array) -> tuple[Array, Array]:
         image = pad_crop_flip(rng, image, pad=augmentation.pad_crop, flip=augmentation.flip, positions=rows)
@@ -46,56 +58,149 @@ def mixed_batch(
         return jax.lax.optimization_barrier((image, jax.nn.one_hot(label, recipe.classes)))
 
     image, label = own = prepare(rng_augment, batch["image"], batch["label"])
+    plan: Plan = Mix(jnp.ones(size), jnp.arange(size))
     if not isinstance(mixing, Erm):
         other = own
         if "partner_image" in batch:
             other = prepare(jax.random.fold_in(rng_augment, size), batch["partner_image"], batch["partner_label"])
-        image = mix(plan, own[0], other[0]) if recipe.layer == INPUT else own[0]
-        label = mix(plan, own[1], other[1]) if mixing.labels == "mix" else larger(plan, own[1], other[1])
+        if recipe.axis_name is None:
+            partner = choose_partners(rng_partner, batch, image, mixing)
+            plan = draw_plan(rng_mix, other[0], alpha, step, recipe, partner)
+        else:
+            plan = _share_of_plan(rng_mix, image, rows, alpha, step, recipe, mixing)
+        image, label = carry_out(plan, own, other, recipe)
+        if isinstance(mixing, NoisyFeatureMixup):
+            image = _disturbed(jax.random.fold_in(rng_noise, NOT_A_ROW), image, rows, mixing)
     if augmentation.noise:
-        keys = jax.vmap(lambda row: jax.random.fold_in(rng_noise, row))(rows)
-        image += augmentation.noise * jax.vmap(lambda key: jax.random.normal(key, image.shape[1:]))(keys)
+        image += _noise(rng_noise, image, rows, augmentation.noise)
+    if isinstance(mixing, RegMixup):
+        clean = own[0]
+        if augmentation.noise:
+            clean += _noise(jax.random.fold_in(rng_noise, NOT_A_ROW), clean, rows, augmentation.noise)
+        image, label = _side_by_side(clean, image), _side_by_side(own[1], label)
     return image, label, plan
 
 
-def choose_partners(rng: Array, batch: Batch, policy: str) -> str | Array:
-    """Return the policy where `draw` knows it by name, else the partners themselves."""
-    if "partner_image" in batch:
-        return jnp.arange(batch["label"].shape[0])
-    by_label = {"same_class": same_class, "different_class": different_class}
-    return by_label[policy](rng, batch["label"]) if policy in by_label else policy
-
-
-def draw_plan(rng: Array, size: Any, alpha: ArrayLike, step: ArrayLike, recipe: Recipe, partner: str | Array) -> Mix:
-    """Draw the plan of a step for images of `size` (batch, height, width): mixup, CutMix, or one of them."""
+def carry_out(plan: Plan, own: tuple[Array, Array], other: tuple[Array, Array], recipe: Recipe) -> tuple[Array, Array]:
+    """Mix images and labels with those of their partners by the method of the recipe."""
     mixing = recipe.mixing
     assert isinstance(mixing, Mixed)
-    options = {"per": mixing.per, "partner": partner, "block": mixing.block}
-    if isinstance(mixing, Mixup) and recipe.probability is None:
-        return draw(rng, size[0], alpha, **options)
-    rng_mixup, rng_cutmix, rng_choose = jax.random.split(rng, 3)
+    method = method_of(mixing)
+    image = method.carry_out(plan, own[0], other[0]) if recipe.layer == INPUT else own[0]
+    if mixing.labels == "larger":
+        assert isinstance(plan, Mix)
+        return image, larger(plan, own[1], other[1])
+    return image, method.carry_out(plan, own[1], other[1])
+
+
+def choose_partners(rng: Array, batch: Batch, image: Array, mixing: Mixed) -> str | Array:
+    """Return the policy where `draw` knows it by name, else the partners themselves; `image` is as it is mixed."""
+    if "partner_image" in batch:
+        return jnp.arange(batch["label"].shape[0])
+    if mixing.partner == "optimal":
+        return optimal_partners(rng, image, mixing.group or GROUP)
+    by_label = {"same_class": same_class, "different_class": different_class}
+    return by_label[mixing.partner](rng, batch["label"]) if mixing.partner in by_label else mixing.partner
+
+
+def method_of(mixing: Mixing) -> Method:
+    """Return how plans are drawn and carried out: the method's row of the table, or mixup's where it is more than that.
+
+    >>> from mixup_jax.choices import FMix
+    >>> method_of(FMix()).title, method_of(RegMixup()).title
+    ('FMix', 'mixup')
+    """
+    row = METHODS.get(mixing.name, METHODS["mixup"])
+    if isinstance(mixing, Dirichlet):
+        return row._replace(draw=_draw_several, carry_out=mix_all)
+    return row if row.draw else METHODS["mixup"]
+
+
+def _draw_several(rng: Array, x: Any, alpha: ArrayLike, **options: Any) -> list[Mix]:
+    return draw_dirichlet(rng, x.shape[0], alpha, **options)
+
+
+def draw_plan(rng: Array, x: Any, alpha: ArrayLike, step: ArrayLike, recipe: Recipe, partner: str | Array) -> Any:
+    """Draw the plan of a step for images x (batch, height, width, ...), among which the partners are."""
+    mixing = recipe.mixing
+    assert isinstance(mixing, Mixed)
+    options = {"per": mixing.per, "partner": partner, "block": mixing.block} | mixing.plan_options
+    parts = _parts(mixing, alpha)
+    if recipe.probability is None and not isinstance(mixing, CutMix | Switch):
+        ((method, strength, _),) = parts
+        return method.draw(rng, x, strength, **options)
+    rng_blended, rng_pasted, rng_choose = jax.random.split(rng, 3)
     probability = 1.0 if recipe.probability is None else recipe.probability(step)
-    cutmix_share = mixing.switch_probability if isinstance(mixing, Switch) else float(isinstance(mixing, CutMix))
-    plans, shares = [], []
-    if isinstance(mixing, Mixup | Switch):
-        plans.append(draw(rng_mixup, size[0], alpha, **options))
-        shares.append(1 - cutmix_share)
-    if isinstance(mixing, CutMix | Switch):
-        plans.append(draw_cutmix(rng_cutmix, size, mixing.cutmix_alpha, **options))
-        shares.append(cutmix_share)
-    return choose(rng_choose, plans, probability * jnp.array(shares), per=mixing.per)
+    plans = [
+        method.draw(rng_pasted if method.pastes else rng_blended, x, strength, **options)
+        for method, strength, _ in parts
+    ]
+    probabilities = probability * jnp.array([share for _, _, share in parts])
+    if isinstance(plans[0], list):  # one decision for all of a row: the key is the same
+        return [choose(rng_choose, [plan], probabilities, per=mixing.per) for plan in plans[0]]
+    return choose(rng_choose, plans, probabilities, per=mixing.per)
+
+
+def _parts(mixing: Mixing, alpha: ArrayLike) -> list[tuple[Any, ArrayLike, float]]:
+    """Return the methods that a choice is made of, each with its strength and its share of what is mixed."""
+    if isinstance(mixing, Switch):
+        share = mixing.switch_probability
+        return [(METHODS["mixup"], alpha, 1 - share), (METHODS["cutmix"], mixing.cutmix_alpha, share)]
+    return [(method_of(mixing), mixing.cutmix_alpha if isinstance(mixing, CutMix) else alpha, 1.0)]
 
 
 def _share_of_plan(
-    rng: Array, shape: tuple[int, ...], rows: Array, alpha: ArrayLike, step: ArrayLike, recipe: Recipe, mixing: Mixed
-) -> Mix:
+    rng: Array, image: Array, rows: Array, alpha: ArrayLike, step: ArrayLike, recipe: Recipe, mixing: Mixed
+) -> Plan:
     """Draw the plan of the whole batch and return the part of this device, inside `jax.pmap` or `jax.shard_map`."""
-    size = shape[0]
+    size = image.shape[0]
     if mixing.block is None or size % mixing.block:
         raise ValueError(f"block must divide each device's {size} examples under pmap, got {mixing.block}.")
     if mixing.partner not in PARTNERS:
         raise ValueError(f"partner must be one of {', '.join(PARTNERS)} under pmap, got {mixing.partner!r}.")
-    whole = (size * jax.lax.axis_size(recipe.axis_name), *shape[1:3])
+    if isinstance(mixing, SaliencyMix):
+        raise ValueError(f"method {mixing.name} looks at all images of the batch: take jit and a mesh, not pmap.")
+    whole = jax.ShapeDtypeStruct((size * jax.lax.axis_size(recipe.axis_name), *image.shape[1:]), image.dtype)
     plan = draw_plan(rng, whole, alpha, step, recipe, mixing.partner)
-    mask = None if plan.mask is None else plan.mask[rows]
-    return Mix(plan.lam[rows], plan.partner[rows] - rows[0], plan.block, mask)
+
+    def share(plan: Mix) -> Mix:
+        mask = None if plan.mask is None else plan.mask[rows]
+        return replace(plan, lam=plan.lam[rows], partner=plan.partner[rows] - rows[0], mask=mask)
+
+    return jax.tree.map(share, plan, is_leaf=lambda node: isinstance(node, Mix))
+
+
+def _disturbed(rng: Array, image: Array, rows: Array, mixing: NoisyFeatureMixup) -> Array:
+    """Return images under the noise of noisy feature mixup, each row's from a key of its own."""
+
+    def one(row: Array, image: Array) -> Array:
+        return add_noise(jax.random.fold_in(rng, row), image, mixing.additive_noise, mixing.multiplicative_noise)
+
+    return jax.vmap(one)(rows, image)
+
+
+def _noise(rng: Array, image: Array, rows: Array, deviation: float) -> Array:
+    """Draw normal noise of a deviation like the images, each row's from a key of its own."""
+    keys = jax.vmap(lambda row: jax.random.fold_in(rng, row))(rows)
+    return deviation * jax.vmap(lambda key: jax.random.normal(key, image.shape[1:]))(keys)
+
+
+def mean_loss(losses: Array, mixing: Mixing) -> Array:
+    """Return the mean of losses (batch,); with RegMixup that of clean examples plus eta times that of their mixtures.
+
+    >>> float(mean_loss(jnp.array([1.0, 10.0, 3.0, 20.0]), RegMixup(eta=0.1)))
+    3.5
+    """
+    if not isinstance(mixing, RegMixup):
+        return losses.mean()
+    clean, mixed = losses.reshape(-1, 2).mean(axis=0)
+    return clean + mixing.eta * mixed
+
+
+def rows_together(mixing: Mixing) -> int:
+    """Return how many rows of a mixed batch belong together: with RegMixup an example and its mixture."""
+    return 2 if isinstance(mixing, RegMixup) else 1
+
+
+def _side_by_side(one: Array, other: Array) -> Array:
+    return jnp.stack([one, other], axis=1).reshape(-1, *one.shape[1:])

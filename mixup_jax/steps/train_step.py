@@ -11,8 +11,7 @@ from jax.typing import ArrayLike
 
 from mixup_jax.methods import mix_at
 from mixup_jax.methods.latent import INPUT
-from mixup_jax.mixing import Mix
-from mixup_jax.steps.mixed_batch import Batch, mixed_batch
+from mixup_jax.steps.mixed_batch import Batch, mean_loss, mixed_batch, rows_together
 from mixup_jax.steps.soft_loss import soft_loss
 from mixup_jax.steps.state import Recipe, TrainState, update_average
 
@@ -44,7 +43,7 @@ def train_step(state: TrainState, batch: Batch, alpha: ArrayLike, recipe: Recipe
 
 
 def _mean_gradients(
-    state: TrainState, image: Array, target: Array, plan: Mix, rng_dropout: Array, recipe: Recipe
+    state: TrainState, image: Array, target: Array, plan: Any, rng_dropout: Array, recipe: Recipe
 ) -> tuple[Any, Any, Array, Array]:
     """Return gradients, new batch statistics, mean loss and logits of a mixed batch, in micro-batches if asked for."""
 
@@ -57,7 +56,7 @@ def _mean_gradients(
                 mutable=["batch_stats"],
                 rngs={"dropout": rng},
             )
-        loss = soft_loss(recipe.loss, logits, target).mean()
+        loss = mean_loss(soft_loss(recipe.loss, logits, target), recipe.mixing)
         return loss, (updated.get("batch_stats", {}), logits)
 
     value_and_grad = jax.value_and_grad(loss_fn, has_aux=True)
@@ -73,13 +72,18 @@ def _mean_gradients(
         return (jax.tree.map(jnp.add, grads, micro_grads), stats, loss + micro_loss), logits
 
     # Micro-batch j takes rows j, j + k, ...: each device's share of the batch gives its share of every micro-batch.
-    split = [leaf.reshape(-1, recipe.accumulate, *leaf.shape[1:]).swapaxes(0, 1) for leaf in (image, target)]
+    count, together = recipe.accumulate, rows_together(recipe.mixing)
+    split = [
+        leaf.reshape(-1, count, together, *leaf.shape[1:]).swapaxes(0, 1).reshape(count, -1, *leaf.shape[1:])
+        for leaf in (image, target)
+    ]
     keys = jax.random.split(rng_dropout, recipe.accumulate)
     zeros = _own((jax.tree.map(jnp.zeros_like, state.params), jnp.zeros(())), recipe.axis_name)
     start = (zeros[0], state.batch_stats, zeros[1])
     (grads, stats, loss), logits = jax.lax.scan(micro_step, start, (*split, keys))
     grads, loss = jax.tree.map(lambda leaf: leaf / recipe.accumulate, (grads, loss))
-    return grads, stats, loss, logits.swapaxes(0, 1).reshape(len(image), -1)
+    logits = logits.reshape(count, -1, together, logits.shape[-1]).swapaxes(0, 1).reshape(len(image), -1)
+    return grads, stats, loss, logits
 
 
 def _own(tree: Any, axis_name: str | None) -> Any:

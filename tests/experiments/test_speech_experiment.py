@@ -10,7 +10,8 @@ import soundfile
 from experiments import prepare_speech
 from experiments.commands.command_line import parse
 from experiments.commands.grid import each_alpha
-from experiments.commands.running import Job, default_folder, shrink
+from experiments.commands.running import Job, default_folder
+from experiments.commands.smoke import shrink
 from experiments.speech import __main__ as speech
 from experiments.trained_pairs.load import load_network
 from experiments.trained_pairs.presets import Pair

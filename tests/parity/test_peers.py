@@ -16,7 +16,7 @@ import optax
 import pytest
 
 from mixup_jax import Mix, draw, mix, mixed_cross_entropy
-from mixup_jax.methods import draw_cutmix, regions
+from mixup_jax.methods import draw_cutmix, mixup_cutmix, regions
 from mixup_jax.methods.regions import paste
 
 BATCH, CLASSES, SIZE = 8, 5, (10, 12)
@@ -112,6 +112,58 @@ def test_timm_cutmix(batch, monkeypatch, center, lam):
     plan = paste(draw(jax.random.key(0), BATCH, 1.0, partner="flip"), box(top, left, bottom, right))
     close(mix(plan, images), channels_last(x))
     close(mix(plan, hot), y)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("pasting", [False, True])
+def test_timm_in_one_call(batch, rng, monkeypatch, pasting, smoothing):
+    images, ids, _, _ = batch
+    theirs = timm_mixup(label_smoothing=smoothing, mixup_alpha=0.8, cutmix_alpha=1.0)
+    theirs._params_per_batch = lambda: (LAM, pasting)
+    with monkeypatch.context() as patch:
+        centers_are(patch, np.random, 5, 3, wrap=int)
+        x, y = theirs(channels_first(images), peer("torch").tensor(ids))
+    monkeypatch.setattr(jax.random, "beta", lambda rng, a, b, shape, dtype: jnp.full(shape, LAM, dtype))
+    centers = {SIZE[0]: 5, SIZE[1]: 3}
+    monkeypatch.setattr(
+        jax.random, "randint", lambda rng, shape, low, high, dtype: jnp.full(shape, centers[high], dtype)
+    )
+    options = {"classes": CLASSES, "smoothing": smoothing, "switch_probability": float(pasting)}
+    ours = mixup_cutmix(rng, images, ids, **options)
+    close(ours[0], channels_last(x))
+    close(ours[1], y)
+
+
+@pytest.mark.parametrize("mode", ["batch", "elem"])
+def test_timm_draws_lambda_and_method_from_the_same_distributions(rng, monkeypatch, mode):
+    """The batch is a black and a white image: a mixture says what was drawn. Two samples, Kolmogorov and Smirnov."""
+    torch, count, side = peer("torch"), 3000, 16
+    black_and_white = np.stack([np.zeros((side, side, 1)), np.ones((side, side, 1))]).astype(np.float32)
+    theirs = timm_mixup(mixup_alpha=0.8, cutmix_alpha=1.0, prob=0.9, num_classes=2, mode=mode)
+    numbers = np.random.default_rng(0)
+    for name, draw_numbers in (("rand", numbers.random), ("beta", numbers.beta), ("randint", numbers.integers)):
+        monkeypatch.setattr(np.random, name, draw_numbers)
+    pairs = (theirs(channels_first(black_and_white), torch.tensor([0, 1])) for _ in range(count))
+    drawn = [(channels_last(x)[0], y.numpy()[0, 0]) for x, y in pairs]
+    theirs_x, theirs_lam = (np.stack(each) for each in zip(*drawn, strict=True))
+
+    def one(key):
+        per = {"batch": "batch", "elem": "example"}[mode]
+        options = {"classes": 2, "probability": 0.9, "smoothing": 0.0, "per": per}
+        x, y = mixup_cutmix(key, black_and_white, np.arange(2), **options)
+        return x[0], y[0, 0]
+
+    ours_x, ours_lam = jax.jit(jax.vmap(one))(jax.random.split(rng, count))
+    whole = []
+    for x, lam in ((theirs_x, theirs_lam), (np.asarray(ours_x), np.asarray(ours_lam))):
+        blended = ((x > 0) & (x < 1)).all(axis=(1, 2, 3))
+        whole.append([np.sort(lam[blended]), np.sort(lam[~blended])])
+    for ours, other in zip(*whole, strict=True):
+        assert abs(len(ours) - len(other)) < 4 * np.sqrt(count / 2)  # the share of each method
+        places = np.union1d(ours, other)
+        distance = [np.searchsorted(each, places, side="right") / len(each) for each in (ours, other)]
+        limit = 1.95 * np.sqrt(1 / len(ours) + 1 / len(other))  # of equal distributions, 0.1 % are further apart
+        assert np.abs(distance[0] - distance[1]).max() < limit
 
 
 @pytest.mark.parametrize("minmax", [(0.2, 0.8), (0.25, 0.9)])

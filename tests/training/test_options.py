@@ -34,6 +34,11 @@ BASES = {
     "cutmix": changed(MLP, method="cutmix", partner="neighbours", neighbours=3, optimizer="adam"),
     "switch": changed(PREACT, method="switch", schedule="constant", warmup_epochs=1.0, weight_decay=0.0),
     "hidden": changed(PREACT, layer="stage1", momentum=0.0),
+    "gridmix": changed(MLP, method="gridmix", partner="optimal", group=4),
+    **{
+        name: changed(MLP, method=name)
+        for name in ("fmix", "resizemix", "saliencymix", "noisy_feature_mixup", "dirichlet", "regmixup")
+    },
     "remat": changed(MLP, model="densenet", width=4, blocks=(2,)),
     "vit": changed(MLP, model="vit", width=16, depth=2, patch=2, stochastic_depth=0.1),
     "adamw": changed(PREACT, optimizer="adamw", schedule="linear", warmup_epochs=1.0, loss="bce"),
@@ -67,6 +72,15 @@ VALUES = {  # another value of each field, where its type does not say one
     "phase_out": (0.5, 0.75),
     "unmixed_epochs": 1.0,
     "neighbours": 5,
+    "group": 8,
+    "fmix_decay": 2.0,
+    "cells": 3,
+    "period": 3,
+    "resize": (0.25, 0.5),
+    "additive_noise": 0.125,
+    "multiplicative_noise": 0.125,
+    "examples": 4,
+    "eta": 0.5,
     "layer": "head",
     "block": 4,
     "label_smoothing": 0.1,
@@ -172,9 +186,8 @@ def test_every_option_changes_what_is_trained_or_is_refused(name, most):
                 assert digest != digest_of(base), (base, change)
             else:
                 assert "\n" not in reason
-                needed = (
-                    f"{name}|warmup_epochs|momentum|weight_decay|block|layer|neighbours|decay_epochs|norm layers|pool"
-                )
+                needed = f"{name}|warmup_epochs|momentum|weight_decay|block|layer|neighbours|decay_epochs|norm layers"
+                needed += "|pool|group|period"
                 assert re.search(needed, reason), reason
             accepted += reason is None
     assert (accepted > 0) == (name not in ELSEWHERE)

@@ -14,7 +14,22 @@ from experiments.commands.running import Job, default_folder
 from experiments.imagenet import presets as imagenet
 from experiments.plan import __main__ as plan
 from experiments.speech import __main__ as speech
-from mixup_jax.choices import OF_PHOTOGRAPHS, AdamW, CutMix, Data, Erm, Lamb, Mixed, Mixup, Switch
+from mixup_jax.choices import (
+    OF_PHOTOGRAPHS,
+    AdamW,
+    CutMix,
+    Data,
+    Dirichlet,
+    Erm,
+    FMix,
+    GridMix,
+    Lamb,
+    Mixed,
+    Mixup,
+    RegMixup,
+    ResizeMix,
+    Switch,
+)
 from mixup_jax.choices.networks import SIZES, ViT
 from mixup_jax.config import CHOICES
 
@@ -74,8 +89,7 @@ def test_a_choice_that_is_unknown_is_one_line_with_the_nearest_names(given, near
 
 
 SWITCHES = [
-    ("method", "cutmix"),
-    ("method", "switch"),
+    *[("method", name) for name in CHOICES["mixing"] if name not in ("erm", "mixup")],
     ("schedule", "cosine"),
     ("schedule", "step"),
     ("schedule", "constant"),
@@ -112,6 +126,10 @@ IDLE = {
     "alpha": ["--alphas", "0.1", "0.2", "--alpha", "1"],
     "alpha of cutmix": ["--method", "cutmix", "--alpha", "1"],
     "cutmix alpha": ["--cutmix-alpha", "1"],
+    "alpha of cutmix under fmix": ["--method", "fmix", "--cutmix-alpha", "1"],
+    "layer of fmix": ["--method", "fmix", "--layer", "head"],
+    "cells": ["--method", "fmix", "--cells", "4"],
+    "eta": ["--eta", "1"],
     "momentum": ["--optimizer", "adam", "--momentum", "0.9"],
     "nesterov": ["--optimizer", "adam", "--no-nesterov"],
     "decay": ["--decay", "all"],
@@ -149,6 +167,8 @@ OUT_OF_PLACE = {
     "decay": ["--optimizer", "adamw", "--weight-decay", "0", "--decay", "all"],
     "warmup_prefix": ["--no-warmup-prefix"],
     "nesterov": ["--momentum", "0", "--nesterov"],
+    "group": ["--group", "16"],
+    "period": ["--method", "gridmix", "--period", "4", "--cells", "8"],
 }
 
 
@@ -172,6 +192,9 @@ def test_an_option_that_needs_another_one_is_refused_without_it(name, capsys):
         (["small-mixup", "--method", "erm"], Erm()),
         (["small-mixup", "--alpha", "0.3", "--method", "switch"], Switch(0.3)),
         (["small-mixup", "--method", "cutmix", "--cutmix-alpha", "0.3"], CutMix(0.3)),
+        (["wrn28-10-mixup", "--method", "regmixup"], RegMixup(alpha=20.0)),
+        (["small-mixup", "--alphas", "0", "0.3", "--method", "fmix"], FMix((0.0, 0.3))),
+        (["small-mixup", "--method", "gridmix", "--cells", "8", "--alpha", "0.5"], GridMix(0.5, cells=8)),
     ],
 )
 def test_an_alpha_says_the_method(arguments, mixing):
@@ -236,7 +259,14 @@ def test_every_allowed_value_has_a_name_and_a_folder(part, kind, name, value):
 
 
 def test_each_partner_and_method_has_a_name_of_its_own():
-    partners = ("permutation", "same_class", "different_class", "neighbours", "same_class_neighbours")
+    named = {"permutation", "same_class", "different_class", "neighbours", "same_class_neighbours", "optimal"}
     kinds = [kind for kind in CHOICES["mixing"].values() if isinstance(kind(), Mixed)]
-    names = {method(replace(cifar.SMALL, mixing=kind(partner=each))) for kind in kinds for each in partners}
-    assert len(names) == 3 * 5
+    pairs = [(kind, each) for kind in kinds for each in get_args(get_type_hints(kind)["partner"]) if each in named]
+    names = {method(replace(cifar.SMALL, mixing=kind(partner=each))) for kind, each in pairs}
+    assert len(names) == len(pairs) > len(kinds)
+
+
+def test_what_a_method_has_of_its_own_is_in_its_name():
+    mixings = [GridMix(), GridMix(cells=8), GridMix(period=8), GridMix(0.5), FMix(fmix_decay=2.0), FMix()]
+    mixings += [RegMixup(eta=0.5), RegMixup(), Dirichlet(), Dirichlet(examples=4), ResizeMix(resize=(0.5, 0.5))]
+    assert len({method(replace(cifar.SMALL, mixing=mixing)) for mixing in mixings}) == len(mixings)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from test_grid_smoke import call
 
+from mixup_jax.report.runs import load_runs
 from mixup_jax.report.tables import find_tables
 
 
@@ -50,3 +51,23 @@ def test_the_wafer_commands_leave_two_tables_and_a_csv(tmp_path):
     assert "defects.csv: 1 maps" in printed
     with output.open() as file:
         assert [row["map"] for row in csv.DictReader(file)] == ["a.npy"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("options", "methods"),
+    [
+        (["gridmix", "--alphas", "0", "1", "--cells", "8"], ["ERM", "GridMix, alpha = 1"]),
+        (["regmixup", "--partner", "optimal"], ["RegMixup, alpha = 20 + k-mixup, k = 16"]),
+    ],
+)
+def test_a_method_of_the_library_is_trained_named_and_not_trained_twice(options, methods, tmp_path):
+    words = ["experiments.cifar", "small-mixup", "--method", *options, "--smoke", "--seeds", "2", "--workdir", tmp_path]
+    printed = call(*words)
+    runs, warnings = load_runs([tmp_path])
+    assert not warnings
+    assert [run.method for run in runs] == methods
+    assert all(run.finished and len(run.seeds) == 2 for run in runs)
+    assert all(name.split(",")[0] in printed for name in methods)
+    assert "epoch 1:" in printed
+    assert "epoch 1:" not in call(*words)
