@@ -12,12 +12,14 @@ from mixup_jax.choices import (
     IMAGE_SIZE,
     NEIGHBOURS,
     Adam,
+    Augment,
     Constant,
     CutMix,
     Data,
     Erm,
     Mixing,
     Mixup,
+    NoAugment,
     Schedule,
     Sgd,
     Step,
@@ -30,6 +32,7 @@ C = TypeVar("C", bound=Any)
 CHOICES: dict[str, dict[str, Callable[..., Any]]] = {
     "model": {kind.name: kind for kind in get_args(Network) if kind is not Named}
     | {name: partial(Named, name) for name in get_args(get_type_hints(Named)["name"])},
+    "augment": {kind.name: kind for kind in get_args(Augment)},
     "mixing": {kind.name: kind for kind in get_args(Mixing)},
     "optimizer": {kind.name: kind for kind in (Sgd, Adam)},
     "schedule": {kind.name: kind for kind in get_args(Schedule)},
@@ -44,6 +47,7 @@ class Config(Checked):
     """Everything that the result of a run depends on."""
 
     data: Data = field(default_factory=Data)
+    augment: Augment = field(default_factory=NoAugment)
     model: Network = field(default_factory=PreActResNet)
     mixing: Mixing = field(default_factory=Mixup)
     optimizer: Sgd | Adam = field(default_factory=Sgd)
@@ -73,6 +77,8 @@ class Config(Checked):
         super().__post_init__()
         if not 0 <= self.seed <= 2**32 - self.seeds:
             raise ValueError(f"seed must be between 0 and 2**32 - {self.seeds}, got {self.seed}.")
+        if self.data.is_speech and not isinstance(self.augment, NoAugment):
+            raise ValueError(f"augment {self.augment.name} is for images, and {self.data.dataset} is speech.")
         if self.seeds * len(self.mixing.alphas) > SEEDS:
             raise ValueError(
                 f"seeds times alphas must be at most {SEEDS:,}, got {self.seeds} and {self.mixing.alphas}."

@@ -15,7 +15,7 @@ import tyro
 from etils import epath
 
 from experiments.commands.naming import dataset, method
-from mixup_jax.choices import IMAGE_SIZE, NEIGHBOURS, Data, Mixed, Step
+from mixup_jax.choices import IMAGE_SIZE, NEIGHBOURS, Augment, Data, Mixed, Step
 from mixup_jax.choices.networks import MLP, DenseNet, PreActResNet, WideResNet
 from mixup_jax.config import Config, usual
 from mixup_jax.data.dataset import Dataset, as_pictures
@@ -74,7 +74,7 @@ def run(
     workdir = job.launch.workdir or default_folder(experiment, preset, job)
     data, wrong = load_data(config, job.launch.data_dir), 0.0
     if isinstance(data, StreamedDataset):
-        data = prepare_stream(data, config.data)
+        data = prepare_stream(data, config.data, config.augment)
     else:
         config = fit_to(config, data)
         data, wrong = prepare(data, config.data)
@@ -210,7 +210,7 @@ def prepare(data: Dataset, config: Data) -> tuple[Dataset, float]:
     return data, float(np.mean(given != label))
 
 
-def prepare_stream(data: StreamedDataset, config: Data) -> StreamedDataset:
+def prepare_stream(data: StreamedDataset, config: Data, augment: Augment) -> StreamedDataset:
     """Take what the configuration says of data that stays on disk; raises ValueError for what does not go with it."""
     if config.pad_crop:
         raise ValueError(f"pad_crop does not go with {data.name}, which is cropped from its photographs: --pad-crop 0.")
@@ -218,7 +218,14 @@ def prepare_stream(data: StreamedDataset, config: Data) -> StreamedDataset:
         raise ValueError(f"label_noise needs data in memory; {data.name} is streamed.")
     if config.train_subset is not None:
         raise ValueError(f"train_subset needs data in memory; {data.name} is streamed.")
-    return replace(data, size=config.image_size or IMAGE_SIZE, flip=config.flip, train_count=config.train_examples or 0)
+    return replace(
+        data,
+        size=config.image_size or IMAGE_SIZE,
+        flip=config.flip,
+        augment=augment,
+        color_jitter=config.color_jitter,
+        train_count=config.train_examples or 0,
+    )
 
 
 def shrink(config: Config) -> Config:

@@ -76,18 +76,18 @@ def apply_stage(image: Image, stage: Stage, words: Array) -> Image:
 def integer_arguments(stage: Stage) -> np.ndarray:
     """Return the arguments as int32 (operation, level, sign, 2): in fixed point; of a rotation cosine and sine."""
     found = np.zeros((*stage.arguments.shape, 2), np.int32)
-    for operation, argument, out in zip(stage.operations, stage.arguments, found, strict=True):
+    for index, (operation, argument) in enumerate(zip(stage.operations, stage.arguments, strict=True)):
         if operation == Operation.ROTATE:
             angle = np.radians(argument)
-            out[..., 0], out[..., 1] = (np.round(each(angle) * 2**POSITION) for each in (np.cos, np.sin))
+            found[index] = np.round(np.stack([np.cos(angle), np.sin(angle)], axis=-1) * 2**POSITION)
         elif operation in GEOMETRIC:
-            out[..., 0] = np.round(argument * 2**POSITION)
+            found[index, ..., 0] = np.round(argument * 2**POSITION)
         elif operation in BLENDS:
-            out[..., 0] = np.round(argument * 2**FRACTION)
+            found[index, ..., 0] = np.round(argument * 2**FRACTION)
         elif operation == Operation.BLUR:
-            out[..., 0] = np.arange(argument.shape[0])[:, None]
+            found[index, ..., 0] = np.arange(argument.shape[0])[:, None]
         else:
-            out[..., 0] = argument
+            found[index, ..., 0] = argument
     return found
 
 

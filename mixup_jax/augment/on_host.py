@@ -46,7 +46,7 @@ def apply(image: Image, operation: Operation, argument: float, stage: Stage, pla
     if operation in POINT:
         return _apply_table(image, operation, argument, stage)
     if operation in GEOMETRIC:
-        return _move(image, affine_map(operation, argument, *image.shape[:2], stage.big_vision), stage)
+        return _move(image, affine_map(operation, argument, image.shape[0], image.shape[1], stage.big_vision), stage)
     if operation == Operation.COLOR:
         return image if image.shape[2] == 1 else _blend(cv2.merge([_gray(image)] * 3), image, argument)
     if operation == Operation.SHARPNESS:

@@ -1,10 +1,11 @@
-"""The data and the choices of a run: a method, an optimiser, a schedule; frozen dataclasses that validate themselves.
+"""The data and the choices of a run: augmentation, method, optimiser, schedule; dataclasses that validate themselves.
 
 A choice is a type: ``optimizer=Sgd(...)`` or ``Adam(...)``, so that an option of another choice cannot be given. The
 comments are the command line's help. The default of a new field must mean what was done before the field existed: it is
 the default for older runs.
 """
 
+from mixup_jax.choices.augment import Augment, BigVisionRandAugment, NoAugment, RandAugment, ThreeAugment
 from mixup_jax.choices.data import IMAGE_SIZE, Data
 from mixup_jax.choices.mixing import NEIGHBOURS, CutMix, Erm, Mixed, Mixing, Mixup, Switch
 from mixup_jax.choices.optimizers import Adam, Optimizer, Sgd
@@ -14,6 +15,8 @@ __all__ = [
     "IMAGE_SIZE",
     "NEIGHBOURS",
     "Adam",
+    "Augment",
+    "BigVisionRandAugment",
     "Constant",
     "Cosine",
     "CutMix",
@@ -22,10 +25,13 @@ __all__ = [
     "Mixed",
     "Mixing",
     "Mixup",
+    "NoAugment",
     "Optimizer",
+    "RandAugment",
     "Schedule",
     "Sgd",
     "Step",
     "Switch",
+    "ThreeAugment",
     "Warmup",
 ]

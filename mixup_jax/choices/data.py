@@ -28,6 +28,10 @@ class Data(Checked):
     """Mirror images left to right at random."""
     image_size: int | None = None
     """Side of the square that imagenet's photographs are cut and resized to, 224 if left out."""
+    color_jitter: float = 0.0
+    """Change brightness, contrast and colour by factors from 1 - N to 1 + N, in random order; 0 switches it off."""
+    erase: float = 0.0
+    """Probability of replacing a random box of the normalised image by noise (random erasing)."""
     noise: float = 0.0
     """Standard deviation of Gaussian noise added to the normalised input."""
     nyquist: bool = False
@@ -40,6 +44,9 @@ class Data(Checked):
         super().__post_init__()
         if self.image_size is not None and not self.is_streamed:
             raise ValueError(f"image_size is imagenet's; the images of {self.dataset} have their own size.")
+        for name in ("color_jitter", "erase"):
+            if getattr(self, name) and self.is_speech:
+                raise ValueError(f"{name} is for images, and {self.dataset} is speech: leave it out.")
         for name, given in (("mix waveform", self.mix == "waveform"), ("nyquist", self.nyquist)):
             if given and not self.is_speech:
                 raise ValueError(f"{name} is for speech, and {self.dataset} is none: leave it out.")

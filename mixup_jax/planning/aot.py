@@ -4,7 +4,6 @@ import contextlib
 import importlib.util
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,7 +16,7 @@ from mixup_jax.config import Config
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.models.layers.convolution import compiler_options
 from mixup_jax.runtime.mesh import make_mesh, shard
-from mixup_jax.steps.recipe import make_recipe
+from mixup_jax.steps.recipe import for_decoded, make_recipe
 from mixup_jax.steps.state import Recipe, TrainState, init_state
 from mixup_jax.steps.train_step import train_step
 
@@ -150,10 +149,10 @@ def abstract_batch(config: Config, sharding: Any) -> dict[str, Any]:
 
 
 def step_recipe(config: Config) -> Recipe:
-    """Return the recipe of the step; photographs are cropped and mirrored on the host, while they are decoded."""
+    """Return the recipe of the step; photographs are augmented on the host, while they are decoded."""
     on_host = config.data.dataset == "imagenet"
     recipe = make_recipe(config.within_training(), blank(outline(config)))
-    return replace(recipe, data=replace(config.data, pad_crop=0, flip=False)) if on_host else recipe
+    return for_decoded(recipe) if on_host else recipe
 
 
 def abstract_state(config: Config) -> TrainState:

@@ -1,7 +1,7 @@
 """What a step changes, the state, and what stays fixed, the recipe."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import flax.linen as nn
@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from mixup_jax.choices import Data, Mixing, Mixup
+from mixup_jax.choices import Augment, Data, Mixing, Mixup, NoAugment
 from mixup_jax.methods.latent import INPUT
 
 Rate = Callable[..., Any]
@@ -28,9 +28,11 @@ class Recipe:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     data: Data
-    """How images are augmented."""
+    """How images are cropped, mirrored and erased."""
     mixing: Mixing
     """How they are mixed, but for alpha, an argument of the step."""
+    augment: Augment = field(default_factory=NoAugment)
+    """What else is done to images before they are mixed."""
     probability: Rate | None = None
     """Of mixing at all, as a function of the step; None is always."""
     label_smoothing: float = 0.0
