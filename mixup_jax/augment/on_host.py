@@ -63,10 +63,9 @@ def _apply_table(image: Image, operation: Operation, argument: float, stage: Sta
         return _channels(cv2.bitwise_not(image))
     if operation in (Operation.AUTO_CONTRAST, Operation.EQUALIZE):
         make = _auto_contrast if operation == Operation.AUTO_CONTRAST else _equalize
-        channels = range(image.shape[2])
-        counts = (cv2.calcHist([image], [channel], None, [256], [0, 256]).ravel() for channel in channels)
-        tables = np.stack([make(each) for each in counts], axis=-1)
-        return _channels(cv2.LUT(image, tables[None]))
+        # Apart, three channels take half the time that they take side by side.
+        counts = ((plane, cv2.calcHist([plane], [0], None, [256], [0, 256]).ravel()) for plane in cv2.split(image))
+        return _channels(cv2.merge([cv2.LUT(plane, make(each)) for plane, each in counts]))
     if operation == Operation.POSTERIZE:
         table = VALUES & ~(2 ** (8 - int(argument)) - 1)
     elif operation == Operation.SOLARIZE:
@@ -131,15 +130,16 @@ def affine_map(operation: Operation, argument: float, height: int, width: int, b
 
 def _move(image: Image, matrix: np.ndarray, stage: Stage) -> Image:
     """Resample an image: bilinear, with pixels beyond the edge like those on it; big_vision takes the nearest pixel."""
-    height, width = image.shape[:2]
-    fill = np.empty_like(image)
-    fill[:] = stage.fill
-    nearest = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
+    height, width, channels = image.shape
+    nearest, bilinear = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP, cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     if stage.big_vision:
         return _channels(cv2.warpAffine(image, matrix, (width, height), flags=nearest, borderValue=stage.fill))
-    bilinear = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    moved = cv2.warpAffine(image, matrix, (width, height), flags=bilinear, borderMode=cv2.BORDER_REPLICATE)
+    # OpenCV resamples four channels in little more than half the time that it takes for three.
+    wide = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA) if channels == 3 else image
+    moved = cv2.warpAffine(wide, matrix, (width, height), flags=bilinear, borderMode=cv2.BORDER_REPLICATE)
+    moved = cv2.cvtColor(moved, cv2.COLOR_RGBA2RGB) if channels == 3 else moved
     inside = cv2.warpAffine(np.full((height, width), 255, np.uint8), matrix, (width, height), flags=nearest)
+    fill = cv2.merge([np.full((height, width), value, np.uint8) for value in stage.fill])
     return _channels(cv2.copyTo(moved, inside, fill))
 
 
