@@ -69,9 +69,9 @@ def on_host(effort: Effort) -> Table:
     verdict = f"{aim(aimed, BOUND, least=True)} " if aimed else ""
     text = (
         f"{verdict}RandAugment(2, 9) of photographs of {SIZE} x {SIZE}, decoded; processor time, one thread. Each peer "
-        "is compared with the form of ours that applies as many operations and resamples like it, timm's bicubic one with "
-        "the bilinear: timm applies each operation with probability 1/2, torchvision and big_vision all, by the nearest "
-        "pixel." + (f" Not installed: {'; '.join(missing)}." if missing else "")
+        "is compared with the form of ours that applies as many operations and resamples like it, timm's bicubic one "
+        "with the bilinear: timm applies each operation with probability 1/2, torchvision and big_vision all, by the "
+        "nearest pixel." + (f" Not installed: {'; '.join(missing)}." if missing else "")
     )
     return Table("RandAugment on the host", ("", "images/s and core", "its time over ours"), rows, text)
 
