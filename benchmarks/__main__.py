@@ -29,6 +29,7 @@ SECTIONS = (
     "growth",
     "small_loops",
     "input_pipeline",
+    "augmentation",
     "checkpoints",
     "memory",
     "first_step",

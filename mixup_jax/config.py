@@ -12,6 +12,7 @@ from mixup_jax.choices import (
     GROUP,
     IMAGE_SIZE,
     NEIGHBOURS,
+    Augment,
     Constant,
     CutMix,
     Data,
@@ -20,6 +21,7 @@ from mixup_jax.choices import (
     Mixed,
     Mixing,
     Mixup,
+    NoAugment,
     Optimizer,
     Schedule,
     Sgd,
@@ -35,6 +37,7 @@ CHOICES: dict[str, dict[str, Callable[..., Any]]] = {
     "model": {kind.name: kind for kind in get_args(Network) if kind not in (ResNet, Plain)}
     | {name: partial(kind, name) for kind in (ResNet, Plain) for name in get_args(get_type_hints(kind)["name"])}
     | SIZES,
+    "augment": {kind.name: kind for kind in get_args(Augment)},
     "mixing": {kind.name: kind for kind in get_args(Mixing)},
     "optimizer": {kind.name: kind for kind in get_args(Optimizer)},
     "schedule": {kind.name: kind for kind in get_args(Schedule)},
@@ -60,6 +63,7 @@ class Config(Checked):
     """Everything that the result of a run depends on."""
 
     data: Data = field(default_factory=Data)
+    augment: Augment = field(default_factory=NoAugment)
     model: Network = field(default_factory=PreActResNet)
     mixing: Mixing = field(default_factory=Mixup)
     optimizer: Optimizer = field(default_factory=Sgd)
@@ -90,6 +94,8 @@ class Config(Checked):
         super().__post_init__()
         if not 0 <= self.seed <= 2**32 - self.seeds:
             raise ValueError(f"seed must be between 0 and 2**32 - {self.seeds}, got {self.seed}.")
+        if self.data.is_speech and not isinstance(self.augment, NoAugment):
+            raise ValueError(f"augment {self.augment.name} is for images, and {self.data.dataset} is speech.")
         if self.seeds * len(self.mixing.alphas) > SEEDS:
             raise ValueError(
                 f"seeds times alphas must be at most {SEEDS:,}, got {self.seeds} and {self.mixing.alphas}."

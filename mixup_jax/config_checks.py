@@ -45,7 +45,13 @@ RANGES: dict[str, Range] = {
     "image_size": _up_to(4096),
     "test_size": _up_to(4096),
     "test_crop": (lambda value: 0.1 <= value <= 1, "between 0.1 and 1, a share of the shorter side"),
+    "color_jitter": (lambda value: 0 <= value <= 1, "between 0 and 1"),
+    "erase": (lambda value: 0 <= value <= 1, "between 0 and 1"),
     "noise": FINITE,
+    "operations": _up_to(16),
+    "magnitude": (lambda value: 0 <= value <= 20, "between 0 and 20"),
+    "magnitude_std": (lambda value: 0 <= value <= 10, "between 0 and 10"),
+    "operation_probability": (lambda value: 0 < value <= 1, "in (0, 1]; without operations it is augment none"),
     "width": _up_to(WIDEST),
     "blocks": (
         lambda blocks: 0 < len(blocks) <= 10 and all(1 <= count <= 1000 for count in blocks),

@@ -24,7 +24,7 @@ def pytest_configure(config):
         os.environ["XLA_FLAGS"] += " --xla_backend_optimization_level=0"
 
 
-STRICT = ("methods", "parity", "test_everywhere.py", "test_losses.py", "test_mixing.py", "test_pitfalls.py")
+STRICT = ("augment", "methods", "parity", "test_everywhere.py", "test_losses.py", "test_mixing.py", "test_pitfalls.py")
 """Where dtypes are strict: the functions. What trains still relies on promotion."""
 
 

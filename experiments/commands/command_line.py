@@ -103,7 +103,14 @@ class Choices:
     """The names of the choices that a configuration has: none, for a job without one."""
 
 
-FLAGS = {"model": "model", "mixing": "method", "optimizer": "optimizer", "schedule": "schedule", "loss": "loss"}
+FLAGS = {
+    "augment": "augment",
+    "model": "model",
+    "mixing": "method",
+    "optimizer": "optimizer",
+    "schedule": "schedule",
+    "loss": "loss",
+}
 """Parts of a configuration and the options that choose their types."""
 
 

@@ -24,6 +24,13 @@ PARTNERS = {
     "same_class_neighbours": "nearest neighbours of the same class",
 }
 
+AUGMENTS = {
+    "none": "",
+    "randaugment": "RandAugment",
+    "big_vision_randaugment": "big_vision's RandAugment",
+    "three_augment": "3-Augment",
+}
+
 
 def method(config: Config) -> str:
     """Say in the paper's words what was trained.
@@ -53,6 +60,11 @@ def method(config: Config) -> str:
         words.append("on waveforms")
     if config.data.repeats > 1:
         words.append(f"augmentation repeated {config.data.repeats} times")
+    words += [each for each in (AUGMENTS[config.augment.name],) if each]
+    if config.data.color_jitter:
+        words.append(f"colour jitter {config.data.color_jitter:g}")
+    if config.data.erase:
+        words.append(f"random erasing {config.data.erase:g}")
     if config.data.noise:
         words.append(f"noise {config.data.noise:g}")
     if dropout := getattr(config.model, "dropout", 0):

@@ -15,7 +15,7 @@ from etils import epath
 
 from experiments.commands.naming import dataset, method
 from experiments.commands.smoke import shrink
-from mixup_jax.choices import IMAGE_SIZE, Data, Step
+from mixup_jax.choices import IMAGE_SIZE, Augment, Data, Step
 from mixup_jax.config import Config, usual
 from mixup_jax.data.dataset import Dataset, as_pictures
 from mixup_jax.data.files.archives import cache_home
@@ -32,6 +32,8 @@ from mixup_jax.runtime.mesh import from_writer, is_writer
 from mixup_jax.runtime.provenance import describe
 from mixup_jax.training.loop import fit
 
+FOR_STREAMS = ("color_jitter", "crop", "interpolation", "repeats", "test_crop", "test_size")
+"""Options of the data that streamed ones carry out."""
 NAMES = ("experiment", "preset", "method", "methods", "model", "dataset", "mark", "wrong_labels")
 
 Paper = dict[str, Any] | None
@@ -74,7 +76,7 @@ def run(
     workdir = job.launch.workdir or default_folder(experiment, preset, job)
     data, wrong = load_data(config, job.launch.data_dir), 0.0
     if isinstance(data, StreamedDataset):
-        data = prepare_stream(data, config.data)
+        data = prepare_stream(data, config.data, config.augment)
     else:
         config = fit_to(config, data)
         data, wrong = prepare(data, config.data)
@@ -210,7 +212,7 @@ def prepare(data: Dataset, config: Data) -> tuple[Dataset, float]:
     return data, float(np.mean(given != label))
 
 
-def prepare_stream(data: StreamedDataset, config: Data) -> StreamedDataset:
+def prepare_stream(data: StreamedDataset, config: Data, augment: Augment) -> StreamedDataset:
     """Take what the configuration says of data that stays on disk; raises ValueError for what does not go with it."""
     if config.pad_crop:
         raise ValueError(f"pad_crop does not go with {data.name}, which is cropped from its photographs: --pad-crop 0.")
@@ -222,8 +224,9 @@ def prepare_stream(data: StreamedDataset, config: Data) -> StreamedDataset:
         data,
         size=config.image_size or IMAGE_SIZE,
         flip=config.flip,
+        augment=augment,
         train_count=config.train_examples or 0,
-        **{name: getattr(config, name) for name in ("crop", "interpolation", "test_size", "test_crop", "repeats")},
+        **{name: getattr(config, name) for name in FOR_STREAMS},
     )
 
 

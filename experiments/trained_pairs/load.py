@@ -82,7 +82,9 @@ def load_network(folder: Path, data_dir: Path | None, checkpoints: str | None = 
 def prepared_data(config: Config, data_dir: Path | None) -> Dataset | StreamedDataset:
     """Load and prepare the data of a run."""
     data = load_data(config, data_dir)
-    return prepare_stream(data, config.data) if isinstance(data, StreamedDataset) else prepare(data, config.data)[0]
+    if isinstance(data, StreamedDataset):
+        return prepare_stream(data, config.data, config.augment)
+    return prepare(data, config.data)[0]
 
 
 def load_seeds(folders: Sequence[Path], data_dir: Path | None, checkpoints: str | None = None) -> Network:

@@ -1,10 +1,11 @@
-"""The data and the choices of a run (method, optimiser, schedule, loss): frozen dataclasses that validate themselves.
+"""The data and the choices of a run: augmentation, method, optimiser, schedule, loss; they validate themselves.
 
 A choice is a type: ``optimizer=Sgd(...)`` or ``Adam(...)``, so that an option of another choice cannot be given. The
 comments are the command line's help. The default of a new field must mean what was done before the field existed: it is
 the default for older runs.
 """
 
+from mixup_jax.choices.augment import Augment, BigVisionRandAugment, NoAugment, RandAugment, ThreeAugment
 from mixup_jax.choices.data import IMAGE_SIZE, OF_PHOTOGRAPHS, Data
 from mixup_jax.choices.losses import BinaryCrossEntropy, Loss, Softmax
 from mixup_jax.choices.mixing import (
@@ -34,6 +35,8 @@ __all__ = [
     "OF_PHOTOGRAPHS",
     "Adam",
     "AdamW",
+    "Augment",
+    "BigVisionRandAugment",
     "BinaryCrossEntropy",
     "Constant",
     "Cosine",
@@ -50,8 +53,10 @@ __all__ = [
     "Mixed",
     "Mixing",
     "Mixup",
+    "NoAugment",
     "NoisyFeatureMixup",
     "Optimizer",
+    "RandAugment",
     "RegMixup",
     "ResizeMix",
     "SaliencyMix",
@@ -60,5 +65,6 @@ __all__ = [
     "Softmax",
     "Step",
     "Switch",
+    "ThreeAugment",
     "Warmup",
 ]

@@ -45,6 +45,10 @@ class Data(Checked):
     interpolation: Interpolation = "linear"
     """Imagenet: how parts are resized, fast (reduced while decoded, then linearly or by means over areas) or by
     Pillow's bicubic filter to its bits, for twice the time."""
+    color_jitter: float = 0.0
+    """Change brightness, contrast and colour by factors from 1 - N to 1 + N, in random order; 0 switches it off."""
+    erase: float = 0.0
+    """Probability of replacing a random box of the normalised image by noise (random erasing)."""
     noise: float = 0.0
     """Standard deviation of Gaussian noise added to the normalised input."""
     nyquist: bool = False
@@ -60,6 +64,9 @@ class Data(Checked):
                 raise ValueError(
                     f"{name} is imagenet's; the images of {self.dataset} have their own size: leave it out."
                 )
+        for name in ("color_jitter", "erase"):
+            if getattr(self, name) and self.is_speech:
+                raise ValueError(f"{name} is for images, and {self.dataset} is speech: leave it out.")
         for name, given in (("mix waveform", self.mix == "waveform"), ("nyquist", self.nyquist)):
             if given and not self.is_speech:
                 raise ValueError(f"{name} is for speech, and {self.dataset} is none: leave it out.")

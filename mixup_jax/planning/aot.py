@@ -16,7 +16,7 @@ from mixup_jax.data.identity import DataIdentity
 from mixup_jax.models.layers.convolution import compiler_options
 from mixup_jax.runtime import libtpu
 from mixup_jax.runtime.mesh import make_mesh, shard
-from mixup_jax.steps.recipe import make_recipe
+from mixup_jax.steps.recipe import for_decoded, make_recipe
 from mixup_jax.steps.state import Recipe, TrainState, init_state
 from mixup_jax.steps.train_step import train_step
 
@@ -132,8 +132,9 @@ def abstract_batch(config: Config, sharding: Any) -> dict[str, Any]:
 
 
 def step_recipe(config: Config) -> Recipe:
-    """Return the recipe of the step."""
-    return make_recipe(config.within_training(), identity(config))
+    """Return the recipe of the step; photographs are augmented on the host, while they are decoded."""
+    recipe = make_recipe(config.within_training(), identity(config))
+    return for_decoded(recipe) if config.data.dataset == "imagenet" else recipe
 
 
 def abstract_state(config: Config) -> TrainState:

@@ -8,6 +8,9 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
+from mixup_jax.augment.drawn import stages_of
+from mixup_jax.augment.erasing import erase
+from mixup_jax.augment.in_step import augment_in_step
 from mixup_jax.choices import (
     GROUP,
     CutMix,
@@ -33,6 +36,8 @@ Plan = Mix | list[Mix]
 """A plan, or several that are carried out in a row."""
 NOT_A_ROW = 2**32 - 1
 """Folded into a key from which each row of the batch draws by its number."""
+OPERATIONS, ERASING = 2**32 - 1, 2**32 - 2
+"""Folded into the key of the crops, whose own are those of the rows: no batch has so many."""
 
 
 def mixed_batch(
@@ -53,7 +58,11 @@ def mixed_batch(
 
     def prepare(rng: Array, image: Array, label: Array) -> tuple[Array, Array]:
         image = pad_crop_flip(rng, image, pad=augmentation.pad_crop, flip=augmentation.flip, positions=rows)
+        height, width = image.shape[1:3]
+        stages = stages_of(recipe.augment, augmentation.color_jitter, (height, width), recipe.mean)
+        image = augment_in_step(jax.random.fold_in(rng, OPERATIONS), image, stages, rows)
         image = normalize(image, recipe.mean, recipe.std)
+        image = erase(jax.random.fold_in(rng, ERASING), image, augmentation.erase, rows)
         # Constants of the normalisation multiplied into lambda would round differently on another number of devices.
         return jax.lax.optimization_barrier((image, jax.nn.one_hot(label, recipe.classes)))
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax.errors import FlaxError
 
-from mixup_jax.choices import Mixed, Mixing, Step
+from mixup_jax.choices import Mixed, Mixing, NoAugment, Step
 from mixup_jax.config import Config
 from mixup_jax.methods import phase_out
 from mixup_jax.models import OnSpectrograms, build, normalizes
@@ -51,15 +51,15 @@ def make_recipe(config: Config, data: Described) -> Recipe:
     model = build(config.model, len(data.classes), config.compute_dtype)
     if config.data.test_size is not None:
         _check_test_size(config.data.test_size, model, config.model.name, data.image_shape)
-    return Recipe(
+    recipe = Recipe(
         model=OnSpectrograms(model, config.data.nyquist) if config.data.mix == "waveform" else model,
         optimizer=direction(config.optimizer),
         schedule=learning_rate(config.schedule, config.optimizer.lr, steps_per_epoch, config.epochs),
         classes=len(data.classes),
         mean=data.mean,
         std=data.std,
-        # What is streamed was cropped and mirrored while it was decoded.
-        data=replace(config.data, pad_crop=0, flip=False) if data.streamed else config.data,
+        data=config.data,
+        augment=config.augment,
         mixing=config.mixing,
         probability=mixing_probability(config.mixing, steps_per_epoch, config.epochs),
         loss=config.loss,
@@ -67,10 +67,23 @@ def make_recipe(config: Config, data: Described) -> Recipe:
         accumulate=config.accumulate,
         ema=config.ema,
     )
+    return for_decoded(recipe) if data.streamed else recipe
+
+
+def for_decoded(recipe: Recipe) -> Recipe:
+    """Return the recipe for photographs, which are cropped, mirrored and augmented on the host when they are decoded.
+
+    Only random erasing, which comes after the normalisation, is left to the step.
+    """
+    data = replace(recipe.data, pad_crop=0, flip=False, color_jitter=0.0)
+    return replace(recipe, data=data, augment=NoAugment())
 
 
 def _check_against_data(config: Config, data: Described) -> None:
-    height, width, _ = data.image_shape
+    height, width, channels = data.image_shape
+    augmented = config.data.color_jitter or not isinstance(config.augment, NoAugment)
+    if augmented and channels not in (1, 3):
+        raise ValueError(f"augment and color_jitter are for images of one channel or three, and these have {channels}.")
     if not data.streamed and config.data.pad_crop >= min(height, width):
         raise ValueError(f"pad_crop must be less than the sides of {height} x {width}, got {config.data.pad_crop}.")
     if width == 1 and config.data.flip:

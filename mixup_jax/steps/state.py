@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from mixup_jax.choices import Data, Loss, Mixing, Mixup, Softmax
+from mixup_jax.choices import Augment, Data, Loss, Mixing, Mixup, NoAugment, Softmax
 from mixup_jax.methods.latent import INPUT
 
 Rate = Callable[..., Any]
@@ -28,9 +28,11 @@ class Recipe:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     data: Data
-    """How images are augmented."""
+    """How images are cropped, mirrored and erased."""
     mixing: Mixing
     """How they are mixed, but for alpha, an argument of the step."""
+    augment: Augment = field(default_factory=NoAugment)
+    """What else is done to images before they are mixed."""
     probability: Rate | None = None
     """Of mixing at all, as a function of the step; None is always."""
     loss: Loss = field(default_factory=Softmax)

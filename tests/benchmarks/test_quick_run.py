@@ -14,6 +14,8 @@ TITLES = (
     "Growth of a step",
     "Loops of small networks",
     "Input pipeline",
+    "RandAugment on the host",
+    "Augmentation in the training step",
     "Checkpoints",
     "Peak memory of training",
     "From the command to the first step",

@@ -12,7 +12,7 @@ from experiments.commands.command_line import parse
 from experiments.commands.running import prepare_stream
 from experiments.imagenet import __main__ as imagenet
 from experiments.imagenet.presets import PRESETS, TABLE_1, ImageNet, paper
-from mixup_jax.choices import Data
+from mixup_jax.choices import Data, NoAugment
 from mixup_jax.data.imagenet.shards import Photograph
 from mixup_jax.data.imagenet.streamed import StreamedDataset
 
@@ -45,8 +45,8 @@ def test_options_that_would_do_nothing_are_refused():
     refused = (({"pad_crop": 4}, "--pad-crop 0"), ({"label_noise": 0.2}, "label_noise needs data in memory"))
     for option, message in refused:
         with pytest.raises(ValueError, match=message):
-            prepare_stream(streamed, Data("imagenet", **{"pad_crop": 0} | option))
-    assert prepare_stream(streamed, Data("imagenet", pad_crop=0, image_size=32)).image_shape == (32, 32, 3)
+            prepare_stream(streamed, Data("imagenet", **{"pad_crop": 0} | option), NoAugment())
+    assert prepare_stream(streamed, Data("imagenet", pad_crop=0, image_size=32), NoAugment()).image_shape == (32, 32, 3)
 
 
 @pytest.mark.slow

@@ -12,6 +12,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from mixup_jax.augment.drawn import Stage, stages_of
+from mixup_jax.choices.augment import Augment, NoAugment
 from mixup_jax.data.identity import DataIdentity, identity_of
 from mixup_jax.data.imagenet.crops import TEST_CROP, Crop, Interpolation, centre_crop, distorted_crop, random_crop
 from mixup_jax.data.imagenet.shards import Photograph
@@ -48,6 +50,8 @@ class StreamedDataset:
     std: tuple[float, ...]
     size: int = 224
     flip: bool = True
+    augment: Augment = dataclasses.field(default_factory=NoAugment)
+    color_jitter: float = 0.0
     train_count: int = 0
     """Number of training photographs to use; 0 becomes all."""
     part: bool = False
@@ -99,11 +103,16 @@ class StreamedDataset:
     def _mixed(self) -> np.ndarray:
         return np.random.RandomState(SUBSET_SEED).permutation(len(self.train))[: self.train_count]
 
+    @cached_property
+    def _stages(self) -> tuple[Stage, ...]:
+        return stages_of(self.augment, self.color_jitter, (self.size, self.size), self.mean)
+
     def train_example(self, seed: int, position: int, place: int | None = None) -> Example:
-        """Return the training example at a position: a random crop of a photograph, mirrored at random.
+        """Return the training example at a position: a random crop of a photograph, mirrored and augmented.
 
         `place` says which photograph: its place in the orders of all epochs, laid end to end; `position` if left out.
         """
+        from mixup_jax.augment.on_host import augment_on_host
         from mixup_jax.data.imagenet.jpeg import mirror
 
         epoch, index = divmod(position if place is None else place, self.train_count)
@@ -112,6 +121,7 @@ class StreamedDataset:
         image = self._decode(photograph, partial(CROPS[self.crop], generator), self.size)
         if self.flip and generator.random() < 0.5:
             image = mirror(image)
+        image = augment_on_host(generator, image, self._stages)
         return {"image": image, "label": np.int32(photograph.label)}
 
     def test_example(self, index: int) -> Example:

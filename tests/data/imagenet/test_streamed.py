@@ -6,6 +6,11 @@ import numpy as np
 import pytest
 
 from experiments.imagenet.archives import photograph
+from mixup_jax.augment.drawn import stages_of
+from mixup_jax.augment.on_host import augment_on_host
+from mixup_jax.choices import BigVisionRandAugment, RandAugment, ThreeAugment
+from mixup_jax.data.imagenet.crops import random_crop
+from mixup_jax.data.imagenet.jpeg import decode_part
 from mixup_jax.data.imagenet.shards import Photograph
 from mixup_jax.data.imagenet.streamed import EvaluationRows, StreamedDataset, TrainingRows, batches
 
@@ -197,3 +202,21 @@ def test_pictures_show_different_classes():
     image, label = DATA.one_of_each(4)
     assert image.shape == (4, 16, 16, 3)
     assert len(set(label.tolist())) == 4
+
+
+@pytest.mark.parametrize("augment", [RandAugment(), BigVisionRandAugment(), ThreeAugment()], ids=lambda each: each.name)
+def test_augmented_examples_are_functions_of_seed_and_position_too(augment):
+    plain = [DATA.train_example(0, position) for position in range(2 * BATCH)]
+    rows = TrainingRows(replace(DATA, augment=augment, color_jitter=0.3), 0, BATCH, tuple(range(BATCH)))
+    found = take(rows, 0, 2, threads=3)
+    assert_equal(take(rows, 1, 1), found[1:])
+    image, label = (np.concatenate([batch[name] for batch in found]) for name in ("image", "label"))
+    assert label.tolist() == [example["label"] for example in plain]
+    stages = stages_of(augment, 0.3, (16, 16), DATA.mean)
+    assert all((image != example["image"]).any() for image, example in zip(image, plain, strict=True))
+    for position, example in enumerate(plain):  # crop and mirror are drawn first, and are those of no augmentation
+        generator = np.random.default_rng((0, position))
+        photograph = DATA.train[int(label[position])]
+        decode_part(photograph.encoded, lambda *size, drawn=generator: random_crop(drawn, *size), 16)
+        generator.random()
+        np.testing.assert_array_equal(augment_on_host(generator, example["image"], stages), image[position])
