@@ -103,7 +103,10 @@ class Config(Checked):
         for name, part in (("warmup_epochs", self.schedule), ("unmixed_epochs", self.mixing)):
             if getattr(part, name, 0.0) >= self.epochs:
                 raise ValueError(f"{name} must be less than the {self.epochs:g} epochs, got {getattr(part, name):g}.")
-        for name, part in (("accumulate", self), ("repeats", self.data), ("block", self.mixing)):
+        in_memory = (
+            () if self.data.is_streamed else (("repeats", self.data),)
+        )  # streams take their photographs one by one
+        for name, part in (("accumulate", self), ("block", self.mixing), *in_memory):
             count = getattr(part, name, None)
             if count is not None and (count < 1 or self.batch_size % count):
                 raise ValueError(f"{name} must divide the batch of {self.batch_size}, got {count}.")

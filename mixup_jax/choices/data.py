@@ -30,8 +30,8 @@ class Data(Checked):
     flip: bool = True
     """Mirror images left to right at random."""
     repeats: int = 1
-    """Repeated augmentation: how often a batch holds each of its images, augmented anew. Must divide the batch; an
-    epoch sees 1 / repeats of the images, the next ones the others."""
+    """Repeated augmentation: how often a batch holds each of its images, augmented anew. An epoch sees 1 / repeats of
+    the images, the next ones the others. Must divide the batch, but for imagenet's."""
     image_size: int | None = None
     """Side of the square that imagenet's photographs are cut and resized to, 224 if left out."""
     test_size: int | None = None

@@ -204,22 +204,26 @@ class EvaluationRows:
 def place_in_orders(position: int, batch_size: int, repeats: int) -> int:
     """Return which place in the orders of the epochs the photograph at a position takes, with repeated augmentation.
 
-    A batch takes ``batch_size / repeats`` places and lays its photographs out `repeats` times, one after the other: the
-    copies of a photograph, each with its own crop, are that many rows apart. Fewer rows in a run hold no photograph
-    twice, as in DeiT (arXiv 2012.12877, after 1902.05509) no process does; with a `block` that divides this number no
-    photograph is mixed with itself. DeiT draws the photographs of an epoch anew from all; here those that an epoch
-    leaves out come next, so that in `repeats` epochs each is seen `repeats` times.
-
-    Raises ValueError unless `repeats` divides the batch.
+    Each place is taken `repeats` times in a row, and a batch takes the next `batch_size` of these. It lays them out so
+    that copies of a photograph, each with its own crop, are ``batch_size / repeats`` rows apart, rounded: fewer rows in
+    a run hold no photograph twice, as in DeiT (arXiv 2012.12877, after 1902.05509) no process does. Where `repeats`
+    does not divide the batch (3 and DeiT's 1,024), the copies of one photograph lie in two batches, as there. DeiT
+    draws the photographs of an epoch anew from all; here those that an epoch leaves out come next, so that in `repeats`
+    epochs each is seen `repeats` times.
 
     >>> [place_in_orders(position, 6, 2) for position in range(12)]
     [0, 1, 2, 0, 1, 2, 3, 4, 5, 3, 4, 5]
+    >>> [place_in_orders(position, 4, 3) for position in range(12)]
+    [0, 1, 0, 0, 1, 2, 1, 2, 2, 3, 3, 3]
     """
-    if batch_size % repeats:
-        raise ValueError(f"repeats must divide the batch of {batch_size}, got {repeats}.")
     step, row = divmod(position, batch_size)
-    distinct = batch_size // repeats
-    return step * distinct + row % distinct
+    return (step * batch_size + int(_layout(batch_size, repeats)[row])) // repeats
+
+
+@lru_cache(maxsize=4)
+def _layout(batch_size: int, repeats: int) -> np.ndarray:
+    """Return what each row of a batch takes of its `batch_size` copies: first copies first."""
+    return np.argsort(np.arange(batch_size) % repeats, kind="stable")
 
 
 @lru_cache(maxsize=4)

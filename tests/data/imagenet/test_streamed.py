@@ -169,9 +169,11 @@ def test_repeats_are_the_same_with_any_number_of_workers(repeated, workers):
     assert_equal(take(everything(data=TWICE), 0, 5, workers=workers), repeated)
 
 
-def test_repeats_that_do_not_divide_the_batch_are_refused():
-    with pytest.raises(ValueError, match="repeats must divide the batch of 4, got 3"):
-        everything(data=replace(DATA, repeats=3))[0]
+def test_repeats_that_do_not_divide_the_batch_show_each_photograph_as_often_some_in_two_batches():
+    rows = everything(data=replace(DATA, repeats=3))
+    labels = [int(rows[index]["label"]) for index in range(3 * 2 * TRAIN)]  # twice each of two epochs' orders
+    assert sorted(labels) == sorted([*range(TRAIN)] * 6)
+    assert all(len(set(labels[start : start + 2])) == 2 for start in range(0, len(labels), BATCH))
 
 
 @pytest.mark.parametrize("change", [{"crop": "tensorflow"}, {"interpolation": "bicubic"}])
