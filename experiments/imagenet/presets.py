@@ -7,7 +7,7 @@ over 5 epochs, then divided by 10 three times.
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from experiments.commands.running import Job, Paper
+from experiments.commands.running import Job, Paper, tiny
 from mixup_jax.choices import Data, Erm, Mixed, Mixup, Sgd, Step
 from mixup_jax.choices.networks import Plain, PreActResNet, ResNet
 from mixup_jax.config import CHOICES, Config
@@ -117,7 +117,9 @@ def shrink(config: Config) -> Config:
     return replace(
         config,
         data=replace(config.data, image_size=32, train_examples=None),
-        model=PreActResNet(width=4, blocks=(1, 1), stem_stride=2),
+        model=PreActResNet(width=4, blocks=(1, 1), stem_stride=2)
+        if isinstance(config.model, ResNet | Plain)
+        else tiny(config.model, getattr(mixing, "layer", "input")),
         optimizer=replace(config.optimizer, lr=0.05),
         schedule=replace(schedule, decay_epochs=(2.0,)) if isinstance(schedule, Step) else schedule,
         mixing=mixing,
