@@ -40,7 +40,7 @@ def one_line(box: str) -> str:
     """
     sections = [" ".join(section.split()) for section in re.split("─+|-{3,}", re.sub("[│╭╮╰╯]", "", box))]
     message, *others = list(filter(None, sections))[1:] or [box]  # without the title
-    message = re.sub(r"^Error parsing \w+: ", "", message)
+    message = re.sub(r"^Error parsing [\w.]+: ", "", message)
     wrong_count = r"Error parsing (--\S+): .*input length (\d+) did not match expected argument count (\d+).*"
     message = re.sub(wrong_count, r"\1 needs \3 values, got \2", message)
     close = [name for part in others if part.startswith("Perhaps") for name in re.findall(r"--[a-z][a-z-]+", part)]

@@ -69,6 +69,8 @@ def method(config: Config) -> str:
         words.append(f"noise {config.data.noise:g}")
     if dropout := getattr(config.model, "dropout", 0):
         words.append(f"dropout {dropout:g}")
+    if depth := getattr(config.model, "stochastic_depth", 0):
+        words.append(f"stochastic depth {depth:g}")
     if config.ema:
         words.append(f"averaged weights ({config.ema:g})")
     if config.label_smoothing:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from experiments.commands.running import Job, Paper
-from experiments.commands.smoke import shrink_mixing
+from experiments.commands.smoke import shrink_mixing, tiny
 from mixup_jax.choices import Data, Erm, Mixed, Mixup, Sgd, Step
 from mixup_jax.choices.networks import Plain, PreActResNet, ResNet
 from mixup_jax.config import CHOICES, Config
@@ -112,7 +112,8 @@ class ImageNet(Job):
 
 def shrink(config: Config) -> Config:
     """Shrink a run to seconds, keeping its method and its path through the program."""
-    mixing, schedule = config.mixing, replace(config.schedule, warmup_epochs=1.0, warmup_start=0.01)
+    lr = 0.05 if isinstance(config.optimizer, Sgd) else 1e-3
+    mixing, schedule = config.mixing, replace(config.schedule, warmup_epochs=1.0, warmup_start=lr / 5)
     if isinstance(mixing, Mixed):
         mixing = replace(shrink_mixing(mixing, 16), block=mixing.block and 4)
     return replace(
@@ -124,8 +125,10 @@ def shrink(config: Config) -> Config:
             repeats=min(config.data.repeats, 2),
             train_examples=None,
         ),
-        model=PreActResNet(width=4, blocks=(1, 1), stem_stride=2),
-        optimizer=replace(config.optimizer, lr=0.05),
+        model=PreActResNet(width=4, blocks=(1, 1), stem_stride=2)
+        if isinstance(config.model, ResNet | Plain)
+        else tiny(config.model, getattr(mixing, "layer", "input")),
+        optimizer=replace(config.optimizer, lr=lr),
         schedule=replace(schedule, decay_epochs=(2.0,)) if isinstance(schedule, Step) else schedule,
         mixing=mixing,
         batch_size=16,
