@@ -1,4 +1,4 @@
-"""The 15 rows of the paper's table 1: the recipe of each network, the error in the paper, and the smoke run.
+"""The 15 rows of the paper's table 1 and the recipes of today: networks, published errors, and the smoke run.
 
 The recipe is that of Goyal et al., arXiv 1706.02677, which the paper names: batch 1,024, learning rate from 0.1 to 0.4
 over 5 epochs, then divided by 10 three times.
@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from experiments.commands.running import Job, Paper
 from experiments.commands.smoke import shrink_mixing, tiny
+from experiments.imagenet.recipes import RECIPES
 from mixup_jax.choices import Data, Erm, Mixed, Mixup, Sgd, Step
 from mixup_jax.choices.networks import Plain, PreActResNet, ResNet
 from mixup_jax.config import CHOICES, Config
@@ -86,18 +87,24 @@ def describe(row: Published) -> str:
     return f"{row.model}, {method}, {row.epochs} epochs; paper: top-1 error {row.top1} %{doubt}."
 
 
-PRESETS = {name: (describe(row), recipe(row)) for name, row in TABLE_1.items()}
+PRESETS = {name: (describe(row), recipe(row)) for name, row in TABLE_1.items()} | {
+    name: (each.description, each.config) for name, each in RECIPES.items()
+}
 
 
 def paper(config: Config) -> Paper:
-    """Return the paper's number if the run is the paper's, except for its seed and --remat."""
-    model = replace(config.model, remat=False) if isinstance(config.model, ResNet | Plain) else config.model
+    """Return the published number if the run is the paper's, except for its seed and --remat."""
+    model = replace(config.model, remat=False) if getattr(config.model, "remat", False) else config.model
     ours = replace(config, seed=0, eval_every=None, model=model)
     for row in TABLE_1.values():
         if ours == recipe(row):
             doubt = "" if row.confirmed else ", unconfirmed"
             top5 = f"; top-5 {row.top5}, unconfirmed" if row.top5 else ""
             return {"test_error": row.top1, "source": f"Table 1{doubt}{top5}"}
+    for each in RECIPES.values():
+        if ours == each.config:
+            doubt = "" if each.confirmed else ", unconfirmed"
+            return {"test_error": round(100 - each.top1, 2), "source": f"{each.source}{doubt}"}
     return None
 
 
