@@ -166,7 +166,7 @@ MIXER = replace(
     ),
     mixing=Mixup(alpha=0.5, partner="roll", block=32),
     loss=BinaryCrossEntropy(sum_classes=True),
-    schedule=Linear(end_lr=1e-5, warmup_epochs=WARMUP_STEPS * 4096 / IMAGES),
+    schedule=Linear(end_lr=1e-8, warmup_epochs=WARMUP_STEPS * 4096 / IMAGES),  # 1e-5 there, a share of the highest,
     batch_size=4096,
     epochs=300.0,
 )

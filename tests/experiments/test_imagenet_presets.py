@@ -11,7 +11,8 @@ STEPS_PER_EPOCH = 1_281_167 / 1024
 
 
 def test_table_1_has_15_rows_and_the_name_says_what_a_row_is():
-    assert len(TABLE_1) == len(PRESETS) == 15
+    assert len(TABLE_1) == 15
+    assert list(PRESETS)[:15] == list(TABLE_1)
     for name, row in TABLE_1.items():
         length = "" if row.epochs == 90 else f"-{row.epochs}"
         assert name == f"{row.model.replace('_', '-')}-{'mixup' if row.alpha else 'erm'}{length}"
@@ -35,7 +36,7 @@ def test_the_rate_rises_from_a_tenth_to_four_and_falls_three_times_by_ten(name):
     assert config.schedule.decay_epochs[-1] < config.epochs
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", TABLE_1)
 def test_every_network_can_be_built(name):
     config = PRESETS[name][1]
     network = build(config.model, 1000, config.compute_dtype)
