@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from mixup_jax.models import ResNet
 from mixup_jax.models.layers.stochastic_depth import StochasticDepth, rates
@@ -27,6 +28,14 @@ def test_an_example_is_left_out_by_its_place_whatever_the_size_of_the_batch(rng)
     layer = StochasticDepth(0.5)
     many, few = (layer.apply({}, jnp.ones((count, 2)), True, rngs={"dropout": rng}) for count in (64, 10))
     np.testing.assert_array_equal(many[:10], few)
+
+
+def test_an_example_is_left_out_on_any_number_of_devices(rng):
+    mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
+    x = jnp.ones((16, 2))
+    apply = jax.jit(lambda x: StochasticDepth(0.5).apply({}, x, True, rngs={"dropout": rng}))
+    spread = apply(jax.device_put(x, NamedSharding(mesh, PartitionSpec("data"))))
+    np.testing.assert_array_equal(spread, apply(x))
 
 
 def test_it_needs_a_key_only_where_it_leaves_something_out():
