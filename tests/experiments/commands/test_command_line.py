@@ -63,6 +63,7 @@ BAD_INPUT = {
     "dataset of a smoke run": (["--smoke", "--dataset", "cifar11"], "dataset is 'cifar11'; it must be one of"),
     "option": (["--alpah", "1"], "alpah"),
     "choice": (["--partner", "best"], "partner.*permutation"),
+    "partner of many": (["--method", "dirichlet", "--partner", "roll"], "partner.*permutation.*derangement"),
     "number": (["--alpha", "much"], "alpha"),
     "negative alpha": (["--alpha", "-1"], "alpha must be .*, got -1"),
     "alpha nan": (["--alpha", "nan"], "alpha must be .*, got nan"),
