@@ -25,7 +25,7 @@ def cost_table(
     table.columns[1].justify = "right"
     share = config.batch_size // devices
     sections = [
-        _memory(data, state, cost, chip, share),
+        _memory(config, data, state, cost, chip, share),
         _work(cost, share),
         _network(data, cost, share),
         _times(config, data, cost, chip, devices) if chip is not None else iter(()),
@@ -56,9 +56,9 @@ def size(count: float, unit: str = "B") -> str:
     return f"{count / 1000**power:.3g} {('', 'k', 'M', 'G', 'T', 'P')[power]}{unit}"
 
 
-def _memory(data: DataIdentity, state: TrainState, cost: Cost, chip: Chip | None, share: int) -> Rows:
+def _memory(config: Config, data: DataIdentity, state: TrainState, cost: Cost, chip: Chip | None, share: int) -> Rows:
     yield "parameters", size(bytes_of(state.params)), f"{sum(a.size for a in jax.tree.leaves(state.params)):,} numbers"
-    yield "optimiser", size(bytes_of(state.opt_state)), "momentum"
+    yield "optimiser", size(bytes_of(state.opt_state)), f"the state of {config.optimizer.name}"
     if state.average is not None:
         yield "moving average", size(bytes_of(state.average)), ""
     yield "images and labels", size(share * (math.prod(data.image_shape) + 4)), f"{share} images"
