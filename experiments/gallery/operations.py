@@ -62,7 +62,8 @@ def grid(image: np.ndarray) -> Figure:
     operations = stage_of("big_vision", 0, len(image)).operations
     columns = [(form, level) for form, levels in LEVELS.items() for level in levels]
     width, height = NAME + CELL * (len(columns) + 0.4), CELL * (len(operations) + 0.9)
-    figure = Figure(figsize=(width, height), layout="none")
+    figure = Figure(figsize=(width, height))
+    figure.set_layout_engine("none")
     side = 0.94 * CELL
     for row, operation in enumerate(operations):
         bottom = height - CELL * (row + 1.85)
