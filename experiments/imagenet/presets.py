@@ -102,7 +102,8 @@ def paper(config: Config) -> Paper:
             top5 = f"; top-5 {row.top5}, unconfirmed" if row.top5 else ""
             return {"test_error": row.top1, "source": f"Table 1{doubt}{top5}"}
     for each in RECIPES.values():
-        if ours == each.config:
+        theirs = replace(each.config, model=replace(each.config.model, remat=False))
+        if ours == theirs:
             doubt = "" if each.confirmed else ", unconfirmed"
             return {"test_error": round(100 - each.top1, 2), "source": f"{each.source}{doubt}"}
     return None

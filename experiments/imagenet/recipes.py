@@ -141,7 +141,7 @@ RSB_A3 = replace(
 CONVNEXT = Config(
     data=Data("imagenet", pad_crop=0, flip=True, interpolation="bicubic", erase=0.25),
     augment=RandAugment(operations=2, magnitude=9.0, magnitude_std=0.5),
-    model=ConvNeXt(stochastic_depth=0.1),
+    model=ConvNeXt(stochastic_depth=0.1, remat=True),  # 256 images a chip of 16 GB do not fit without
     mixing=BOTH,
     optimizer=AdamW(lr=4e-3, weight_decay=0.05),
     schedule=Cosine(end_lr=1e-6, warmup_epochs=20.0),
