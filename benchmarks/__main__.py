@@ -25,6 +25,7 @@ SECTIONS = (
     "limits",
     "mixing",
     "training_step",
+    "vit_step",
     "time_to_accuracy",
     "growth",
     "small_loops",

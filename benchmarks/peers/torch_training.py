@@ -6,25 +6,31 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from benchmarks.peers import torch_preact_resnet
+from benchmarks.peers import torch_preact_resnet, torch_vit
+from mixup_jax.choices import AdamW
+from mixup_jax.choices.networks import attention_heads
 from mixup_jax.config import Config
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.models import build
 
 
 class TorchTraining:
-    """Training with mixup (alpha 1) by SGD with momentum and coupled weight decay, on the CPU."""
+    """Training with mixup (alpha 1) by SGD with momentum and coupled weight decay, or by AdamW, on the CPU.
 
-    def __init__(self, config: Config, data: Dataset, *, channels_last: bool, seed: int = 0):
+    With `compiled`, network and loss are handed to `torch.compile`, which needs a C++ compiler.
+    """
+
+    def __init__(
+        self, config: Config, data: Dataset, *, channels_last: bool = False, compiled: bool = False, seed: int = 0
+    ):
         torch.manual_seed(seed)
         self.generator = np.random.default_rng(seed)
-        self.config, optimizer = config, config.optimizer
+        self.config = config
         self.layout = torch.channels_last if channels_last else torch.contiguous_format
         model: Any = network(config, data)
         self.network = model.to(memory_format=self.layout)
-        self.optimizer = torch.optim.SGD(
-            self.network.parameters(), optimizer.lr, optimizer.momentum, weight_decay=optimizer.weight_decay
-        )
+        self.optimizer = optimizer_of(config, self.network)
+        self.loss: Any = torch.compile(self._loss) if compiled else self._loss
         self.mean, self.std = (torch.tensor(each).view(1, -1, 1, 1) for each in (data.mean, data.std))
         self.image, self.test_image = (self._tensor(each) for each in (data.train_image, data.test_image))
         self.label = functional.one_hot(torch.tensor(data.train_label).long(), len(data.classes)).float()
@@ -51,12 +57,15 @@ class TorchTraining:
             lam, partner = self.generator.beta(1.0, 1.0), torch.randperm(len(index))
             x, y = (lam * each + (1 - lam) * each[partner] for each in (x, y))
             self.optimizer.zero_grad()
-            functional.cross_entropy(self.network(x), y).backward()
+            self.loss(x, y).backward()
             if self.config.schedule.name == "cosine":
                 rate = self.config.optimizer.lr * 0.5 * (1 + np.cos(np.pi * self.step / self.steps))
                 self.optimizer.param_groups[0]["lr"] = rate
             self.optimizer.step()
             self.step += 1
+
+    def _loss(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return functional.cross_entropy(self.network(x), y)
 
     @torch.no_grad()
     def test_error(self) -> float:
@@ -68,14 +77,31 @@ class TorchTraining:
         return 100 * wrong / len(self.test_label)
 
 
+def optimizer_of(config: Config, network: torch.nn.Module) -> torch.optim.Optimizer:
+    """Return SGD, or AdamW in its fused form; with AdamW kernels decay, and nothing else, as in ours."""
+    choice: Any = config.optimizer
+    if not isinstance(choice, AdamW):
+        return torch.optim.SGD(network.parameters(), choice.lr, choice.momentum, weight_decay=choice.weight_decay)
+    named = list(network.named_parameters())
+    decayed = {name for name, each in named if each.dim() > 1 and name not in ("cls_token", "pos_embed")}
+    groups = [
+        {"params": [each for name, each in named if name in decayed], "weight_decay": choice.weight_decay},
+        {"params": [each for name, each in named if name not in decayed], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, choice.lr, (choice.beta1, choice.beta2), choice.eps, fused=True)
+
+
 def network(config: Config, data: Dataset) -> torch.nn.Module:
-    """Build the network of a configuration: a PreAct ResNet or a perceptron."""
+    """Build the network of a configuration: a PreAct ResNet, a ViT with the defaults but for its size, a perceptron."""
     classes, channels = len(data.classes), data.image_shape[-1]
     model: Any = build(config.model, classes)
     if config.model.name == "preact_resnet":
         return torch_preact_resnet.PreActResNet(
             classes, model.width, model.blocks, model.variant, channels=channels, stem_stride=model.stem_stride
         )
+    if config.model.name == "vit":
+        heads = attention_heads(model.width, model.heads)
+        return torch_vit.ViT(classes, model.width, model.depth, heads, model.patch, size=data.image_shape[0])
     layers: list[Any] = [torch.nn.Flatten()]
     inputs = int(np.prod(data.image_shape))
     for _ in range(2):

@@ -10,6 +10,7 @@ TITLES = (
     "What the machine can do",
     "Mixing a batch",
     "Training step: mixup against ERM",
+    "Training step: a Vision Transformer",
     "Time to accuracy",
     "Growth of a step",
     "Loops of small networks",
