@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from mixup_jax.models.layers.stochastic_depth import StochasticDepth, rates
 from mixup_jax.models.layers.torch_layers import normal
-from mixup_jax.models.layers.transformer import MLPBlock, Patches, layer_norm
+from mixup_jax.models.layers.transformer import LayerNorm, MLPBlock, Patches
 from mixup_jax.models.preact_resnet import Hidden, Image
 
 EXPANSION = 4
@@ -30,7 +30,7 @@ class Stem(nn.Module):
     def __call__(self, x: Image) -> Hidden:
         """Return an image of patches."""
         x = Patches(self.width, self.patch, START, dtype=self.dtype, name="patches")(x)
-        return layer_norm(dtype=self.dtype, name="norm")(x)
+        return LayerNorm(dtype=self.dtype, name="norm")(x)
 
 
 class Block(nn.Module):
@@ -51,7 +51,7 @@ class Block(nn.Module):
         y = nn.Conv(
             width, (7, 7), padding=padding, feature_group_count=width, dtype=self.dtype, kernel_init=START, name="conv"
         )(x)
-        y = layer_norm(dtype=self.dtype, name="norm")(y)
+        y = LayerNorm(dtype=self.dtype, name="norm")(y)
         y = MLPBlock(EXPANSION * width, _start, dtype=self.dtype, name="mlp")(y, train)
         if self.layer_scale:
             gamma = self.param("gamma", nn.initializers.constant(self.layer_scale), (width,))
@@ -73,7 +73,7 @@ class Stage(nn.Module):
     def __call__(self, x: Image, train: bool) -> Hidden:
         """Apply the stage; the last of an odd number of rows or columns is left out, as by a strided convolution."""
         if self.halve:
-            x = layer_norm(dtype=self.dtype, name="norm")(x)
+            x = LayerNorm(dtype=self.dtype, name="norm")(x)
             x = x[:, : x.shape[1] // 2 * 2, : x.shape[2] // 2 * 2]
             x = Patches(self.width, 2, START, dtype=self.dtype, name="halve")(x)
         block = nn.remat(Block, static_argnums=(2,)) if self.remat else Block
@@ -90,7 +90,7 @@ class Head(nn.Module):
     @nn.compact
     def __call__(self, x: Image) -> Float[Array, "batch classes"]:
         """Return the logits."""
-        x = layer_norm(name="norm")(x.astype(jnp.float32).mean(axis=(1, 2)))
+        x = LayerNorm(name="norm")(x.astype(jnp.float32).mean(axis=(1, 2)))
         return nn.Dense(self.classes, kernel_init=START, name="dense")(x)
 
 

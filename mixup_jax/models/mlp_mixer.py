@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mixup_jax.models.layers.stochastic_depth import Rule, StochasticDepth, rates
-from mixup_jax.models.layers.transformer import Gelu, MLPBlock, Patches, Tokens, layer_norm, lecun_normal
+from mixup_jax.models.layers.transformer import Gelu, LayerNorm, MLPBlock, Patches, Tokens, lecun_normal
 from mixup_jax.models.preact_resnet import Image
 
 TOKENS_SHARE, CHANNELS_SHARE = 0.5, 4
@@ -44,10 +44,10 @@ class Block(nn.Module):
     def __call__(self, x: Tokens, train: bool) -> Tokens:
         """Apply the block; with `train` and stochastic depth, the "dropout" key must be given."""
         width = x.shape[-1]
-        y = layer_norm(dtype=self.dtype, name="norm1")(x).swapaxes(1, 2)
+        y = LayerNorm(dtype=self.dtype, name="norm1")(x).swapaxes(1, 2)
         y = self._mlp(int(TOKENS_SHARE * width), "tokens")(y, train).swapaxes(1, 2)
         x += StochasticDepth(self.stochastic_depth, self.rescale, name="stochastic_depth1")(y, train)
-        y = layer_norm(dtype=self.dtype, name="norm2")(x)
+        y = LayerNorm(dtype=self.dtype, name="norm2")(x)
         y = self._mlp(CHANNELS_SHARE * width, "channels")(y, train)
         return x + StochasticDepth(self.stochastic_depth, self.rescale, name="stochastic_depth2")(y, train)
 
@@ -65,7 +65,7 @@ class Head(nn.Module):
     @nn.compact
     def __call__(self, x: Tokens) -> Float[Array, "batch classes"]:
         """Return the logits."""
-        x = layer_norm(dtype=self.dtype, name="norm")(x).astype(jnp.float32).mean(axis=1)
+        x = LayerNorm(dtype=self.dtype, name="norm")(x).astype(jnp.float32).mean(axis=1)
         bias = nn.initializers.constant(self.head_bias)
         return nn.Dense(self.classes, kernel_init=nn.initializers.zeros, bias_init=bias, name="dense")(x)
 

@@ -21,11 +21,11 @@ from mixup_jax.models.layers.stochastic_depth import Rule, StochasticDepth, rate
 from mixup_jax.models.layers.torch_layers import Dropout, bias_init, kernel_init, normal
 from mixup_jax.models.layers.transformer import (
     Gelu,
+    LayerNorm,
     MLPBlock,
     Patches,
     Tokens,
     dense,
-    layer_norm,
     lecun_normal,
     xavier_uniform,
 )
@@ -133,11 +133,11 @@ class Block(nn.Module):
     def __call__(self, x: Tokens, train: bool) -> Tokens:
         """Apply the block; with `train` and dropout or stochastic depth, the "dropout" key must be given."""
         mlp_bias = nn.initializers.zeros if self.start == "timm" else normal(1e-6)
-        y = layer_norm(dtype=self.dtype, name="norm1")(x)
+        y = LayerNorm(dtype=self.dtype, name="norm1")(x)
         y = Attention(self.heads, self.start, self.dtype, name="attention")(y)
         y = Dropout(self.dropout, name="dropout")(y, train)
         x += self._branch(y, 1, train)
-        y = layer_norm(dtype=self.dtype, name="norm2")(x)
+        y = LayerNorm(dtype=self.dtype, name="norm2")(x)
         hidden = EXPANSION * x.shape[-1]
         mlp = MLPBlock(hidden, kernel_start(self.start), mlp_bias, self.gelu, self.dropout, self.dtype, name="mlp")
         return x + self._branch(mlp(y, train), 2, train)
@@ -164,7 +164,7 @@ class Head(nn.Module):
     def __call__(self, x: Tokens) -> Float[Array, "batch classes"]:
         """Return the logits."""
         x = x[:, 0] if self.pool == "token" else x
-        x = layer_norm(dtype=self.dtype, name="norm")(x).astype(jnp.float32)
+        x = LayerNorm(dtype=self.dtype, name="norm")(x).astype(jnp.float32)
         x = x.mean(axis=1) if self.pool == "gap" else x
         if self.pre_logits:
             init = normal(0.02) if self.start == "timm" else lecun_normal
