@@ -6,6 +6,7 @@ python -m benchmarks.vit_step              # pip install torch; torch.compile ne
 import os
 import shutil
 from dataclasses import replace
+from typing import Any
 
 from benchmarks.harness.our_training import gigaflop, noise_for, training
 from benchmarks.harness.page import Table, alone
@@ -46,7 +47,7 @@ def measure(effort: Effort) -> list[Table]:
             ratios = timing.ratios(own)
             verdicts.append(f"{title} {compared(ratios)}. {aim({title: ratios}, BOUNDS[title], least=True)} ")
     rows.append((LIMIT, "", "", "", "", spread(limits), "100"))
-    model = config.model
+    model: Any = config.model
     text = (
         f"{''.join(verdicts)}Ours does its work at {percent(work / own.median, limits)} % of the speed of "
         f"{the_product(effort)}. A ViT of width {model.width} and depth {model.depth} with patches of {model.patch} x "
