@@ -122,6 +122,8 @@ def table(chosen: Sequence[Entry]) -> Table:
     """Return the table of these networks."""
     columns = ("--model", "parameters", "G mult-adds", "image", "paper", "checked against")
     found = Table(*columns, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    found.columns[0].overflow = "fold"  # a name that is cut is no name to give
+    found.columns[0].min_width = max(len(word) for entry in chosen for word in entry.name.split())
     for index in (1, 2, 3):
         found.columns[index].justify = "right"
     for entry in chosen:

@@ -114,6 +114,11 @@ class Config(Checked):
             group = self.mixing.group or GROUP
             if self.batch_size % group or self.batch_size < 2 * group:
                 raise ValueError(f"group must divide the batch of {self.batch_size} into two or more, got {group}.")
+            if self.data.repeats > 1:
+                raise ValueError(
+                    f"partner optimal goes without repeats, got {self.data.repeats}: the nearest partner of an image "
+                    "would be its own copy."
+                )
         if isinstance(self.mixing, Mixup) and self.mixing.layer != "input" and self.accumulate > 1:
             raise ValueError(f"layer {self.mixing.layer} goes without --accumulate, got {self.accumulate}.")
 

@@ -16,7 +16,7 @@ from tyro.conf import AvoidSubcommands, OmitArgPrefixes, arg
 
 from experiments.commands.errors import command, one_line_errors
 from experiments.commands.running import Job, Paper, run
-from mixup_jax.choices import Erm
+from mixup_jax.choices import Adam, Erm, Sgd
 from mixup_jax.config import CHOICES, DEPENDENT, Config
 from mixup_jax.models import normalizes
 from mixup_jax.runtime.distributed import join
@@ -182,7 +182,8 @@ def read_choices(config: Any, arguments: Sequence[str], hint: str) -> Any:
 def with_choices(config: C, names: Mapping[str, str], given: Mapping[str, Sequence[str]]) -> C:
     """Return a preset's configuration with other choices, which keep what the preset says of options they share.
 
-    What the preset leaves at its default has the new choice's default. Another network has its own size. Raises
+    What the preset leaves at its default has the new choice's default, and so has weight decay where the new optimiser
+    applies it in another way. Another network has its own size. Raises
     ValueError for a given option of a type that was not chosen.
 
     >>> from mixup_jax.choices import Sgd
@@ -210,6 +211,9 @@ def with_choices(config: C, names: Mapping[str, str], given: Mapping[str, Sequen
         reset = [name for name, needed in DEPENDENT.items() if name not in given and _is_zero(given.get(needed, []))]
         reset += [name for name in ("neighbours", "group") if "partner" in given and name not in given]
         reset += ["alpha"] if part == "mixing" and "alpha" not in given and not _share_alpha(old, new) else []
+        reset += (
+            ["weight_decay"] if part == "optimizer" and "weight_decay" not in given and _decouples(old, new) else []
+        )
         reset += ["decay_norm"] if part == "optimizer" and not normalizes(config.model) else []
         new = replace(new, **{name: _options(CHOICES[part][new.name]())[name] for name in reset if name in mine})
         config = replace(config, **{part: new})
@@ -219,6 +223,14 @@ def with_choices(config: C, names: Mapping[str, str], given: Mapping[str, Sequen
 def _share_alpha(old: Any, new: Any) -> bool:
     """Return whether the alpha of two methods is the same: mixup's, or that of one method."""
     return {old.name, new.name} <= {"mixup", "switch"} or old.name == new.name
+
+
+def _decouples(old: Any, new: Any) -> bool:
+    """Return whether one optimiser adds its decay to the gradient and the other to the direction: not the same number.
+
+    0.1, usual for the one, is hundreds of times what is usual for the other.
+    """
+    return isinstance(old, Sgd | Adam) != isinstance(new, Sgd | Adam)
 
 
 def _options(part: Any) -> dict[str, Any]:

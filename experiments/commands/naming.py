@@ -91,7 +91,8 @@ def _mixing(mixing: Mixing) -> str:
     if not isinstance(mixing, Mixed):
         return "ERM"
     if isinstance(mixing, Switch):
-        return f"{_mixing(Mixup(mixing.alpha))} or {_mixing(CutMix(mixing.cutmix_alpha))}"
+        share = "" if mixing.switch_probability == 0.5 else f" in {100 * mixing.switch_probability:g} % of them"
+        return f"{_mixing(Mixup(mixing.alpha))} or {_mixing(CutMix(mixing.cutmix_alpha))}{share}"
     title = METHODS[mixing.name].title if mixing.name in METHODS else "RegMixup"
     if isinstance(mixing, Dirichlet):
         title = f"mixup of {mixing.examples} examples"

@@ -1,5 +1,6 @@
 """Where a result comes from: configuration, versions, commit, device and command."""
 
+import contextlib
 import hashlib
 import importlib.metadata
 import os
@@ -18,6 +19,8 @@ from mixup_jax.data.identity import DataIdentity
 from mixup_jax.runtime.identity import jax_settings, plain
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+OF_PHOTOGRAPHS = ("opencv-python-headless", "opencv-python", "pillow", "simplejpeg")
+"""What decodes, resizes and augments on the host: the pixels depend on it, where it is there."""
 
 
 def describe(config: Config, experiment: str, preset: str, data: DataIdentity) -> dict[str, Any]:
@@ -36,13 +39,22 @@ def origin() -> dict[str, Any]:
     """Return where and with what this process runs: versions, commit, code, device, command and time of start."""
     device = jax.devices()[0]
     return {
-        "versions": {"python": sys.version.split()[0]} | {name: importlib.metadata.version(name) for name in PACKAGES},
+        "versions": versions(),
         "commit": commit(),
         "code": code(),
         "device": {"platform": device.platform, "kind": _kind(device), "count": jax.device_count()},
         "command": shlex.join(["python", *_module_arguments()]),
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that numbers depend on."""
+    found = {"python": sys.version.split()[0]} | {name: importlib.metadata.version(name) for name in PACKAGES}
+    for name in OF_PHOTOGRAPHS:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
 def _kind(device: Any) -> str:

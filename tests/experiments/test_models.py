@@ -34,6 +34,13 @@ def test_a_row_fits_100_columns_and_has_the_published_numbers(capsys, monkeypatc
     assert giga in row
 
 
+def test_no_name_is_cut_where_the_terminal_is_narrow(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    models.main(["deit", "--pool"])
+    words = capsys.readouterr().out.split()
+    assert {"deit3_small_patch16_224", "deit_tiny_patch16_224", "--pre-logits"} <= set(words)
+
+
 def test_options_of_a_row_are_options_of_the_command_line():
     [entry] = models.OPTIONS[-1:]
     jobs = {"small": ("", Job(cifar.SMALL))}

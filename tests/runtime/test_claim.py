@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import jax
+import PIL
 import pytest
 from tiny_runs import DATA, MLP, changed
 
@@ -271,6 +272,7 @@ def test_a_file_that_is_no_description_is_refused_and_kept(tmp_path, text):
 
 def test_the_description_names_versions_device_and_command():
     assert HERE["versions"]["jax"] == jax.__version__
+    assert HERE["versions"]["pillow"] == PIL.__version__  # as what decodes and augments on the host
     assert (HERE["device"]["platform"], HERE["device"]["count"]) == ("cpu", 8)
     assert HERE["command"].startswith("python ")
     assert sys.argv[0] in HERE["command"] or "-m pytest" in HERE["command"]

@@ -219,6 +219,7 @@ def test_noise_of_noisy_feature_mixup_has_its_deviations(batch, rng):
         ({"partner": "optimal", "group": 3}, "group must divide the batch of 128 into two or more, got 3"),
         ({"partner": "optimal", "batch_size": 16}, "group must divide the batch of 16 into two or more, got 16"),
         ({"partner": "optimal", "block": 4}, "block goes with the partners .*, got optimal"),
+        ({"partner": "optimal", "repeats": 2}, "partner optimal goes without repeats, got 2"),
     ],
 )
 def test_what_does_not_go_together_is_refused_in_one_line(fields, message):

@@ -16,6 +16,7 @@ from experiments.plan import __main__ as plan
 from experiments.speech import __main__ as speech
 from mixup_jax.choices import (
     OF_PHOTOGRAPHS,
+    Adam,
     AdamW,
     CutMix,
     Data,
@@ -28,6 +29,7 @@ from mixup_jax.choices import (
     Mixup,
     RegMixup,
     ResizeMix,
+    Sgd,
     Switch,
 )
 from mixup_jax.choices.networks import SIZES, ViT
@@ -207,6 +209,18 @@ def test_an_optimiser_keeps_its_own_defaults_where_the_preset_says_nothing():
     assert configured("--optimizer", "adamw", "--lr", "0.002").config.optimizer == AdamW(lr=0.002)
 
 
+def test_a_weight_decay_is_not_carried_over_to_an_optimiser_that_applies_it_in_another_way():
+    jobs = {name: (text, Job(config)) for name, (text, config) in imagenet.PRESETS.items()}
+
+    def optimizer(*arguments):
+        return command_line.parse("imagenet", "", jobs, "vit-s16-90", list(arguments))[1].config.optimizer
+
+    assert optimizer("vit-s16-90", "--optimizer", "sgd").weight_decay == Sgd().weight_decay
+    assert optimizer("vit-s16-90", "--optimizer", "lamb").weight_decay == 0.1
+    assert optimizer("resnet50-a1", "--optimizer", "adam").weight_decay == Adam().weight_decay
+    assert optimizer("resnet50-mixup", "--optimizer", "adamw", "--weight-decay", "0.3").weight_decay == 0.3
+
+
 def test_what_needs_another_option_that_is_switched_off_goes_with_it():
     imagenet_jobs = {name: (text, Job(config)) for name, (text, config) in imagenet.PRESETS.items()}
     off = ["--momentum", "0", "--weight-decay", "0", "--warmup-epochs", "0", "--model", "alexnet"]
@@ -267,6 +281,8 @@ def test_each_partner_and_method_has_a_name_of_its_own():
 
 
 def test_what_a_method_has_of_its_own_is_in_its_name():
+    names = {method(replace(cifar.SMALL, mixing=Switch(switch_probability=share))) for share in (0.5, 0.9)}
+    assert len(names) == 2
     mixings = [GridMix(), GridMix(cells=8), GridMix(period=8), GridMix(0.5), FMix(fmix_decay=2.0), FMix()]
     mixings += [RegMixup(eta=0.5), RegMixup(), Dirichlet(), Dirichlet(examples=4), ResizeMix(resize=(0.5, 0.5))]
     assert len({method(replace(cifar.SMALL, mixing=mixing)) for mixing in mixings}) == len(mixings)
