@@ -110,6 +110,13 @@ class Config(Checked):
             count = getattr(part, name, None)
             if count is not None and (count < 1 or self.batch_size % count):
                 raise ValueError(f"{name} must divide the batch of {self.batch_size}, got {count}.")
+        if isinstance(self.mixing, Mixed) and self.data.repeats > 1:
+            apart = self.batch_size // self.data.repeats  # rows between copies of an image
+            if apart < 2 or (self.mixing.block or 0) > apart:
+                raise ValueError(
+                    f"repeats {self.data.repeats} leaves {apart} different images in a row of the batch of "
+                    f"{self.batch_size}: it must be 2 or more, and block at most that, or images meet their own copies."
+                )
         if isinstance(self.mixing, Mixed) and self.mixing.partner == "optimal":
             group = self.mixing.group or GROUP
             if self.batch_size % group or self.batch_size < 2 * group:

@@ -182,9 +182,9 @@ def read_choices(config: Any, arguments: Sequence[str], hint: str) -> Any:
 def with_choices(config: C, names: Mapping[str, str], given: Mapping[str, Sequence[str]]) -> C:
     """Return a preset's configuration with other choices, which keep what the preset says of options they share.
 
-    What the preset leaves at its default has the new choice's default, and so has weight decay where the new optimiser
-    applies it in another way. Another network has its own size. Raises
-    ValueError for a given option of a type that was not chosen.
+    What the preset leaves at its default has the new choice's default, and so have learning rate and weight decay where
+    the new optimiser means other numbers by them. Another network has its own size, but the preset's stochastic depth.
+    Raises ValueError for a given option of a type that was not chosen.
 
     >>> from mixup_jax.choices import Sgd
     >>> with_choices(Config(optimizer=Sgd(lr=0.2)), {"optimizer": "adam"}, {}).optimizer.lr
@@ -204,20 +204,31 @@ def with_choices(config: C, names: Mapping[str, str], given: Mapping[str, Sequen
                 raise ValueError(_refusal(name, f"is for --{flag} {owners}, and this is {new.name}"))
         if type(old) is type(new) and (part != "model" or old.name == names[flag]):  # else it is the name of a size
             new = old
-        elif part != "model":
+        elif part == "model":
+            new = replace(new, **{name: value for name, value in _depth(old).items() if name in mine})
+        else:
             usual = _options(CHOICES[part][old.name]())
             said = {name: value for name, value in _options(old).items() if value != usual[name]}
             new = replace(new, **{name: value for name, value in said.items() if name in mine})
         reset = [name for name, needed in DEPENDENT.items() if name not in given and _is_zero(given.get(needed, []))]
         reset += [name for name in ("neighbours", "group") if "partner" in given and name not in given]
         reset += ["alpha"] if part == "mixing" and "alpha" not in given and not _share_alpha(old, new) else []
-        reset += (
-            ["weight_decay"] if part == "optimizer" and "weight_decay" not in given and _decouples(old, new) else []
-        )
+        if part == "optimizer" and _decouples(old, new):
+            reset += [name for name in ("lr", "weight_decay") if name not in given]
         reset += ["decay_norm"] if part == "optimizer" and not normalizes(config.model) else []
         new = replace(new, **{name: _options(CHOICES[part][new.name]())[name] for name in reset if name in mine})
         config = replace(config, **{part: new})
+    schedule = getattr(config, "schedule", None)
+    if schedule and "warmup_start" not in given and schedule.warmup_start > config.optimizer.lr:
+        config = replace(config, schedule=replace(schedule, warmup_start=0.0))  # of the learning rate before
     return config
+
+
+def _depth(model: Any) -> dict[str, Any]:
+    """Return what a network says of stochastic depth, where it has any."""
+    if not getattr(model, "stochastic_depth", 0):
+        return {}
+    return {name: value for name, value in _options(model).items() if name.startswith("stochastic_depth")}
 
 
 def _share_alpha(old: Any, new: Any) -> bool:
@@ -226,9 +237,9 @@ def _share_alpha(old: Any, new: Any) -> bool:
 
 
 def _decouples(old: Any, new: Any) -> bool:
-    """Return whether one optimiser adds its decay to the gradient and the other to the direction: not the same number.
+    """Return whether one optimiser adds its decay to the gradient and the other to the direction: other numbers.
 
-    0.1, usual for the one, is hundreds of times what is usual for the other.
+    A decay of 0.1, usual for the one, is hundreds of times what is usual for the other; so is a learning rate, in turn.
     """
     return isinstance(old, Sgd | Adam) != isinstance(new, Sgd | Adam)
 

@@ -77,7 +77,8 @@ def method(config: Config) -> str:
         words.append(f"label smoothing {config.label_smoothing:g}")
     if isinstance(config.loss, BinaryCrossEntropy):
         threshold = config.loss.target_threshold
-        words.append("binary cross-entropy" + ("" if threshold is None else f", labels above {threshold:g}"))
+        words.append("binary cross-entropy" + ", summed" * config.loss.sum_classes)
+        words[-1] += "" if threshold is None else f", labels above {threshold:g}"
     return " + ".join(words)
 
 
@@ -128,4 +129,6 @@ def dataset(config: Data) -> str:
         words.append(f"tested at {config.test_size} pixels")
     if config.test_crop != Data.test_crop:
         words.append(f"tested on {100 * config.test_crop:g} % of the side")
+    if config.interpolation != Data.interpolation:
+        words.append(f"{config.interpolation} resizing")
     return ", ".join(words)

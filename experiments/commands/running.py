@@ -15,7 +15,7 @@ from etils import epath
 
 from experiments.commands.naming import dataset, method
 from experiments.commands.smoke import shrink
-from mixup_jax.choices import IMAGE_SIZE, Augment, Data, Step
+from mixup_jax.choices import IMAGE_SIZE, Augment, BigVisionRandAugment, Data, Step
 from mixup_jax.config import Config, usual
 from mixup_jax.data.dataset import Dataset, as_pictures
 from mixup_jax.data.files.archives import cache_home
@@ -80,6 +80,7 @@ def run(
     else:
         config = fit_to(config, data)
         data, wrong = prepare(data, config.data)
+    warn_of_shifts(config, data.image_shape)
     names = {
         "method": method(config),
         **({"methods": [method(each) for each in config.each_alpha()]} if config.side_by_side else {}),
@@ -210,6 +211,15 @@ def prepare(data: Dataset, config: Data) -> tuple[Dataset, float]:
     given, mask = corrupt_labels(label, config.label_noise, len(data.classes))
     data = replace(data, train_image=image, train_label=given, corrupted=mask if config.label_noise else None)
     return data, float(np.mean(given != label))
+
+
+def warn_of_shifts(config: Config, shape: tuple[int, ...]) -> None:
+    """Say where big_vision's RandAugment, whose shifts are pixels of images of 224, leaves nothing of an image."""
+    shift = 10 * getattr(config.augment, "magnitude", 0)
+    if isinstance(config.augment, BigVisionRandAugment) and shift >= min(shape[:2]):
+        say(
+            f"big_vision_randaugment shifts by {shift:g} pixels: nothing is left of some images of {shape[0]} x {shape[1]}"
+        )
 
 
 def prepare_stream(data: StreamedDataset, config: Data, augment: Augment) -> StreamedDataset:

@@ -10,6 +10,7 @@ import tyro
 from experiments.wafer.config import MapMixing, WaferConfig, WaferData
 from mixup_jax.choices import Cosine, Sgd
 from mixup_jax.choices.networks import ResNet, WaferNet
+from mixup_jax.config import CHOICES
 
 MODES = ("erm", "mixup", "mixup-multi-hot", "overlay")
 HEADS = ("softmax", "sigmoid")
@@ -102,7 +103,8 @@ def rows(preset: str, job: WaferJob) -> dict[str, WaferConfig]:
     if preset == "train":
         found = {"network": config}
     elif preset == "slides":
-        nets = {net: replace(config, model=replace(config.model, name=net)) for net in NETS}
+        options = {name: getattr(config.model, name) for name in ("width", "dropout", "remat")}
+        nets = {net: replace(config, model=CHOICES["model"][net](**options)) for net in NETS}
         modes = {"plain": "erm", "mixup": "mixup"}
         found = {f"{net}-{name}": _mixed(nets[net], mode=mode) for net in nets for name, mode in modes.items()}
     elif preset == "small":

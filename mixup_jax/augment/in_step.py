@@ -13,7 +13,7 @@ from operator import or_
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, Int32, Key, Num, UInt8
+from jaxtyping import Array, Int, Int32, Key, Num
 
 from mixup_jax.augment.drawn import WORDS, Stage, choose
 from mixup_jax.augment.levels import BLENDS, GEOMETRIC, POINT, Operation
@@ -34,7 +34,7 @@ def augment_in_step(
     image: Num[Array, "batch height width channels"],
     stages: Sequence[Stage],
     positions: Int[Array, "batch"] | None = None,
-) -> UInt8[Array, "batch height width channels"]:
+) -> Num[Array, "batch height width channels"]:
     """Augment each image by itself; example i uses the key ``fold_in(rng, positions[i])``, as `pad_crop_flip` does.
 
     `positions` are the examples' places in the whole batch, by default 0, 1, ... Images have one channel or three.

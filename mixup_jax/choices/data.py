@@ -64,6 +64,8 @@ class Data(Checked):
                 raise ValueError(
                     f"{name} is imagenet's; the images of {self.dataset} have their own size: leave it out."
                 )
+        if self.test_size is not None and self.test_size == (self.image_size or IMAGE_SIZE):
+            raise ValueError(f"test_size is {self.test_size}, as that of the training: leave it out.")
         for name in ("color_jitter", "erase"):
             if getattr(self, name) and self.is_speech:
                 raise ValueError(f"{name} is for images, and {self.dataset} is speech: leave it out.")

@@ -22,7 +22,8 @@ def train_step(state: TrainState, batch: Batch, alpha: ArrayLike, recipe: Recipe
     """Take one step on a batch of uint8 images ``batch["image"]`` (batch, ...) and class ids ``batch["label"]``.
 
     `alpha` may be traced: a schedule, or a vmap over values. Inside `jax.pmap` or `jax.shard_map`, `recipe.axis_name`
-    names the axis over which the batch is split; gradients, BatchNorm and metrics are averaged over it.
+    names the axis over which the batch is split; gradients, BatchNorm and metrics are averaged over it,
+    and dropout and stochastic depth depend on the number of devices; under `jit` and a mesh they do not.
     """
     rng_batch, rng_dropout = jax.random.split(jax.random.fold_in(state.rng, state.step))
     image, label, plan = mixed_batch(rng_batch, batch, alpha, state.step, recipe)

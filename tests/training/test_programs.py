@@ -107,7 +107,7 @@ def test_mixed_batches_are_bit_equal_on_any_devices(fields, topologies):
 def test_repeats_train_on_the_images_of_a_smaller_batch_laid_out_several_times(devices):
     run = Run(changed(MLP, repeats=2), devices)
     state, totals = run.start()
-    step = jax.jit(partial(train_step, recipe=run.setting.recipe))
+    step = jax.jit(partial(train_step, recipe=run.run.recipe))
     expected = jax.tree.map(lambda leaf: leaf[0], state)
     for at in range(8):  # the images' second epoch begins after six steps
         index = repeat_indices(batch_indices(order_key(expected.rng), at, BATCH // 2, TRAIN), 2)

@@ -106,13 +106,10 @@ def test_few_batches_are_handed_over_at_once_however_fast_steps_are(data, tmp_pa
 
 def test_what_is_tested_may_be_larger_than_what_is_trained_on_where_the_network_takes_it(data, tmp_path):
     larger = replace(CONFIG, data=replace(CONFIG.data, test_size=12))
-    setting = make_setting(
-        replace(larger, model=PreActResNet(width=4, blocks=(1,))), replace(data, test_size=12), tmp_path
-    )
-    state, _ = setting.start()
-    assert int(setting.evaluate(state, setting.test)["count"].sum()) == 21
+    run = Run(replace(larger, model=PreActResNet(width=4, blocks=(1,))), replace(data, test_size=12), tmp_path)
+    assert int(run.score(run.start()[0], run.test)["count"].sum()) == 21
     with pytest.raises(ValueError, match=r"test_size must be the size of the training, 8, for mlp.*got 12"):
-        make_setting(larger, replace(data, test_size=12), tmp_path)
+        Run(larger, replace(data, test_size=12), tmp_path)
 
 
 @pytest.mark.slow

@@ -70,7 +70,7 @@ BAD_INPUT = {
     "block": (["--block", "3"], "block must divide the batch of 128, got 3"),
     "accumulate": (["--accumulate", "3"], "accumulate must divide the batch of 128, got 3"),
     "seeds": (["--seeds", "0"], "seeds must be at least 1 .*, got 0"),
-    "model": ([*TINY, "--model", "vgg"], "vgg.*--model.*preact_resnet"),
+    "model": ([*TINY, "--model", "vgg"], "vgg.*unknown.*vgg16"),
     "devices": ([*TINY, "--batch-size", "12"], "batch_size 12 cannot be split over 8 of the 8 devices"),
     "large batch": ([*TINY, "--batch-size", "256"], "batch_size is 256; it must be between 1 and the 128 images"),
     "examples": ([*TINY, "--train-examples", "0"], "train_examples must be at least 1 .*None for all, got 0"),

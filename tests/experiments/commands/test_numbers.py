@@ -51,7 +51,8 @@ def numbers(part):
             continue
         elif float in inner or int in inner:
             count = 2 if name in ("phase_out", "train_subset") else 1
-            found[name] = FLOATS if float in inner else INTEGERS, count
+            floats = FLOATS[1:] if name == "head_bias" else FLOATS  # a bias may be negative
+            found[name] = floats if float in inner else INTEGERS, count
     return found
 
 
@@ -116,7 +117,7 @@ def test_epochs_of_a_pair_too(value):
 
 def test_every_number_of_a_configuration_is_tried():
     tried = {name for experiment, name, *_ in CASES if experiment == "cifar"}
-    assert len(fields(Config)) == 15
+    assert len(fields(Config)) == 16
     assert {
         "alpha",
         "cutmix_alpha",
