@@ -217,9 +217,8 @@ def warn_of_shifts(config: Config, shape: tuple[int, ...]) -> None:
     """Say where big_vision's RandAugment, whose shifts are pixels of images of 224, leaves nothing of an image."""
     shift = 10 * getattr(config.augment, "magnitude", 0)
     if isinstance(config.augment, BigVisionRandAugment) and shift >= min(shape[:2]):
-        say(
-            f"big_vision_randaugment shifts by {shift:g} pixels: nothing is left of some images of {shape[0]} x {shape[1]}"
-        )
+        size = f"{shape[0]} x {shape[1]}"
+        say(f"big_vision_randaugment shifts by {shift:g} pixels: nothing is left of some images of {size}")
 
 
 def prepare_stream(data: StreamedDataset, config: Data, augment: Augment) -> StreamedDataset:

@@ -15,7 +15,8 @@ from tiny_runs import DATA, MLP, changed
 
 from experiments.cifar import ERM, SMALL
 from mixup_jax import config_checks
-from mixup_jax.choices.networks import PreActResNet
+from mixup_jax.choices import AdamW, BinaryCrossEntropy, Cosine, RandAugment, Switch
+from mixup_jax.choices.networks import PreActResNet, ViT
 from mixup_jax.data.label_noise import corrupt_labels
 from mixup_jax.data.sources import load
 from mixup_jax.runtime.errors import NotFinite
@@ -57,6 +58,28 @@ def test_a_run_stopped_by_a_signal_and_started_again_is_the_uninterrupted_run(wh
     assert result["params_digest"] == whole[1]["params_digest"]
     assert result["test_error"] == whole[1]["test_error"]
     assert metrics(tmp_path) == metrics(whole[0])
+
+
+def test_a_transformer_under_a_recipe_of_today_resumes_to_the_same_bits(tmp_path, monkeypatch):
+    config = replace(
+        CONFIG,
+        data=replace(CONFIG.data, erase=0.25, repeats=2),
+        augment=RandAugment(),
+        model=ViT(width=16, depth=2, patch=2, stochastic_depth=0.2),
+        mixing=Switch(alpha=0.8),
+        optimizer=AdamW(clip=1.0, layer_decay=0.75),
+        schedule=Cosine(warmup_epochs=1.0, end_lr=1e-5, lr_per="epoch"),
+        loss=BinaryCrossEntropy(target_threshold=0.2),
+        ema=0.9,
+    )
+    expected = fit(config, DATA, Launch(), tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(Bar, "update", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        with pytest.raises(Stopped):
+            fit(config, DATA, Launch(), tmp_path / "stopped")
+    result = fit(config, DATA, Launch(), tmp_path / "stopped")
+    assert result["params_digest"] == expected["params_digest"]
+    assert metrics(tmp_path / "stopped") == metrics(tmp_path / "whole")
 
 
 def test_a_validation_set_is_evaluated_at_the_end_and_changes_no_parameter(whole, tmp_path):
