@@ -169,7 +169,10 @@ def read_choices(config: Any, arguments: Sequence[str], hint: str) -> Any:
             close = difflib.get_close_matches(values[0], known, n=3, cutoff=0.5)
             listed = f"perhaps you meant {' or '.join(close)}" if close else f"choose from {', '.join(known)}"
             raise ValueError(f"{flag} {values[0]!r} is unknown; {listed}")
-    helps = {flag: arg(help=f"The {flag}; the options below are for it.") for flag in names}
+    helps = {
+        flag: arg(help=f"The {'augmentation' if flag == 'augment' else flag}; the options below are for it.")
+        for flag in names
+    }
     kind = make_dataclass(
         "Choices",
         [(flag, Annotated[Literal[*CHOICES[part]], helps[flag]], name) for flag, (part, name) in names.items()],
