@@ -31,7 +31,7 @@ BASES = {
     "preact": PREACT,
     "erm of mlp": changed(MLP, alpha=0.0),
     "alphas": changed(MLP, alphas=(0.5, 2.0), schedule="step", decay_epochs=(1.0,)),
-    "cutmix": changed(MLP, method="cutmix", partner="neighbours", neighbours=3, optimizer="adam"),
+    "cutmix": changed(MLP, method="cutmix", partner="neighbours", neighbours=20, optimizer="adam"),
     "switch": changed(PREACT, method="switch", schedule="constant", warmup_epochs=1.0, weight_decay=0.0),
     "timm": changed(MLP, augment="randaugment"),
     "big_vision": changed(MLP, augment="big_vision_randaugment"),
