@@ -103,10 +103,10 @@ class Config(Checked):
         for name, part in (("warmup_epochs", self.schedule), ("unmixed_epochs", self.mixing)):
             if getattr(part, name, 0.0) >= self.epochs:
                 raise ValueError(f"{name} must be less than the {self.epochs:g} epochs, got {getattr(part, name):g}.")
-        in_memory = (
-            () if self.data.is_streamed else (("repeats", self.data),)
-        )  # streams take their photographs one by one
-        for name, part in (("accumulate", self), ("block", self.mixing), *in_memory):
+        divisors: list[tuple[str, Any]] = [("accumulate", self), ("block", self.mixing)]
+        if not self.data.is_streamed:  # a stream takes its photographs one by one
+            divisors.append(("repeats", self.data))
+        for name, part in divisors:
             count = getattr(part, name, None)
             if count is not None and (count < 1 or self.batch_size % count):
                 raise ValueError(f"{name} must divide the batch of {self.batch_size}, got {count}.")
@@ -114,8 +114,9 @@ class Config(Checked):
             apart = self.batch_size // self.data.repeats  # rows between copies of an image
             if apart < 2 or (self.mixing.block or 0) > apart:
                 raise ValueError(
-                    f"repeats {self.data.repeats} leaves {apart} different images in a row of the batch of "
-                    f"{self.batch_size}: it must be 2 or more, and block at most that, or images meet their own copies."
+                    f"repeats {self.data.repeats} puts copies of an image {apart} rows apart in the batch of "
+                    f"{self.batch_size}; they must be at least 2 apart, and block at most that, got "
+                    f"{self.mixing.block}: or an image is mixed with its own copy."
                 )
         if isinstance(self.mixing, Mixed) and self.mixing.partner == "optimal":
             group = self.mixing.group or GROUP

@@ -9,7 +9,7 @@ import pytest
 from experiments import ablation, cifar, corrupted_labels
 from experiments.commands import command_line
 from experiments.commands.command_line import given_options
-from experiments.commands.naming import method
+from experiments.commands.naming import dataset, method
 from experiments.commands.running import Job, default_folder
 from experiments.imagenet import presets as imagenet
 from experiments.plan import __main__ as plan
@@ -72,6 +72,36 @@ def test_what_a_preset_says_of_stochastic_depth_goes_with_it():
     jobs = {"tiny": ("", Job(replace(cifar.SMALL, model=model)))}
     off = command_line.parse("cifar", "", jobs, "tiny", ["--stochastic-depth", "0"])[1].config.model
     assert off == ViT()
+
+
+def of_imagenet(preset, *arguments):
+    jobs = {name: (text, Job(config)) for name, (text, config) in imagenet.PRESETS.items()}
+    return command_line.parse("imagenet", "", jobs, "resnet50-mixup", [preset, *arguments])[1].config
+
+
+def test_another_network_keeps_the_stochastic_depth_of_a_preset():
+    assert of_imagenet("deit3-s16", "--model", "deit3_base_patch16_224").model.stochastic_depth_rule == "uniform"
+    for preset, model in (("resnet50-a2", "resnet18"), ("deit-s16", "mixer_s16_224")):
+        depth = imagenet.PRESETS[preset][1].model.stochastic_depth
+        assert of_imagenet(preset, "--model", model).model.stochastic_depth == depth > 0
+    assert of_imagenet("deit-s16", "--model", "mlp").model == CHOICES["model"]["mlp"]()
+
+
+def test_rates_are_not_carried_between_coupled_and_decoupled_decay():
+    adamw = of_imagenet("resnet50-mixup", "--optimizer", "adamw")
+    assert (adamw.optimizer, adamw.schedule.warmup_start) == (AdamW(), 0.0)
+    given = of_imagenet("resnet50-mixup", "--optimizer", "adamw", "--lr", "0.3", "--warmup-start", "0.2")
+    assert (given.optimizer.lr, given.schedule.warmup_start) == (0.3, 0.2)
+    assert of_imagenet("deit-s16", "--optimizer", "sgd").optimizer.lr == CHOICES["optimizer"]["sgd"]().lr
+    assert of_imagenet("resnet50-mixup", "--optimizer", "adam").optimizer.lr == 0.4
+    assert of_imagenet("convnext-tiny", "--optimizer", "lamb").optimizer.lr == 4e-3
+
+
+def test_what_changes_the_tested_pixels_or_the_loss_is_in_the_names():
+    a2 = imagenet.PRESETS["resnet50-a2"][1]
+    assert "bicubic" in dataset(a2.data)
+    assert dataset(a2.data) != dataset(replace(a2.data, interpolation="linear"))
+    assert method(a2) != method(replace(a2, loss=replace(a2.loss, sum_classes=True)))
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import jax
 import numpy as np
 import pytest
 
-from experiments.commands.running import cache_compilations, prepare
-from mixup_jax.choices import Data
+from experiments.commands.running import cache_compilations, prepare, warn_of_shifts
+from mixup_jax.choices import BigVisionRandAugment, Data
 from mixup_jax.config import Config
 from mixup_jax.data.sources import load
 
@@ -61,3 +61,9 @@ def test_the_first_examples_are_those_of_the_subset():
 def test_a_subset_that_is_none_is_refused(part):
     with pytest.raises(ValueError, match="train_subset"):
         prepare(load("digits"), Config(data=Data("digits", train_subset=part)).data)
+
+
+@pytest.mark.parametrize(("magnitude", "side", "said"), [(10.0, 32, True), (3.0, 32, False), (10.0, 224, False)])
+def test_shifts_beyond_the_image_are_said(capsys, magnitude, side, said):
+    warn_of_shifts(Config(augment=BigVisionRandAugment(magnitude=magnitude)), (side, side, 3))
+    assert ("100 pixels" in capsys.readouterr().out) == said
