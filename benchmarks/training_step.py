@@ -3,13 +3,13 @@
 python -m benchmarks.training_step
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from benchmarks.harness.our_training import gigaflop, noise_for, steps_of, training
 from benchmarks.harness.page import Table, alone
 from benchmarks.harness.sentences import aim, compared
-from benchmarks.harness.turns import NO_TORCH, QUICK, Effort, Steps, as_in_runs, import_torch, spread
+from benchmarks.harness.turns import NO_TORCH, QUICK, Effort, Steps, Timing, as_in_runs, import_torch, spread
 from benchmarks.limits import LIMIT, beside_product, percent, the_product
 from experiments.cifar import SMALL
 from experiments.quickstart import CLEAN
@@ -26,6 +26,7 @@ CASES = {
 }
 QUICK_CASES = {"a perceptron of width 16, batch 64": replace(CLEAN, model=replace(CLEAN.model, width=16), seeds=1)}
 LAYOUTS = {"PyTorch, channels last": True, "PyTorch, channels first": False}
+COLUMNS = ("", "ms", "images/s", "its time over ours", "processor ms an image", "GFLOP/s", "% of the limit")
 OURS, SHARES = "ours, mixup", ("mixup, % of the limit", "ERM, % of the limit")
 
 
@@ -49,14 +50,6 @@ def against_torch(name: str, config: Config, effort: Effort) -> Table:
     """Compare one network's step with PyTorch's."""
     timings, limits = beside_product({OURS: training(config), **in_torch(config)}, as_in_runs(effort), pause=0.3)
     work = gigaflop(config)
-    rows = []
-    for title, timing in timings.items():
-        rate = work / timing.median
-        ratio = "" if title == OURS else timing.over(timings[OURS])
-        processor = spread([1000 * each / config.batch_size for each in timing.processor])
-        images = f"{config.batch_size / timing.median:.0f}"
-        rows.append((title, timing.ms(), images, ratio, processor, f"{rate:.3g}", percent(rate, limits)))
-    rows.append((LIMIT, "", "", "", "", spread(limits), "100"))
     sentences = [
         f"{title} {compared(timing.ratios(timings[OURS]))}." for title, timing in timings.items() if title in LAYOUTS
     ]
@@ -69,8 +62,19 @@ def against_torch(name: str, config: Config, effort: Effort) -> Table:
         f"{work:.3g} GFLOP, is three times what XLA counts for the forward pass, convolutions taken as direct ones. "
         "A ratio above 1 says that ours is faster." + ("" if import_torch() else f" {NO_TORCH}")
     )
-    columns = ("", "ms", "images/s", "its time over ours", "processor ms an image", "GFLOP/s", "% of the limit")
-    return Table(f"Training step: {name}", columns, rows, text)
+    return Table(f"Training step: {name}", COLUMNS, step_rows(config, timings, limits), text)
+
+
+def step_rows(config: Config, timings: Mapping[str, Timing], limits: Sequence[float]) -> list[tuple[str, ...]]:
+    """Return a row for each contestant, ours (`OURS`) among them, and one for the limit, under `COLUMNS`."""
+    work, rows = gigaflop(config), []
+    for title, timing in timings.items():
+        rate = work / timing.median
+        ratio = "" if title == OURS else timing.over(timings[OURS])
+        processor = spread([1000 * each / config.batch_size for each in timing.processor])
+        images = f"{config.batch_size / timing.median:.0f}"
+        rows.append((title, timing.ms(), images, ratio, processor, f"{rate:.3g}", percent(rate, limits)))
+    return [*rows, (LIMIT, "", "", "", "", spread(limits), "100")]
 
 
 def mixup_and_erm(effort: Effort) -> Table:

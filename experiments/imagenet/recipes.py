@@ -101,7 +101,7 @@ DEIT3 = Config(
     mixing=BOTH,
     loss=BinaryCrossEntropy(target_threshold=0.0),
     optimizer=Lamb(lr=4e-3, weight_decay=0.05),
-    schedule=Cosine(end_lr=1e-5, warmup_epochs=5.0, warmup_start=1e-6, warmup_prefix=False, lr_per="epoch"),
+    schedule=DEIT.schedule,
     batch_size=2048,
     epochs=800.0,
     compute_dtype="bfloat16",
@@ -166,7 +166,7 @@ MIXER = replace(
     ),
     mixing=Mixup(alpha=0.5, partner="roll", block=32),
     loss=BinaryCrossEntropy(sum_classes=True),
-    schedule=Linear(end_lr=1e-8, warmup_epochs=WARMUP_STEPS * 4096 / IMAGES),  # 1e-5 there, a share of the highest,
+    schedule=Linear(end_lr=1e-8, warmup_epochs=WARMUP_STEPS * 4096 / IMAGES),  # 1e-5 there, a share of the highest
     batch_size=4096,
     epochs=300.0,
 )

@@ -26,7 +26,7 @@ from mixup_jax.choices.mixing import (
     Switch,
 )
 from mixup_jax.choices.optimizers import Adam, AdamW, Descent, Lamb, Optimizer, Sgd
-from mixup_jax.choices.schedules import Constant, Cosine, Linear, Schedule, Step, Warmup
+from mixup_jax.choices.schedules import Constant, Cosine, Fall, Linear, Schedule, Step, Warmup
 
 __all__ = [
     "GROUP",
@@ -46,6 +46,7 @@ __all__ = [
     "Dirichlet",
     "Erm",
     "FMix",
+    "Fall",
     "GridMix",
     "Lamb",
     "Linear",

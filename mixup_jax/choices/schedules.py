@@ -35,42 +35,37 @@ class Step(Warmup):
     """The learning rate is multiplied by it."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Fall(Warmup):
+    """Options of the schedules that fall from step to step."""
+
+    end_lr: float = 0.0
+    """Learning rate at the end of the training."""
+    warmup_prefix: bool = True
+    """The fall begins after the warm-up, as in big_vision. Otherwise it begins at epoch 0, and the warm-up stands in
+    place of its first part, as in timm: after it the learning rate is below the highest."""
+    lr_per: Literal["step", "epoch"] = "step"
+    """The learning rate, in the warm-up too, changes from step to step, or only from epoch to epoch, as in timm."""
+
+    def __post_init__(self) -> None:
+        """Validate the options."""
+        super().__post_init__()
+        if not self.warmup_prefix and not self.warmup_epochs:
+            raise ValueError("warmup_prefix is for a warm-up, and warmup_epochs is 0: leave it out.")
+
+
 @dataclass(frozen=True)
-class Cosine(Warmup):
+class Cosine(Fall):
     """Let the learning rate fall along half a cosine."""
 
     name: tyro.conf.Suppress[str] = field(default="cosine", init=False)
-    end_lr: float = 0.0
-    """Learning rate at the end of the training."""
-    warmup_prefix: bool = True
-    """The fall begins after the warm-up, as in big_vision. Otherwise it begins at epoch 0, and the warm-up stands in
-    place of its first part, as in timm: after it the learning rate is below the highest."""
-    lr_per: Literal["step", "epoch"] = "step"
-    """The learning rate, in the warm-up too, changes from step to step, or only from epoch to epoch, as in timm."""
-
-    def __post_init__(self) -> None:
-        """Validate the options."""
-        super().__post_init__()
-        _refuse_without_warmup(self.warmup_prefix, self.warmup_epochs)
 
 
 @dataclass(frozen=True)
-class Linear(Warmup):
+class Linear(Fall):
     """Let the learning rate fall along a line."""
 
     name: tyro.conf.Suppress[str] = field(default="linear", init=False)
-    end_lr: float = 0.0
-    """Learning rate at the end of the training."""
-    warmup_prefix: bool = True
-    """The fall begins after the warm-up, as in big_vision. Otherwise it begins at epoch 0, and the warm-up stands in
-    place of its first part, as in timm: after it the learning rate is below the highest."""
-    lr_per: Literal["step", "epoch"] = "step"
-    """The learning rate, in the warm-up too, changes from step to step, or only from epoch to epoch, as in timm."""
-
-    def __post_init__(self) -> None:
-        """Validate the options."""
-        super().__post_init__()
-        _refuse_without_warmup(self.warmup_prefix, self.warmup_epochs)
 
 
 @dataclass(frozen=True)
@@ -81,8 +76,3 @@ class Constant(Warmup):
 
 
 Schedule = Step | Cosine | Linear | Constant
-
-
-def _refuse_without_warmup(prefix: bool, epochs: float) -> None:
-    if not prefix and not epochs:
-        raise ValueError("warmup_prefix is for a warm-up, and warmup_epochs is 0: leave it out.")

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
+from jaxtyping import Int, Int32, Key
 
 from mixup_jax.augment.drawn import stages_of
 from mixup_jax.augment.erasing import erase
@@ -38,6 +39,15 @@ NOT_A_ROW = 2**32 - 1
 """Folded into a key from which each row of the batch draws by its number."""
 OPERATIONS, ERASING = 2**32 - 1, 2**32 - 2
 """Folded into the key of the crops, whose own are those of the rows: no batch has so many."""
+
+
+def epoch_order(rng: Key[Array, ""], epoch: int | Int[Array, ""], n: int) -> Int32[Array, "n"]:
+    """Return the order in which epoch `epoch` (0, 1, ...; may be traced) visits `n` images.
+
+    >>> epoch_order(jax.random.key(0), 0, 5).tolist() == epoch_order(jax.random.key(0), 1, 5).tolist()
+    False
+    """
+    return jax.random.permutation(jax.random.fold_in(rng, epoch), jnp.arange(n, dtype=jnp.int32))
 
 
 def mixed_batch(

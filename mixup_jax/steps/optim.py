@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from mixup_jax.choices import Adam, AdamW, Cosine, Lamb, Linear, Optimizer, Schedule, Sgd, Step
+from mixup_jax.choices import Adam, AdamW, Fall, Lamb, Linear, Optimizer, Schedule, Sgd, Step
 from mixup_jax.steps.layer_decay import scale_by_layer
 from mixup_jax.steps.state import Rate
 
@@ -126,13 +126,13 @@ def learning_rate(config: Schedule, lr: float, steps_per_epoch: float, epochs: f
             fall_at = round(epoch * steps_per_epoch)
             falls[fall_at] = falls.get(fall_at, 1.0) * config.decay_factor
         base: Rate = optax.piecewise_constant_schedule(lr, falls)
-    elif isinstance(config, Cosine | Linear):
+    elif isinstance(config, Fall):
         begin = warmup if config.warmup_prefix else 0.0
         fall = _fall(config, lr, max(1, round(total - begin)))
         base = lambda step: fall(jnp.maximum(step - begin, 0.0))  # noqa: E731
     else:
         base = optax.constant_schedule(lr)
-    by_epoch = isinstance(config, Cosine | Linear) and config.lr_per == "epoch"
+    by_epoch = isinstance(config, Fall) and config.lr_per == "epoch"
 
     def schedule(step: Any) -> Array:
         if by_epoch:
@@ -147,7 +147,7 @@ def learning_rate(config: Schedule, lr: float, steps_per_epoch: float, epochs: f
     return schedule
 
 
-def _fall(config: Cosine | Linear, lr: float, steps: int) -> Rate:
+def _fall(config: Fall, lr: float, steps: int) -> Rate:
     """Return the fall from `lr` to `end_lr` within so many steps; the rate stays there."""
     if config.end_lr and config.end_lr >= lr:
         raise ValueError(f"end_lr must be below the learning rate of {lr:g}, got {config.end_lr:g}.")

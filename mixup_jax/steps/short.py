@@ -17,6 +17,7 @@ from jaxtyping import Float, Int, Key
 
 from mixup_jax.losses import mixed_cross_entropy
 from mixup_jax.mixing import draw, mix
+from mixup_jax.steps.mixed_batch import epoch_order
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,5 @@ def _batches(rng: Array, hparams: Short, n: int) -> Int[Array, "steps batch"]:
     if hparams.batch_size > n:
         raise ValueError(f"batch_size must be at most the {n} training examples, got {hparams.batch_size}.")
     used = hparams.steps * hparams.batch_size
-    keys = jax.vmap(jax.random.fold_in, (None, 0))(rng, jnp.arange(-(-used // n)))
-    orders = jax.vmap(lambda key: jax.random.permutation(key, jnp.arange(n, dtype=jnp.int32)))(keys)
+    orders = jax.vmap(lambda epoch: epoch_order(rng, epoch, n))(jnp.arange(-(-used // n)))
     return orders.reshape(-1)[:used].reshape(hparams.steps, hparams.batch_size)

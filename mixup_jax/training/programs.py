@@ -29,6 +29,7 @@ from mixup_jax.models.layers.convolution import compiler_options
 from mixup_jax.runtime.mesh import place, shard
 from mixup_jax.runtime.resumable import NEVER
 from mixup_jax.steps.many_seeds import map_over_seeds
+from mixup_jax.steps.mixed_batch import epoch_order
 from mixup_jax.steps.state import Recipe, TrainState, evaluated_variables, init_state
 from mixup_jax.steps.train_step import Metrics, train_step
 
@@ -186,15 +187,6 @@ def predict_logits(recipe: Recipe, state: TrainState, image: Array) -> Array:
     logits = recipe.model.apply(evaluated_variables(state), normalize(image, recipe.mean, recipe.std), train=False)
     assert isinstance(logits, Array)
     return logits
-
-
-def epoch_order(rng: Key[Array, ""], epoch: Step, n: int) -> Int32[Array, "n"]:
-    """Return the order in which epoch `epoch` (0, 1, ...; may be traced) visits `n` images.
-
-    >>> epoch_order(jax.random.key(0), 0, 5).tolist() == epoch_order(jax.random.key(0), 1, 5).tolist()
-    False
-    """
-    return jax.random.permutation(jax.random.fold_in(rng, epoch), jnp.arange(n, dtype=jnp.int32))
 
 
 def two_epochs(

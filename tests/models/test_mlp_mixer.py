@@ -8,11 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from model_laws import (
+    assert_computes_in_bfloat16,
+    assert_mixed_by_name,
+    assert_reaches_every_parameter,
+    gradient_of_squares,
+)
 
 from mixup_jax.choices.networks import SIZES
 from mixup_jax.choices.networks import MLPMixer as Options
-from mixup_jax.methods import mix_at
-from mixup_jax.mixing import Mix
 from mixup_jax.models import MLPMixer, build
 from mixup_jax.models.size import size
 
@@ -51,39 +55,18 @@ def test_it_starts_at_the_loss_of_ignorance(images, variables):
 
 
 def test_the_input_of_a_block_is_mixed_by_its_name(images, variables):
-    swapped = Mix(jnp.zeros(4), jnp.array([1, 0, 3, 2]))
     variables = jax.tree.map(lambda leaf: leaf + jnp.sin(jnp.arange(leaf.size) + 0.0).reshape(leaf.shape), variables)
-
-    @jax.jit
-    def forward(plan, images):
-        with mix_at(plan, "block3"):
-            return TINY.apply(variables, images, train=False)
-
-    nothing = Mix(jnp.ones(4), jnp.arange(4))
-    logits, expected = forward(swapped, images), forward(nothing, images[swapped.partner])
-    assert not np.allclose(logits, forward(nothing, images))
-    np.testing.assert_allclose(logits, expected, atol=1e-4)
+    assert_mixed_by_name(TINY, variables, images, "block3", atol=1e-4)
 
 
 def test_gradients_are_finite_and_reach_every_parameter(rng, images, variables):
     model = TINY.copy(remat=True, stochastic_depth=0.2, stochastic_depth_rescale=False)
     params = jax.tree.map(lambda leaf: leaf + 0.1, variables["params"])
-
-    def loss_fn(params):
-        return jnp.square(model.apply({"params": params}, images, train=True, rngs={"dropout": rng}) - 1).sum()
-
-    for path, leaf in jax.tree_util.tree_leaves_with_path(jax.jit(jax.grad(loss_fn))(params)):
-        assert np.isfinite(leaf).all(), path
-        assert np.any(leaf), path
+    assert_reaches_every_parameter(gradient_of_squares(model, params, images, rng))
 
 
 def test_bfloat16_computes_in_it_and_keeps_parameters_and_logits_in_float32(images, variables):
-    model = TINY.copy(dtype=jnp.bfloat16)
-    capture = {"capture_intermediates": True, "mutable": ["intermediates"]}
-    logits, seen = jax.eval_shape(partial(model.apply, train=False, **capture), variables, images)
-    assert logits.dtype == jnp.float32
-    hidden = [leaf for path, leaf in jax.tree_util.tree_leaves_with_path(seen) if "1" in str(path)]
-    assert {leaf.dtype for leaf in hidden} == {jnp.dtype(jnp.bfloat16)}
+    assert_computes_in_bfloat16(TINY.copy(dtype=jnp.bfloat16), variables, images)
 
 
 def test_an_odd_width_is_refused():

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from model_laws import assert_computes_in_bfloat16, assert_mixed_by_name, assert_reaches_every_parameter
 from published import kept_for_backward
 
 from mixup_jax import Mix, draw, mix
@@ -134,9 +135,7 @@ def test_the_input_of_a_block_is_mixed_by_its_name(rng, images, variables):
     (_, mixed), (_, plain) = forward("block3", plan, images), forward("block3", nothing, images)
     np.testing.assert_array_equal(mixed["block2"]["__call__"][0], plain["block2"]["__call__"][0])
     assert not np.allclose(mixed["block3"]["__call__"][0], plain["block3"]["__call__"][0])
-    swapped = Mix(jnp.zeros(4), jnp.array([1, 0, 3, 2]))
-    logits, expected = forward("block3", swapped, images)[0], forward("block3", nothing, images[swapped.partner])[0]
-    np.testing.assert_allclose(logits, expected, atol=1e-5)
+    assert_mixed_by_name(TINY, variables, images, "block3", atol=1e-5)
 
 
 def test_a_layer_that_is_not_there_is_refused_with_the_names_that_are(rng, images, variables):
@@ -161,10 +160,7 @@ def test_gradients_under_mixing_at_a_block_are_finite_and_reach_every_parameter(
 
         return jax.grad(loss_fn)(params)
 
-    found = gradient(variables["params"])
-    for path, leaf in jax.tree_util.tree_leaves_with_path(found):
-        assert np.isfinite(leaf).all(), path
-        assert np.any(leaf), path
+    assert_reaches_every_parameter(gradient(variables["params"]))
 
 
 def test_remat_keeps_less_for_the_backward_pass():
@@ -176,11 +172,7 @@ def test_bfloat16_computes_in_it_and_keeps_parameters_and_logits_in_float32(imag
     model = TINY.copy(dtype=jnp.bfloat16, layer_scale=1.0)
     start = jax.eval_shape(partial(model.init, train=False), jax.random.key(0), images)
     assert {leaf.dtype for leaf in jax.tree.leaves(start)} == {jnp.dtype(jnp.float32)}
-    capture = {"capture_intermediates": True, "mutable": ["intermediates"]}
-    logits, seen = jax.eval_shape(partial(model.apply, train=False, **capture), start, images)
-    assert logits.dtype == jnp.float32
-    hidden = [leaf for path, leaf in jax.tree_util.tree_leaves_with_path(seen) if "1" in str(path)]
-    assert {leaf.dtype for leaf in hidden} == {jnp.dtype(jnp.bfloat16)}
+    assert_computes_in_bfloat16(model, start, images)
     models = (TINY, TINY.copy(dtype=jnp.bfloat16))
     exact, rounded = (jax.jit(partial(each.apply, train=False))(variables, images) for each in models)
     np.testing.assert_allclose(rounded, exact, atol=0.02)

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mixup_jax.training.programs import batch_indices, epoch_order, repeat_indices, take_indices, two_epochs
+from mixup_jax.steps.mixed_batch import epoch_order
+from mixup_jax.training.programs import batch_indices, repeat_indices, take_indices, two_epochs
 
 
 def stream(rng, steps, batch_size, n):
