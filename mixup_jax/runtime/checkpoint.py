@@ -40,6 +40,7 @@ class Checkpoints:
 
     def __init__(self, checkpointer: Any):
         self._checkpointer = checkpointer
+        self._pending: Any = None  # the last save that was begun
 
     def save(self, tree: Any, step: int, test_error: float | None) -> None:
         """Start writing a pytree of arrays; returns before it is on disk, unless the save before is still under way.
@@ -50,7 +51,7 @@ class Checkpoints:
             metrics = None if test_error is None else {"test_error": test_error}
             # Orbax's default is to skip a save while another runs, and to refuse a step that is there.
             content = {"tree": _words(tree), "fingerprint": fingerprint(tree)}
-            self._checkpointer.save_async(step, content, force=True, overwrite=True, metrics=metrics)
+            self._pending = self._checkpointer.save_async(step, content, force=True, overwrite=True, metrics=metrics)
 
     def steps(self) -> list[int]:
         """Return the steps of the whole checkpoints, newest first."""
@@ -113,6 +114,8 @@ class Checkpoints:
     def wait(self) -> None:
         """Wait until the last save is on disk."""
         with _named(self, None):
+            if self._pending:
+                self._pending.result()  # or its thread would complain of a failed save once Orbax's log is back
             self._checkpointer.wait()
 
 
@@ -236,8 +239,9 @@ def _open(folder: epath.Path, keep: int) -> Iterator[Checkpoints]:
         yield checkpoints
         checkpoints.wait()
     finally:
-        with contextlib.suppress(Exception):  # an error of the last save was raised by `wait`, or another is on its way
-            checkpointer.close()
+        for end in (checkpoints.wait, checkpointer.close):
+            with contextlib.suppress(Exception):  # an error of the last save was raised, or another is on its way
+                end()
 
 
 @contextlib.contextmanager
