@@ -19,10 +19,9 @@ from sklearn.datasets import load_sample_images
 
 from benchmarks.harness.page import Table, alone
 from benchmarks.harness.turns import QUICK, Effort, Steps, Timing, spread, take_turns
-from mixup_jax.data.imagenet.crops import AREA, ASPECT, random_crop
-from mixup_jax.data.imagenet.jpeg import decode_part
-from mixup_jax.data.imagenet.shards import Photograph
-from mixup_jax.data.imagenet.streamed import StreamedDataset, TrainingRows, batches
+from mixup_jax.data.photographs.crops import AREA, ASPECT, random_crop
+from mixup_jax.data.photographs.jpeg import decode_part
+from mixup_jax.data.photographs.streamed import Photograph, StreamedDataset, TrainingRows, batches
 
 FILES, BATCH, SIZE, QUALITY = 64, 32, 224, 97
 LIMIT, OURS = "simplejpeg, whole image, nothing else", "this project: Grain, batches"

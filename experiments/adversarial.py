@@ -28,7 +28,7 @@ from experiments.imagenet import presets as imagenet
 from experiments.trained_pairs.load import Network
 from experiments.trained_pairs.presets import Pair, find_pair
 from mixup_jax.data.dataset import Dataset
-from mixup_jax.data.imagenet.streamed import StreamedDataset
+from mixup_jax.data.photographs.streamed import StreamedDataset
 from mixup_jax.evaluation.attacks import fgsm, iterated_fgsm, pgd
 from mixup_jax.models.layers.convolution import compiler_options
 from mixup_jax.report.tables import Row, Table

@@ -26,7 +26,7 @@ from experiments.commands.settings import check_counts
 from experiments.trained_pairs.load import Network
 from experiments.trained_pairs.presets import Pair, find_pair
 from mixup_jax import Mix, mix
-from mixup_jax.data.imagenet.streamed import StreamedDataset
+from mixup_jax.data.photographs.streamed import StreamedDataset
 from mixup_jax.evaluation.between import Scalar, gradient_norms, misses
 from mixup_jax.models.layers.convolution import compiler_options
 from mixup_jax.report.tables import Row, Table

@@ -16,7 +16,7 @@ from rich.console import Console
 from experiments.commands.errors import call, one_line_errors
 from experiments.commands.settings import check_counts
 from mixup_jax.data.imagenet.prepare import prepare
-from mixup_jax.data.imagenet.streamed import cores
+from mixup_jax.data.photographs.streamed import cores
 
 
 def main(

@@ -19,8 +19,8 @@ from mixup_jax.choices import IMAGE_SIZE, Augment, BigVisionRandAugment, Data, S
 from mixup_jax.config import Config, usual
 from mixup_jax.data.dataset import Dataset, as_pictures
 from mixup_jax.data.files.archives import cache_home
-from mixup_jax.data.imagenet.streamed import StreamedDataset
 from mixup_jax.data.label_noise import corrupt_labels
+from mixup_jax.data.photographs.streamed import StreamedDataset
 from mixup_jax.data.sources import check_name, open_data
 from mixup_jax.data.speech.recordings import Speech
 from mixup_jax.runtime import run_folder as record

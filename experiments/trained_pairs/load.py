@@ -16,7 +16,7 @@ from mixup_jax.choices import Erm
 from mixup_jax.config import Config
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.identity import DataIdentity
-from mixup_jax.data.imagenet.streamed import StreamedDataset
+from mixup_jax.data.photographs.streamed import StreamedDataset
 from mixup_jax.runtime.claim import read_config, read_identity
 from mixup_jax.runtime.errors import CheckpointError
 from mixup_jax.runtime.identity import differing, flatten, plain

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mixup_jax.config_checks import Checked
-from mixup_jax.data.imagenet.crops import TEST_CROP, Crop, Interpolation
+from mixup_jax.data.photographs.crops import TEST_CROP, Crop, Interpolation
 
 IMAGE_SIZE = 224
 """Of photographs, where none is given."""

@@ -11,11 +11,11 @@ from mixup_jax.choices import Data
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.files.archives import data_folder
 from mixup_jax.data.imagenet.source import load_imagenet
-from mixup_jax.data.imagenet.streamed import StreamedDataset
 from mixup_jax.data.images.cifar import CIFAR10, CIFAR100, load_cifar
 from mixup_jax.data.images.digits import load_digits
 from mixup_jax.data.images.fashion_mnist import load_fashion_mnist
 from mixup_jax.data.images.folder import load_folder
+from mixup_jax.data.photographs.streamed import StreamedDataset
 from mixup_jax.data.speech.chirps import load_chirps
 from mixup_jax.data.speech.commands import load_speech_commands, load_words
 from mixup_jax.data.speech.fsdd import load_fsdd

@@ -18,7 +18,7 @@ from jax.sharding import Mesh
 from mixup_jax.choices import Mixed
 from mixup_jax.config import Config
 from mixup_jax.data.dataset import Dataset
-from mixup_jax.data.imagenet.streamed import StreamedDataset
+from mixup_jax.data.photographs.streamed import StreamedDataset
 from mixup_jax.runtime import resumable, run_folder
 from mixup_jax.runtime.distributed import ends_together
 from mixup_jax.runtime.launch import Launch

@@ -8,7 +8,7 @@ import pytest
 from experiments.commands.running import prepare
 from mixup_jax.choices import Data
 from mixup_jax.data.identity import ENDS, PIECE, digest_array, digest_files
-from mixup_jax.data.imagenet.streamed import StreamedDataset
+from mixup_jax.data.photographs.streamed import StreamedDataset
 from mixup_jax.data.sources import load
 
 DIGITS = load("digits")

@@ -8,7 +8,7 @@ import pytest
 
 import mixup_jax.data
 from mixup_jax.data.dataset import Dataset
-from mixup_jax.data.imagenet.streamed import cores
+from mixup_jax.data.photographs.streamed import cores
 from mixup_jax.data.sources import load, open_data
 
 

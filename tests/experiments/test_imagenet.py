@@ -13,8 +13,7 @@ from experiments.commands.running import prepare_stream
 from experiments.imagenet import __main__ as imagenet
 from experiments.imagenet.presets import PRESETS, TABLE_1, ImageNet, paper
 from mixup_jax.choices import Data, NoAugment
-from mixup_jax.data.imagenet.shards import Photograph
-from mixup_jax.data.imagenet.streamed import StreamedDataset
+from mixup_jax.data.photographs.streamed import Photograph, StreamedDataset
 
 ROOT = Path(__file__).parents[2]
 JOBS = {name: (text, ImageNet(config)) for name, (text, config) in PRESETS.items()}

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from mixup_jax.data.imagenet import jpeg
-from mixup_jax.data.imagenet.crops import Box
-from mixup_jax.data.imagenet.shards import Photograph, Shards, write
+from mixup_jax.data.imagenet.shards import Shards, write
 from mixup_jax.data.images.folder import load_folder
+from mixup_jax.data.photographs import jpeg
+from mixup_jax.data.photographs.crops import Box
+from mixup_jax.data.photographs.streamed import Photograph
 
 from .law import Target
 

@@ -1,1 +1,1 @@
-"""ImageNet, streamed from disk: preparing it, reading it, decoding and cropping."""
+"""ImageNet: preparing it, reading it."""

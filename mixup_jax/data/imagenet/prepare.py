@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mixup_jax.data.imagenet import jpeg, shards, tars
-from mixup_jax.data.imagenet.shards import Photograph
+from mixup_jax.data.imagenet import shards, tars
 from mixup_jax.data.imagenet.source import CLASSES, MANIFEST, TRAIN, VALIDATION, class_names, validation_labels
 from mixup_jax.data.imagenet.tars import Span
+from mixup_jax.data.photographs import jpeg
+from mixup_jax.data.photographs.streamed import Photograph
 from mixup_jax.runtime import folder_lock
 from mixup_jax.runtime.atomic import replacing, write_json
 from mixup_jax.runtime.json_files import read_object

@@ -7,22 +7,15 @@ Files are uncompressed and have one record a group, so that a record can be read
 import struct
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from array_record.python.array_record_module import ArrayRecordWriter
 
+from mixup_jax.data.photographs.streamed import Photograph
 from mixup_jax.runtime.errors import reason_of
 
 HEADER = struct.Struct("<IH")
 OPTIONS = "group_size:1,uncompressed"
-
-
-class Photograph(NamedTuple):
-    """An image file as it was published."""
-
-    name: str
-    label: int
-    encoded: bytes
 
 
 def pack(photograph: Photograph) -> bytes:

@@ -9,9 +9,9 @@ from typing import Any
 
 from mixup_jax.data.files import tfds as prepared
 from mixup_jax.data.identity import digest_files
-from mixup_jax.data.imagenet.shards import Photograph, Shards
-from mixup_jax.data.imagenet.streamed import StreamedDataset
+from mixup_jax.data.imagenet.shards import Shards
 from mixup_jax.data.imagenet.tars import VALIDATION_IMAGE
+from mixup_jax.data.photographs.streamed import Photograph, StreamedDataset
 from mixup_jax.runtime.json_files import read_object
 
 log = logging.getLogger(__name__)

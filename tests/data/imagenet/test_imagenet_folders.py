@@ -9,8 +9,8 @@ import pytest
 
 from experiments.imagenet.archives import build_archives, photograph
 from mixup_jax.data.imagenet.prepare import prepare
-from mixup_jax.data.imagenet.shards import Photograph
 from mixup_jax.data.imagenet.source import MANIFEST, class_names, label_of, load_imagenet, validation_labels
+from mixup_jax.data.photographs.streamed import Photograph
 from mixup_jax.data.sources import load, open_data
 
 NAMES = {

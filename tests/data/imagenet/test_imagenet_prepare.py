@@ -15,8 +15,8 @@ import pytest
 from experiments.imagenet.archives import add, build_archives, photograph
 from mixup_jax.data.imagenet import prepare as imagenet_prepare
 from mixup_jax.data.imagenet.prepare import prepare, sole_owner
-from mixup_jax.data.imagenet.shards import Photograph
 from mixup_jax.data.imagenet.source import MANIFEST, class_names, load_imagenet, validation_labels
+from mixup_jax.data.photographs.streamed import Photograph
 
 ROOT = Path(__file__).parents[3]
 

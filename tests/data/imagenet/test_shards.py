@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mixup_jax.data.imagenet.shards import Photograph, Shards, pack, unpack, write
+from mixup_jax.data.imagenet.shards import Shards, pack, unpack, write
+from mixup_jax.data.photographs.streamed import Photograph
 
 PHOTOGRAPHS = [Photograph(f"n0000000{i % 3}_{i}.JPEG", i, bytes([i]) * (100 * i)) for i in range(20)]
 

@@ -14,7 +14,7 @@ import simplejpeg
 from jaxtyping import UInt8
 from PIL import Image
 
-from mixup_jax.data.imagenet.crops import Box, Interpolation
+from mixup_jax.data.photographs.crops import Box, Interpolation
 
 FORMATS = ("JPEG", "PNG")  # one of ImageNet's files is a PNG with another name
 MOST_PIXELS = 2**27

@@ -9,10 +9,9 @@ from experiments.imagenet.archives import photograph
 from mixup_jax.augment.drawn import stages_of
 from mixup_jax.augment.on_host import augment_on_host
 from mixup_jax.choices import BigVisionRandAugment, RandAugment, ThreeAugment
-from mixup_jax.data.imagenet.crops import random_crop
-from mixup_jax.data.imagenet.jpeg import decode_part
-from mixup_jax.data.imagenet.shards import Photograph
-from mixup_jax.data.imagenet.streamed import EvaluationRows, StreamedDataset, TrainingRows, batches
+from mixup_jax.data.photographs.crops import random_crop
+from mixup_jax.data.photographs.jpeg import decode_part
+from mixup_jax.data.photographs.streamed import EvaluationRows, Photograph, StreamedDataset, TrainingRows, batches
 
 BATCH, TRAIN, TEST = 4, 10, 6
 

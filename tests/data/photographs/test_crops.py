@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy.stats import ks_1samp, ks_2samp
 
-from mixup_jax.data.imagenet.crops import centre_crop, distorted_crop, random_crop, shorter_side
+from mixup_jax.data.photographs.crops import centre_crop, distorted_crop, random_crop, shorter_side
 
 SIDES = st.integers(1, 5000)
 

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from mixup_jax.data.imagenet import jpeg
-from mixup_jax.data.imagenet.crops import Box
+from mixup_jax.data.photographs import jpeg
+from mixup_jax.data.photographs.crops import Box
 
 PHOTOGRAPH = load_sample_images().images[0]  # 427 x 640
 LARGE = np.asarray(Image.fromarray(PHOTOGRAPH).resize((1920, 1280)))

@@ -8,19 +8,26 @@ import dataclasses
 import os
 from collections.abc import Iterator
 from functools import cached_property, lru_cache, partial
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
 from mixup_jax.augment.drawn import Stage, stages_of
 from mixup_jax.choices.augment import Augment, NoAugment
 from mixup_jax.data.identity import DataIdentity, identity_of
-from mixup_jax.data.imagenet.crops import TEST_CROP, Crop, Interpolation, centre_crop, distorted_crop, random_crop
-from mixup_jax.data.imagenet.shards import Photograph
+from mixup_jax.data.photographs.crops import TEST_CROP, Crop, Interpolation, centre_crop, distorted_crop, random_crop
 
 SUBSET_SEED = 0
 CROPS: dict[Crop, Any] = {"torchvision": random_crop, "tensorflow": distorted_crop}
 Example = dict[str, Any]
+
+
+class Photograph(NamedTuple):
+    """An image file as it was published."""
+
+    name: str
+    label: int
+    encoded: bytes
 
 
 @runtime_checkable
@@ -113,7 +120,7 @@ class StreamedDataset:
         `place` says which photograph: its place in the orders of all epochs, laid end to end; `position` if left out.
         """
         from mixup_jax.augment.on_host import augment_on_host
-        from mixup_jax.data.imagenet.jpeg import mirror
+        from mixup_jax.data.photographs.jpeg import mirror
 
         epoch, index = divmod(position if place is None else place, self.train_count)
         photograph = self.train[int(self._mixed[epoch_order(seed, epoch, self.train_count)[index]])]
@@ -147,7 +154,7 @@ class StreamedDataset:
         return {"image": image, "label": np.int32(photograph.label)}
 
     def _decode(self, photograph: Photograph, choose: Any, size: int) -> np.ndarray:
-        from mixup_jax.data.imagenet.jpeg import decode_part
+        from mixup_jax.data.photographs.jpeg import decode_part
 
         try:
             return decode_part(photograph.encoded, choose, size, self.interpolation)

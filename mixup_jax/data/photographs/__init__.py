@@ -1,0 +1,1 @@
+"""Photographs of any size: decoded in part, cropped, streamed from disk."""
