@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from timm_networks import drawn
 from timm_networks import ours as our_logits
-from timm_weights import to_timm
 
 from mixup_jax.choices.networks import ViT
 from mixup_jax.steps.optim import kernels
+from mixup_jax.weights.timm_names import to_timm
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 from benchmarks.peers import torch_training, torch_vit  # noqa: E402

@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from timm_networks import PAIRS, STORED, drawn, ours, small, theirs
-from timm_weights import from_timm, to_timm
 
 from mixup_jax.choices.networks import SIZES
 from mixup_jax.models import build
+from mixup_jax.weights.timm_names import from_timm, to_timm
 
 
 def assert_close(logits, expected):

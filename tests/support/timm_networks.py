@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from timm_weights import to_timm
 
 from mixup_jax.choices.networks import ConvNeXt, MLPMixer, Network, ViT
 from mixup_jax.models import build
 from mixup_jax.models.vit import sincos2d
+from mixup_jax.weights.timm_names import to_timm
 
 STORED = Path(__file__).resolve().parents[1] / "models" / "timm_logits.npz"
 CLASSES = 7
