@@ -136,7 +136,7 @@ class Network:
             raise ValueError(f"layer must be one that the model calls ({names}, or deeper, by path), got {layer!r}.")
         return jnp.asarray(seen[target], jnp.float32)
 
-    def _checked(self, images: Images) -> Images:
+    def _checked(self, images: Images) -> Any:
         if not isinstance(images, np.ndarray | Array):
             if isinstance(images, str | bytes) or not isinstance(images, Sequence):
                 raise TypeError(f"images must be an array or a list of files or pictures, got {type(images).__name__}.")

@@ -1,6 +1,5 @@
 """Make of any picture what a network takes: its centre, of the network's size, as uint8 pixels."""
 
-import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,9 +10,9 @@ from PIL import Image, ImageOps
 
 from mixup_jax.data.files.folders import Tally
 from mixup_jax.data.images.picture_files import ORIENTATION, read_picture
-from mixup_jax.data.photographs.crops import Interpolation, centre_crop
+from mixup_jax.data.photographs.crops import Box, Interpolation, centre_crop
 
-Picture = str | os.PathLike[str] | Image.Image
+Picture = str | Path | Image.Image
 
 
 @dataclass(frozen=True)
@@ -71,14 +70,24 @@ class AsInput:
             pixels = np.repeat(pixels, channels, axis=2)
         if (high, wide) == (height, width):
             return pixels
-        picture = Image.fromarray(pixels.squeeze(2) if channels == 1 else pixels)
         if self.streamed:
             top, left, high, wide = centre_crop(high, wide, height, self.test_crop)
-            small = picture.crop((left, top, left + wide, top + high)).resize((width, height), Image.Resampling.BICUBIC)
         else:
             tally.add(f"not of {width} x {height} pixels: the centre, resized", name)
-            small = ImageOps.fit(picture, (width, height), Image.Resampling.BICUBIC)
-        return np.asarray(small).reshape(height, width, channels)
+            top, left, high, wide = _centre(high, wide, height / width)
+        part = pixels[top : top + high, left : left + wide]
+        picture = Image.fromarray(part.squeeze(2) if channels == 1 else part)
+        return np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC)).reshape(self.image_shape)
+
+
+def _centre(high: int, wide: int, shape: float) -> Box:
+    """Return the largest box in the centre whose height over width is `shape`.
+
+    >>> _centre(100, 300, 0.5)
+    Box(top=0, left=50, height=100, width=200)
+    """
+    height, width = min(high, max(1, round(wide * shape))), min(wide, max(1, round(high / shape)))
+    return Box((high - height) // 2, (wide - width) // 2, height, width)
 
 
 def _pixels(picture: Any) -> np.ndarray:
