@@ -6,7 +6,7 @@ import functools
 import math
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,15 +56,17 @@ def fit(
     *,
     title: str = "",
     began: float | None = None,
+    given: Mapping[str, np.ndarray] | None = None,
 ) -> dict[str, Any]:
     """Train all seeds of a run in `workdir`, from its newest whole checkpoint if there is one, to the end.
 
-    The time to the first step counts from `began` (`time.time`), from now if left out. Returns the measured part of
+    The time to the first step counts from `began` (`time.time`), from now if left out. Weights that are `given`, by
+    their paths in the network, are the start of every seed; the rest is drawn. Returns the measured part of
     result.json. Raises `Stopped` after a signal, `NotFinite`, `CheckpointError`, and ValueError for settings that do
     not fit together.
     """
     began = time.time() if began is None else began
-    run = Run(config, data, workdir, workers=launch.workers)
+    run = Run(config, data, workdir, workers=launch.workers, given=given)
     start, folder = snapshot(run.mesh, *run.start(), 0.0), launch.checkpoint_folder(workdir, config)
     with open_board(workdir, launch.tensorboard and is_writer()) as run.board, contextlib.closing(run.train):
         (state, _), seconds = resumable.train(
@@ -91,7 +93,9 @@ class Run:
         *,
         devices: Sequence[Any] | None = None,
         workers: int = 0,
+        given: Mapping[str, np.ndarray] | None = None,
     ):
+        self.given = dict(given or {})
         self.config, self.data, self.workdir = config, data, workdir
         self.eval_steps = evaluation_steps(data.train_count, data.test_count, config)
         self.steps_per_epoch = data.train_count / config.batch_size
@@ -109,7 +113,7 @@ class Run:
 
     def start(self) -> State:
         """Return the state of all seeds before the first step, and empty totals."""
-        return self.programs.init(self.seeds), empty_totals(self.mesh, len(self.config.runs))
+        return self.programs.init(self.seeds, self.given), empty_totals(self.mesh, len(self.config.runs))
 
     def restored(self, snapshot: Any) -> tuple[State, int]:
         """Read the metrics up to the step of the snapshot."""
@@ -169,9 +173,8 @@ class Run:
             return {}
         share = share_of_start(self.recipe.ema, step)
         if is_writer() and share > 0.05:
-            warnings.warn(
-                f"step {step}: the averages of ema are still {share:.0%} first weights, drawn at random", stacklevel=2
-            )
+            drawn = "" if self.given else ", drawn at random"
+            warnings.warn(f"step {step}: the averages of ema are still {share:.0%} first weights{drawn}", stacklevel=2)
         return {"test_error_raw": error_of(self.score(dataclasses.replace(state, average=None), self.test))}
 
     def result(self, state: TrainState, first_step_seconds: float | None) -> dict[str, Any]:
