@@ -12,6 +12,7 @@ from jax import Array
 
 from mixup_jax.choices import Augment, Data, Loss, Mixing, Mixup, NoAugment, Softmax
 from mixup_jax.methods.latent import INPUT
+from mixup_jax.steps.frozen import trained_part, whole
 
 Rate = Callable[..., Any]
 """A number as a function of the step, which may be traced."""
@@ -39,6 +40,8 @@ class Recipe:
     label_smoothing: float = 0.0
     accumulate: int = 1
     ema: float = 0.0
+    frozen: tuple[str, ...] = ()
+    """Paths of the layers that are not trained."""
     axis_name: str | None = None
 
     @property
@@ -66,11 +69,18 @@ class TrainState:
 
 
 def init_state(
-    seed: int | Array, model: nn.Module, optimizer: optax.GradientTransformation, image: Array, *, average: bool = False
+    seed: int | Array,
+    model: nn.Module,
+    optimizer: optax.GradientTransformation,
+    image: Array,
+    *,
+    average: bool = False,
+    frozen: tuple[str, ...] = (),
 ) -> TrainState:
     """Initialise the state of a seed; `image` is a float (batch, ...) array of the shape that the model takes.
 
-    The seed may be traced: ``vmap(init_state)`` over seeds starts many runs, each as it would start alone.
+    The seed may be traced: ``vmap(init_state)`` over seeds starts many runs, each as it would start alone. The
+    optimiser knows nothing of the layers that are `frozen`.
     """
     rng_init, rng = jax.random.split(jax.random.key(seed))
     variables = model.init(rng_init, image, train=False)
@@ -80,7 +90,7 @@ def init_state(
         rng=rng,
         params=params,
         batch_stats=batch_stats,
-        opt_state=optimizer.init(params),
+        opt_state=optimizer.init(trained_part(params, frozen)),
         average=jax.tree.map(jnp.copy, _variables(params, batch_stats)) if average else None,
     )
 
@@ -90,16 +100,21 @@ def evaluated_variables(state: TrainState) -> dict[str, Any]:
     return _variables(state.params, state.batch_stats) if state.average is None else state.average
 
 
-def update_average(average: Any, params: Any, batch_stats: Any, step: Array, decay: float) -> Any:
+def update_average(
+    average: Any, params: Any, batch_stats: Any, step: Array, decay: float, frozen: tuple[str, ...] = ()
+) -> Any:
     """Return the averages after the step number `step`, from 0: ``d * average + (1 - d) * new``; None stays None.
 
     Statistics of BatchNorm are averaged like weights: those of other weights do not fit to averaged ones. The decay is
-    warmed up, ``d = min(decay, (1 + step) / (10 + step))``, or short runs would keep their first weights.
+    warmed up, ``d = min(decay, (1 + step) / (10 + step))``, or short runs would keep their first weights. The averages
+    of `frozen` layers are what these hold, to the bit.
     """
     if average is None:
         return None
     warm = jnp.minimum(decay, (1.0 + step) / (10.0 + step))
-    return optax.incremental_update(_variables(params, batch_stats), average, 1 - warm)
+    new = _variables(params, batch_stats)
+    average = optax.incremental_update(new, average, 1 - warm)
+    return {name: whole(trained_part(tree, frozen), new[name]) for name, tree in average.items()}
 
 
 def share_of_start(decay: float, steps: int) -> float:
