@@ -5,8 +5,9 @@ the network calls before the first one that is trained are frozen: their paramet
 no place in the state of the optimiser, their BatchNorm keeps its statistics, and nothing in them is dropped.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -81,6 +82,25 @@ def whole(trained: Any, tree: Any) -> Any:
     return jax.tree.map(lambda own, other: other if own is None else own, trained, tree, is_leaf=lambda x: x is None)
 
 
+def check_given(recipe: Any, image_shape: Sequence[int], given: Mapping[str, Any]) -> None:
+    """Raise ValueError where a frozen layer has parameters or statistics that are not given, by their paths.
+
+    It would stay as it was drawn.
+    """
+    if not recipe.frozen:
+        return
+    variables = jax.eval_shape(partial(recipe.model.init, train=False), jax.random.key(0), _blank(image_shape))
+    for tree in variables.values():
+        kept = whole(trained_part(jax.tree.map(lambda _: 0, tree), recipe.frozen), jax.tree.map(lambda _: 1, tree))
+        for path, frozen in jax.tree_util.tree_leaves_with_path(kept):
+            name = jax.tree_util.keystr(path, simple=True, separator="/")
+            if frozen and name not in given:
+                raise ValueError(
+                    f"train_from leaves {recipe.frozen[0]} to {recipe.frozen[-1]} as they are in --init, and "
+                    f"{'that has no ' + name if given else 'none is given'}: a layer of random numbers would stay so."
+                )
+
+
 @contextmanager
 def keep_frozen(frozen: Sequence[str]) -> Iterator[None]:
     """Let frozen layers of the Linen model that is applied in the context do what they do when it is evaluated.
@@ -112,9 +132,13 @@ def _parameters_in_order(model: nn.Module, image_shape: Sequence[int]) -> tuple[
         return next_fun(*args, **kwargs)
 
     with nn.intercept_methods(interceptor):
-        blank = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
-        params = jax.eval_shape(lambda x: model.init(jax.random.key(0), x, train=False), blank)["params"]
+        init = partial(model.init, train=False)
+        params = jax.eval_shape(init, jax.random.key(0), _blank(image_shape))["params"]
     return params, [path for path in calls if path and _at(params, path)]
+
+
+def _blank(image_shape: Sequence[int]) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
 
 
 def _at(params: Any, path: Sequence[str]) -> Any:

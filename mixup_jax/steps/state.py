@@ -1,6 +1,6 @@
 """What a step changes, the state, and what stays fixed, the recipe."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,14 +76,18 @@ def init_state(
     *,
     average: bool = False,
     frozen: tuple[str, ...] = (),
+    given: Mapping[str, Any] | None = None,
 ) -> TrainState:
     """Initialise the state of a seed; `image` is a float (batch, ...) array of the shape that the model takes.
 
-    The seed may be traced: ``vmap(init_state)`` over seeds starts many runs, each as it would start alone. The
-    optimiser knows nothing of the layers that are `frozen`.
+    The seed may be traced: ``vmap(init_state)`` over seeds starts many runs, each as it would start alone. Weights and
+    statistics that are `given`, by their paths such as "stem/conv/kernel", take the place of those that are drawn;
+    the optimiser and the averages start from them too. The optimiser knows nothing of the layers that are `frozen`.
+
+    Raises ValueError where a given array is no part of the network, or has another shape.
     """
     rng_init, rng = jax.random.split(jax.random.key(seed))
-    variables = model.init(rng_init, image, train=False)
+    variables = with_given(model.init(rng_init, image, train=False), given or {})
     params, batch_stats = variables["params"], variables.get("batch_stats", {})
     return TrainState(
         step=jnp.zeros((), jnp.int32),
@@ -93,6 +97,29 @@ def init_state(
         opt_state=optimizer.init(trained_part(params, frozen)),
         average=jax.tree.map(jnp.copy, _variables(params, batch_stats)) if average else None,
     )
+
+
+def with_given(variables: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the variables of a network, those that are given by their paths in the place of its own.
+
+    >>> with_given({"params": {"head": {"bias": jnp.zeros(1)}}}, {"head/bias": jnp.ones(1)})["params"]["head"]["bias"]
+    Array([1.], dtype=float32)
+    """
+    left = dict(given)
+
+    def chosen(path: Any, leaf: Array) -> Array:
+        name = jax.tree_util.keystr(path[1:], simple=True, separator="/")
+        if name not in left:
+            return leaf
+        array = jnp.asarray(left.pop(name), leaf.dtype)
+        if array.shape != leaf.shape:
+            raise ValueError(f"the given {name} is {array.shape}; the network needs {leaf.shape}.")
+        return array
+
+    found = jax.tree_util.tree_map_with_path(chosen, dict(variables))
+    if left:
+        raise ValueError(f"the given {next(iter(left))} is no part of the network.")
+    return found
 
 
 def evaluated_variables(state: TrainState) -> dict[str, Any]:

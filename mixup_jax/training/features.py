@@ -16,6 +16,7 @@ from mixup_jax.config import Config
 from mixup_jax.data.augment import normalize
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.photographs.streamed import EvaluationRows, StreamedDataset, batches, cores
+from mixup_jax.methods.latent import INPUT
 from mixup_jax.steps.frozen import is_last
 from mixup_jax.steps.state import Recipe, with_given
 
@@ -42,8 +43,9 @@ def on_features(
 ) -> tuple[Recipe, Dataset]:
     """Return the recipe and the data of the same training on features, float32 (n, 1, 1, width).
 
-    The recipe's network takes them in the place of images; its parameters are those of the whole network. Features are
-    computed from the weights that are `given`, on this process, in batches of the configuration's size.
+    The recipe's network takes them in the place of images; its parameters are those of the whole network. To mix the
+    inputs of the last layer is to mix features. They are computed from the weights that are `given`, by this process,
+    in batches of the configuration's size.
     """
     layer, shape = config.train_from or "", data.image_shape
     blank = jnp.zeros((1, *shape), jnp.float32)
@@ -64,9 +66,12 @@ def on_features(
         found |= {f"{part}_image": np.concatenate(rows), f"{part}_label": np.concatenate(labels)}
     width = found["train_image"].shape[-1]
     zeros, ones = (0.0,) * width, (1.0,) * width
-    constants = {"corrupted": data.corrupted} if isinstance(data, Dataset) else {}
-    dataset = Dataset(data.name, data.mark, data.classes, **found, mean=zeros, std=ones, **constants, notes=data.notes)
-    return replace(recipe, model=FromFeatures(recipe.model, shape, layer), mean=zeros, std=ones), dataset
+    options: dict[str, Any] = {name: getattr(data, name) for name in ("name", "mark", "classes")} | found
+    corrupted = data.corrupted if isinstance(data, Dataset) else None
+    dataset = Dataset(**options, mean=zeros, std=ones, corrupted=corrupted)
+    mixing = replace(recipe.mixing, layer=INPUT) if isinstance(recipe.mixing, Mixup) else recipe.mixing
+    model = FromFeatures(recipe.model, shape, layer)
+    return replace(recipe, model=model, mean=zeros, std=ones, mixing=mixing), dataset
 
 
 class FromFeatures(nn.Module):
@@ -92,7 +97,7 @@ class FromFeatures(nn.Module):
 
 @contextmanager
 def _input_of(layer: str, instead: Array | None = None) -> Iterator[list[Array]]:
-    """Collect the input of a layer of the Linen model that is applied in the context, or put another one in its place."""
+    """Collect the input of a layer of the Linen model that is applied in the context, or give it another one."""
     seen, target = list[Array](), tuple(layer.split("/"))
 
     def interceptor(next_fun: Any, args: Any, kwargs: Any, context: Any) -> Any:

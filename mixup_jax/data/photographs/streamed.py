@@ -115,7 +115,7 @@ class StreamedDataset:
         return stages_of(self.augment, self.color_jitter, (self.size, self.size), self.mean)
 
     def train_example(self, seed: int, position: int, place: int | None = None) -> Example:
-        """Return the training example at a position: a crop of a photograph, random or the centre, mirrored and augmented.
+        """Return the training example at a position: a crop of a photograph, mirrored and augmented.
 
         `place` says which photograph: its place in the orders of all epochs, laid end to end; `position` if left out.
         """
