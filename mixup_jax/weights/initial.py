@@ -15,15 +15,13 @@ from mixup_jax.runtime.run_folder import digest
 from mixup_jax.steps.recipe import Described
 from mixup_jax.weights.earlier_run import read_run
 from mixup_jax.weights.fitting import Target, fitted
-from mixup_jax.weights.source import Source
+from mixup_jax.weights.library_file import read_library
+from mixup_jax.weights.source import NORMALIZATIONS, Source
 from mixup_jax.weights.timm_names import flat
 
 D = TypeVar("D", bound=Any)
-NORMALIZATIONS = {
-    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
-}
-"""Means and standard deviations of red, green and blue that pretrained networks are used to, for pixels in [0, 1]."""
+WEIGHTS = "model.safetensors"
+"""What the weights in a folder of timm or Hugging Face are called, beside config.json."""
 
 
 @dataclass(frozen=True)
@@ -47,24 +45,25 @@ def initial_weights(config: Config, data: Described) -> InitialWeights:
     Raises FileNotFoundError, and ValueError for what cannot be read or is of another network.
     """
     path = Path(config.init or "")
-    source = read_source(path, config)
     shapes, more = (_shapes(config, data, len(data.classes) + extra) for extra in (0, 1))
     head = frozenset(name for name, shape in shapes.items() if shape != more[name])
     patch = getattr(config.model, "patch", 1)
     grid = (data.image_shape[0] // patch, data.image_shape[1] // patch)
+    target = Target(config.model, shapes, head, data.classes, grid)
     try:
-        arrays, rows = fitted(source, Target(config.model, shapes, head, data.classes, grid))
+        source = read_source(path, target)
+        arrays, rows = fitted(source, target)
     except ValueError as error:
         raise ValueError(f"init is {path}: {error}") from None
     rows = [("from", f"{path}, {source.origin}"), *rows, *(("not said", each) for each in source.guessed)]
     return InitialWeights(arrays, digest(dict(source.arrays)), source.mean, source.std, tuple(rows))
 
 
-def read_source(path: Path, config: Config) -> Source:
-    """Read weights, whatever they are."""
-    if path.is_dir():
-        return read_run(path)
-    raise FileNotFoundError(f"init is {path}, which is not there, or no folder of a run.")
+def read_source(path: Path, target: Target) -> Source:
+    """Read the weights of a run's folder, of a folder of Hugging Face or timm, or of a file."""
+    if (path / WEIGHTS).is_file():
+        path = path / WEIGHTS
+    return read_run(path) if path.is_dir() else read_library(path, target)
 
 
 def _shapes(config: Config, data: Described, classes: int) -> dict[str, tuple[int, ...]]:

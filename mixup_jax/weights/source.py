@@ -25,6 +25,13 @@ OF_TRAINING = (
 A layer of `pre_logits` is part of the head, which is left out or drawn anew."""
 
 
+NORMALIZATIONS = {
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+}
+"""Means and standard deviations of red, green and blue that pretrained networks are used to, for pixels in [0, 1]."""
+
+
 @dataclass(frozen=True)
 class Source:
     """Weights of a network and what is known of it; what is not known is None or left out."""
