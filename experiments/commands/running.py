@@ -56,6 +56,11 @@ class Job:
         """Return the configuration that is carried out."""
         return shrink(self.config) if self.smoke else self.config
 
+    def sized(self, config: Config, examples: int) -> Config:
+        """Return the configuration for so many training examples: here, as it is."""
+        del examples
+        return config
+
 
 def run(
     experiment: str,
@@ -73,6 +78,8 @@ def run(
     began = time.time() if began is None else began
     check_name(job.config.data.dataset)  # a smoke run looks at other data
     config = job.effective().within_training()
+    if config.train_from is not None and config.init is None:
+        raise ValueError(f"train_from {config.train_from} is for --init, whose first layers it keeps: leave it out.")
     if config.schedule != job.effective().schedule and not isinstance(config.schedule, Step):
         say(f"no decay_epochs within the {config.epochs:g} epochs: the learning rate stays at {config.optimizer.lr:g}")
     cache_compilations()
@@ -83,6 +90,7 @@ def run(
     else:
         config = fit_to(config, data)
         data, wrong = prepare(data, config.data)
+    config = job.sized(config, data.train_count)
     warn_of_shifts(config, data.image_shape)
     weights = initial_weights(config, data) if config.init is not None else None
     data = normalized_as(data, config.normalize, weights)

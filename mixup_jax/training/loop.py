@@ -24,8 +24,10 @@ from mixup_jax.runtime.distributed import ends_together
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.mesh import is_writer, make_mesh, place, shard
 from mixup_jax.runtime.trackers import Board, open_board
+from mixup_jax.steps.frozen import check_given
 from mixup_jax.steps.recipe import make_recipe
 from mixup_jax.steps.state import TrainState, share_of_start
+from mixup_jax.training.features import are_constant, on_features
 from mixup_jax.training.measurements import SUMMED, error_of, on_host, summary, test_metrics, training_metrics
 from mixup_jax.training.programs import (
     Batches,
@@ -80,6 +82,7 @@ class Run:
     """A `resumable.Resumable`: the programs and data of a run on its devices, and what it accumulates on the host.
 
     The data are placed on all devices unless some are named; data that is streamed is decoded by as many `workers`.
+    Where the last layer alone is trained on images that do not change, the data are its inputs, computed once.
     Raises ValueError for settings that do not fit together or to the data.
     """
 
@@ -96,12 +99,15 @@ class Run:
         given: Mapping[str, np.ndarray] | None = None,
     ):
         self.given = dict(given or {})
-        self.config, self.data, self.workdir = config, data, workdir
         self.eval_steps = evaluation_steps(data.train_count, data.test_count, config)
+        self.recipe = make_recipe(config, data)
+        check_given(self.recipe, data.image_shape, self.given)
+        if are_constant(config, self.recipe, data.image_shape):
+            self.recipe, data = on_features(config, self.recipe, data, self.given)
+        self.config, self.data, self.workdir = config, data, workdir
         self.steps_per_epoch = data.train_count / config.batch_size
         self.examples_per_step = config.batch_size * len(config.runs)
         self.max_steps_per_call = STREAMED_STEPS_PER_CALL if data.streamed else max(1, int(self.steps_per_epoch))
-        self.recipe = make_recipe(config, data)
         self.mesh = make_mesh(len(config.runs), config.batch_size, devices)
         self.train, self.clean, self.test = place_data(config, data, self.mesh, workers)
         self.programs = make_programs(self.recipe, self.mesh, data.image_shape, config.batch_size)

@@ -107,6 +107,7 @@ VALUES = {  # another value of each field, where its type does not say one
     "decay_factor": 0.5,
     "warmup_epochs": 2.0,
     "warmup_start": 0.01,
+    "train_from": "head",
     "accumulate": 4,
     "ema": 0.5,
     "batch_size": 8,
