@@ -8,15 +8,12 @@ no place in the state of the optimiser, their BatchNorm keeps its statistics, an
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from inspect import signature
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-
-from mixup_jax.models.layers.batch_norm import BatchNorm
-from mixup_jax.models.layers.stochastic_depth import StochasticDepth
-from mixup_jax.models.layers.torch_layers import Dropout
 
 
 def layers_before(model: nn.Module, image_shape: Sequence[int], layer: str) -> tuple[str, ...]:
@@ -110,8 +107,8 @@ def keep_frozen(frozen: Sequence[str]) -> Iterator[None]:
 
     def interceptor(next_fun: Any, args: Any, kwargs: Any, context: Any) -> Any:
         module = context.module
-        depends = isinstance(module, BatchNorm | Dropout | StochasticDepth) and context.method_name == "__call__"
-        if depends and _is_within(module.path, frozen):
+        within = context.method_name == "__call__" and _is_within(module.path, frozen)
+        if within and "train" in signature(type(module).__call__).parameters:  # the second argument of every layer here
             return next_fun(args[0], False)
         return next_fun(*args, **kwargs)
 
