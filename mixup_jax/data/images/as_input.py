@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from mixup_jax.data.files.folders import Tally
-from mixup_jax.data.images.picture_files import ORIENTATION, read_picture
+from mixup_jax.data.images.picture_files import read_picture
 from mixup_jax.data.photographs.crops import Box, Interpolation, centre_crop
 
 Picture = str | Path | Image.Image
@@ -40,11 +40,13 @@ class AsInput:
         file = Path(picture)
         if not file.is_file():
             raise FileNotFoundError(f"{file} is not there, or no file.")
-        if self.streamed and _is_upright_jpeg(file):
-            from mixup_jax.data.photographs import jpeg  # here: small images need neither of its decoders
+        if self.streamed:
+            from mixup_jax.data.photographs import files, jpeg  # here: small images need neither of its decoders
 
+            encoded = file.read_bytes()
             with contextlib.suppress(ValueError):  # the other decoder says what is wrong
-                return jpeg.decode_part(file.read_bytes(), self._choose, self.image_shape[0], self.interpolation)
+                if jpeg.is_jpeg(encoded):
+                    return files.decode_part(encoded, self._choose, self.image_shape[0], self.interpolation)
         return self._cut(read_picture(file, tally, file.name), tally, file.name)
 
     def _choose(self, height: int, width: int) -> Box:
@@ -61,7 +63,7 @@ class AsInput:
         if self.streamed:
             from mixup_jax.data.photographs import jpeg
 
-            return jpeg._resize(pixels, self._choose, height, self.interpolation)  # as its JPEGs
+            return jpeg.cut_part(pixels, self._choose, height, self.interpolation)  # as its JPEGs
         if pixels.shape[:2] == (height, width):
             return pixels
         tally.add(f"not of {width} x {height} pixels: the centre, resized", name)
@@ -69,15 +71,6 @@ class AsInput:
         part = pixels[top : top + high, left : left + wide]
         picture = Image.fromarray(part.squeeze(2) if channels == 1 else part)
         return np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC)).reshape(self.image_shape)
-
-
-def _is_upright_jpeg(file: Path) -> bool:
-    """Return whether a file is a JPEG that is shown as it is stored."""
-    try:
-        with Image.open(file, formats=("JPEG",)) as picture:
-            return picture.getexif().get(ORIENTATION, 1) == 1
-    except Exception:  # whatever Pillow raises for other files
-        return False
 
 
 def _centre(high: int, wide: int, shape: float) -> Box:
