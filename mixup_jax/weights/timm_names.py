@@ -1,4 +1,4 @@
-"""Parameters of ViT, ConvNeXt and MLP-Mixer under timm's names and in timm's shapes, and back. NumPy alone."""
+"""Weights of ViT, ConvNeXt, MLP-Mixer and ResNet under timm's names and in timm's shapes, and back. NumPy alone."""
 
 import re
 
@@ -32,8 +32,18 @@ MODULES = {
         r"block(\d+)/norm(\d)": "blocks.{0}.norm{1}",
         r"block(\d+)/(tokens|channels)/dense(\d)": "blocks.{0}.mlp_{1}.fc{2}",
     },
+    "resnet": {
+        r"stem/conv": "conv1",
+        r"stem/bn": "bn1",
+        r"head/dense": "fc",
+        r"(?:stage)(\d+)/block(\d+)/(conv|bn)(\d)": "layer{0}.{1}.{2}{3}",
+        r"(?:stage)(\d+)/block(\d+)/shortcut": "layer{0}.{1}.downsample.0",
+        r"(?:stage)(\d+)/block(\d+)/shortcut_bn": "layer{0}.{1}.downsample.1",
+    },
 }
-"""Of each network the modules that have kernels or scales; numbers of blocks and stages are from 1, timm's from 0."""
+"""Of each network the modules that have kernels or scales; numbers of blocks and stages are from 1, timm's from 0.
+
+But for the stages of a ResNet, timm's layers: from 1 too, and so the word is kept away from `_numbers`."""
 SINGLE = {
     "vit": {
         r"stem/token": "cls_token",
@@ -42,10 +52,11 @@ SINGLE = {
     },
     "convnext": {r"stage(\d+)/block(\d+)/gamma": "stages.{0}.blocks.{1}.gamma"},
     "mlp_mixer": {},
+    "resnet": {},
 }
 """Parameters that belong to no such module."""
 COUNTED = ("block", "stage")
-LEAVES = {"kernel": "weight", "scale": "weight", "bias": "bias"}
+LEAVES = {"kernel": "weight", "scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
 
 
 def timm_name(network: str, name: str) -> str:
@@ -55,8 +66,9 @@ def timm_name(network: str, name: str) -> str:
     ('blocks.2.attn.qkv.weight', 'stages.0.blocks.1.gamma')
     """
     module, leaf = name.rsplit("/", 1)
+    family = "resnet" if network.startswith(("resnet", "resnext")) else network
     for table, whole, ending in ((SINGLE, name, ""), (MODULES, module, f".{LEAVES.get(leaf)}")):
-        for pattern, theirs in table[network].items():
+        for pattern, theirs in table.get(family, {}).items():
             if match := re.fullmatch(pattern, whole):
                 return theirs.format(*_numbers(pattern, match)) + ending
     raise ValueError(f"timm's {network} has no parameter like {name}.")
@@ -72,6 +84,8 @@ def _numbers(pattern: str, match: re.Match) -> list[str]:
 
 def to_timm(network: str, params: dict) -> dict[str, np.ndarray]:
     """Return a state dictionary of parameters: kernels (outputs, inputs, ...), tokens and positions (1, n, width).
+
+    Statistics of BatchNorm may be among them, each beside the scale and bias of its layer.
 
     >>> state = to_timm("vit", {"stem": {"patches": {"kernel": np.zeros((4, 4, 3, 8))}, "token": np.zeros(8)}})
     >>> {name: array.shape for name, array in state.items()}
