@@ -29,6 +29,7 @@ EXPERIMENTS = (
     "gallery",
     "models",
     "plan",
+    "predict",
     "report",
 )
 

@@ -33,12 +33,14 @@ class AsInput:
     def __call__(self, picture: Picture, tally: Tally | None = None) -> np.ndarray:
         """Return the input; conversions are counted in `tally`.
 
-        Raises ValueError, which names the file, for one that is no picture that can be read.
+        Raises FileNotFoundError, and ValueError, which names the file, for one that is no picture that can be read.
         """
         tally = Tally() if tally is None else tally
         if isinstance(picture, Image.Image):
             return self._cut(_pixels(picture), tally, "a picture")
         file = Path(picture)
+        if not file.is_file():
+            raise FileNotFoundError(f"{file} is not there, or no file.")
         if self.streamed and (found := self._decoded(file)) is not None:
             return found
         return self._cut(read_picture(file, tally, file.name), tally, file.name)
