@@ -115,9 +115,10 @@ def _write_tensors(network: Network, variables: Content, content: Content, path:
 
     assert network.config is not None
     tensors = to_tensors(network.config.model, network.image_shape, variables)
-    notes = {"format": "pt" if content["weights"]["names"] == "timm" else "np"}
-    notes["mixup_jax"] = json.dumps({name: content[name] for name in ("model", "weights", "seed", "step")})
-    save_file({name: np.asarray(array, order="C") for name, array in tensors.items()}, path, notes)
+    note = json.dumps({name: content[name] for name in ("model", "weights", "seed", "step")})
+    save_file(
+        {name: np.asarray(array, order="C") for name, array in tensors.items()}, path, {"mixup_jax": note}
+    )  # one note: the order of several is not fixed
 
 
 def _for_timm(network: Network, content: Content) -> Content:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from mixup_jax.choices.networks import Network, ViT
+from mixup_jax.choices.networks import ConvNeXt, Network, ViT
 from mixup_jax.models.vit import sincos2d
 from mixup_jax.weights.timm_form import timm_form
 from mixup_jax.weights.timm_names import flat, from_timm, to_timm
@@ -18,7 +18,7 @@ STATISTICS = ("mean", "var")
 def to_tensors(model: Network, image_shape: tuple[int, ...], variables: dict[str, Any]) -> dict[str, np.ndarray]:
     """Return ``{"params", "batch_stats"}`` as tensors, under timm's names and in its shapes where it has the network.
 
-    Else the names are paths, ``params.stem.conv.kernel``. Fixed positions, which timm stores, are among timm's.
+    Else the names are paths, ``params.stem.conv.kernel``. What timm stores and a network here computes, fixed positions, is among timm's.
 
     >>> from mixup_jax.choices.networks import MLP, ResNet
     >>> variables = {"params": {"head": {"dense": {"kernel": np.zeros((4, 2))}}}, "batch_stats": {}}
@@ -52,7 +52,14 @@ def from_tensors(
 
 
 def _fixed(model: Network, image_shape: tuple[int, ...]) -> dict[str, np.ndarray]:
-    """Return what timm keeps among its weights and what is computed here."""
+    """Return what timm keeps among its weights and what is computed, or is 1, here."""
+    if isinstance(model, ConvNeXt) and not model.layer_scale:  # timm's create_model cannot leave LayerScale out
+        ones = [np.ones(model.width * 2**stage, np.float32) for stage in range(len(model.blocks))]
+        return {
+            f"stages.{stage}.blocks.{block}.gamma": ones[stage]
+            for stage, count in enumerate(model.blocks)
+            for block in range(count)
+        }
     if not isinstance(model, ViT) or model.positions != "sincos2d":
         return {}
     return {"pos_embed": sincos2d(image_shape[0] // model.patch, image_shape[1] // model.patch, model.width)[None]}

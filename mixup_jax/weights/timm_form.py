@@ -7,6 +7,8 @@ from mixup_jax.choices.networks import ConvNeXt, MLPMixer, Network, ResNet, ViT,
 
 WIDTH, STAGES = 64, 4
 """The width of timm's ResNets, and the stages of its ConvNeXts: it builds no others."""
+MIXERS = {(512, 8): "s", (768, 12): "b", (1024, 24): "l"}
+"""The letter of the size of timm's MLP-Mixers, by width and depth; their patches are 16 or 32."""
 
 
 @dataclass(frozen=True)
@@ -36,16 +38,15 @@ def timm_form(model: Network, image_shape: tuple[int, ...]) -> TimmForm | str:
     match model:
         case ViT(pre_logits=False):
             return TimmForm("vit_tiny_patch16_224", size | _of_vit(model), "patch_embed.proj", "head")
-        case MLPMixer(gelu="exact"):
-            options = {"patch_size": model.patch, "num_blocks": model.depth, "embed_dim": model.width}
-            return TimmForm("mixer_b16_224", size | options, "stem.proj", "head")
+        case MLPMixer(gelu="exact", patch=16 | 32) if (model.width, model.depth) in MIXERS:
+            name = f"mixer_{MIXERS[model.width, model.depth]}{model.patch}_224"
+            return TimmForm(name, size, "stem.proj", "head")
         case ConvNeXt(patch=1 | 4, blocks=blocks) if len(blocks) == STAGES:
             options = {
                 "in_chans": channels,
                 "depths": blocks,
                 "dims": tuple(model.width * 2**stage for stage in range(STAGES)),
                 "patch_size": model.patch,
-                "ls_init_value": model.layer_scale or None,
             }
             return TimmForm("convnext_tiny", options, "stem.0", "head.fc")
         case ResNet(width=width) if width == WIDTH:
@@ -53,7 +54,7 @@ def timm_form(model: Network, image_shape: tuple[int, ...]) -> TimmForm | str:
         case ViT():
             return "its ViT has no layer of tanh units before the last one"
         case MLPMixer():
-            return "its MLP-Mixer is created with the exact GELU alone, and this one has tanh's"
+            return "its MLP-Mixers have the published sizes and the exact GELU"
         case ConvNeXt(blocks=blocks) if len(blocks) == STAGES:
             return "its ConvNeXt with patches of 2 halves the image once more"
         case ConvNeXt():

@@ -24,7 +24,7 @@ OF_TIMM: dict[str, tuple[networks.Network, tuple[int, int, int]]] = {
     "big_vision": (networks.ViT(**VIT, positions="sincos2d", pool="gap", gelu="tanh"), (8, 8, 3)),
     "convnext": (networks.ConvNeXt(width=8, blocks=(1, 2, 1, 1), layer_scale=0.1), (44, 36, 3)),
     "convnext_pixels": (networks.ConvNeXt(width=8, blocks=(1, 1, 1, 1), patch=1, layer_scale=0.0), (16, 16, 3)),
-    "mlp_mixer": (networks.MLPMixer(width=32, depth=2, patch=4), (8, 8, 3)),
+    "mixer_s16": (networks.MLPMixer(width=512, depth=8, patch=16), (32, 32, 3)),
     "resnet18": (networks.ResNet("resnet18"), (32, 32, 1)),
     "resnext": (networks.ResNet("resnext101_32x4d"), (32, 32, 3)),
 }
@@ -39,6 +39,7 @@ OF_OURS: dict[str, tuple[networks.Network, tuple[int, int, int]]] = {
     "vgg16": (networks.Plain("vgg16", width=4), (32, 32, 3)),
     "pre_logits": (networks.ViT(**VIT, pre_logits=True), (8, 8, 3)),
     "convnext_pairs": (networks.ConvNeXt(width=8, blocks=(1, 1, 1, 1), patch=2), (16, 16, 3)),
+    "mlp_mixer": (networks.MLPMixer(width=32, depth=2, patch=4), (8, 8, 3)),
     "tanh_mixer": (networks.MLPMixer(width=32, depth=1, patch=4, gelu="tanh"), (8, 8, 3)),
 }
 

@@ -43,7 +43,7 @@ def logits(network: Network, images):
     return np.asarray(jax.jit(network.apply)(network.variables(), network.normalize(images)))
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", sorted(EVERY.keys() - {"resnext", "mixer_s16"}))
 def test_variables_are_the_same_after_they_were_tensors(name):
     model, shape = EVERY[name]
     variables = untrained(model, shape).variables()
@@ -69,8 +69,8 @@ def test_timm_loads_an_export_to_the_same_logits(name, tmp_path):
         with torch.no_grad():
             np.testing.assert_allclose(theirs(x).numpy(), expected, rtol=0, atol=1e-4 * abs(expected).max())
     config = timm.data.resolve_data_config({}, model=found)
-    assert (config["mean"], config["std"]) == (network.mean, network.std)
-    assert config["input_size"] == (network.image_shape[2], *network.image_shape[:2])
+    assert (tuple(config["mean"]), tuple(config["std"])) == (network.mean, network.std)
+    assert tuple(config["input_size"]) == (network.image_shape[2], *network.image_shape[:2])
 
 
 @pytest.mark.parametrize("name", OF_OURS)
@@ -82,7 +82,9 @@ def test_what_timm_lacks_says_why(name, tmp_path):
     assert not (tmp_path / "export" / "config.json").exists()
 
 
-@pytest.mark.parametrize("name", sorted(EVERY.keys() - {"resnext", "resnet18"}))
+@pytest.mark.parametrize(
+    "name", sorted(OF_OURS.keys() | {"vit", "big_vision", "convnext"} - {"convnext_pairs", "tanh_mixer"})
+)
 def test_a_program_takes_any_number_of_images(name, monkeypatch):
     monkeypatch.setattr(program, "PLATFORMS", ("cpu",))
     network = untrained(*EVERY[name])
@@ -96,7 +98,9 @@ def test_a_wide_convolution_can_be_exported_with_a_batch_of_any_size():
     (count,) = export.symbolic_shape("n")
     images, kernel = jax.ShapeDtypeStruct((count, 8, 8, 128), jnp.float32), jnp.ones((3, 3, 128, 128))
     numbers = ("NHWC", "HWIO", "NHWC")
-    convolve = partial(conv_general_dilated, rhs=kernel, window_strides=(1, 1), padding="SAME", dimension_numbers=numbers)
+    convolve = partial(
+        conv_general_dilated, rhs=kernel, window_strides=(1, 1), padding="SAME", dimension_numbers=numbers
+    )
     exported = export.export(jax.jit(lambda x: convolve(x)))(images)
     x = np.random.RandomState(0).standard_normal((2, 8, 8, 128)).astype(np.float32)
     np.testing.assert_allclose(exported.call(x), jax.jit(convolve)(x), rtol=1e-4, atol=1e-3)
@@ -191,7 +195,7 @@ HOSTILE = {
         "config": {"model": {"name": "vit", "width": 4096, "patch": 1, "positions": "sincos2d"}},
     },
     "another network": {"config": {"model": {"name": "vit", "width": 64, "depth": 2, "patch": 4}}},
-    "more layers than the weights have": {"config": {"model": {"name": "vit", "width": 32, "depth": 10**6}}},
+    "more layers than a network may have": {"config": {"model": {"name": "vit", "width": 32, "depth": 10**6}}},
     "an unknown network": {"config": {"model": {"name": "transformer"}}},
     "an option that there is not": {"input": {"colour": "red"}},
     "data of another kind": {"data": {"mark": "REAL"}},
