@@ -18,7 +18,8 @@ STATISTICS = ("mean", "var")
 def to_tensors(model: Network, image_shape: tuple[int, ...], variables: dict[str, Any]) -> dict[str, np.ndarray]:
     """Return ``{"params", "batch_stats"}`` as tensors, under timm's names and in its shapes where it has the network.
 
-    Else the names are paths, ``params.stem.conv.kernel``. What timm stores and a network here computes, fixed positions, is among timm's.
+    Else the names are paths, ``params.stem.conv.kernel``. What timm stores and is computed here, such as fixed
+    positions, is among timm's.
 
     >>> from mixup_jax.choices.networks import MLP, ResNet
     >>> variables = {"params": {"head": {"dense": {"kernel": np.zeros((4, 2))}}}, "batch_stats": {}}
