@@ -139,7 +139,7 @@ class Network:
             raise ValueError(f"layer must be one that the model calls ({names}, or deeper, by path), got {layer!r}.")
         return jnp.asarray(seen[target], jnp.float32)
 
-    def _checked(self, images: Images) -> Images:
+    def _checked(self, images: Images) -> Any:
         if not isinstance(images, np.ndarray | Array):
             if isinstance(images, str | bytes) or not isinstance(images, Sequence):
                 raise TypeError(f"images must be an array or a list of files or pictures, got {type(images).__name__}.")
@@ -240,8 +240,8 @@ def load_network(
         model=trained.recipe.model,
         params=variables["params"],
         batch_stats=variables["batch_stats"],
-        mean=identity.mean,
-        std=identity.std,
+        mean=trained.recipe.mean,
+        std=trained.recipe.std,
         as_input=_as_input(config, identity),
         seeds=tuple(config.runs[index][1] for index in chosen),
         mirrored=config.data.flip,

@@ -1,7 +1,5 @@
 """Predict images: files are decoded by threads ahead of the network, and each becomes a line of a CSV."""
 
-import csv
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,13 +9,13 @@ from typing import Annotated, Any
 import numpy as np
 import tyro
 
+from experiments.predict.lines import check_output, header, line, write_csv
 from experiments.predict.pictures import find_pictures
 from mixup_jax.data.files.folders import Tally
 from mixup_jax.data.images.as_input import AsInput
 from mixup_jax.data.images.picture_files import picture_suffixes
 from mixup_jax.data.photographs.streamed import cores
 from mixup_jax.network import BATCH, Network, load_network, pad
-from mixup_jax.runtime.atomic import naming, replacing
 from mixup_jax.runtime.errors import reason_of
 from mixup_jax.runtime.progress import progress
 
@@ -56,7 +54,9 @@ def predict_images(
     passed_over = Tally()
     count = sum(1 for _ in find_pictures(paths, picture_suffixes(), passed_over))
     if not count:
-        raise ValueError(f"no pictures in {', '.join(map(str, paths))}; their suffixes are {picture_list()}.")
+        raise ValueError(
+            f"no pictures in {', '.join(map(str, paths))}; their suffixes are {', '.join(picture_suffixes())}."
+        )
     network = load_network(run, alpha=alpha, checkpoints=checkpoints)
     if tta and not network.mirrored:
         raise ValueError(f"--tta takes mirror images, and the training in {run} did not mirror: leave it out.")
@@ -68,36 +68,6 @@ def predict_images(
     for note in (*passed_over.notes("files or folders"), *converted.notes(f"of {written:,} images")):
         print(note)
     print(f"{output}: {written:,} images" + (f", {bad:,} of them bad: see the column error" if bad else ""))
-
-
-def write_csv(output: Path, names: list[str], lines: Iterable[list[str]]) -> tuple[int, int]:
-    """Write lines whose last cell is empty or an error; return their number and that of the errors.
-
-    The file is there when it is complete. Names of files that are no UTF-8 keep their bytes.
-    """
-    written = bad = 0
-    with (
-        naming(output),
-        replacing(output) as part,
-        part.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
-    ):
-        writer = csv.writer(file)
-        writer.writerow(names)
-        for cells in lines:
-            writer.writerow(cells)
-            written, bad = written + 1, bad + bool(cells[-1])
-    return written, bad
-
-
-def check_output(output: Path) -> None:
-    """Raise ValueError for a file to write that is a folder, before anything is computed."""
-    if output.is_dir():
-        raise ValueError(f"output must be a file, got the folder {output}.")
-
-
-def picture_list() -> str:
-    """Return the suffixes of pictures as text."""
-    return ", ".join(picture_suffixes())
 
 
 def _sentence(network: Network, tta: bool) -> str:
@@ -163,27 +133,3 @@ def decoded(files: Iterable[Path], as_input: AsInput, *, ahead: int) -> Iterator
             yield running.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def header(top: int) -> list[str]:
-    """Return the names of the columns.
-
-    >>> header(2)
-    ['file', 'prediction', 'probability', 'prediction_2', 'probability_2', 'error']
-    """
-    further = [f"{name}_{rank}" for rank in range(2, top + 1) for name in ("prediction", "probability")]
-    return ["file", "prediction", "probability", *further, "error"]
-
-
-def line(path: Any, probability: np.ndarray | None, reason: str, classes: tuple[str, ...], top: int) -> list[str]:
-    """Return the cells of a line; of equal probabilities the class that comes first is named first.
-
-    >>> line(Path("a.png"), np.array([0.25, 0.75], np.float32), "", ("no", "yes"), 5)
-    ['a.png', 'yes', '0.750000', 'no', '0.250000', '']
-    """
-    top = min(top, len(classes))
-    if probability is None:
-        return [os.fspath(path), *[""] * (2 * top), reason]
-    best = np.argsort(-probability, kind="stable")[:top]
-    cells = [cell for index in best for cell in (classes[index], f"{probability[index]:.6f}")]
-    return [os.fspath(path), *cells, ""]

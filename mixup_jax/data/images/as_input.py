@@ -1,8 +1,7 @@
 """Make of any picture what a network takes: its centre, of the network's size, as uint8 pixels."""
 
-import os
+import contextlib
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,9 @@ from PIL import Image, ImageOps
 
 from mixup_jax.data.files.folders import Tally
 from mixup_jax.data.images.picture_files import ORIENTATION, read_picture
-from mixup_jax.data.photographs.crops import Interpolation, centre_crop
+from mixup_jax.data.photographs.crops import Box, Interpolation, centre_crop
 
-Picture = str | os.PathLike[str] | Image.Image
+Picture = str | Path | Image.Image
 
 
 @dataclass(frozen=True)
@@ -41,44 +40,54 @@ class AsInput:
         file = Path(picture)
         if not file.is_file():
             raise FileNotFoundError(f"{file} is not there, or no file.")
-        if self.streamed and (found := self._decoded(file)) is not None:
-            return found
+        if self.streamed and _is_upright_jpeg(file):
+            from mixup_jax.data.photographs import jpeg  # here: small images need neither of its decoders
+
+            with contextlib.suppress(ValueError):  # the other decoder says what is wrong
+                return jpeg.decode_part(file.read_bytes(), self._choose, self.image_shape[0], self.interpolation)
         return self._cut(read_picture(file, tally, file.name), tally, file.name)
 
-    def _decoded(self, file: Path) -> np.ndarray | None:
-        """Return the centre of an upright photograph in JPEG, decoded in part, as the run has; None for others."""
-        from mixup_jax.data.photographs.jpeg import decode_part
-
-        try:
-            encoded = file.read_bytes()
-            with Image.open(file, formats=("JPEG",)) as head:
-                if head.getexif().get(ORIENTATION, 1) != 1:
-                    return None
-            size = self.image_shape[0]
-            choose = partial(centre_crop, size=size, share=self.test_crop)
-            return decode_part(encoded, choose, size, self.interpolation)
-        except (OSError, ValueError, SyntaxError):  # the other decoder takes more formats, and says what is wrong
-            return None
+    def _choose(self, height: int, width: int) -> Box:
+        return centre_crop(height, width, self.image_shape[0], self.test_crop)
 
     def _cut(self, pixels: np.ndarray, tally: Tally, name: str) -> np.ndarray:
         height, width, channels = self.image_shape
-        high, wide = pixels.shape[:2]
         if pixels.shape[2] > channels:
             tally.add("coloured, converted to grey", name)
             pixels = np.asarray(Image.fromarray(pixels).convert("L"))[..., None]
         elif pixels.shape[2] < channels:
             tally.add(f"grey, gets {channels} equal channels", name)
             pixels = np.repeat(pixels, channels, axis=2)
-        if (high, wide) == (height, width):
-            return pixels
-        picture = Image.fromarray(pixels.squeeze(2) if channels == 1 else pixels)
         if self.streamed:
-            top, left, high, wide = centre_crop(high, wide, height, self.test_crop)
-            small = picture.crop((left, top, left + wide, top + high)).resize((width, height), Image.Resampling.BICUBIC)
-        else:
-            tally.add(f"not of {width} x {height} pixels: the centre, resized", name)
-            small = ImageOps.fit(picture, (width, height), Image.Resampling.BICUBIC)
-        return np.asarray(small).reshape(height, width, channels)
+            from mixup_jax.data.photographs import jpeg
+
+            return jpeg._resize(pixels, self._choose, height, self.interpolation)  # as its JPEGs
+        if pixels.shape[:2] == (height, width):
+            return pixels
+        tally.add(f"not of {width} x {height} pixels: the centre, resized", name)
+        top, left, high, wide = _centre(pixels.shape[0], pixels.shape[1], height / width)
+        part = pixels[top : top + high, left : left + wide]
+        picture = Image.fromarray(part.squeeze(2) if channels == 1 else part)
+        return np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC)).reshape(self.image_shape)
+
+
+def _is_upright_jpeg(file: Path) -> bool:
+    """Return whether a file is a JPEG that is shown as it is stored."""
+    try:
+        with Image.open(file, formats=("JPEG",)) as picture:
+            return picture.getexif().get(ORIENTATION, 1) == 1
+    except Exception:  # whatever Pillow raises for other files
+        return False
+
+
+def _centre(high: int, wide: int, shape: float) -> Box:
+    """Return the largest box in the centre whose height over width is `shape`.
+
+    >>> _centre(100, 300, 0.5)
+    Box(top=0, left=50, height=100, width=200)
+    """
+    height, width = min(high, max(1, round(wide * shape))), min(wide, max(1, round(high / shape)))
+    return Box((high - height) // 2, (wide - width) // 2, height, width)
 
 
 def _pixels(picture: Any) -> np.ndarray:
