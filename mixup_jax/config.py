@@ -82,6 +82,9 @@ class Config(Checked):
     network itself too: test_error_raw); warmed up as min(ema, (1 + step) / (10 + step)). 0 switches them off."""
     accumulate: int = 1
     """Micro-batches a step; gradients are averaged, the mixed batch does not change."""
+    train_from: str | None = None
+    """First layer that is trained, such as block9, stage3/block2 or head/dense; those before it stay as they are in the
+    weights that the training starts from."""
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
     """Precision of the forward and backward pass; parameters stay float32."""
     init: str | None = None

@@ -21,6 +21,8 @@ from mixup_jax.choices import IMAGE_SIZE, Augment, BigVisionRandAugment, Data, S
 from mixup_jax.config import Config, usual
 from mixup_jax.data.dataset import Dataset, as_pictures
 from mixup_jax.data.files.archives import cache_home
+from mixup_jax.data.held_out import hold_out
+from mixup_jax.data.images.layouts import Pictures
 from mixup_jax.data.label_noise import corrupt_labels
 from mixup_jax.data.photographs.streamed import StreamedDataset
 from mixup_jax.data.sources import check_name, open_data
@@ -56,6 +58,11 @@ class Job:
         """Return the configuration that is carried out."""
         return shrink(self.config) if self.smoke else self.config
 
+    def sized(self, config: Config, examples: int) -> Config:
+        """Return the configuration for so many training examples: here, as it is."""
+        del examples
+        return config
+
 
 def run(
     experiment: str,
@@ -73,6 +80,8 @@ def run(
     began = time.time() if began is None else began
     check_name(job.config.data.dataset)  # a smoke run looks at other data
     config = job.effective().within_training()
+    if config.train_from is not None and config.init is None:
+        raise ValueError(f"train_from {config.train_from} is for --init, whose first layers it keeps: leave it out.")
     if config.schedule != job.effective().schedule and not isinstance(config.schedule, Step):
         say(f"no decay_epochs within the {config.epochs:g} epochs: the learning rate stays at {config.optimizer.lr:g}")
     cache_compilations()
@@ -83,6 +92,7 @@ def run(
     else:
         config = fit_to(config, data)
         data, wrong = prepare(data, config.data)
+    config = job.sized(config, data.train_count)
     warn_of_shifts(config, data.image_shape)
     weights = initial_weights(config, data) if config.init is not None else None
     data = normalized_as(data, config.normalize, weights)
@@ -174,8 +184,11 @@ def write_result(
 
 
 def load_data(config: Config, data_dir: Path | None) -> Dataset | StreamedDataset:
-    """Load the data of a run; raises what `open_data` raises."""
-    return open_data(config.data.dataset, data_dir, Speech(config.data.mix == "waveform", config.data.nyquist))
+    """Load the data of a run and hold a validation set out; raises what `open_data` and `hold_out` raise."""
+    data = config.data
+    speech = Speech(data.mix == "waveform", data.nyquist)
+    pictures = Pictures(data.split, data.image_size, data.skip_bad) if data.is_folder else None
+    return hold_out(open_data(data.dataset, data_dir, speech, pictures), data.validation)
 
 
 def fit_to(config: Config, data: Dataset) -> Config:

@@ -116,7 +116,8 @@ def make_programs(recipe: Recipe, mesh: Mesh, image_shape: tuple[int, ...], batc
     blank = jnp.zeros((1, *image_shape), jnp.float32)
 
     def init(seed: Array, given: dict[str, Any]) -> TrainState:
-        return init_state(seed, recipe.model, recipe.optimizer, blank, average=recipe.ema > 0, given=given)
+        options = {"average": recipe.ema > 0, "frozen": recipe.frozen, "given": given}
+        return init_state(seed, recipe.model, recipe.optimizer, blank, **options)
 
     def take_batch(examples: Examples, index: Array, rng: Array) -> dict[str, Array]:
         batch = {"image": examples.image[index], "label": examples.label[index]}
