@@ -10,6 +10,7 @@ import pytest
 from weight_files import CLASSES, VIT, assert_close, images, logits, weights_of
 
 from mixup_jax.choices.networks import MLPMixer
+from mixup_jax.runtime.identity import changed_parts
 from mixup_jax.weights.fitting import resized
 from mixup_jax.weights.timm_names import flat
 
@@ -152,6 +153,19 @@ def test_another_form_is_refused(tmp_path, model, message):
     saved(path, "augreg")
     with pytest.raises(ValueError, match=message):
         weights_of(path, model)
+
+
+def test_a_run_does_not_go_on_from_other_weights(tmp_path):
+    path, model = tmp_path / "weights.npz", KINDS["mixer"][1]
+    arrays, _ = saved(path, "mixer")
+    before = weights_of(path, model).sha256
+    saved(path, "mixer")
+    assert weights_of(path, model).sha256 == before
+    arrays["opt/target/stem/bias"][0] += 1
+    np.savez(path, **arrays)
+    first, here = ({"weights": {"sha256": each}} for each in (before, weights_of(path, model).sha256))
+    assert changed_parts(first, first, {}) == ""
+    assert changed_parts(first, here, {}).startswith("from other weights: sha256 is")
 
 
 def test_positions_are_resized_as_timm_does():
