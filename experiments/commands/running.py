@@ -87,10 +87,10 @@ def run(
     cache_compilations()
     workdir = job.launch.workdir or default_folder(experiment, preset, job)
     data, wrong = load_data(config, job.launch.data_dir), 0.0
+    config = fit_to(config, data)
     if isinstance(data, StreamedDataset):
         data = prepare_stream(data, config.data, config.augment)
     else:
-        config = fit_to(config, data)
         data, wrong = prepare(data, config.data)
     config = job.sized(config, data.train_count)
     warn_of_shifts(config, data.image_shape)
@@ -191,7 +191,7 @@ def load_data(config: Config, data_dir: Path | None) -> Dataset | StreamedDatase
     return hold_out(open_data(data.dataset, data_dir, speech, pictures), data.validation)
 
 
-def fit_to(config: Config, data: Dataset) -> Config:
+def fit_to(config: Config, data: Dataset | StreamedDataset) -> Config:
     """Let a run that asks for more images than there are take all, and say so."""
     asked, there = config.data.train_examples, data.train_count
     if config.data.train_subset is not None:

@@ -19,7 +19,8 @@ ENDS = 1 << 16
 class DataIdentity:
     """The data that a run was trained and tested on, after the choice of a subset and after label noise.
 
-    `mean` and `std` hold one number a channel, for pixels in [0, 1]; `digests` are SHA-256 of the content.
+    `mean` and `std` hold one number a channel, for pixels in [0, 1]; `digests` are SHA-256 of the content, and
+    `left_out` among them is how many files were left out, where any were.
     """
 
     mark: str

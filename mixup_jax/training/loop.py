@@ -279,7 +279,8 @@ def place_data(
         )
     if len(config.runs) > 1:
         raise ValueError(
-            f"{data.name} is streamed to one network at a time, got {len(config.runs)}: start a run for each --seed."
+            f"{data.name} is streamed to one network at a time, got {len(config.runs)}: take --seeds 1 and "
+            "start a run for each --seed."
         )
     if isinstance(config.mixing, Mixed) and config.mixing.among_neighbours:
         raise ValueError(f"partner {config.mixing.partner} needs data in memory; {data.name} is streamed.")

@@ -8,8 +8,10 @@ from PIL import Image
 
 from mixup_jax.data.imagenet.shards import Shards, write
 from mixup_jax.data.images.folder import load_folder
+from mixup_jax.data.images.layouts import Pictures
 from mixup_jax.data.photographs import jpeg
 from mixup_jax.data.photographs.crops import Box
+from mixup_jax.data.photographs.files import load_photographs
 from mixup_jax.data.photographs.streamed import Photograph
 
 from .law import Target
@@ -28,6 +30,13 @@ def picture(pixels: np.ndarray, file_format: str, **options: bool) -> bytes:
 def pictures() -> list[bytes]:
     """Return a picture in several formats."""
     return [picture(PIXELS, each) for each in FORMATS] + [picture(PIXELS, "JPEG", progressive=True)]
+
+
+def stream(folder: Path) -> None:
+    """Open a folder of photographs of any format, and decode parts of each."""
+    data = load_photographs(folder / "images", Pictures(size=8))
+    for position in range(data.train_count):
+        data.train_example(0, position)
 
 
 def good_pictures(folder: Path) -> None:
@@ -82,6 +91,7 @@ TARGETS = [
         good_pictures,
         HEADERS,
     ),
+    Target("streamed_folder", "images/train/a/bad.png", pictures, stream, good_pictures, HEADERS),
     Target("photograph", "photograph", pictures, photograph, words=HEADERS, names_file=False),
     Target("shard", "train.array_record", shard, read_shard),
 ]

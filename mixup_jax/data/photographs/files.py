@@ -77,6 +77,7 @@ def load_photographs(path: Path, pictures: Pictures) -> StreamedDataset:
         size=size,
         digest=checked.digest(),
         valid=parts.get("valid"),
+        left_out=f"{checked.skipped} files" if checked.skipped else "",
         decode=decode_part,
         notes=(*checked.notes(), *checked.conversions()),
     )

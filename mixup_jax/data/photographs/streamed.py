@@ -76,6 +76,8 @@ class StreamedDataset:
     """``decode(encoded, choose, size, interpolation)`` in place of `jpeg.decode_part`: photographs that are no JPEG."""
     valid: Photographs | None = None
     """The validation set, where there is one: never trained on."""
+    left_out: str = ""
+    """How many files were left out because they cannot be read, where any were."""
     notes: tuple[str, ...] = ()
     """What was passed over or is converted."""
 
@@ -115,7 +117,7 @@ class StreamedDataset:
 
     def identity(self) -> DataIdentity:
         """Return the identity of the data for the folder of a run."""
-        return identity_of(self, {"files": self.digest})
+        return identity_of(self, {"files": self.digest} | ({"left_out": self.left_out} if self.left_out else {}))
 
     @cached_property
     def _mixed(self) -> np.ndarray:
