@@ -14,10 +14,6 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from mixup_jax.models.layers.batch_norm import BatchNorm
-from mixup_jax.models.layers.stochastic_depth import StochasticDepth
-from mixup_jax.models.layers.torch_layers import Dropout
-
 
 def layers_before(model: nn.Module, image_shape: Sequence[int], layer: str) -> tuple[str, ...]:
     """Return the paths of the layers with parameters that `model` calls before `layer`, in the order of the calls.
@@ -105,14 +101,14 @@ def check_given(recipe: Any, image_shape: Sequence[int], given: Mapping[str, Any
 def keep_frozen(frozen: Sequence[str]) -> Iterator[None]:
     """Let frozen layers of the Linen model that is applied in the context do what they do when it is evaluated.
 
-    BatchNorm normalises with its running statistics and leaves them alone; dropout and stochastic depth drop nothing.
+    They are called with False in the place of their second argument, `train`, as all layers here have it: BatchNorm
+    normalises with its running statistics and leaves them alone; dropout and stochastic depth drop nothing.
     """
 
     def interceptor(next_fun: Any, args: Any, kwargs: Any, context: Any) -> Any:
-        module = context.module
-        depends = isinstance(module, BatchNorm | Dropout | StochasticDepth) and context.method_name == "__call__"
-        if depends and _is_within(module.path, frozen):
-            return next_fun(args[0], False)
+        if context.method_name == "__call__" and _is_within(context.module.path, frozen):
+            args = (args[0], False, *args[2:]) if len(args) > 1 and args[1] is True else args
+            kwargs = {name: False if name == "train" else value for name, value in kwargs.items()}
         return next_fun(*args, **kwargs)
 
     with nn.intercept_methods(interceptor):
