@@ -30,6 +30,7 @@ EXPERIMENTS = (
     "gallery",
     "models",
     "plan",
+    "predict",
     "report",
 )
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from experiments import cifar, quickstart, vit
-from experiments.imagenet import recipes
 from experiments.speech import __main__ as speech
 from mixup_jax.choices.networks import Network, ResNet
 from mixup_jax.config import Config
@@ -34,9 +33,6 @@ NETWORKS = {  # as they are where that is small, else the same layers, fewer and
     "densenet190": replace(cifar.IN_MEMORY, width=4, blocks=(2, 2, 2)),
     "resnet18": ResNet("resnet18", width=4),
     "vit-small": vit.SMALL.model,
-    "convnext-tiny": replace(recipes.CONVNEXT.model, width=8, blocks=(1, 1)),
-    "mixer-b16": replace(recipes.MIXER.model, width=16, depth=2, patch=2),
-    "deit3-s16": replace(recipes.DEIT3.model, width=16, heads=2, depth=2, patch=2),
 }
 
 
