@@ -8,7 +8,6 @@ no place in the state of the optimiser, their BatchNorm keeps its statistics, an
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from inspect import signature
 from typing import Any
 
 import flax.linen as nn
@@ -102,14 +101,14 @@ def check_given(recipe: Any, image_shape: Sequence[int], given: Mapping[str, Any
 def keep_frozen(frozen: Sequence[str]) -> Iterator[None]:
     """Let frozen layers of the Linen model that is applied in the context do what they do when it is evaluated.
 
-    BatchNorm normalises with its running statistics and leaves them alone; dropout and stochastic depth drop nothing.
+    They are called with False in the place of their second argument, `train`, as all layers here have it: BatchNorm
+    normalises with its running statistics and leaves them alone; dropout and stochastic depth drop nothing.
     """
 
     def interceptor(next_fun: Any, args: Any, kwargs: Any, context: Any) -> Any:
-        module = context.module
-        within = context.method_name == "__call__" and _is_within(module.path, frozen)
-        if within and "train" in signature(type(module).__call__).parameters:  # the second argument of every layer here
-            return next_fun(args[0], False)
+        if context.method_name == "__call__" and _is_within(context.module.path, frozen):
+            args = (args[0], False, *args[2:]) if len(args) > 1 and args[1] is True else args
+            kwargs = {name: False if name == "train" else value for name, value in kwargs.items()}
         return next_fun(*args, **kwargs)
 
     with nn.intercept_methods(interceptor):

@@ -1,7 +1,7 @@
 """Features computed once: what a head is trained on, where every layer before it is frozen and images do not change."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -122,9 +122,11 @@ def _batches_of(data: Dataset | StreamedDataset, part: str, size: int) -> Iterat
             yield image[start : start + size], label[start : start + size]
         return
     split, count = "clean" if part == "train" else part, getattr(data, f"{part}_count")
-    decoded = batches(EvaluationRows(data, split, count, size, tuple(range(size))), 0, workers=0, threads=cores())
-    for batch in decoded:
-        yield batch["image"][batch["mask"]], batch["label"][batch["mask"]].astype(np.int32)
+    rows = EvaluationRows(data, split, count, size, tuple(range(size)))
+    decoded: Any = batches(rows, 0, workers=0, threads=cores())
+    with closing(decoded):
+        for batch in decoded:
+            yield batch["image"][batch["mask"]], batch["label"][batch["mask"]].astype(np.int32)
 
 
 def _filled(image: np.ndarray, size: int) -> np.ndarray:

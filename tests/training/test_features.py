@@ -143,10 +143,12 @@ class Photos:
 
 
 def test_photographs_that_stay_on_disk_give_the_features_of_their_centres():
-    data = StreamedDataset("some", "SYNTHETIC", tuple("abc"), Photos(10), Photos(5), (0.5,) * 3, (0.2,) * 3, 16)
+    constants = ((0.5,) * 3, (0.2,) * 3, 16)
+    data = StreamedDataset("some", "SYNTHETIC", tuple("abc"), Photos(10), Photos(5), *constants, valid=Photos(6))
     config = changed(HEADS["preact"], dataset="imagenet", image_size=16, crop="centre", batch_size=4, eval_every=1.0)
     run: Any = started(replace(config, seeds=2), replace(data, crop="centre", flip=False))
     model, given = make_recipe(config, data).model, weights(config, data)
+    assert run.data.valid_label.tolist() == [0, 1, 2, 0, 1, 2]
     assert run.data.train_label.tolist() == [data.clean_example(index)["label"] for index in range(10)]
     head = jax.tree.map(lambda leaf: leaf[0], run.start()[0])
     variables = {"params": head.params, "batch_stats": head.batch_stats}
