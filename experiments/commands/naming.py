@@ -71,6 +71,8 @@ def method(config: Config) -> str:
         words.append(f"dropout {dropout:g}")
     if depth := getattr(config.model, "stochastic_depth", 0):
         words.append(f"stochastic depth {depth:g}")
+    if config.init is not None:
+        words.append("fine-tuned" if config.train_from is None else f"fine-tuned from {config.train_from} on")
     if config.ema:
         words.append(f"averaged weights ({config.ema:g})")
     if config.label_smoothing:

@@ -53,7 +53,7 @@ class Data(Checked):
     crop: Crop = "torchvision"
     """Photographs: the random part to train on, as torchvision's RandomResizedCrop (8 to 100 % of the area, uniform; 10
     tries, then the centre) or TensorFlow's sample_distorted_bounding_box (from 5 %, small parts more often; 100 tries,
-    then the whole photograph)."""
+    then the whole photograph); or centre, the part that is tested."""
     interpolation: Interpolation = "linear"
     """Photographs: how parts are resized, fast (reduced while decoded, then linearly or by means over areas) or by
     Pillow's bicubic filter to its bits, for twice the time."""

@@ -6,7 +6,7 @@ import functools
 import math
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,10 @@ from mixup_jax.runtime.distributed import ends_together
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.mesh import is_writer, make_mesh, place, shard
 from mixup_jax.runtime.trackers import Board, open_board
+from mixup_jax.steps.frozen import check_given
 from mixup_jax.steps.recipe import make_recipe
 from mixup_jax.steps.state import TrainState, share_of_start
+from mixup_jax.training.features import are_constant, on_features
 from mixup_jax.training.measurements import SUMMED, error_of, on_host, summary, test_metrics, training_metrics
 from mixup_jax.training.programs import (
     Batches,
@@ -57,15 +59,17 @@ def fit(
     *,
     title: str = "",
     began: float | None = None,
+    given: Mapping[str, np.ndarray] | None = None,
 ) -> dict[str, Any]:
     """Train all seeds of a run in `workdir`, from its newest whole checkpoint if there is one, to the end.
 
-    The time to the first step counts from `began` (`time.time`), from now if left out. Returns the measured part of
+    The time to the first step counts from `began` (`time.time`), from now if left out. Weights that are `given`, by
+    their paths in the network, are the start of every seed; the rest is drawn. Returns the measured part of
     result.json. Raises `Stopped` after a signal, `NotFinite`, `CheckpointError`, and ValueError for settings that do
     not fit together.
     """
     began = time.time() if began is None else began
-    run = Run(config, data, workdir, workers=launch.workers)
+    run = Run(config, data, workdir, workers=launch.workers, given=given)
     start, folder = snapshot(run.mesh, *run.start(), 0.0), launch.checkpoint_folder(workdir, config)
     with open_board(workdir, launch.tensorboard and is_writer()) as run.board, contextlib.closing(run.train):
         (state, _), seconds = resumable.train(
@@ -79,6 +83,7 @@ class Run:
     """A `resumable.Resumable`: the programs and data of a run on its devices, and what it accumulates on the host.
 
     The data are placed on all devices unless some are named; data that is streamed is decoded by as many `workers`.
+    Where the last layer alone is trained on images that do not change, the data are its inputs, computed once.
     Raises ValueError for settings that do not fit together or to the data.
     """
 
@@ -92,13 +97,18 @@ class Run:
         *,
         devices: Sequence[Any] | None = None,
         workers: int = 0,
+        given: Mapping[str, np.ndarray] | None = None,
     ):
-        self.config, self.data, self.workdir = config, data, workdir
+        self.given = dict(given or {})
         self.eval_steps = evaluation_steps(data.train_count, data.test_count + data.valid_count, config)
+        self.recipe = make_recipe(config, data)
+        check_given(self.recipe, data.image_shape, self.given)
+        if are_constant(config, self.recipe, data.image_shape):
+            self.recipe, data = on_features(config, self.recipe, data, self.given)
+        self.config, self.data, self.workdir = config, data, workdir
         self.steps_per_epoch = data.train_count / config.batch_size
         self.examples_per_step = config.batch_size * len(config.runs)
         self.max_steps_per_call = STREAMED_STEPS_PER_CALL if data.streamed else max(1, int(self.steps_per_epoch))
-        self.recipe = make_recipe(config, data)
         self.mesh = make_mesh(len(config.runs), config.batch_size, devices)
         self.train, self.clean, self.test, self.valid = place_data(config, data, self.mesh, workers)
         self.chosen_by = "valid_error" if data.valid_count else "test_error"
@@ -111,7 +121,7 @@ class Run:
 
     def start(self) -> State:
         """Return the state of all seeds before the first step, and empty totals."""
-        return self.programs.init(self.seeds), empty_totals(self.mesh, len(self.config.runs))
+        return self.programs.init(self.seeds, self.given), empty_totals(self.mesh, len(self.config.runs))
 
     def restored(self, snapshot: Any) -> tuple[State, int]:
         """Read the metrics up to the step of the snapshot."""
@@ -178,9 +188,8 @@ class Run:
             return {}
         share = share_of_start(self.recipe.ema, step)
         if is_writer() and share > 0.05:
-            warnings.warn(
-                f"step {step}: the averages of ema are still {share:.0%} first weights, drawn at random", stacklevel=2
-            )
+            drawn = "" if self.given else ", drawn at random"
+            warnings.warn(f"step {step}: the averages of ema are still {share:.0%} first weights{drawn}", stacklevel=2)
         return {"test_error_raw": error_of(self.score(dataclasses.replace(state, average=None), self.test))}
 
     def result(self, state: TrainState, first_step_seconds: float | None) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from mixup_jax.steps.state import init_state
 from mixup_jax.steps.train_step import train_step
 from mixup_jax.training.loop import evaluation_steps
 from mixup_jax.training.programs import batch_indices, place_examples, repeat_indices
+from mixup_jax.weights.initial import normalized_as
 
 BASES = {
     "mixup": changed(MLP, schedule="step", decay_epochs=(1.0, 2.0), warmup_epochs=0.5),
@@ -109,11 +110,13 @@ VALUES = {  # another value of each field, where its type does not say one
     "decay_factor": 0.5,
     "warmup_epochs": 2.0,
     "warmup_start": 0.01,
+    "train_from": "head",
     "accumulate": 4,
     "ema": 0.5,
     "batch_size": 8,
     "epochs": 3.0,
     "eval_every": 1.0,
+    "init": "runs/earlier",
     "seed": 7,
     "seeds": 3,
 }
@@ -148,6 +151,7 @@ def trained(config):
     """Return a digest of all that the outcome depends on: the data, the program of a step, the steps, the networks."""
     check_name(config.data.dataset)
     data, _ = prepare(hold_out(DATA, config.data.validation), config.data)
+    data = normalized_as(data, config.normalize, None)
     recipe, eval_steps = make_recipe(config, data), evaluation_steps(data.train_count, data.test_count, config)
     blank = jnp.zeros((1, *data.image_shape))
 
@@ -164,7 +168,7 @@ def trained(config):
     steps = [jax.make_jaxpr(lambda s, b, a=alpha: train_step(s, b, a, recipe))(shape, batch) for alpha in alphas]
     repeats = config.data.repeats
     index = repeat_indices(batch_indices(jax.random.key(0), 0, size // repeats, data.train_count), repeats)
-    evaluated = [eval_steps, seeds, config.data.dataset, recipe.model, index.tolist()]
+    evaluated = [eval_steps, seeds, config.data.dataset, config.init, recipe.model, index.tolist()]
     constants = [constant for step in steps for constant in step.consts]
     arrays = [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves((examples, constants))]
     return hashlib.sha256(repr([*map(str, steps), *evaluated, *arrays]).encode()).hexdigest()

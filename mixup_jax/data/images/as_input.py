@@ -76,7 +76,7 @@ class AsInput:
         if pixels.shape[:2] == (height, width):
             return pixels
         tally.add(f"not of {width} x {height} pixels: the centre, resized", name)
-        top, left, high, wide = _centre(*pixels.shape[:2], height / width)
+        top, left, high, wide = _centre(pixels.shape[0], pixels.shape[1], height / width)
         part = pixels[top : top + high, left : left + wide]
         picture = Image.fromarray(part.squeeze(2) if channels == 1 else part)
         return np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC)).reshape(self.image_shape)

@@ -126,7 +126,7 @@ class StreamedDataset:
         return stages_of(self.augment, self.color_jitter, (self.size, self.size), self.mean)
 
     def train_example(self, seed: int, position: int, place: int | None = None) -> Example:
-        """Return the training example at a position: a random crop of a photograph, mirrored and augmented.
+        """Return the training example at a position: a crop of a photograph, mirrored and augmented.
 
         `place` says which photograph: its place in the orders of all epochs, laid end to end; `position` if left out.
         """
@@ -136,7 +136,9 @@ class StreamedDataset:
         epoch, index = divmod(position if place is None else place, self.train_count)
         photograph = self.train[int(self._mixed[epoch_order(seed, epoch, self.train_count)[index]])]
         generator = np.random.default_rng((seed, position))
-        image = self._decode(photograph, partial(CROPS[self.crop], generator), self.size)
+        centre = partial(centre_crop, size=self.size, share=self.test_crop)
+        choose = centre if self.crop == "centre" else partial(CROPS[self.crop], generator)
+        image = self._decode(photograph, choose, self.size)
         if self.flip and generator.random() < 0.5:
             image = mirror(image)
         image = augment_on_host(generator, image, self._stages)
