@@ -15,8 +15,8 @@ from experiments.commands.errors import call, one_line_errors
 from experiments.commands.running import cache_compilations
 from experiments.predict.images import predict_images
 
-KINDS = ("config.json", "tabular.json", "wafer.json")
-"""What the folder of a run holds: of images, tables, wafer maps."""
+KINDS = ("config.json", "model.json", "tabular.json", "wafer.json")
+"""What the folder of a run holds: of images, their exports, tables, wafer maps."""
 
 
 def main() -> None:

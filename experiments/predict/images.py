@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import tyro
@@ -31,33 +31,29 @@ def predict_images(
     tta: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     alpha: float | None = None,
     checkpoints: str | None = None,
+    checkpoint: Literal["newest", "best"] = "newest",
     batch_size: int = BATCH,
 ) -> None:
     """Write a CSV with a line for each image: file, prediction, probability, the next likely classes, error.
 
     Args:
-        run: Folder of a finished run on images.
+        run: Folder of a finished run on images, or of its export.
         paths: Pictures, and folders in which all pictures are taken, in natural order.
         output: The CSV to write; an existing one is replaced when the new one is complete.
         top: Classes to name, with their probabilities.
         tta: Take the mean over each image and its mirror image (for networks that were trained so).
         alpha: Which networks of a run that trained several alphas side by side.
         checkpoints: The folder of checkpoints that the run was started with, if any.
+        checkpoint: The newest one, or the best by the validation set, by the test set where there is none.
         batch_size: Images at once; changes no more than the last bits.
     """
     for name, value, most in (("top", top, 10**6), ("batch_size", batch_size, 10**6)):
         if not 1 <= value <= most:
             raise ValueError(f"{name} must be from 1 to {most:,}, got {value}.")
     check_output(output)
-    if not paths:
-        raise ValueError("PATH is missing: give pictures, or folders that hold some.")
     passed_over = Tally()
-    count = sum(1 for _ in find_pictures(paths, picture_suffixes(), passed_over))
-    if not count:
-        raise ValueError(
-            f"no pictures in {', '.join(map(str, paths))}; their suffixes are {', '.join(picture_suffixes())}."
-        )
-    network = load_network(run, alpha=alpha, checkpoints=checkpoints)
+    count = count_pictures(paths, passed_over)
+    network = load_network(run, alpha=alpha, checkpoints=checkpoints, checkpoint=checkpoint)
     if tta and not network.mirrored:
         raise ValueError(f"--tta takes mirror images, and the training in {run} did not mirror: leave it out.")
     print(_sentence(network, tta))
@@ -68,6 +64,17 @@ def predict_images(
     for note in (*passed_over.notes("files or folders"), *converted.notes(f"of {written:,} images")):
         print(note)
     print(f"{output}: {written:,} images" + (f", {bad:,} of them bad: see the column error" if bad else ""))
+
+
+def count_pictures(paths: tuple[Path, ...], passed_over: Tally) -> int:
+    """Return the number of pictures, and count what is passed over; raises ValueError for none."""
+    if not paths:
+        raise ValueError("PATH is missing: give pictures, or folders that hold some.")
+    count = sum(1 for _ in find_pictures(paths, picture_suffixes(), passed_over))
+    if not count:
+        suffixes = ", ".join(picture_suffixes())
+        raise ValueError(f"no pictures in {', '.join(map(str, paths))}; their suffixes are {suffixes}.")
+    return count
 
 
 def _sentence(network: Network, tta: bool) -> str:

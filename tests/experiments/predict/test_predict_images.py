@@ -3,12 +3,15 @@
 import csv
 import os
 import sys
+from dataclasses import replace
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
 
 import mixup_jax
+from experiments import export
 from experiments.predict import __main__ as predict
 from experiments.predict.images import decoded, predict_images
 from mixup_jax.data.sources import load
@@ -128,6 +131,21 @@ def test_mirror_images_are_for_networks_that_have_seen_them(trained, pictures, t
     [found] = lines(tmp_path / "out.csv")
     expected = network([pictures / "0.png"], mirror=True).max()
     assert float(found["probability"]) == pytest.approx(float(expected), abs=1e-6)
+
+
+def test_an_export_and_the_best_checkpoint_are_predicted_as_the_run_is(trained, pictures, tmp_path):
+    some = tuple(pictures / f"{index}.png" for index in range(5))
+    export.main(trained, tmp_path / "export", seed=1, program=False)
+    assert predict.command_of(predict.kind_of(tmp_path / "export")) is predict_images
+    predict_images(tmp_path / "export", some, tmp_path / "out.csv")
+    network = mixup_jax.load(trained)
+    alone = jax.tree.map(lambda leaf: leaf[1:], (network.params, network.batch_stats))
+    network = replace(network, params=alone[0], batch_stats=alone[1], seeds=(1,))
+    found = [float(each["probability"]) for each in lines(tmp_path / "out.csv")]
+    np.testing.assert_allclose(found, network(some).max(axis=1), atol=1e-5)
+    predict_images(trained, some, tmp_path / "best.csv", checkpoint="best")
+    best = mixup_jax.load(trained, checkpoint="best")(some).max(axis=1)
+    np.testing.assert_allclose([float(each["probability"]) for each in lines(tmp_path / "best.csv")], best, atol=1e-6)
 
 
 def test_a_folder_that_is_no_run_is_refused_and_runs_in_it_are_named(trained, tmp_path):
