@@ -21,6 +21,8 @@ from mixup_jax.choices import IMAGE_SIZE, Augment, BigVisionRandAugment, Data, S
 from mixup_jax.config import Config, usual
 from mixup_jax.data.dataset import Dataset, as_pictures
 from mixup_jax.data.files.archives import cache_home
+from mixup_jax.data.held_out import hold_out
+from mixup_jax.data.images.layouts import Pictures
 from mixup_jax.data.label_noise import corrupt_labels
 from mixup_jax.data.photographs.streamed import StreamedDataset
 from mixup_jax.data.sources import check_name, open_data
@@ -182,8 +184,11 @@ def write_result(
 
 
 def load_data(config: Config, data_dir: Path | None) -> Dataset | StreamedDataset:
-    """Load the data of a run; raises what `open_data` raises."""
-    return open_data(config.data.dataset, data_dir, Speech(config.data.mix == "waveform", config.data.nyquist))
+    """Load the data of a run and hold a validation set out; raises what `open_data` and `hold_out` raise."""
+    data = config.data
+    speech = Speech(data.mix == "waveform", data.nyquist)
+    pictures = Pictures(data.split, data.image_size, data.skip_bad) if data.is_folder else None
+    return hold_out(open_data(data.dataset, data_dir, speech, pictures), data.validation)
 
 
 def fit_to(config: Config, data: Dataset) -> Config:

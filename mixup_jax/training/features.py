@@ -111,8 +111,7 @@ def _input_of(layer: str, instead: Array | None = None) -> Iterator[list[Array]]
 
 
 def _parts(data: Dataset | StreamedDataset) -> tuple[str, ...]:
-    with_valid = isinstance(data, Dataset) and data.valid_image is not None
-    return ("train", "valid", "test") if with_valid else ("train", "test")
+    return ("train", "valid", "test") if data.valid_count else ("train", "test")
 
 
 def _batches_of(data: Dataset | StreamedDataset, part: str, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -122,7 +121,7 @@ def _batches_of(data: Dataset | StreamedDataset, part: str, size: int) -> Iterat
         for start in range(0, len(label), size):
             yield image[start : start + size], label[start : start + size]
         return
-    split, count = ("clean", data.train_count) if part == "train" else ("test", data.test_count)
+    split, count = "clean" if part == "train" else part, getattr(data, f"{part}_count")
     decoded = batches(EvaluationRows(data, split, count, size, tuple(range(size))), 0, workers=0, threads=cores())
     for batch in decoded:
         yield batch["image"][batch["mask"]], batch["label"][batch["mask"]].astype(np.int32)

@@ -14,9 +14,10 @@ from tiny_runs import DATA, MLP, PREACT, Run, changed
 
 from experiments.commands.command_line import all_options
 from experiments.commands.running import fit_to, prepare
-from mixup_jax.choices import OF_PHOTOGRAPHS
+from mixup_jax.choices import OF_FOLDERS, OF_PHOTOGRAPHS
 from mixup_jax.choices.networks import WideResNet
 from mixup_jax.config import CHOICES, Config, read, usual
+from mixup_jax.data.held_out import hold_out
 from mixup_jax.data.sources import check_name
 from mixup_jax.runtime.identity import plain
 from mixup_jax.runtime.mesh import make_mesh
@@ -51,6 +52,7 @@ NAMES = sorted({name for base in BASES.values() for name in all_options(base)} |
 VALUES = {  # another value of each field, where its type does not say one
     "dataset": "fashion_mnist",
     "train_subset": (1, 2),
+    "validation": 8.0,
     "train_examples": 40,
     "label_noise": 0.5,
     "noise": 0.25,
@@ -62,6 +64,7 @@ VALUES = {  # another value of each field, where its type does not say one
     "operation_probability": 0.75,
     "pad_crop": 2,
     "repeats": 2,
+    "split": (0.75, 0.25),
     "image_size": 64,
     "test_size": 64,
     "test_crop": 0.5,
@@ -147,7 +150,8 @@ def with_value(config, name, value):
 def trained(config):
     """Return a digest of all that the outcome depends on: the data, the program of a step, the steps, the networks."""
     check_name(config.data.dataset)
-    data = normalized_as(prepare(DATA, config.data)[0], config.normalize, None)
+    data, _ = prepare(hold_out(DATA, config.data.validation), config.data)
+    data = normalized_as(data, config.normalize, None)
     recipe, eval_steps = make_recipe(config, data), evaluation_steps(data.train_count, data.test_count, config)
     blank = jnp.zeros((1, *data.image_shape))
 
@@ -183,7 +187,7 @@ def outcome(config, change):
         return str(error), None
 
 
-ELSEWHERE = (*OF_PHOTOGRAPHS, "nyquist", "mix")  # photographs and speech
+ELSEWHERE = (*OF_FOLDERS, *OF_PHOTOGRAPHS, "nyquist", "mix")  # photographs and speech
 
 
 @pytest.mark.parametrize("most", [1, pytest.param(len(BASES), marks=pytest.mark.slow)])

@@ -31,6 +31,10 @@ class Tally:
             self._count[what] = self._count.get(what, 0) + count
             self._first.setdefault(what, other._first[what])
 
+    def kinds(self) -> tuple[str, ...]:
+        """Return what was counted."""
+        return tuple(self._count)
+
     def notes(self, of: str) -> tuple[str, ...]:
         """Return a line for each entry."""
         return tuple(f"{count:,} {of}: {what} (the first: {self._first[what]})" for what, count in self._count.items())
