@@ -31,6 +31,7 @@ EXPERIMENTS = (
     "models",
     "plan",
     "predict",
+    "export",
     "report",
 )
 

@@ -7,12 +7,7 @@ import numpy as np
 from mixup_jax.choices.networks import ConvNeXt, Network, ViT
 from mixup_jax.models.vit import sincos2d
 from mixup_jax.weights.timm_form import timm_form
-from mixup_jax.weights.timm_names import flat, from_timm, to_timm
-
-COUNTED = "num_batches_tracked"
-"""A number of steps that each BatchNorm of PyTorch keeps, and that decides nothing with a momentum."""
-STATISTICS = ("mean", "var")
-"""Leaves of BatchNorm's statistics, where `batch_stats` and `params` are one tree."""
+from mixup_jax.weights.timm_names import COUNTER, flat, flat_from_timm, to_timm
 
 
 def to_tensors(model: Network, image_shape: tuple[int, ...], variables: dict[str, Any]) -> dict[str, np.ndarray]:
@@ -30,10 +25,9 @@ def to_tensors(model: Network, image_shape: tuple[int, ...], variables: dict[str
     """
     if isinstance(timm_form(model, image_shape), str):
         return {name.replace("/", "."): np.asarray(leaf) for name, leaf in flat(variables).items()}
-    tensors = to_timm(model.name, _as_one(variables))
-    for name in [name for name in tensors if name.endswith("running_var")]:
-        tensors[name.replace("running_var", COUNTED)] = np.zeros((), np.int64)
-    return tensors | _fixed(model, image_shape)
+    tensors = to_timm(model.name, variables["params"], variables.get("batch_stats"))
+    counters = [name.replace("running_var", COUNTER) for name in tensors if name.endswith("running_var")]
+    return tensors | dict.fromkeys(counters, np.zeros((), np.int64)) | _fixed(model, image_shape)
 
 
 def from_tensors(
@@ -41,15 +35,21 @@ def from_tensors(
 ) -> dict[str, Any]:
     """Return ``{"params", "batch_stats"}`` of tensors under the names and in the shapes of `to_tensors`.
 
-    `shapes` are the same variables, as arrays or `jax.ShapeDtypeStruct`. Raises ValueError for what does not fit.
+    `shapes` are the same variables, as arrays or `jax.ShapeDtypeStruct`; the tensors must be those of `to_tensors`.
     """
+    leaves = {tuple(name.split("/")): leaf for name, leaf in flat(shapes).items()}
     if isinstance(timm_form(model, image_shape), str):
-        return {"batch_stats": {}} | _nested({tuple(name.split(".")): array for name, array in tensors.items()})
-    fixed = _fixed(model, image_shape)
-    own = {name: array for name, array in tensors.items() if name not in fixed and not name.endswith(COUNTED)}
-    found = flat(from_timm(model.name, own, _as_one(shapes)))
-    split = {("params" if name.rsplit("/", 1)[-1] not in STATISTICS else "batch_stats", name) for name in found}
-    return {"params": {}, "batch_stats": {}} | _nested({(part, *name.split("/")): found[name] for part, name in split})
+        found = {path: tensors[".".join(path)] for path in leaves}
+    else:
+        own = flat_from_timm(model.name, tensors, {"/".join(path[1:]): leaf.shape for path, leaf in leaves.items()})
+        found = {path: own["/".join(path[1:])] for path in leaves}
+    tree: dict[str, Any] = {"params": {}, "batch_stats": {}}
+    for (*modules, last), array in found.items():
+        inner = tree
+        for module in modules:
+            inner = inner.setdefault(module, {})
+        inner[last] = array
+    return tree
 
 
 def _fixed(model: Network, image_shape: tuple[int, ...]) -> dict[str, np.ndarray]:
@@ -64,19 +64,3 @@ def _fixed(model: Network, image_shape: tuple[int, ...]) -> dict[str, np.ndarray
     if not isinstance(model, ViT) or model.positions != "sincos2d":
         return {}
     return {"pos_embed": sincos2d(image_shape[0] // model.patch, image_shape[1] // model.patch, model.width)[None]}
-
-
-def _as_one(variables: dict[str, Any]) -> dict[str, Any]:
-    """Return the tree in which the statistics of a layer lie beside its parameters."""
-    leaves = flat(variables["params"]) | flat(variables.get("batch_stats", {}))
-    return _nested({tuple(name.split("/")): leaf for name, leaf in leaves.items()})
-
-
-def _nested(leaves: dict[tuple[str, ...], Any]) -> dict[str, Any]:
-    tree: dict[str, Any] = {}
-    for (*modules, last), leaf in leaves.items():
-        inner = tree
-        for module in modules:
-            inner = inner.setdefault(module, {})
-        inner[last] = leaf
-    return tree
