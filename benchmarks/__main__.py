@@ -30,6 +30,7 @@ SECTIONS = (
     "growth",
     "small_loops",
     "input_pipeline",
+    "predict",
     "augmentation",
     "checkpoints",
     "memory",

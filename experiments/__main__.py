@@ -14,6 +14,7 @@ EXPERIMENTS = (
     "quickstart",
     "cifar",
     "vit",
+    "finetune",
     "between_samples",
     "corrupted_labels",
     "adversarial",
@@ -29,6 +30,7 @@ EXPERIMENTS = (
     "gallery",
     "models",
     "plan",
+    "predict",
     "report",
 )
 

@@ -4,14 +4,20 @@ The public names are those in docs/api.md, which are those of `__all__` here and
 """
 
 import ast
+import importlib
 from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from jax import export
 
 from mixup_jax.losses import mixed_cross_entropy, mixed_loss, mixed_sigmoid_cross_entropy
 from mixup_jax.mixing import Mix, draw, mix, mixup
 
-__all__ = ["Mix", "draw", "mix", "mixed_cross_entropy", "mixed_loss", "mixed_sigmoid_cross_entropy", "mixup"]
+if TYPE_CHECKING:
+    from mixup_jax.network import Network
+
+__all__ = ["Mix", "draw", "load", "mix", "mixed_cross_entropy", "mixed_loss", "mixed_sigmoid_cross_entropy", "mixup"]
 __version__ = "0.1.0"
 
 with suppress(ValueError):  # an exported program that takes or returns plans can be saved; again after a reload
@@ -20,4 +26,20 @@ with suppress(ValueError):  # an exported program that takes or returns plans ca
         serialized_name="mixup_jax.Mix",
         serialize_auxdata=lambda fields: repr(fields).encode(),
         deserialize_auxdata=lambda data: ast.literal_eval(data.decode()),
+    )
+
+
+def load(
+    folder: Path | str,
+    *,
+    alpha: float | None = None,
+    checkpoints: str | None = None,
+    checkpoint: Literal["newest", "best"] = "newest",
+) -> "Network":
+    """Load the network of a run, or of its export: ``load("runs/cifar/small-mixup")(images)`` returns probabilities.
+
+    The object is described in `mixup_jax.network`. All else here needs jax alone; this needs the packages that trained.
+    """
+    return importlib.import_module("mixup_jax.network").load_network(
+        folder, alpha=alpha, checkpoints=checkpoints, checkpoint=checkpoint
     )

@@ -82,8 +82,16 @@ class Config(Checked):
     network itself too: test_error_raw); warmed up as min(ema, (1 + step) / (10 + step)). 0 switches them off."""
     accumulate: int = 1
     """Micro-batches a step; gradients are averaged, the mixed batch does not change."""
+    train_from: str | None = None
+    """First layer that is trained, such as block9, stage3/block2 or head/dense; those before it stay as they are in the
+    weights that the training starts from."""
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
     """Precision of the forward and backward pass; parameters stay float32."""
+    init: str | None = None
+    """Weights to start from: the folder of an earlier run, a .npz, .safetensors or .pth file. Default: random ones."""
+    normalize: Literal["source", "data", "imagenet", "half"] = "source"
+    """Mean and deviation of pixels. source: those that the weights of --init are used to, without it the data's own.
+    data: the data's own. imagenet: the usual ones of ImageNet. half: 0.5 and 0.5, pixels from -1 to 1."""
     seed: int = 0
     """The first seed."""
     seeds: int = 1
@@ -96,6 +104,10 @@ class Config(Checked):
             raise ValueError(f"seed must be between 0 and 2**32 - {self.seeds}, got {self.seed}.")
         if self.data.is_speech and not isinstance(self.augment, NoAugment):
             raise ValueError(f"augment {self.augment.name} is for images, and {self.data.dataset} is speech.")
+        if self.normalize == "data" and self.init is None:
+            raise ValueError("normalize data is for --init; without it images are normalised so: leave it out.")
+        if self.normalize in ("imagenet", "half") and self.data.is_speech:
+            raise ValueError(f"normalize {self.normalize} is for images, and {self.data.dataset} is speech.")
         if self.seeds * len(self.mixing.alphas) > SEEDS:
             raise ValueError(
                 f"seeds times alphas must be at most {SEEDS:,}, got {self.seeds} and {self.mixing.alphas}."

@@ -34,6 +34,10 @@ BELOW_ONE: Range = (lambda value: 0 <= value < 1, "in [0, 1)")
 ALPHA: Range = (mixes, f"between {LEAST_ALPHA:g} and {LARGEST:g}")
 
 RANGES: dict[str, Range] = {
+    "validation": (
+        lambda value: 0 <= value < 2**31 and (value < 1 or value == int(value)),
+        "a whole number of images, or a share of them in [0, 1)",
+    ),
     "train_examples": (_optional(lambda count: 1 <= count < 2**31), "at least 1 and below 2**31, or None for all"),
     "train_subset": (
         _optional(lambda part: 0 <= part[0] < part[1] and part[1] > 1),
@@ -42,6 +46,10 @@ RANGES: dict[str, Range] = {
     "label_noise": (lambda value: 0 <= value <= 1, "between 0 and 1"),
     "pad_crop": (lambda value: 0 <= value <= 4096, "between 0 and 4096 pixels"),
     "repeats": _up_to(1000),
+    "split": (
+        _optional(lambda shares: len(shares) in (2, 3) and min(shares) > 0 and abs(sum(shares) - 1) < 1e-6),
+        "two or three shares above 0 that sum to 1 (training, validation, test), as 0.8 0.1 0.1",
+    ),
     "image_size": _up_to(4096),
     "test_size": _up_to(4096),
     "test_crop": (lambda value: 0.1 <= value <= 1, "between 0.1 and 1, a share of the shorter side"),

@@ -98,9 +98,14 @@ def defines(file, test):
 
 
 FUNCTIONS = sorted(
-    {name for module in (mixup_jax, methods) for name, each in vars(module).items() if inspect.isfunction(each)}
+    {
+        name
+        for module in (mixup_jax, methods)
+        for name, each in vars(module).items()
+        if inspect.isfunction(each) and name != "load"
+    }
 )
-"""Every public function: the family, the losses, `mixup`, `draw` and `mix`."""
+"""Every public function that mixes: the family, the losses, `mixup`, `draw` and `mix`."""
 
 
 def faults(page, name):

@@ -59,7 +59,7 @@ def below(name, *packages):
 
 def test_the_step_needs_few_files():
     code = [name for name in reached("mixup_jax.steps.train_step") if len(tree(name).body) > 1]  # more than a docstring
-    assert len(code) <= 41, sorted(code)
+    assert len(code) <= 42, sorted(code)
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -3,7 +3,7 @@
 import difflib
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass, make_dataclass, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from tyro.conf import AvoidSubcommands, OmitArgPrefixes, arg
 
 from experiments.commands.errors import command, one_line_errors
 from experiments.commands.running import Job, Paper, run
-from mixup_jax.choices import Adam, Erm, Sgd
+from mixup_jax.choices import Adam, Data, Erm, Sgd
 from mixup_jax.config import CHOICES, DEPENDENT, Config
 from mixup_jax.models import normalizes
 from mixup_jax.runtime.distributed import join
@@ -94,6 +94,7 @@ def parse(
     options = {"prog": program, "description": text, "config": (OmitArgPrefixes, AvoidSubcommands), "hint": hint}
     job = command(tyro.cli, kind, default=kind(choices, job), args=arguments, **options).job
     if hasattr(job, "config"):
+        job = replace(job, config=without_padding(job.config, given_options(arguments)))
         refuse_idle(job.config, configs(job) if configs else [job.config], given_options(arguments))
     return preset, job
 
@@ -253,6 +254,19 @@ def _options(part: Any) -> dict[str, Any]:
 
 def _refusal(name: str, reason: str) -> str:
     return f"{name} does nothing here: it {reason}; leave it out."
+
+
+def without_padding(config: C, given: Collection[str]) -> C:
+    """Return a configuration whose photographs, which are cropped at random, are not also padded as the preset says.
+
+    >>> from mixup_jax.choices import Data
+    >>> without_padding(Config(Data("folder:photos", image_size=64)), []).data.pad_crop
+    0
+    """
+    data = getattr(config, "data", None)
+    if not isinstance(data, Data) or not data.is_streamed or "pad_crop" in given:
+        return config
+    return replace(config, data=replace(data, pad_crop=0))
 
 
 def refuse_idle(base: Any, configs: Iterable[Any], given: Iterable[str]) -> None:

@@ -71,6 +71,8 @@ def method(config: Config) -> str:
         words.append(f"dropout {dropout:g}")
     if depth := getattr(config.model, "stochastic_depth", 0):
         words.append(f"stochastic depth {depth:g}")
+    if config.init is not None:
+        words.append("fine-tuned" if config.train_from is None else f"fine-tuned from {config.train_from} on")
     if config.ema:
         words.append(f"averaged weights ({config.ema:g})")
     if config.label_smoothing:
@@ -114,6 +116,11 @@ def dataset(config: Data) -> str:
     'cifar10, first 5,000 images, 40 % of the labels corrupted'
     """
     words = [config.dataset]
+    if config.split is not None:
+        words.append(f"split {' '.join(f'{share:g}' for share in config.split)}")
+    if config.validation:
+        held = f"{100 * config.validation:g} %" if config.validation < 1 else f"{config.validation:,.0f}"
+        words.append(f"{held} held out")
     if config.train_subset is not None:
         index, count = config.train_subset
         words.append(f"part {index + 1} of {count}")
@@ -123,7 +130,7 @@ def dataset(config: Data) -> str:
     if config.label_noise:
         words.append(f"{100 * config.label_noise:g} % of the labels corrupted")
     size = config.image_size or IMAGE_SIZE
-    if size != IMAGE_SIZE:
+    if size != IMAGE_SIZE or (config.is_folder and config.is_streamed):
         words.append(f"{size} pixels")
     if config.test_size not in (None, size):
         words.append(f"tested at {config.test_size} pixels")

@@ -12,6 +12,8 @@ import jax
 import numpy as np
 import tyro
 from etils import epath
+from rich.console import Console
+from rich.table import Table
 
 from experiments.commands.naming import dataset, method
 from experiments.commands.run_figures import draw_missing
@@ -20,6 +22,8 @@ from mixup_jax.choices import IMAGE_SIZE, Augment, BigVisionRandAugment, Data, S
 from mixup_jax.config import Config, usual
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.files.archives import cache_home
+from mixup_jax.data.held_out import hold_out
+from mixup_jax.data.images.layouts import Pictures
 from mixup_jax.data.label_noise import corrupt_labels
 from mixup_jax.data.photographs.streamed import StreamedDataset
 from mixup_jax.data.sources import check_name, open_data
@@ -33,6 +37,7 @@ from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.mesh import from_writer, is_writer
 from mixup_jax.runtime.provenance import describe
 from mixup_jax.training.loop import fit, predict_again
+from mixup_jax.weights.initial import InitialWeights, initial_weights, normalized_as
 
 FOR_STREAMS = ("color_jitter", "crop", "interpolation", "repeats", "test_crop", "test_size")
 """Options of the data that streamed ones carry out."""
@@ -55,6 +60,11 @@ class Job:
         """Return the configuration that is carried out."""
         return shrink(self.config) if self.smoke else self.config
 
+    def sized(self, config: Config, examples: int) -> Config:
+        """Return the configuration for so many training examples: here, as it is."""
+        del examples
+        return config
+
 
 def run(
     experiment: str,
@@ -72,6 +82,8 @@ def run(
     began = time.time() if began is None else began
     check_name(job.config.data.dataset)  # a smoke run looks at other data
     config = job.effective().within_training()
+    if config.train_from is not None and config.init is None:
+        raise ValueError(f"train_from {config.train_from} is for --init, whose first layers it keeps: leave it out.")
     if config.schedule != job.effective().schedule and not isinstance(config.schedule, Step):
         say(f"no decay_epochs within the {config.epochs:g} epochs: the learning rate stays at {config.optimizer.lr:g}")
     cache_compilations()
@@ -82,7 +94,10 @@ def run(
     else:
         config = fit_to(config, data)
         data, wrong = prepare(data, config.data)
+    config = job.sized(config, data.train_count)
     warn_of_shifts(config, data.image_shape)
+    weights = initial_weights(config, data) if config.init is not None else None
+    data = normalized_as(data, config.normalize, weights)
     names = {
         "method": method(config),
         **({"methods": [method(each) for each in config.each_alpha()]} if config.side_by_side else {}),
@@ -95,16 +110,20 @@ def run(
     if isinstance(data, StreamedDataset) and data.part:
         names["dataset"], theirs = names["dataset"] + ", a part", None
     description = names | describe(config, experiment, preset, data.identity())
+    if weights:
+        description |= {"weights": {"sha256": weights.sha256}}
+        show_weights(weights, data)
     saved = {"checkpoints": job.launch.checkpoints or str(workdir), "keep": job.launch.keep}
     agree(description | {"launch": saved})
     with owned(workdir, description, config, job.launch.checkpoint_folder(workdir, config)) as description:
         result = record.finished(workdir) if is_writer() else {}
         if not from_writer(result is not None):
-            measured = fit(config, data, job.launch, workdir, title=f"{experiment} {preset}", began=began)
+            given, title = weights and weights.arrays, f"{experiment} {preset}"
+            measured = fit(config, data, job.launch, workdir, title=title, began=began, given=given)
             result = write_result(workdir, description, measured, config, theirs)
         elif not from_writer((workdir / record.PREDICTIONS).exists()):  # it was finished before they were kept
             try:
-                predict_again(config, data, job.launch, workdir)
+                predict_again(config, data, job.launch, workdir, weights and weights.arrays)
             except CheckpointError as error:
                 say(f"{workdir}: the report cannot say where it errs: {error}")
         if is_writer():
@@ -172,8 +191,11 @@ def write_result(
 
 
 def load_data(config: Config, data_dir: Path | None) -> Dataset | StreamedDataset:
-    """Load the data of a run; raises what `open_data` raises."""
-    return open_data(config.data.dataset, data_dir, Speech(config.data.mix == "waveform", config.data.nyquist))
+    """Load the data of a run and hold a validation set out; raises what `open_data` and `hold_out` raise."""
+    data = config.data
+    speech = Speech(data.mix == "waveform", data.nyquist)
+    pictures = Pictures(data.split, data.image_size, data.skip_bad) if data.is_folder else None
+    return hold_out(open_data(data.dataset, data_dir, speech, pictures), data.validation)
 
 
 def fit_to(config: Config, data: Dataset) -> Config:
@@ -186,6 +208,18 @@ def fit_to(config: Config, data: Dataset) -> Config:
         return config
     say(f"{data.name}: {there:,} training images, fewer than --train-examples {asked:,}: all are taken")
     return replace(config, data=replace(config.data, train_examples=None))
+
+
+def show_weights(weights: InitialWeights, data: Dataset | StreamedDataset) -> None:
+    """Print, once for all processes, what becomes of the weights that a run starts from."""
+    if not is_writer():
+        return
+    table = Table(show_header=False, title="initial weights", title_justify="left")
+    unknown = "" if weights.mean else ", the file does not say which it is used to: see --normalize"
+    numbers = "; ".join(" ".join(f"{each:.3f}" for each in values) for values in (data.mean, data.std))
+    for row in (*weights.rows, ("normalised", f"mean and deviation {numbers}{unknown}")):
+        table.add_row(*row)
+    Console(markup=False, soft_wrap=True).print(table)
 
 
 def say(line: str) -> None:

@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 from typing import Any
 
-from mixup_jax.choices import GROUP, NEIGHBOURS, OF_PHOTOGRAPHS, Data, Mixed, Mixing, Step
+from mixup_jax.choices import GROUP, NEIGHBOURS, OF_FOLDERS, OF_PHOTOGRAPHS, Data, Mixed, Mixing, Step
 from mixup_jax.choices.networks import MLP, ConvNeXt, DenseNet, MLPMixer, Network, PreActResNet, ViT, WideResNet
 from mixup_jax.config import Config
 
@@ -21,9 +21,10 @@ def shrink(config: Config) -> Config:
             config.data,
             dataset=dataset,
             train_examples=examples,
+            validation=min(config.data.validation, 100.0),
             pad_crop=min(config.data.pad_crop, 1),
             repeats=min(config.data.repeats, 2),
-            **{name: getattr(Data, name) for name in OF_PHOTOGRAPHS},
+            **{name: getattr(Data, name) for name in (*OF_PHOTOGRAPHS, *OF_FOLDERS)},
         ),
         model=tiny(config.model, layer, width),
         mixing=shrink_mixing(config.mixing, 64),

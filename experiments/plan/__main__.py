@@ -28,7 +28,18 @@ from mixup_jax.planning.roofline import CHIPS
 
 PRESETS = {"imagenet": (imagenet_presets.PRESETS, "resnet50-mixup"), "cifar": (cifar.PRESETS, "preact18-mixup")}
 
-WITHOUT = {"alpha", "alphas", "seed", "seeds", "eval_every", "label_noise", "repeats", *OF_PHOTOGRAPHS} - {"image_size"}
+WITHOUT = {
+    "alpha",
+    "alphas",
+    "seed",
+    "seeds",
+    "eval_every",
+    "label_noise",
+    "repeats",
+    "init",
+    "normalize",
+    *OF_PHOTOGRAPHS,
+} - {"image_size"}
 """Options of a run that change nothing in the step of one network."""
 
 

@@ -62,7 +62,7 @@ def run(job: Tabular, workdir: Path) -> Table:
     here = {"settings": settings(job), "data": {data.name: identity(data) for data in tables}, "jax": jax_settings()}
     done = lambda first: "errors" in first  # noqa: E731
     with claimed(path, here | origin(), defaults=settings(Tabular()), done=done) as first:
-        errors = measure_all(tables, job)
+        errors = measure_all(tables, job, workdir)
         draw(errors, job.alphas, workdir)
         made = write_table(workdir, table(errors, job, mark=tables[0].mark))
         found = {name: {part: each.tolist() for part, each in found.items()} for name, found in errors.items()}
@@ -70,14 +70,17 @@ def run(job: Tabular, workdir: Path) -> Table:
     return made
 
 
-def measure_all(tables: list[TabularData], job: Tabular) -> dict[str, Errors]:
-    """Train on each table, saying how large it is; return the errors by its name."""
+def measure_all(tables: list[TabularData], job: Tabular, workdir: Path) -> dict[str, Errors]:
+    """Train on each table, saying how large it is; return the errors by its name.
+
+    The networks of a table of one's own are kept in `workdir`, for predictions.
+    """
     errors = {}
     for data in track(tables, description="tables", transient=True, console=Console(stderr=True, markup=False)):
         missing = f", {data.missing} missing values" if data.missing else ""
         rows, columns = data.features.shape
         print(f"{data.name}: {rows} rows, {columns} columns, {len(data.classes)} classes{missing}")
-        errors[data.name] = measure(data, job)
+        errors[data.name] = measure(data, job, workdir if job.csv else None)
     return errors
 
 
@@ -133,5 +136,5 @@ def table(errors: Mapping[str, Errors], job: Tabular, mark: str) -> Table:
 
 
 if __name__ == "__main__":
-    leaves = "table.json, tabular.json, figures/differences.png"
+    leaves = "table.json, tabular.json, figures/differences.png; of --csv network.npz, for experiments.predict"
     run_settings("tabular", __doc__ or "", PRESETS, run, default="paper", leaves=leaves)

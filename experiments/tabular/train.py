@@ -14,11 +14,12 @@ import tyro
 from jax import Array
 
 from experiments.commands.settings import check_alphas, check_counts
+from experiments.tabular.networks import TableNetworks, keep
 from mixup_jax.config_checks import SEEDS, WIDEST
 from mixup_jax.data.files.archives import data_folder
 from mixup_jax.data.identity import digest_arrays
 from mixup_jax.data.tables.csv_file import read_csv
-from mixup_jax.data.tables.splits import Split, make_splits
+from mixup_jax.data.tables.splits import Split, prepared_splits
 from mixup_jax.data.tables.table import TabularData
 from mixup_jax.data.tables.uci import UCI, load_tabular
 from mixup_jax.models import MLP
@@ -99,13 +100,19 @@ def identity(data: TabularData) -> dict[str, Any]:
     return {"mark": data.mark, "classes": list(data.classes), **size, "digests": digest_arrays(arrays) | digests}
 
 
-def measure(data: TabularData, job: Tabular) -> Errors:
-    """Train a network for each split and alpha, all in one program; return their errors."""
-    split = make_splits(data, range(job.seeds), job.test_share)
+def measure(data: TabularData, job: Tabular, workdir: Path | None = None) -> Errors:
+    """Train a network for each split and alpha, all in one program; return their errors.
+
+    With a `workdir` the networks and their preprocessing are kept there.
+    """
+    split, preprocessing = prepared_splits(data, range(job.seeds), job.test_share)
     hparams = plan(job, rows=split.train_label.shape[1], classes=len(data.classes))
-    over_alphas = over_seeds(partial(train_and_test, hparams=hparams), (None, None, 0))
-    program = jax.jit(over_seeds(over_alphas, (0, 0, None)))
-    train, test = program(jnp.arange(job.seeds), split, jnp.array([0.0, *job.alphas]))
+    one = partial(train_and_test, hparams=hparams, kept=workdir is not None)
+    program = jax.jit(over_seeds(over_seeds(one, (None, None, 0)), (0, 0, None)))
+    train, test, params = program(jnp.arange(job.seeds), split, jnp.array([0.0, *job.alphas]))
+    if workdir is not None:
+        alphas = (0.0, *job.alphas)
+        keep(TableNetworks(data.classes, alphas, job.width, preprocessing, jax.tree.map(np.asarray, params)), workdir)
     return {"test": np.asarray(test), "train": np.asarray(train)}
 
 
@@ -121,12 +128,12 @@ def plan(job: Tabular, rows: int, classes: int) -> Short:
     return Short(MLP(classes=classes, width=job.width), steps, batch_size)
 
 
-def train_and_test(seed: Array, split: Split, alpha: Array, hparams: Short) -> tuple[Array, Array]:
-    """Train a network; return its error on the training and on the test rows in per cent."""
+def train_and_test(seed: Array, split: Split, alpha: Array, hparams: Short, kept: bool) -> tuple[Array, Array, Any]:
+    """Train a network; return its error on the training and on the test rows in per cent, and it or nothing."""
     train_x, train_label, test_x, test_label = map(jnp.asarray, split)
     params = train_short(jax.random.key(seed), train_x, train_label, alpha, hparams)
 
     def error(x: Array, label: Array) -> Array:
         return 100 * jnp.mean(jnp.argmax(predict(hparams.model, params, x), axis=1) != label)
 
-    return error(train_x, train_label), error(test_x, test_label)
+    return error(train_x, train_label), error(test_x, test_label), params if kept else {}

@@ -47,6 +47,8 @@ class Network:
     def data(self) -> Dataset | StreamedDataset:
         """Load the data of the run; raises ValueError, naming the difference, if the data has changed."""
         data = self.open_data()
+        if self.config.init is not None or self.config.normalize != "source":
+            data = replace(data, mean=self.identity.mean, std=self.identity.std)
         if found := differing(flatten(plain(self.identity)), flatten(plain(data.identity()))):
             raise ValueError(f"{self.name} was trained on other data than {self.config.data.dataset} has now: {found}.")
         return data

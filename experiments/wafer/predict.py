@@ -1,18 +1,19 @@
 """The command `predict`: write the defects of wafer maps, by a trained run, to a CSV."""
 
-import csv
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import tyro
 
+from experiments.predict.lines import check_output, write_csv
 from experiments.wafer.decisions import DEFAULT_RULE, apply_rule, probabilities, rules_for
 from experiments.wafer.files import SUFFIXES, list_maps, read_map, read_maps
 from experiments.wafer.fit import load_wafer_network
 from experiments.wafer.maps import resize_map
 from experiments.wafer.patterns import NORMAL
 from experiments.wafer.run import NAME, read_run
+from mixup_jax.runtime.errors import reason_of
 from mixup_jax.runtime.progress import progress
 
 
@@ -23,12 +24,12 @@ def predict(
     rule: str = DEFAULT_RULE,
     seed: int = 0,
 ) -> None:
-    """Write a CSV with the name of each map, its set of defects, and the probability of each defect.
+    """Write a CSV with the name of each map, its set of defects, the probability of each, and why there are none.
 
     Args:
         run: Folder of a trained row, such as runs/wafer/train-folder/network.
         maps: Folder of .npy and .png files, one map each, or of .npz archives (arr_0), or one such archive.
-        output: The CSV to write; an existing one is replaced.
+        output: The CSV to write; an existing one is replaced when the new one is complete.
         rule: The decision rule: argmax, gap, threshold, thresholds (one for each class), or pattern.
         seed: Index of the network in the run, from 0.
     """
@@ -40,33 +41,41 @@ def predict(
         raise ValueError(f"rule must be one of {', '.join(rules_for(defects))}, got {rule!r}.")
     if not 0 <= seed < config.seeds:
         raise ValueError(f"seed must be between 0 and {config.seeds - 1}, got {seed}.")
-    names, arrays = read_all(maps, config.data.size)
+    check_output(output)
+    names, arrays, bad = read_all(maps, config.data.size)
     network = load_wafer_network(config, defects, run)
     probability = probabilities(network.logits(arrays)[seed], config.composing.head)
     chosen = apply_rule(rule, probability, content["rules"][seed])
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with output.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["map", "defects", *defects])
-        for name, bits, shares in zip(names, chosen, probability, strict=True):
-            found = [defect for defect, bit in zip(defects, bits, strict=True) if bit]
-            writer.writerow([name, "+".join(found) or NORMAL, *(f"{share:.4f}" for share in shares)])
-    print(f"{output}: {len(names)} maps")
+    lines = []
+    for name, bits, shares in zip(names, chosen, probability, strict=True):
+        found = [defect for defect, bit in zip(defects, bits, strict=True) if bit]
+        lines.append([name, "+".join(found) or NORMAL, *(f"{share:.4f}" for share in shares), ""])
+    lines += [[name, *[""] * (len(defects) + 1), reason] for name, reason in bad]
+    write_csv(output, ["map", "defects", *defects, "error"], lines)
+    print(f"{output}: {len(lines)} maps" + (f", {len(bad)} of them bad: see the column error" if bad else ""))
 
 
-def read_all(path: Path, size: int) -> tuple[list[str], np.ndarray]:
-    """Return the names and the maps, resized, of a folder or an archive; raises ValueError where there is none."""
+def read_all(path: Path, size: int) -> tuple[list[str], np.ndarray, list[tuple[str, str]]]:
+    """Return the names and the maps, resized, of a folder or an archive, and which cannot be read, with the reasons.
+
+    Raises ValueError where there are none.
+    """
     if not path.exists():
         raise FileNotFoundError(f"{path} is not there; it should be a folder of maps, or a .npz.")
     archives = [path] if path.is_file() else sorted(path.glob("*.npz"))
-    names, maps = [], []
+    names, maps, bad = [], [], []
     for archive in archives:
         found = read_maps(archive)
         names += [f"{archive.name}:{index}" for index in range(len(found))]
         maps += [resize_map(each, size) for each in found]
     for file in progress([] if path.is_file() else list_maps(path), f"reading {path.name}"):
-        names.append(file.name)
-        maps.append(resize_map(read_map(file), size))
+        try:
+            maps.append(resize_map(read_map(file), size))
+            names.append(file.name)
+        except ValueError as error:
+            bad.append((file.name, reason_of(error)))
+    if not maps and bad:
+        raise ValueError(f"none of the {len(bad)} maps in {path} can be read; the first: {bad[0][1]}")
     if not maps:
         raise ValueError(f"{path} holds no maps; they are expected as {', '.join(SUFFIXES)} or .npz files.")
-    return names, np.stack(maps)
+    return names, np.stack(maps), bad

@@ -6,7 +6,7 @@ the default for older runs.
 """
 
 from mixup_jax.choices.augment import Augment, BigVisionRandAugment, NoAugment, RandAugment, ThreeAugment
-from mixup_jax.choices.data import IMAGE_SIZE, OF_PHOTOGRAPHS, Data
+from mixup_jax.choices.data import IMAGE_SIZE, OF_FOLDERS, OF_PHOTOGRAPHS, Data
 from mixup_jax.choices.losses import BinaryCrossEntropy, Loss, Softmax
 from mixup_jax.choices.mixing import (
     GROUP,
@@ -32,6 +32,7 @@ __all__ = [
     "GROUP",
     "IMAGE_SIZE",
     "NEIGHBOURS",
+    "OF_FOLDERS",
     "OF_PHOTOGRAPHS",
     "Adam",
     "AdamW",

@@ -10,6 +10,8 @@ IMAGE_SIZE = 224
 """Of photographs, where none is given."""
 OF_PHOTOGRAPHS = ("image_size", "test_size", "test_crop", "crop", "interpolation")
 """Options of photographs of any size, from which images of one size are cut."""
+OF_FOLDERS = ("split", "skip_bad")
+"""Options of the user's own pictures."""
 
 
 @dataclass(frozen=True)
@@ -17,8 +19,12 @@ class Data(Checked):
     """The training data, and how they are augmented."""
 
     dataset: str = "cifar10"
-    """digits, fashion_mnist, cifar10, cifar100, imagenet or folder:PATH (PATH/train/<class>/*.png, PATH/test/...); of
-    speech speech_commands, fsdd, fsdd:SPEAKER (held out), chirps or speech:PATH (PATH/<word>/*.wav)."""
+    """digits, fashion_mnist, cifar10, cifar100, imagenet or folder:PATH (PATH/train/<class>/*.png, PATH/test/..., or
+    PATH/<class>/... with --split, or a CSV of file and label; photographs of any size with --image-size); of speech
+    speech_commands, fsdd, fsdd:SPEAKER (held out), chirps or speech:PATH (PATH/<word>/*.wav)."""
+    validation: float = 0.0
+    """Hold N training images out as the validation set (below 1: this share), on which the best network is chosen.
+    Which ones is the same for all seeds; --train-subset and --train-examples take of the others."""
     train_examples: int | None = None
     """Train on the first N images only (default: all), of the subset if there is one."""
     train_subset: tuple[int, int] | None = None
@@ -32,18 +38,24 @@ class Data(Checked):
     repeats: int = 1
     """Repeated augmentation: how often a batch holds each of its images, augmented anew. An epoch sees 1 / repeats of
     the images, the next ones the others. Must divide the batch, but for imagenet's."""
+    split: tuple[float, ...] | None = None
+    """Folders of classes: the shares of training, validation and test set, or of training and test set. Which picture
+    is where is a function of its name."""
+    skip_bad: bool = False
+    """Folders: leave pictures out that cannot be read."""
     image_size: int | None = None
-    """Side of the square that imagenet's photographs are cut and resized to, 224 if left out."""
+    """Side of the square that photographs are cut and resized to: imagenet's, 224 if left out, and those of
+    folder:PATH, which may have any size then and stay on disk."""
     test_size: int | None = None
-    """The same for imagenet's test photographs, image_size if left out."""
+    """The same for test photographs, image_size if left out."""
     test_crop: float = TEST_CROP
-    """Imagenet: the centre that is tested, as a share of the shorter side; 0.875 is 224 of 256 pixels."""
+    """Photographs: the centre that is tested, as a share of the shorter side; 0.875 is 224 of 256 pixels."""
     crop: Crop = "torchvision"
-    """Imagenet: the random part to train on, as torchvision's RandomResizedCrop (8 to 100 % of the area, uniform; 10
+    """Photographs: the random part to train on, as torchvision's RandomResizedCrop (8 to 100 % of the area, uniform; 10
     tries, then the centre) or TensorFlow's sample_distorted_bounding_box (from 5 %, small parts more often; 100 tries,
-    then the whole photograph)."""
+    then the whole photograph); or centre, the part that is tested."""
     interpolation: Interpolation = "linear"
-    """Imagenet: how parts are resized, fast (reduced while decoded, then linearly or by means over areas) or by
+    """Photographs: how parts are resized, fast (reduced while decoded, then linearly or by means over areas) or by
     Pillow's bicubic filter to its bits, for twice the time."""
     color_jitter: float = 0.0
     """Change brightness, contrast and colour by factors from 1 - N to 1 + N, in random order; 0 switches it off."""
@@ -62,11 +74,17 @@ class Data(Checked):
         for name in OF_PHOTOGRAPHS:
             if getattr(self, name) != getattr(type(self), name) and not self.is_streamed:
                 raise ValueError(
-                    f"{name} is imagenet's; the images of {self.dataset} have their own size: leave it out."
+                    f"{name} is for photographs, imagenet's and those of folder:PATH with --image-size; the images of "
+                    f"{self.dataset} have their own size: leave it out."
                 )
+        if self.validation and self.split is not None and len(self.split) == 3:
+            raise ValueError(f"validation does nothing beside the second share of split {self.split}: leave it out.")
+        for name in OF_FOLDERS:
+            if getattr(self, name) and not self.is_folder:
+                raise ValueError(f"{name} is for folder:PATH, and this is {self.dataset}: leave it out.")
         if self.test_size is not None and self.test_size == (self.image_size or IMAGE_SIZE):
             raise ValueError(f"test_size is {self.test_size}, as that of the training: leave it out.")
-        for name in ("color_jitter", "erase"):
+        for name in ("color_jitter", "erase", "validation"):
             if getattr(self, name) and self.is_speech:
                 raise ValueError(f"{name} is for images, and {self.dataset} is speech: leave it out.")
         for name, given in (("mix waveform", self.mix == "waveform"), ("nyquist", self.nyquist)):
@@ -85,4 +103,9 @@ class Data(Checked):
     @property
     def is_streamed(self) -> bool:
         """Return whether the images stay on disk."""
-        return self.dataset == "imagenet"
+        return self.dataset == "imagenet" or (self.is_folder and self.image_size is not None)
+
+    @property
+    def is_folder(self) -> bool:
+        """Return whether the data are the user's own pictures."""
+        return self.dataset.startswith("folder:")

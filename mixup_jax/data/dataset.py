@@ -99,6 +99,11 @@ class Dataset:
         """Return the number of test images."""
         return len(self.test_label)
 
+    @property
+    def valid_count(self) -> int:
+        """Return the number of validation images, 0 without a validation set."""
+        return 0 if self.valid_label is None else len(self.valid_label)
+
     def one_of_each(self, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the first training image of the first `count` classes, and their labels, for pictures."""
         first = [int(np.argmax(self.train_label == label)) for label in np.unique(self.train_label)[:count]]
@@ -127,12 +132,22 @@ def pixel_statistics(image: np.ndarray) -> tuple[tuple[float, ...], tuple[float,
     >>> pixel_statistics(np.array([0, 255, 0, 255], np.uint8).reshape(4, 1, 1, 1))
     ((0.5,), (0.5,))
     """
+    return statistics_of(pixel_counts(image))
+
+
+def pixel_counts(image: np.ndarray) -> np.ndarray:
+    """Count the values of each channel of uint8 images (n, height, width, channels): int64 (channels, 256)."""
     channels = image.shape[-1]
     counts = np.zeros((channels, 256), np.int64)
     for start in range(0, len(image), 1000):  # bincount widens its input to 64 bits: a piece at a time
         pixels = np.asarray(image[start : start + 1000]).reshape(-1, channels)
         for channel in range(channels):
             counts[channel] += np.bincount(pixels[:, channel], minlength=256)
+    return counts
+
+
+def statistics_of(counts: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and deviation of each channel, as `pixel_statistics`, of what `pixel_counts` counted."""
     mean, std = [], []
     for count in counts.tolist():  # Python's integers: no overflow and no rounding
         total = sum(count)

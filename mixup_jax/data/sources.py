@@ -15,6 +15,8 @@ from mixup_jax.data.images.cifar import CIFAR10, CIFAR100, load_cifar
 from mixup_jax.data.images.digits import load_digits
 from mixup_jax.data.images.fashion_mnist import load_fashion_mnist
 from mixup_jax.data.images.folder import load_folder
+from mixup_jax.data.images.layouts import Pictures
+from mixup_jax.data.photographs.files import load_photographs
 from mixup_jax.data.photographs.streamed import StreamedDataset
 from mixup_jax.data.speech.chirps import load_chirps
 from mixup_jax.data.speech.commands import load_speech_commands, load_words
@@ -39,20 +41,30 @@ PREFIXES = ("folder", "speech", "fsdd")
 """Kinds of data sets whose names continue after a colon."""
 
 
-def open_data(name: str, data_dir: str | Path | None = None, speech: Speech | None = None) -> Dataset | StreamedDataset:
-    """Load a data set, or open imagenet, which stays on disk, in ``imagenet/`` of `data_dir` or directly in it."""
-    if name not in STREAMED:
-        return load(name, data_dir, speech)
-    stream = STREAMED[name](data_folder(data_dir))
-    log.info("%s: %s", stream.name, _summary(stream))
+def open_data(
+    name: str, data_dir: str | Path | None = None, speech: Speech | None = None, pictures: Pictures | None = None
+) -> Dataset | StreamedDataset:
+    """Load a data set, or open one that stays on disk: imagenet, in ``imagenet/`` of `data_dir` or directly in it, or
+    a folder of photographs where `pictures` has a size.
+    """
+    kind, _, rest = name.partition(":")
+    if name in STREAMED:
+        stream = STREAMED[name](data_folder(data_dir))
+    elif kind == "folder" and rest and pictures and pictures.size:
+        stream = load_photographs(Path(rest), pictures)
+    else:
+        return load(name, data_dir, speech, pictures)
+    _say(stream)
     return stream
 
 
-def load(name: str, data_dir: str | Path | None = None, speech: Speech | None = None) -> Dataset:
+def load(
+    name: str, data_dir: str | Path | None = None, speech: Speech | None = None, pictures: Pictures | None = None
+) -> Dataset:
     """Load a data set by name.
 
-    Images: digits, fashion_mnist, cifar10, cifar100, or "folder:PATH". Speech, in the form that `speech` describes:
-    speech_commands, fsdd, "fsdd:SPEAKER" (tested on this speaker), chirps, or "speech:PATH".
+    Images: digits, fashion_mnist, cifar10, cifar100, or "folder:PATH", split as `pictures` says. Speech, in the form
+    that `speech` describes: speech_commands, fsdd, "fsdd:SPEAKER" (tested on this speaker), chirps, or "speech:PATH".
 
     `data_dir` holds a prepared TFDS data set (array_record) in ``tfds/`` or directly, or the original archive in
     ``downloads/`` or directly; missing archives are downloaded into ``downloads/``. The folder may be read-only if it
@@ -67,30 +79,34 @@ def load(name: str, data_dir: str | Path | None = None, speech: Speech | None = 
     ((1442, 8, 8, 1), dtype('uint8'), ('0', '1', '2'))
     """
     check_name(name)
-    if name in STREAMED:
+    if name in STREAMED or (pictures and pictures.size):
         raise ValueError(
             f"{name} does not fit into memory, where this experiment needs its data; choose another dataset"
         )
     folder = data_folder(data_dir)
     kind, _, rest = name.partition(":")
     if kind == "folder":
-        dataset = load_folder(Path(rest))
+        dataset = load_folder(Path(rest), pictures)
     elif kind == "speech":
         dataset = load_words(Path(rest), speech or Speech())
     elif Data(name).is_speech:
         dataset = SPEECH[kind](folder, speech or Speech(), *([rest] if rest else []))
     else:
         dataset = SOURCES[name](folder)
-    log.info("%s: %s", dataset.name, _summary(dataset))
-    for note in dataset.notes:
-        log.warning("%s: %s", dataset.name, note)
+    _say(dataset)
     return dataset
+
+
+def _say(data: Dataset | StreamedDataset) -> None:
+    """Log what was understood."""
+    log.info("%s: %s", data.name, _summary(data))
+    for note in data.notes:
+        log.warning("%s: %s", data.name, note)
 
 
 def _summary(data: Dataset | StreamedDataset) -> str:
     """Describe a data set in one line."""
-    valid = getattr(data, "valid_label", None)
-    sizes = [("training", data.train_count), ("validation", 0 if valid is None else len(valid))]
+    sizes = [("training", data.train_count), ("validation", data.valid_count)]
     counts = ", ".join(f"{count:,} {part}" for part, count in [*sizes, ("test", data.test_count)] if count)
     named = ", ".join(data.classes[:10]) + (", ..." if len(data.classes) > 10 else "")
     shape = " x ".join(map(str, data.image_shape))

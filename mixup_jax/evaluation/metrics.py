@@ -25,7 +25,14 @@ METRICS = {
     "test_error": Metric(
         "Test error, %",
         meaning="after the last epoch; mean and sample standard deviation over n seeds. Best and median, of the "
-        "evaluations in the last 10 epochs, are means over seeds.",
+        "evaluations in the last 10 epochs, are means over seeds; best is that of the lowest validation error where "
+        "there is a validation set, else the lowest.",
+    ),
+    "valid_error": Metric(
+        "validation",
+        below="test_error",
+        condition="with a validation set",
+        meaning="on the images on which the best evaluation, and the best checkpoint, are chosen.",
     ),
     "test_error_raw": Metric(
         "not averaged", below="test_error", condition="with --ema", meaning="the network without averaged weights."

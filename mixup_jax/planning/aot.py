@@ -140,4 +140,6 @@ def step_recipe(config: Config) -> Recipe:
 def abstract_state(config: Config) -> TrainState:
     """Return the shapes and dtypes of the training state of one seed."""
     recipe, image = step_recipe(config), jnp.zeros((1, *identity(config).image_shape))
-    return jax.eval_shape(lambda: init_state(0, recipe.model, recipe.optimizer, image, average=recipe.ema > 0))
+    return jax.eval_shape(
+        lambda: init_state(0, recipe.model, recipe.optimizer, image, average=recipe.ema > 0, frozen=recipe.frozen)
+    )

@@ -42,13 +42,14 @@ class Checkpoints:
         self._checkpointer = checkpointer
         self._pending: Any = None  # the last save that was begun
 
-    def save(self, tree: Any, step: int, test_error: float | None) -> None:
+    def save(self, tree: Any, step: int, error: float | None) -> None:
         """Start writing a pytree of arrays; returns before it is on disk, unless the save before is still under way.
 
-        Without a `test_error` the checkpoint cannot be the best one.
+        The best checkpoint is the one of the lowest `error`: that of the validation set, where there is one, else of
+        the test set. Without an error it cannot be the best one.
         """
         with _named(self, step):
-            metrics = None if test_error is None else {"test_error": test_error}
+            metrics = None if error is None else {"test_error": error}  # the name that it has had from the start
             # Orbax's default is to skip a save while another runs, and to refuse a step that is there.
             content = {"tree": _words(tree), "fingerprint": fingerprint(tree)}
             self._pending = self._checkpointer.save_async(step, content, force=True, overwrite=True, metrics=metrics)
@@ -57,8 +58,15 @@ class Checkpoints:
         """Return the steps of the whole checkpoints, newest first."""
         return [each.step for each in reversed(self._checkpointer.checkpoints)]
 
-    def restore(self, like: Any) -> Any | None:
+    def best(self) -> list[int]:
+        """Return the step of the checkpoint with the lowest test error; nothing where none has one."""
+        rated = {each.step: each.metrics["test_error"] for each in self._checkpointer.checkpoints if each.metrics}
+        return [min(rated, key=rated.__getitem__)] if rated else []
+
+    def restore(self, like: Any, *, best: bool = False) -> Any | None:
         """Return the newest checkpoint that is whole, with the shapes and shardings of `like`; None if there is none.
+
+        With `best` only the one with the lowest test error is looked at.
 
         A newer one that cannot be read, or whose content does not match its fingerprint, is moved aside with a warning.
         What lies beside the arrays (`_set_notes_aside`) decides nothing.
@@ -70,7 +78,7 @@ class Checkpoints:
             {"tree": _words(like), "fingerprint": fingerprint(like)},
         )
         unusable = {}
-        for step in self.steps():
+        for step in self.best() if best else self.steps():
             with _quietly():
                 tree, reason = self._read(step, target)
             if tree is not None:
@@ -203,7 +211,7 @@ NOTES = (("metrics", "metrics", lambda note: float(note["test_error"])), ("_CHEC
 
 @contextlib.contextmanager
 def open_checkpoints(folder: epath.Path | Path, keep: int) -> Iterator[Checkpoints]:
-    """Open the checkpoints in `folder`, made if absent; the newest `keep` and the best by test error are preserved.
+    """Open the checkpoints in `folder`, made if absent; the newest `keep` and the best by error are preserved.
 
     A path on this machine may be relative to the working directory. On leaving, the last save is waited
     for. Meanwhile Orbax logs nothing.

@@ -19,6 +19,7 @@ PARTS = {
     "config": "of another configuration",
     "settings": "of other settings",
     "data": "on other data",
+    "weights": "from other weights",
     "jax": "under other settings of JAX",
 }
 """Parts of an identity in which no run may change, and how it is said where one has."""
@@ -132,7 +133,8 @@ def changed_parts(there: Content, here: Content, defaults: Content) -> str:
         if part not in there or part not in here:
             continue
         mine = flatten(here[part])
-        stored = (mine if part == "jax" else flatten(defaults) if part != "data" else {}) | flatten(there[part])
+        usual = mine if part == "jax" else flatten(defaults) if part in ("config", "settings") else {}
+        stored = usual | flatten(there[part])
         if difference := differing(stored, mine):
             found.append(f"{words}: {difference}")
     return "; and ".join(found)

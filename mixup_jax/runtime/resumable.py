@@ -60,7 +60,7 @@ class Resumable(Protocol):
         ...
 
     def evaluate(self, state: Any, step: int, examples_per_second: float) -> tuple[Any, float | None, str]:
-        """Return the state to go on with, the mean test error if there is one, and a line for the terminal."""
+        """Return the state to go on with, the error by which the best is chosen, and a line for the terminal."""
         ...
 
     def snapshot(self, state: Any) -> Any:

@@ -11,6 +11,7 @@ from mixup_jax.choices import Mixed, Mixing, NoAugment, Step
 from mixup_jax.config import Config
 from mixup_jax.methods import phase_out
 from mixup_jax.models import OnSpectrograms, build, normalizes
+from mixup_jax.steps.frozen import layers_before
 from mixup_jax.steps.optim import direction, learning_rate
 from mixup_jax.steps.state import Rate, Recipe
 
@@ -51,8 +52,9 @@ def make_recipe(config: Config, data: Described) -> Recipe:
     model = build(config.model, len(data.classes), config.compute_dtype)
     if config.data.test_size is not None:
         _check_test_size(config.data.test_size, model, config.model.name, data.image_shape)
+    model = OnSpectrograms(model, config.data.nyquist) if config.data.mix == "waveform" else model
     recipe = Recipe(
-        model=OnSpectrograms(model, config.data.nyquist) if config.data.mix == "waveform" else model,
+        model=model,
         optimizer=direction(config.optimizer),
         schedule=learning_rate(config.schedule, config.optimizer.lr, steps_per_epoch, config.epochs),
         classes=len(data.classes),
@@ -66,6 +68,7 @@ def make_recipe(config: Config, data: Described) -> Recipe:
         label_smoothing=config.label_smoothing,
         accumulate=config.accumulate,
         ema=config.ema,
+        frozen=() if config.train_from is None else layers_before(model, data.image_shape, config.train_from),
     )
     return for_decoded(recipe) if data.streamed else recipe
 

@@ -1,6 +1,6 @@
 """What a step changes, the state, and what stays fixed, the recipe."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from jax import Array
 
 from mixup_jax.choices import Augment, Data, Loss, Mixing, Mixup, NoAugment, Softmax
 from mixup_jax.methods.latent import INPUT
+from mixup_jax.steps.frozen import trained_part, whole
 
 Rate = Callable[..., Any]
 """A number as a function of the step, which may be traced."""
@@ -39,6 +40,8 @@ class Recipe:
     label_smoothing: float = 0.0
     accumulate: int = 1
     ema: float = 0.0
+    frozen: tuple[str, ...] = ()
+    """Paths of the layers that are not trained."""
     axis_name: str | None = None
 
     @property
@@ -66,23 +69,57 @@ class TrainState:
 
 
 def init_state(
-    seed: int | Array, model: nn.Module, optimizer: optax.GradientTransformation, image: Array, *, average: bool = False
+    seed: int | Array,
+    model: nn.Module,
+    optimizer: optax.GradientTransformation,
+    image: Array,
+    *,
+    average: bool = False,
+    frozen: tuple[str, ...] = (),
+    given: Mapping[str, Any] | None = None,
 ) -> TrainState:
     """Initialise the state of a seed; `image` is a float (batch, ...) array of the shape that the model takes.
 
-    The seed may be traced: ``vmap(init_state)`` over seeds starts many runs, each as it would start alone.
+    The seed may be traced: ``vmap(init_state)`` over seeds starts many runs, each as it would start alone. Weights and
+    statistics that are `given`, by their paths such as "stem/conv/kernel", take the place of those that are drawn;
+    the optimiser and the averages start from them too. The optimiser knows nothing of the layers that are `frozen`.
+
+    Raises ValueError where a given array is no part of the network, or has another shape.
     """
     rng_init, rng = jax.random.split(jax.random.key(seed))
-    variables = model.init(rng_init, image, train=False)
+    variables = with_given(model.init(rng_init, image, train=False), given or {})
     params, batch_stats = variables["params"], variables.get("batch_stats", {})
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         rng=rng,
         params=params,
         batch_stats=batch_stats,
-        opt_state=optimizer.init(params),
+        opt_state=optimizer.init(trained_part(params, frozen)),
         average=jax.tree.map(jnp.copy, _variables(params, batch_stats)) if average else None,
     )
+
+
+def with_given(variables: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the variables of a network, those that are given by their paths in the place of its own.
+
+    >>> with_given({"params": {"head": {"bias": jnp.zeros(1)}}}, {"head/bias": jnp.ones(1)})["params"]["head"]["bias"]
+    Array([1.], dtype=float32)
+    """
+    left = dict(given)
+
+    def chosen(path: Any, leaf: Array) -> Array:
+        name = jax.tree_util.keystr(path[1:], simple=True, separator="/")
+        if name not in left:
+            return leaf
+        array = jnp.asarray(left.pop(name), leaf.dtype)
+        if array.shape != leaf.shape:
+            raise ValueError(f"the given {name} is {array.shape}; the network needs {leaf.shape}.")
+        return array
+
+    found = jax.tree_util.tree_map_with_path(chosen, dict(variables))
+    if left:
+        raise ValueError(f"the given {next(iter(left))} is no part of the network.")
+    return found
 
 
 def evaluated_variables(state: TrainState) -> dict[str, Any]:
@@ -90,16 +127,21 @@ def evaluated_variables(state: TrainState) -> dict[str, Any]:
     return _variables(state.params, state.batch_stats) if state.average is None else state.average
 
 
-def update_average(average: Any, params: Any, batch_stats: Any, step: Array, decay: float) -> Any:
+def update_average(
+    average: Any, params: Any, batch_stats: Any, step: Array, decay: float, frozen: tuple[str, ...] = ()
+) -> Any:
     """Return the averages after the step number `step`, from 0: ``d * average + (1 - d) * new``; None stays None.
 
     Statistics of BatchNorm are averaged like weights: those of other weights do not fit to averaged ones. The decay is
-    warmed up, ``d = min(decay, (1 + step) / (10 + step))``, or short runs would keep their first weights.
+    warmed up, ``d = min(decay, (1 + step) / (10 + step))``, or short runs would keep their first weights. The averages
+    of `frozen` layers are what these hold, to the bit.
     """
     if average is None:
         return None
     warm = jnp.minimum(decay, (1.0 + step) / (10.0 + step))
-    return optax.incremental_update(_variables(params, batch_stats), average, 1 - warm)
+    new = _variables(params, batch_stats)
+    average = optax.incremental_update(new, average, 1 - warm)
+    return {name: whole(trained_part(tree, frozen), new[name]) for name, tree in average.items()}
 
 
 def share_of_start(decay: float, steps: int) -> float:

@@ -11,6 +11,7 @@ from jax.typing import ArrayLike
 
 from mixup_jax.methods import mix_at
 from mixup_jax.methods.latent import INPUT
+from mixup_jax.steps.frozen import keep_frozen, trained_part, whole
 from mixup_jax.steps.mixed_batch import Batch, mean_loss, mixed_batch, rows_together
 from mixup_jax.steps.soft_loss import soft_loss
 from mixup_jax.steps.state import Recipe, TrainState, update_average
@@ -36,9 +37,10 @@ def train_step(state: TrainState, batch: Batch, alpha: ArrayLike, recipe: Recipe
         grads, loss, accuracy = jax.lax.pmean((grads, loss, accuracy), recipe.axis_name)
 
     lr = recipe.schedule(state.step)
-    direction, opt_state = recipe.optimizer.update(grads, state.opt_state, state.params)
-    params = jax.tree.map(lambda p, d: p - lr * d, state.params, direction)
-    average = update_average(state.average, params, batch_stats, state.step, recipe.ema)
+    trained = trained_part(state.params, recipe.frozen)
+    direction, opt_state = recipe.optimizer.update(grads, state.opt_state, trained)
+    params = whole(jax.tree.map(lambda p, d: p - lr * d, trained, direction), state.params)
+    average = update_average(state.average, params, batch_stats, state.step, recipe.ema, recipe.frozen)
     new_state = TrainState(state.step + 1, state.rng, params, batch_stats, opt_state, average)
     return new_state, {"loss": loss, "accuracy": accuracy, "grad_norm": optax.tree.norm(grads)}
 
@@ -46,10 +48,14 @@ def train_step(state: TrainState, batch: Batch, alpha: ArrayLike, recipe: Recipe
 def _mean_gradients(
     state: TrainState, image: Array, target: Array, plan: Any, rng_dropout: Array, recipe: Recipe
 ) -> tuple[Any, Any, Array, Array]:
-    """Return gradients, new batch statistics, mean loss and logits of a mixed batch, in micro-batches if asked for."""
+    """Return gradients of what is trained, new statistics, loss and logits of a mixed batch, maybe in micro-batches."""
 
-    def loss_fn(params, batch_stats, image, target, rng):
-        with nullcontext() if recipe.layer == INPUT else mix_at(plan, recipe.layer):
+    def loss_fn(trained, batch_stats, image, target, rng):
+        params = whole(trained, state.params)
+        with (
+            nullcontext() if recipe.layer == INPUT else mix_at(plan, recipe.layer),
+            keep_frozen(recipe.frozen) if recipe.frozen else nullcontext(),
+        ):
             logits, updated = recipe.model.apply(
                 {"params": params, "batch_stats": batch_stats},
                 image,
@@ -61,15 +67,15 @@ def _mean_gradients(
         return loss, (updated.get("batch_stats", {}), logits)
 
     value_and_grad = jax.value_and_grad(loss_fn, has_aux=True)
-    params = _own(state.params, recipe.axis_name)
+    trained = _own(trained_part(state.params, recipe.frozen), recipe.axis_name)
     if recipe.accumulate == 1:
-        (loss, (stats, logits)), grads = value_and_grad(params, state.batch_stats, image, target, rng_dropout)
+        (loss, (stats, logits)), grads = value_and_grad(trained, state.batch_stats, image, target, rng_dropout)
         return grads, stats, loss, logits
 
     def micro_step(carry, inputs):
         grads, stats, loss = carry
         image, target, rng = inputs
-        (micro_loss, (stats, logits)), micro_grads = value_and_grad(params, stats, image, target, rng)
+        (micro_loss, (stats, logits)), micro_grads = value_and_grad(trained, stats, image, target, rng)
         return (jax.tree.map(jnp.add, grads, micro_grads), stats, loss + micro_loss), logits
 
     # Micro-batch j takes rows j, j + k, ...: each device's share of the batch gives its share of every micro-batch.
@@ -79,7 +85,7 @@ def _mean_gradients(
         for leaf in (image, target)
     ]
     keys = jax.random.split(rng_dropout, recipe.accumulate)
-    zeros = _own((jax.tree.map(jnp.zeros_like, state.params), jnp.zeros(())), recipe.axis_name)
+    zeros = _own((jax.tree.map(jnp.zeros_like, trained), jnp.zeros(())), recipe.axis_name)
     start = (zeros[0], state.batch_stats, zeros[1])
     (grads, stats, loss), logits = jax.lax.scan(micro_step, start, (*split, keys))
     grads, loss = jax.tree.map(lambda leaf: leaf / recipe.accumulate, (grads, loss))

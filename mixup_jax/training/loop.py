@@ -6,7 +6,7 @@ import functools
 import math
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,10 @@ from mixup_jax.runtime.distributed import ends_together
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.mesh import is_writer, make_mesh, place, shard
 from mixup_jax.runtime.trackers import Board, open_board
+from mixup_jax.steps.frozen import check_given
 from mixup_jax.steps.recipe import make_recipe
 from mixup_jax.steps.state import TrainState, share_of_start
+from mixup_jax.training.features import are_constant, on_features
 from mixup_jax.training.measurements import SUMMED, error_of, on_host, summary, test_metrics, training_metrics
 from mixup_jax.training.programs import (
     Batches,
@@ -42,6 +44,7 @@ from mixup_jax.training.programs import (
 from mixup_jax.training.stream import BatchStream, EvaluationStream
 
 State = tuple[TrainState, Totals]
+Evaluated = Batches | EvaluationStream
 
 CLEAN_SUBSET = 1000
 """Training images, the first ones, on which the error without augmentation and mixing is followed."""
@@ -58,15 +61,17 @@ def fit(
     *,
     title: str = "",
     began: float | None = None,
+    given: Mapping[str, np.ndarray] | None = None,
 ) -> dict[str, Any]:
     """Train all seeds of a run in `workdir`, from its newest whole checkpoint if there is one, to the end.
 
-    The time to the first step counts from `began` (`time.time`), from now if left out. Returns the measured part of
+    The time to the first step counts from `began` (`time.time`), from now if left out. Weights that are `given`, by
+    their paths in the network, are the start of every seed; the rest is drawn. Returns the measured part of
     result.json. Raises `Stopped` after a signal, `NotFinite`, `CheckpointError`, and ValueError for settings that do
     not fit together.
     """
     began = time.time() if began is None else began
-    run = Run(config, data, workdir, workers=launch.workers)
+    run = Run(config, data, workdir, workers=launch.workers, given=given)
     start, folder = snapshot(run.mesh, *run.start(), 0.0), launch.checkpoint_folder(workdir, config)
     with open_board(workdir, launch.tensorboard and is_writer()) as run.board, contextlib.closing(run.train):
         (state, _), seconds = resumable.train(
@@ -76,15 +81,22 @@ def fit(
             return run.result(state, seconds)
 
 
-def predict_again(config: Config, data: Dataset | StreamedDataset, launch: Launch, workdir: Path) -> None:
+def predict_again(
+    config: Config,
+    data: Dataset | StreamedDataset,
+    launch: Launch,
+    workdir: Path,
+    given: Mapping[str, np.ndarray] | None = None,
+) -> None:
     """Keep the predictions of a finished run that has none, from the checkpoint of its last step, where there is one.
 
-    Raises CheckpointError where there are checkpoints and none can be used.
+    `given` are the weights that it began with, by which a head's features are computed. Raises CheckpointError where
+    there are checkpoints and none can be used.
     """
     folder = launch.checkpoint_folder(workdir, config)
     if not folder.exists():  # opening it would make it
         return
-    run = Run(config, data, workdir, workers=launch.workers)
+    run = Run(config, data, workdir, workers=launch.workers, given=given)
     with open_checkpoints(folder, launch.keep) as checkpoints, contextlib.closing(run.train), ends_together():
         found: Any = checkpoints.restore(snapshot(run.mesh, *run.start(), 0.0))
         if found is not None and int(on_host(found["state"].step)[0]) == run.eval_steps[-1]:
@@ -95,6 +107,7 @@ class Run:
     """A `resumable.Resumable`: the programs and data of a run on its devices, and what it accumulates on the host.
 
     The data are placed on all devices unless some are named; data that is streamed is decoded by as many `workers`.
+    Where the last layer alone is trained on images that do not change, the data are its inputs, computed once.
     Raises ValueError for settings that do not fit together or to the data.
     """
 
@@ -108,15 +121,21 @@ class Run:
         *,
         devices: Sequence[Any] | None = None,
         workers: int = 0,
+        given: Mapping[str, np.ndarray] | None = None,
     ):
+        self.given = dict(given or {})
+        self.eval_steps = evaluation_steps(data.train_count, data.test_count + data.valid_count, config)
+        self.recipe = make_recipe(config, data)
+        check_given(self.recipe, data.image_shape, self.given)
+        if are_constant(config, self.recipe, data.image_shape):
+            self.recipe, data = on_features(config, self.recipe, data, self.given)
         self.config, self.data, self.workdir = config, data, workdir
-        self.eval_steps = evaluation_steps(data.train_count, data.test_count, config)
         self.steps_per_epoch = data.train_count / config.batch_size
         self.examples_per_step = config.batch_size * len(config.runs)
         self.max_steps_per_call = STREAMED_STEPS_PER_CALL if data.streamed else max(1, int(self.steps_per_epoch))
-        self.recipe = make_recipe(config, data)
         self.mesh = make_mesh(len(config.runs), config.batch_size, devices)
-        self.train, self.clean, self.test = place_data(config, data, self.mesh, workers)
+        self.train, self.clean, self.test, self.valid = place_data(config, data, self.mesh, workers)
+        self.chosen_by = "valid_error" if data.valid_count else "test_error"
         self.programs = make_programs(self.recipe, self.mesh, data.image_shape, config.batch_size)
         alphas, seeds = zip(*config.runs, strict=True)
         self.alpha = place(np.array(alphas, np.float32), shard(self.mesh, "seed"))
@@ -126,14 +145,14 @@ class Run:
 
     def start(self) -> State:
         """Return the state of all seeds before the first step, and empty totals."""
-        return self.programs.init(self.seeds), empty_totals(self.mesh, len(self.config.runs))
+        return self.programs.init(self.seeds, self.given), empty_totals(self.mesh, len(self.config.runs))
 
     def restored(self, snapshot: Any) -> tuple[State, int]:
         """Read the metrics up to the step of the snapshot."""
         step = int(on_host(snapshot["state"].step)[0])
         self.before, self.started = float(snapshot["seconds"]), time.perf_counter()
         if is_writer():
-            self.records = run_folder.read_metrics(self.workdir, step, SUMMED)
+            self.records = run_folder.read_metrics(self.workdir, step, {*SUMMED, self.chosen_by})
             missing = sum(each <= step for each in self.eval_steps) - len(self.records)
             if missing > 0:
                 message = f"{self.workdir}/metrics.jsonl lacks {missing} evaluations before step {step}"
@@ -155,7 +174,7 @@ class Run:
         """Name a network by its seed."""
         return f"seed {self.config.runs[index][1]}"
 
-    def score(self, state: TrainState, batches: Batches | EvaluationStream) -> dict[str, Any]:
+    def score(self, state: TrainState, batches: Evaluated) -> dict[str, Any]:
         """Return the sums of `classification.score` over all batches, on every host."""
         parts = (self.programs.evaluate(state, part) for part in batches.parts())
         return on_host(functools.reduce(functools.partial(jax.tree.map, jnp.add), parts))
@@ -163,22 +182,29 @@ class Run:
     def evaluate(self, state: State, step: int, examples_per_second: float) -> tuple[State, float, str]:
         """Evaluate and add a line to metrics.jsonl; training totals start again."""
         train_state, totals = state
-        clean_sums, self.test_sums = self.score(train_state, self.clean), self.score(train_state, self.test)
+        measured = self._measure(train_state)
         line = {
             "step": step,
             "epoch": self._epoch(step),
             "images_per_second": round(examples_per_second, 1),
             "lr": float(self.recipe.schedule(step - 1)),
             **training_metrics(on_host(totals)),
-            **test_metrics(clean_sums, self.test_sums),
+            **measured,
             **self._evaluate_raw(train_state, step),
             "seconds": round(self._seconds(), 3),
         }
         self._append(line)
         self.board.write(line)
-        error, loss = float(np.mean(line["test_error"])), float(np.mean(line["train_loss"]))
-        text = f"epoch {line['epoch']:g}: train loss {loss:.3f}, test error {error:.2f} %"
-        return (train_state, empty_totals(self.mesh, len(self.config.runs))), error, text
+        loss, *errors = (float(np.mean(line[name])) for name in ("train_loss", "test_error", self.chosen_by))
+        text = f"epoch {line['epoch']:g}: train loss {loss:.3f}, test error {errors[0]:.2f} %"
+        text += f", validation error {errors[1]:.2f} %" if self.valid else ""
+        return (train_state, empty_totals(self.mesh, len(self.config.runs))), errors[1], text
+
+    def _measure(self, state: TrainState) -> dict[str, list[float]]:
+        """Evaluate on all sets, and keep the sums over the test set."""
+        valid_sums = self.score(state, self.valid) if self.valid else None
+        clean_sums, self.test_sums = self.score(state, self.clean), self.score(state, self.test)
+        return test_metrics(clean_sums, self.test_sums, valid_sums)
 
     def _evaluate_raw(self, state: TrainState, step: int) -> dict[str, list[float]]:
         """Evaluate the network itself where averages of it are evaluated; warn where they are mostly its start."""
@@ -186,17 +212,15 @@ class Run:
             return {}
         share = share_of_start(self.recipe.ema, step)
         if is_writer() and share > 0.05:
-            warnings.warn(
-                f"step {step}: the averages of ema are still {share:.0%} first weights, drawn at random", stacklevel=2
-            )
+            drawn = "" if self.given else ", drawn at random"
+            warnings.warn(f"step {step}: the averages of ema are still {share:.0%} first weights{drawn}", stacklevel=2)
         return {"test_error_raw": error_of(self.score(dataclasses.replace(state, average=None), self.test))}
 
     def result(self, state: TrainState, first_step_seconds: float | None) -> dict[str, Any]:
         """Keep the predictions, return the measured part of result.json; processes that do not write return nothing."""
-        sums, last = self.test_sums, None  # of the last step, unless an earlier process took it
-        if sums is None:
-            sums = self.score(state, self.test)
-            last = test_metrics(self.score(state, self.clean), sums)
+        # The sums are of the last step, unless an earlier process took it.
+        last = self._measure(state) if self.test_sums is None else None
+        sums: Any = self.test_sums
         params = on_host(state.params)
         errors = {name: error_of(self.score(state, batches)) for name, batches in self._place_parts().items()}
         self.keep_predictions(state)
@@ -217,8 +241,7 @@ class Run:
     def _place_parts(self) -> dict[str, Batches]:
         """Place what is measured after the last step, by the names of its errors in result.json.
 
-        Training images with real and with corrupted labels (paper, table 2), where some were corrupted, and the
-        validation set, where there is one.
+        Training images with real and with corrupted labels (paper, table 2), where some were corrupted.
         """
         data, parts = self.data, list[tuple[str, Any, Any]]()
         if isinstance(data, StreamedDataset):
@@ -227,8 +250,6 @@ class Run:
             for name, mask in (("real", ~data.corrupted), ("corrupted", data.corrupted)):
                 if mask.any():
                     parts.append((f"train_error_{name}", data.train_image[mask], data.train_label[mask]))
-        if data.valid_image is not None:
-            parts.append(("valid_error", data.valid_image, data.valid_label))
         size = self.config.batch_size
         return {name: place_batches(self.mesh, image, label, size) for name, image, label in parts}
 
@@ -274,8 +295,8 @@ def evaluation_steps(train_examples: int, test_examples: int, config: Config) ->
 
 def place_data(
     config: Config, data: Dataset | StreamedDataset, mesh: Mesh, workers: int
-) -> tuple[Examples | BatchStream, Batches | EvaluationStream, Batches | EvaluationStream]:
-    """Return where the training batches, those of the clean subset and those of the test set come from.
+) -> tuple[Examples | BatchStream, Evaluated, Evaluated, Evaluated | None]:
+    """Return where the batches come from: for training, of the clean subset, of the test and of the validation set.
 
     Raises ValueError for a configuration that needs its data in memory, where they are streamed.
     """
@@ -285,6 +306,7 @@ def place_data(
             place_examples(mesh, data, config.mixing),
             place_batches(mesh, data.train_image[:clean], data.train_label[:clean], size),
             place_batches(mesh, data.test_image, data.test_label, size),
+            place_batches(mesh, data.valid_image, data.valid_label, size) if data.valid_count else None,
         )
     if len(config.runs) > 1:
         raise ValueError(
@@ -296,4 +318,5 @@ def place_data(
         BatchStream(data, config.seed, size, mesh, workers),
         EvaluationStream(data, "clean", clean, size, mesh),
         EvaluationStream(data, "test", data.test_count, size, mesh),
+        EvaluationStream(data, "valid", data.valid_count, size, mesh) if data.valid_count else None,
     )

@@ -29,10 +29,14 @@ def training_metrics(totals: Totals) -> dict[str, list[float]]:
     }
 
 
-def test_metrics(clean_sums: dict[str, Any], test_sums: dict[str, Any]) -> dict[str, list[float]]:
-    """Return error, loss and calibration on the test set, and the error on the clean part of the training set."""
+def test_metrics(
+    clean_sums: dict[str, Any], test_sums: dict[str, Any], valid_sums: dict[str, Any] | None
+) -> dict[str, list[float]]:
+    """Return error, loss and calibration on the test set, the errors on the clean training and the validation set."""
     measured = {f"test_{name}": value.tolist() for name, value in summarize(test_sums).items()}
-    return {"train_subset_error": error_of(clean_sums)} | {name: measured[name] for name in METRICS if name in measured}
+    others = {} if valid_sums is None else {"valid_error": error_of(valid_sums)}
+    others |= {"train_subset_error": error_of(clean_sums)}
+    return others | {name: measured[name] for name in METRICS if name in measured}
 
 
 def error_of(sums: dict[str, Any]) -> list[float]:
@@ -41,15 +45,20 @@ def error_of(sums: dict[str, Any]) -> list[float]:
 
 
 def summary(records: list[dict[str, Any]], epochs: float, test_sums: dict[str, Any]) -> dict[str, Any]:
-    """Sum a run up: best, last, and the median over the evaluations of the last 10 epochs (paper, table 5)."""
+    """Sum a run up: best, last, and the median over the evaluations of the last 10 epochs (paper, table 5).
+
+    The best is the test error of the evaluation with the lowest validation error, of the first of equal ones; without a
+    validation set it is the lowest test error.
+    """
     last = records[-1]
     errors = np.array([line["test_error"] for line in records])
+    chosen_by = np.array([line.get("valid_error", line["test_error"]) for line in records])
     late = np.array([line["epoch"] > epochs - 10 for line in records])
     late[-1] = True
     rates = [line["images_per_second"] for line in records if "images_per_second" in line]
     return {
         "test_error": {
-            "best": errors.min(axis=0).tolist(),
+            "best": np.take_along_axis(errors, chosen_by.argmin(axis=0)[None], axis=0)[0].tolist(),
             "last": errors[-1].tolist(),
             "median_last_10": np.median(errors[late], axis=0).tolist(),
         },

@@ -102,7 +102,7 @@ class Programs:
     """What the loop calls; every state has a leading axis over seeds."""
 
     init: Any
-    """init(seeds (S,)) -> state"""
+    """init(seeds (S,), given weights by their paths, the same for all seeds) -> state; {}: all are drawn"""
     train: Any
     """train(state, totals, alpha (S,), examples, count) -> state and totals after `count` more steps; with a streamed
     batch in the place of the examples, `count` must be 1"""
@@ -117,8 +117,9 @@ def make_programs(recipe: Recipe, mesh: Mesh, image_shape: tuple[int, ...], batc
     by_seed, replicated, platform = shard(mesh, "seed"), shard(mesh), mesh.devices.flat[0].platform
     blank = jnp.zeros((1, *image_shape), jnp.float32)
 
-    def init(seed: Array) -> TrainState:
-        return init_state(seed, recipe.model, recipe.optimizer, blank, average=recipe.ema > 0)
+    def init(seed: Array, given: dict[str, Any]) -> TrainState:
+        options = {"average": recipe.ema > 0, "frozen": recipe.frozen, "given": given}
+        return init_state(seed, recipe.model, recipe.optimizer, blank, **options)
 
     def take_batch(examples: Examples, index: Array, rng: Array) -> dict[str, Array]:
         batch = {"image": examples.image[index], "label": examples.label[index]}
@@ -172,7 +173,7 @@ def make_programs(recipe: Recipe, mesh: Mesh, image_shape: tuple[int, ...], batc
 
     compiled = partial(jax.jit, compiler_options=compiler_options(platform))
     return Programs(
-        init=compiled(over_seeds(init, (0,)), out_shardings=by_seed),
+        init=compiled(over_seeds(init, (0, None)), out_shardings=by_seed),
         train=compiled(
             over_seeds(train, (0, 0, 0, None, None)), out_shardings=(by_seed, Totals.layout(mesh)), donate_argnums=0
         ),

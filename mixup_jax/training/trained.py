@@ -1,6 +1,7 @@
 """Networks that a run has left behind, to look into them."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from mixup_jax.training.programs import empty_totals, make_programs, predict_log
 
 @dataclasses.dataclass(frozen=True)
 class Trained:
-    """All seeds of a run: `recipe.model` with the states of its newest checkpoint; leaves have a leading seed axis."""
+    """All seeds of a run: `recipe.model` with the states of a checkpoint; leaves have a leading seed axis."""
 
     recipe: Recipe
     states: TrainState
@@ -36,20 +37,29 @@ class Trained:
         return predict_logits(self.recipe, state, pixels / 255)
 
 
-def load_trained(folder: epath.Path | Path, config: Config, data: DataIdentity) -> Trained:
+def load_trained(
+    folder: epath.Path | Path,
+    config: Config,
+    data: DataIdentity,
+    devices: Sequence[Any] | None = None,
+    *,
+    best: bool = False,
+) -> Trained:
     """Load the newest checkpoint in `folder`, of a run of this configuration on data of which no more is needed.
+
+    With `best` it is the one with the lowest test error. The states lie on the first device, unless others are named.
 
     Raises CheckpointError where there is none.
     """
     if not folder.exists():  # opening it would make it
         raise CheckpointError(f"{folder} does not exist; was the run started with --checkpoints?")
     seeds = [seed for _, seed in config.runs]
-    mesh = make_mesh(len(seeds), config.batch_size, jax.devices()[:1])
+    mesh = make_mesh(len(seeds), config.batch_size, devices or jax.devices()[:1])
     recipe = make_recipe(config, data)
     programs = make_programs(recipe, mesh, data.image_shape, config.batch_size)
-    start = programs.init(place(np.array(seeds, np.uint32), shard(mesh, "seed")))
+    start = programs.init(place(np.array(seeds, np.uint32), shard(mesh, "seed")), {})
     with open_checkpoints(folder, Launch.keep) as checkpoints:
-        found: Any = checkpoints.restore(snapshot(mesh, start, empty_totals(mesh, len(seeds)), 0.0))
+        found: Any = checkpoints.restore(snapshot(mesh, start, empty_totals(mesh, len(seeds)), 0.0), best=best)
     if found is None:
-        raise CheckpointError(f"{folder} holds no checkpoint; train first.")
+        raise CheckpointError(f"{folder} holds no checkpoint{' that was evaluated' * best}; train first.")
     return Trained(recipe, found["state"])

@@ -1,9 +1,15 @@
-"""Parameters of ViT, ConvNeXt and MLP-Mixer under timm's names and in timm's shapes, and back. NumPy alone."""
+"""Weights of ViT, ConvNeXt, MLP-Mixer and ResNet under timm's names and in timm's shapes, and back. NumPy alone.
+
+A ResNet has running statistics too, `mean` and `var` of each BatchNorm: they are named like parameters.
+"""
 
 import re
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
+STAGES = range(1, 5)
 MODULES = {
     "vit": {
         r"stem/patches": "patch_embed.proj",
@@ -32,6 +38,10 @@ MODULES = {
         r"block(\d+)/norm(\d)": "blocks.{0}.norm{1}",
         r"block(\d+)/(tokens|channels)/dense(\d)": "blocks.{0}.mlp_{1}.fc{2}",
     },
+    "resnet": {r"stem/conv": "conv1", r"stem/bn": "bn1", r"head/dense": "fc"}
+    | {rf"stage{i}/block(\d+)/(conv|bn)(\d)": f"layer{i}.{{0}}.{{1}}{{2}}" for i in STAGES}
+    | {rf"stage{i}/block(\d+)/shortcut": f"layer{i}.{{0}}.downsample.0" for i in STAGES}
+    | {rf"stage{i}/block(\d+)/shortcut_bn": f"layer{i}.{{0}}.downsample.1" for i in STAGES},
 }
 """Of each network the modules that have kernels or scales; numbers of blocks and stages are from 1, timm's from 0."""
 SINGLE = {
@@ -42,10 +52,25 @@ SINGLE = {
     },
     "convnext": {r"stage(\d+)/block(\d+)/gamma": "stages.{0}.blocks.{1}.gamma"},
     "mlp_mixer": {},
+    "resnet": {},
 }
 """Parameters that belong to no such module."""
 COUNTED = ("block", "stage")
-LEAVES = {"kernel": "weight", "scale": "weight", "bias": "bias"}
+LEAVES = {"kernel": "weight", "scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
+COUNTER = "num_batches_tracked"
+"""Which PyTorch's BatchNorm counts, and nothing depends on."""
+
+
+def kind_of(network: str) -> str:
+    """Return which of the four a network is, by the choice's name; raises ValueError for one that timm lacks.
+
+    >>> kind_of("resnet50"), kind_of("vit")
+    ('resnet', 'vit')
+    """
+    kind = "resnet" if re.fullmatch(r"resne(x?)t\d+(_\w+)?", network) else network
+    if kind not in MODULES:
+        raise ValueError(f"weights of {network} have no names in timm; those of {', '.join(MODULES)} do.")
+    return kind
 
 
 def timm_name(network: str, name: str) -> str:
@@ -53,10 +78,13 @@ def timm_name(network: str, name: str) -> str:
 
     >>> timm_name("vit", "block3/attention/qkv/kernel"), timm_name("convnext", "stage1/block2/gamma")
     ('blocks.2.attn.qkv.weight', 'stages.0.blocks.1.gamma')
+    >>> timm_name("resnet18", "stage2/block1/shortcut_bn/mean")
+    'layer2.0.downsample.1.running_mean'
     """
+    kind = kind_of(network)
     module, leaf = name.rsplit("/", 1)
     for table, whole, ending in ((SINGLE, name, ""), (MODULES, module, f".{LEAVES.get(leaf)}")):
-        for pattern, theirs in table[network].items():
+        for pattern, theirs in table[kind].items():
             if match := re.fullmatch(pattern, whole):
                 return theirs.format(*_numbers(pattern, match)) + ending
     raise ValueError(f"timm's {network} has no parameter like {name}.")
@@ -70,31 +98,35 @@ def _numbers(pattern: str, match: re.Match) -> list[str]:
     ]
 
 
-def to_timm(network: str, params: dict) -> dict[str, np.ndarray]:
-    """Return a state dictionary of parameters: kernels (outputs, inputs, ...), tokens and positions (1, n, width).
+def to_timm(network: str, params: Mapping, batch_stats: Mapping | None = None) -> dict[str, np.ndarray]:
+    """Return a state dictionary of parameters and statistics: kernels (outputs, inputs, ...), tokens (1, n, width).
 
     >>> state = to_timm("vit", {"stem": {"patches": {"kernel": np.zeros((4, 4, 3, 8))}, "token": np.zeros(8)}})
     >>> {name: array.shape for name, array in state.items()}
     {'patch_embed.proj.weight': (8, 3, 4, 4), 'cls_token': (1, 1, 8)}
     """
-    return {timm_name(network, name): _theirs(name, np.asarray(leaf)) for name, leaf in flat(params).items()}
+    leaves = flat(params) | flat(batch_stats or {})
+    return {timm_name(network, name): _theirs(name, np.asarray(leaf)) for name, leaf in leaves.items()}
 
 
-def from_timm(network: str, state: dict[str, np.ndarray], shapes: dict) -> dict:
+def from_timm(network: str, state: Mapping[str, np.ndarray], shapes: Mapping) -> dict:
     """Return parameters of a state dictionary; `shapes` is a tree of them, of arrays or `jax.ShapeDtypeStruct`.
 
-    Fully connected layers that timm stores as 1 x 1 convolutions fit too. Raises ValueError for names that are missing
-    on either side, and for shapes that do not fit.
+    Fully connected layers that timm stores as 1 x 1 convolutions fit too. Statistics are read by a tree that holds them
+    beside the parameters of their modules; `flat_from_timm` returns all by their paths.
+    Raises ValueError for names that are missing on either side, and for shapes that do not fit.
     """
-    ours = {name: timm_name(network, name) for name in flat(shapes)}
-    lacking, left = sorted(set(ours.values()) - state.keys()), sorted(state.keys() - set(ours.values()))
+    leaves = flat(shapes)
+    ours = {timm_name(network, name) for name in leaves}
+    there = {name for name in state if not name.endswith(COUNTER)}
+    lacking, left = sorted(ours - there), sorted(there - ours)
     if lacking or left:
         raise ValueError(f"the weights lack {lacking or 'nothing'}, and have {left or 'nothing'} besides.")
     params = {}
-    for name, leaf in flat(shapes).items():
-        array = _ours(name, np.asarray(state[ours[name]]), len(leaf.shape))
-        if array.shape != tuple(leaf.shape):
-            raise ValueError(f"{ours[name]} is {state[ours[name]].shape}; {name} has the shape {tuple(leaf.shape)}.")
+    for name, array in flat_from_timm(network, state, {name: leaf.shape for name, leaf in leaves.items()}).items():
+        if array.shape != tuple(leaves[name].shape):
+            theirs = timm_name(network, name)
+            raise ValueError(f"{theirs} is {state[theirs].shape}; {name} has the shape {tuple(leaves[name].shape)}.")
         *modules, last = name.split("/")
         inner = params
         for module in modules:
@@ -103,7 +135,23 @@ def from_timm(network: str, state: dict[str, np.ndarray], shapes: dict) -> dict:
     return params
 
 
-def flat(tree: dict, prefix: str = "") -> dict:
+def flat_from_timm(
+    network: str, state: Mapping[str, np.ndarray], shapes: Mapping[str, Iterable[int]]
+) -> dict[str, np.ndarray]:
+    """Return the arrays of a state dictionary that a network has, by their paths in it; nothing is compared.
+
+    >>> flat_from_timm("vit", {"head.bias": np.ones(2)}, {"head/dense/bias": (2,), "head/dense/kernel": (8, 2)})
+    {'head/dense/bias': array([1., 1.])}
+    """
+    theirs = {name: timm_name(network, name) for name in shapes}
+    return {
+        name: _ours(name, np.asarray(state[theirs[name]]), len(tuple(shape)))
+        for name, shape in shapes.items()
+        if theirs[name] in state
+    }
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return the leaves of a tree of dictionaries by their paths.
 
     >>> flat({"a": {"b": 1}, "c": 2})
@@ -111,7 +159,7 @@ def flat(tree: dict, prefix: str = "") -> dict:
     """
     leaves = {}
     for name, value in tree.items():
-        leaves |= flat(value, f"{prefix}{name}/") if isinstance(value, dict) else {prefix + name: value}
+        leaves |= flat(value, f"{prefix}{name}/") if isinstance(value, Mapping) else {prefix + name: value}
     return leaves
 
 
@@ -124,8 +172,12 @@ def _theirs(name: str, leaf: np.ndarray) -> np.ndarray:
 
 
 def _ours(name: str, leaf: np.ndarray, rank: int) -> np.ndarray:
-    if name.endswith("kernel"):
-        return leaf.transpose(2, 3, 1, 0) if rank == 4 else leaf.reshape(leaf.shape[:2]).T
-    if name in ("stem/token", "stem/positions"):
-        return leaf[0, 0] if rank == 1 else leaf[0]
+    """Return an array as ours is laid out; one that cannot be is returned as it is: its shape does not fit."""
+    if name.endswith("kernel") and leaf.ndim == 4:
+        leaf = leaf.transpose(2, 3, 1, 0)
+        return leaf[0, 0] if rank == 2 and leaf.shape[:2] == (1, 1) else leaf
+    if name.endswith("kernel") and leaf.ndim == 2:
+        return leaf.T
+    while leaf.ndim > rank and 1 in (leaf.shape[0], leaf.shape[-1]):
+        leaf = leaf[0] if leaf.shape[0] == 1 else leaf[..., 0]  # tokens (1, n, width), factors (width, 1, 1)
     return leaf

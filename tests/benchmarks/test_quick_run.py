@@ -15,6 +15,7 @@ TITLES = (
     "Growth of a step",
     "Loops of small networks",
     "Input pipeline",
+    "Predictions for photographs",
     "RandAugment on the host",
     "Augmentation in the training step",
     "Checkpoints",

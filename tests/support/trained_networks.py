@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments import cifar, quickstart
+from experiments import cifar, quickstart, vit
 from experiments.speech import __main__ as speech
 from mixup_jax.choices.networks import Network, ResNet
 from mixup_jax.config import Config
@@ -32,6 +32,7 @@ NETWORKS = {  # as they are where that is small, else the same layers, fewer and
     "wrn28-10": replace(cifar.WRN28_10, width=8, blocks=(1, 1, 1)),
     "densenet190": replace(cifar.IN_MEMORY, width=4, blocks=(2, 2, 2)),
     "resnet18": ResNet("resnet18", width=4),
+    "vit-small": vit.SMALL.model,
 }
 
 

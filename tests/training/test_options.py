@@ -14,9 +14,10 @@ from tiny_runs import DATA, MLP, PREACT, Run, changed
 
 from experiments.commands.command_line import all_options
 from experiments.commands.running import fit_to, prepare
-from mixup_jax.choices import OF_PHOTOGRAPHS
+from mixup_jax.choices import OF_FOLDERS, OF_PHOTOGRAPHS
 from mixup_jax.choices.networks import WideResNet
 from mixup_jax.config import CHOICES, Config, read, usual
+from mixup_jax.data.held_out import hold_out
 from mixup_jax.data.sources import check_name
 from mixup_jax.runtime.identity import plain
 from mixup_jax.runtime.mesh import make_mesh
@@ -25,6 +26,7 @@ from mixup_jax.steps.state import init_state
 from mixup_jax.steps.train_step import train_step
 from mixup_jax.training.loop import evaluation_steps
 from mixup_jax.training.programs import batch_indices, place_examples, repeat_indices
+from mixup_jax.weights.initial import normalized_as
 
 BASES = {
     "mixup": changed(MLP, schedule="step", decay_epochs=(1.0, 2.0), warmup_epochs=0.5),
@@ -50,6 +52,7 @@ NAMES = sorted({name for base in BASES.values() for name in all_options(base)} |
 VALUES = {  # another value of each field, where its type does not say one
     "dataset": "fashion_mnist",
     "train_subset": (1, 2),
+    "validation": 8.0,
     "train_examples": 40,
     "label_noise": 0.5,
     "noise": 0.25,
@@ -61,6 +64,7 @@ VALUES = {  # another value of each field, where its type does not say one
     "operation_probability": 0.75,
     "pad_crop": 2,
     "repeats": 2,
+    "split": (0.75, 0.25),
     "image_size": 64,
     "test_size": 64,
     "test_crop": 0.5,
@@ -106,11 +110,13 @@ VALUES = {  # another value of each field, where its type does not say one
     "decay_factor": 0.5,
     "warmup_epochs": 2.0,
     "warmup_start": 0.01,
+    "train_from": "head",
     "accumulate": 4,
     "ema": 0.5,
     "batch_size": 8,
     "epochs": 3.0,
     "eval_every": 1.0,
+    "init": "runs/earlier",
     "seed": 7,
     "seeds": 3,
 }
@@ -144,7 +150,8 @@ def with_value(config, name, value):
 def trained(config):
     """Return a digest of all that the outcome depends on: the data, the program of a step, the steps, the networks."""
     check_name(config.data.dataset)
-    data, _ = prepare(DATA, config.data)
+    data, _ = prepare(hold_out(DATA, config.data.validation), config.data)
+    data = normalized_as(data, config.normalize, None)
     recipe, eval_steps = make_recipe(config, data), evaluation_steps(data.train_count, data.test_count, config)
     blank = jnp.zeros((1, *data.image_shape))
 
@@ -161,7 +168,7 @@ def trained(config):
     steps = [jax.make_jaxpr(lambda s, b, a=alpha: train_step(s, b, a, recipe))(shape, batch) for alpha in alphas]
     repeats = config.data.repeats
     index = repeat_indices(batch_indices(jax.random.key(0), 0, size // repeats, data.train_count), repeats)
-    evaluated = [eval_steps, seeds, config.data.dataset, recipe.model, index.tolist()]
+    evaluated = [eval_steps, seeds, config.data.dataset, config.init, recipe.model, index.tolist()]
     constants = [constant for step in steps for constant in step.consts]
     arrays = [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves((examples, constants))]
     return hashlib.sha256(repr([*map(str, steps), *evaluated, *arrays]).encode()).hexdigest()
@@ -180,7 +187,7 @@ def outcome(config, change):
         return str(error), None
 
 
-ELSEWHERE = (*OF_PHOTOGRAPHS, "nyquist", "mix")  # photographs and speech
+ELSEWHERE = (*OF_FOLDERS, *OF_PHOTOGRAPHS, "nyquist", "mix")  # photographs and speech
 
 
 @pytest.mark.parametrize("most", [1, pytest.param(len(BASES), marks=pytest.mark.slow)])

@@ -25,6 +25,16 @@ class Tally:
         self._count[what] = self._count.get(what, 0) + 1
         self._first.setdefault(what, example)
 
+    def update(self, other: "Tally") -> None:
+        """Count what another tally has counted."""
+        for what, count in other._count.items():
+            self._count[what] = self._count.get(what, 0) + count
+            self._first.setdefault(what, other._first[what])
+
+    def kinds(self) -> tuple[str, ...]:
+        """Return what was counted."""
+        return tuple(self._count)
+
     def notes(self, of: str) -> tuple[str, ...]:
         """Return a line for each entry."""
         return tuple(f"{count:,} {of}: {what} (the first: {self._first[what]})" for what, count in self._count.items())

@@ -1,5 +1,6 @@
 """Read picture files as uint8 pixels; count conversions, and refuse files that cannot be converted correctly."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -42,20 +43,41 @@ def read_picture(file: Path, tally: Tally, name: str) -> np.ndarray:
     Raises ValueError, which names the file, for a file that cannot be read or has more than 8 bits a channel.
     """
     try:
-        with Image.open(file, formats=_formats()) as picture:
-            bits = _bits(picture, file)
-            if bits > 8:
-                raise ValueError(f"it has {bits} bits a channel, mode {picture.mode}; convert it to 8 bits first")
-            if getattr(picture, "n_frames", 1) > 1:
-                tally.add("several frames, the first is taken", name)
-            if picture.getexif().get(ORIENTATION, 1) != 1:
-                tally.add("turned as its EXIF orientation says", name)
-            if picture.mode not in PLAIN:
-                tally.add(f"{picture.mode} converted to RGB", name)
-            grey = picture.mode in GREY
-            return np.atleast_3d(np.asarray(_seen(picture, tally, name).convert("L" if grey else "RGB")))
+        return decode_picture(file.read_bytes(), tally, name)
     except Exception as error:  # Pillow raises many kinds for damaged files
         raise ValueError(f"{file} cannot be read as an image ({reason_of(error)}); replace or remove it") from error
+
+
+def decode_picture(content: bytes, tally: Tally, name: str) -> np.ndarray:
+    """Return the pixels of a picture's file as `read_picture` does; raises what Pillow raises, of any kind."""
+    with open_picture(content) as picture:
+        describe(picture, content, tally, name)
+        grey = picture.mode in GREY
+        return np.atleast_3d(np.asarray(_seen(picture, tally, name).convert("L" if grey else "RGB")))
+
+
+def open_picture(content: bytes) -> Image.Image:
+    """Open a picture's file of a known format; nothing is decoded yet."""
+    return Image.open(io.BytesIO(content), formats=_formats())
+
+
+def orientation_of(picture: Image.Image) -> int:
+    """Return EXIF's orientation, 1 to 8; 1, upright, where there is none or another number."""
+    orientation = picture.getexif().get(ORIENTATION, 1)
+    return orientation if orientation in range(1, 9) else 1
+
+
+def describe(picture: Image.Image, content: bytes, tally: Tally, name: str) -> None:
+    """Count what is converted when a picture is decoded; raises ValueError for more than 8 bits a channel."""
+    bits = _bits(picture, content[:4096])
+    if bits > 8:
+        raise ValueError(f"it has {bits} bits a channel, mode {picture.mode}; convert it to 8 bits first")
+    if getattr(picture, "n_frames", 1) > 1:
+        tally.add("several frames, the first is taken", name)
+    if picture.getexif().get(ORIENTATION, 1) != 1:
+        tally.add("turned as its EXIF orientation says", name)
+    if picture.mode not in PLAIN:
+        tally.add(f"{picture.mode} converted to RGB", name)
 
 
 def _seen(picture: Image.Image, tally: Tally, name: str) -> Image.Image:
@@ -70,12 +92,10 @@ def _seen(picture: Image.Image, tally: Tally, name: str) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", layers.size, "white"), layers)
 
 
-def _bits(picture: Any, file: Path) -> int:
+def _bits(picture: Any, head: bytes) -> int:
     """Return the number of bits a channel in a file; Pillow silently converts more to 8, by clipping or cutting."""
     if picture.mode.startswith(("I", "F")):
         return 16 if picture.mode.startswith("I;16") else 32
-    with file.open("rb") as opened:
-        head = opened.read(4096)
     if picture.format == "PNG":
         return head[24]  # of the header, which is the first chunk
     if picture.format == "AVIF":

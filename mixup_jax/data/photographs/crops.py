@@ -5,8 +5,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-Crop = Literal["torchvision", "tensorflow"]
-"""The library whose form a random crop has."""
+Crop = Literal["torchvision", "tensorflow", "centre"]
+"""The library whose form a random crop has; or the centre, as for testing."""
 Interpolation = Literal["linear", "bicubic"]
 """How a part is resized; see `jpeg.decode_part`."""
 

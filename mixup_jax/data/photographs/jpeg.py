@@ -22,14 +22,21 @@ MOST_PIXELS = 2**27
 END = b"\xff\xd9"
 MARGIN = 16
 """Rows below the part on which its last rows of colour depend."""
+TURNS = {
+    **{1: (False, False, False), 2: (False, False, True), 3: (False, True, True), 4: (False, True, False)},
+    **{5: (True, False, False), 6: (True, False, True), 7: (True, True, True), 8: (True, True, False)},
+}
+"""EXIF's orientations: exchange rows and columns, then reverse the order of the rows, that of the columns."""
 
 Choose = Callable[[int, int], Box]
 
 
 def decode_part(
-    encoded: bytes, choose: Choose, size: int, interpolation: Interpolation = "linear"
+    encoded: bytes, choose: Choose, size: int, interpolation: Interpolation = "linear", orientation: int = 1
 ) -> UInt8[np.ndarray, "size size 3"]:
     """Decode the part ``choose(height, width)`` of an image and resize it to `size` x `size`, uint8 RGB.
+
+    `orientation` is EXIF's, 1 to 8: the part is chosen in the image as it is turned then, and shows it so.
 
     "linear" is fast: the decoder reduces a large part by 2, 4 or 8, which is then resized linearly between the four
     nearest pixels, without a filter against aliasing, or by means over areas if it still shrinks to less than half.
@@ -45,11 +52,11 @@ def decode_part(
     try:
         height, width, colours = _read_header(encoded)
     except ValueError:
-        return _resize(_decode_slowly(encoded), choose, size, interpolation)
-    _check_size(height, width)
+        return cut_part(upright(_decode_slowly(encoded), orientation), choose, size, interpolation)
+    check_size(height, width)
     if colours not in ("YCbCr", "RGB", "Gray"):
-        return _resize(_decode_slowly(encoded), choose, size, interpolation)
-    box = choose(height, width)
+        return cut_part(upright(_decode_slowly(encoded), orientation), choose, size, interpolation)
+    box = _as_stored(choose, orientation, height, width)
     scales = (1, 2, 4, 8) if interpolation == "linear" else (1,)
     reduce = max(each for each in scales if each == 1 or min(box.height, box.width) >= each * size)
     rows = min(height, box.top + box.height + MARGIN)
@@ -64,9 +71,38 @@ def decode_part(
             strict=shorter is None,
         )
     except ValueError:
-        return _resize(_decode_slowly(encoded), choose, size, interpolation)
+        return cut_part(upright(_decode_slowly(encoded), orientation), choose, size, interpolation)
     scale = width / pixels.shape[1]
-    return _cut(pixels, Box(*(round(side / scale) for side in box)), size, interpolation)
+    return _cut(pixels, Box(*(round(side / scale) for side in box)), size, interpolation, orientation)
+
+
+def cut_part(
+    pixels: UInt8[np.ndarray, "height width 3"], choose: Choose, size: int, interpolation: Interpolation
+) -> UInt8[np.ndarray, "size size 3"]:
+    """Resize the part ``choose(height, width)`` of an image that is decoded, as `decode_part` does."""
+    _one_thread()
+    return _cut(pixels, choose(*pixels.shape[:2]), size, interpolation)
+
+
+def upright(pixels: UInt8[np.ndarray, "height width channels"], orientation: int) -> np.ndarray:
+    """Turn an image as EXIF's orientation says.
+
+    >>> upright(np.arange(6, dtype=np.uint8).reshape(2, 3, 1), 6)[..., 0].tolist()
+    [[3, 0], [4, 1], [5, 2]]
+    """
+    turned, rows, columns = TURNS[orientation]
+    pixels = pixels.swapaxes(0, 1) if turned else pixels
+    return np.ascontiguousarray(pixels[:: -1 if rows else 1, :: -1 if columns else 1])
+
+
+def _as_stored(choose: Choose, orientation: int, height: int, width: int) -> Box:
+    """Return where the part that is chosen in the upright image lies in the image of `height` x `width` as stored."""
+    turned, rows, columns = TURNS[orientation]
+    high, wide = (width, height) if turned else (height, width)
+    box = choose(high, wide)
+    top = high - box.top - box.height if rows else box.top
+    left = wide - box.left - box.width if columns else box.left
+    return Box(left, top, box.width, box.height) if turned else Box(top, left, box.height, box.width)
 
 
 @functools.cache
@@ -84,11 +120,16 @@ def mirror(pixels: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "he
     return cv2.flip(pixels, 1)
 
 
+def is_jpeg(encoded: bytes) -> bool:
+    """Return whether a file begins as a JPEG does."""
+    return encoded.startswith(b"\xff\xd8")
+
+
 def check(encoded: bytes) -> None:
     """Raise ValueError, with the reason, for an image that cannot be read; every byte is decoded."""
     try:
         height, width, colours = _read_header(encoded)
-        _check_size(height, width)
+        check_size(height, width)
         if colours in ("YCbCr", "RGB", "Gray"):
             simplejpeg.decode_jpeg(encoded, "RGB", min_height=-(-height // 8), min_width=-(-width // 8))
             return
@@ -129,7 +170,7 @@ def _decode_slowly(encoded: bytes) -> UInt8[np.ndarray, "height width 3"]:
     """Decode other images with Pillow: PNG, four colours, trailing data; raises ValueError for the rest."""
     try:
         with Image.open(io.BytesIO(encoded), formats=FORMATS) as picture:
-            _check_size(picture.height, picture.width)
+            check_size(picture.height, picture.width)
             return np.asarray(picture.convert("RGB"))
     except MemoryError:
         raise
@@ -137,17 +178,15 @@ def _decode_slowly(encoded: bytes) -> UInt8[np.ndarray, "height width 3"]:
         raise ValueError("it is no JPEG" if isinstance(error, Image.UnidentifiedImageError) else str(error)) from error
 
 
-def _check_size(height: int, width: int) -> None:
+def check_size(height: int, width: int) -> None:
+    """Raise ValueError for an image of more pixels than are decoded."""
     if height * width > MOST_PIXELS:
-        raise ValueError(f"it has {width} x {height} pixels, more than any photograph of ImageNet")
+        raise ValueError(f"it has {width} x {height} pixels; at most {MOST_PIXELS:,} are decoded")
 
 
-def _resize(pixels: np.ndarray, choose: Choose, size: int, interpolation: Interpolation) -> np.ndarray:
-    return _cut(pixels, choose(*pixels.shape[:2]), size, interpolation)
-
-
-def _cut(pixels: np.ndarray, box: Box, size: int, interpolation: Interpolation) -> np.ndarray:
+def _cut(pixels: np.ndarray, box: Box, size: int, interpolation: Interpolation, orientation: int = 1) -> np.ndarray:
     part = pixels[box.top : box.top + max(1, box.height), box.left : box.left + max(1, box.width)]
+    part = upright(part, orientation) if orientation != 1 else part
     if interpolation == "bicubic":
         return np.asarray(Image.fromarray(part).resize((size, size), Image.Resampling.BICUBIC))
     much = min(part.shape[:2]) > 2 * size

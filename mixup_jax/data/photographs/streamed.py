@@ -6,7 +6,7 @@ does not depend on the process that decodes it.
 
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property, lru_cache, partial
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -43,8 +43,8 @@ class Photographs(Protocol):
 class StreamedDataset:
     """A data set whose photographs stay on disk: the counterpart of `Dataset`.
 
-    `train` and `test` hold JPEG files and class ids; images are decoded to uint8 (size, size, 3), those that are
-    evaluated to (test_size, test_size, 3). The training photographs have a fixed random order, so that the first
+    `train`, `test` and `valid` hold image files and class ids; they are decoded to uint8 (size, size, 3), those that
+    are evaluated to (test_size, test_size, 3). The training photographs have a fixed random order, so that the first
     `train_count` of them are a sample of all classes.
     """
 
@@ -72,6 +72,12 @@ class StreamedDataset:
     test_crop: float = TEST_CROP
     repeats: int = 1
     """How often a training batch holds each of its photographs; see `place_in_orders`."""
+    decode: Callable[..., np.ndarray] | None = None
+    """``decode(encoded, choose, size, interpolation)`` in place of `jpeg.decode_part`: photographs that are no JPEG."""
+    valid: Photographs | None = None
+    """The validation set, where there is one: never trained on."""
+    notes: tuple[str, ...] = ()
+    """What was passed over or is converted."""
 
     def __post_init__(self) -> None:
         for part, photographs in (("train", self.train), ("test", self.test)):
@@ -86,6 +92,11 @@ class StreamedDataset:
     def test_count(self) -> int:
         """Return the number of test photographs."""
         return len(self.test)
+
+    @property
+    def valid_count(self) -> int:
+        """Return the number of validation photographs, 0 without a validation set."""
+        return 0 if self.valid is None else len(self.valid)
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -115,7 +126,7 @@ class StreamedDataset:
         return stages_of(self.augment, self.color_jitter, (self.size, self.size), self.mean)
 
     def train_example(self, seed: int, position: int, place: int | None = None) -> Example:
-        """Return the training example at a position: a random crop of a photograph, mirrored and augmented.
+        """Return the training example at a position: a crop of a photograph, mirrored and augmented.
 
         `place` says which photograph: its place in the orders of all epochs, laid end to end; `position` if left out.
         """
@@ -125,7 +136,9 @@ class StreamedDataset:
         epoch, index = divmod(position if place is None else place, self.train_count)
         photograph = self.train[int(self._mixed[epoch_order(seed, epoch, self.train_count)[index]])]
         generator = np.random.default_rng((seed, position))
-        image = self._decode(photograph, partial(CROPS[self.crop], generator), self.size)
+        centre = partial(centre_crop, size=self.size, share=self.test_crop)
+        choose = centre if self.crop == "centre" else partial(CROPS[self.crop], generator)
+        image = self._decode(photograph, choose, self.size)
         if self.flip and generator.random() < 0.5:
             image = mirror(image)
         image = augment_on_host(generator, image, self._stages)
@@ -134,6 +147,11 @@ class StreamedDataset:
     def test_example(self, index: int) -> Example:
         """Return a test example: the centre crop."""
         return self._centre(self.test[index])
+
+    def valid_example(self, index: int) -> Example:
+        """Return a validation example: the centre crop."""
+        assert self.valid is not None
+        return self._centre(self.valid[index])
 
     def clean_example(self, index: int) -> Example:
         """Return a training example without augmentation: the centre crop."""
@@ -157,11 +175,11 @@ class StreamedDataset:
         from mixup_jax.data.photographs.jpeg import decode_part
 
         try:
-            return decode_part(photograph.encoded, choose, size, self.interpolation)
+            return (self.decode or decode_part)(photograph.encoded, choose, size, self.interpolation)
         except ValueError as error:
+            again = "start again" if self.decode else "prepare the data again"
             raise ValueError(
-                f"{self.name}: {photograph.name} cannot be read ({error}); prepare the data again, with --skip-bad to "
-                "leave it out"
+                f"{self.name}: {photograph.name} cannot be read ({error}); {again}, with --skip-bad to leave it out"
             ) from error
 
 
@@ -190,7 +208,7 @@ class EvaluationRows:
 
     data: StreamedDataset
     split: str
-    """"test", or "clean": training photographs without augmentation."""
+    """"test", "valid", or "clean": training photographs without augmentation."""
     count: int
     batch_size: int
     rows: tuple[int, ...]
@@ -204,8 +222,7 @@ class EvaluationRows:
         if number >= self.count:
             blank = {"image": np.zeros(self.data.test_shape, np.uint8), "label": np.int32(0)}
             return blank | {"mask": np.bool_(False)}
-        example = self.data.test_example(number) if self.split == "test" else self.data.clean_example(number)
-        return example | {"mask": np.bool_(True)}
+        return getattr(self.data, f"{self.split}_example")(number) | {"mask": np.bool_(True)}
 
 
 def place_in_orders(position: int, batch_size: int, repeats: int) -> int:

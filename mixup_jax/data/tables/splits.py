@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float32, Int32
 
+from mixup_jax.data.tables.preprocessing import ARRAYS, Preprocessing, fitted
 from mixup_jax.data.tables.table import TabularData
 
 
@@ -33,7 +34,12 @@ def make_splits(data: TabularData, seeds: range, test_share: float = 0.2) -> Spl
     >>> split.train_x.shape, split.test_x.shape, np.bincount(split.test_label[2]).tolist()
     ((3, 120, 4), (3, 30, 4), [10, 10, 10])
     """
-    prepare, parts = _preprocessing(data), []
+    return prepared_splits(data, seeds, test_share)[0]
+
+
+def prepared_splits(data: TabularData, seeds: range, test_share: float = 0.2) -> tuple[Split, Preprocessing]:
+    """Return what `make_splits` does, and how its features are made of further rows; raises the same."""
+    prepare, parts, numbers = _preprocessing(data), [], []
     for seed in seeds:
         train, test = split_rows(data.label, seed, test_share)
         prepare.fit(data.features.iloc[train])
@@ -42,10 +48,15 @@ def make_splits(data: TabularData, seeds: range, test_share: float = 0.2) -> Spl
         constant = np.ptp(x[0], axis=0) == 0
         x[1][:, constant] = x[0][:1, constant]
         parts.append(Split(x[0], data.label[train], x[1], data.label[test]))
+        numbers.append(fitted(prepare, x[0]))
     split = Split(*(np.stack(arrays) for arrays in zip(*parts, strict=True)))
     if not (np.isfinite(split.train_x).all() and np.isfinite(split.test_x).all()):
         raise ValueError(f"{data.name}: NaN or infinity among the features after preprocessing; are they in range?")
-    return split
+    (_, _, numeric), (_, one_hot, words) = prepare.transformers
+    known = one_hot.steps[1][1].categories
+    categories = {name: tuple(map(str, found)) for name, found in zip(words, known, strict=True)}
+    arrays = {name: np.stack([each[name] for each in numbers]) for name in ARRAYS}
+    return split, Preprocessing(tuple(numeric), categories, **arrays)
 
 
 def split_rows(label: np.ndarray, seed: int, test_share: float) -> tuple[np.ndarray, np.ndarray]:

@@ -86,7 +86,7 @@ def test_what_pillow_reads_counts_and_everything_else_is_counted_by_reason(folde
     (folder / "test/cat/noname").write_text("")
     (folder / "test/.hidden").mkdir()
     (folder / "test/cat/.ipynb_checkpoints").mkdir()
-    (folder / "valid/cat").mkdir(parents=True)
+    (folder / "extra/cat").mkdir(parents=True)
     (folder / "train/a.png").write_bytes(encoded(pixels(0)))
     for _ in ("decoded", "from the cache"):
         caplog.clear()
@@ -162,7 +162,7 @@ def test_an_image_of_another_size_is_named(folder):
 @pytest.mark.parametrize("content", [b"", b"no image", encoded(pixels(0))[:60]])
 def test_an_image_that_cannot_be_read_is_named(folder, content):
     (folder / "train/ant/1.png").write_bytes(content)
-    with pytest.raises(ValueError, match=r"train/ant/1.png cannot be read as an image \(.*\)") as error:
+    with pytest.raises(ValueError, match=r"1 of 6 files cannot be read as an image: train/ant/1.png \(.*\)") as error:
         load(f"folder:{folder}")
     assert "\n" not in str(error.value)
 

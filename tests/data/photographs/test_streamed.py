@@ -1,6 +1,7 @@
 """Laws of streamed examples: a function of seed and position, whoever decodes them."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -106,6 +107,12 @@ def test_every_test_image_is_seen_once_on_any_number_of_processes(processes):
             labels += batch["label"][batch["mask"]].tolist()
             assert not batch["image"][~batch["mask"]].any()
     assert sorted(labels) == list(range(50, 50 + TEST))
+
+
+def test_without_random_crops_and_mirroring_a_photograph_is_seen_as_it_is_tested():
+    data = replace(DATA, crop="centre", flip=False)
+    seen = {example["image"].tobytes() for example in map(partial(data.train_example, 3), range(data.train_count))}
+    assert seen == {data.clean_example(index)["image"].tobytes() for index in range(data.train_count)}
 
 
 def test_without_mirroring_only_crops_are_drawn():

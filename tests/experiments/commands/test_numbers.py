@@ -6,7 +6,7 @@ from dataclasses import fields, is_dataclass
 
 import pytest
 
-from experiments import ablation, adversarial, between_samples, cifar, corrupted_labels, quickstart, toy
+from experiments import ablation, adversarial, between_samples, cifar, corrupted_labels, finetune, quickstart, toy
 from experiments.commands.command_line import FLAGS, parse
 from experiments.commands.running import Job
 from experiments.gallery import __main__ as gallery
@@ -29,6 +29,7 @@ PRESETS = {
     "cifar": {name: (text, Job(config)) for name, (text, config) in cifar.PRESETS.items()},
     "imagenet": {name: (text, imagenet.ImageNet(config)) for name, (text, config) in imagenet.PRESETS.items()},
     "plan cifar": {name: (text, plan.Plan(config)) for name, (text, config) in cifar.PRESETS.items()},
+    "finetune": finetune.PRESETS,
     **{name: module.PRESETS for name, module in (GRIDS | OTHERS).items()},
 }
 IMAGENET = ["--dataset", "imagenet", "--train-examples", "None"]

@@ -1,12 +1,14 @@
 """The experiment on wafer maps: rows, tables, and the whole path from maps to a CSV."""
 
 import csv
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from experiments import report
+from experiments.predict import __main__ as any_kind
 from experiments.wafer import __main__ as wafer
 from experiments.wafer import run
 from experiments.wafer.config import MapMixing, WaferConfig, WaferData
@@ -167,7 +169,7 @@ def folders(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_ones_own_maps_are_learned_and_a_folder_is_predicted(folders, capsys):
+def test_ones_own_maps_are_learned_and_a_folder_is_predicted(folders, capsys, monkeypatch):
     job = PRESETS["train"][1]
     data = replace(job.config.data, source=f"folder:{folders / 'maps'}", normal=True)
     job = replace(job, config=replace(job.config, data=data), workdir=folders / "run", smoke=True)
@@ -178,10 +180,14 @@ def test_ones_own_maps_are_learned_and_a_folder_is_predicted(folders, capsys):
     lines = record.read_metrics(folders / "run" / "network", 2)
     assert [line["step"] for line in lines] == [1, 2]
     assert made["train_loss"] == lines[-1]["train_loss"]
-    predict(folders / "run" / "network", folders / "new", folders / "defects.csv")
+    words = [folders / "run" / "network", folders / "new", "-o", folders / "defects.csv", "--rule", "thresholds"]
+    monkeypatch.setattr(sys, "argv", ["predict", *map(str, words)])
+    (folders / "new" / "bad.png").write_bytes(b"")
+    any_kind.main()
     with (folders / "defects.csv").open() as file:
-        found = list(csv.DictReader(file))
+        *found, bad = csv.DictReader(file)
     assert [row["map"] for row in found] == ["b.npz:0", "b.npz:1", "a.npy"]
+    assert (bad["map"], bad["defects"], bool(bad["error"])) == ("bad.png", "", True)
     threshold = made["rules"][0]["thresholds"]
     for row in found:
         chosen = [name for name, at in zip(("Arc", "Blob"), threshold, strict=True) if float(row[name]) >= at]

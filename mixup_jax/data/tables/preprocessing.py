@@ -1,0 +1,88 @@
+"""Preprocessing of a table as plain numbers: kept beside a network without pickles, applied to new rows.
+
+It is what scikit-learn has fitted in `splits`, for each split: `fitted` takes the numbers out, and `apply` does the
+same, to the bit.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+ARRAYS = ("median", "mean", "scale", "constant")
+MISSING = "missing"
+"""The category of an empty cell."""
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What becomes of the columns of a table: numbers are scaled, categories become columns of 0 and 1.
+
+    `median`, `mean` and `scale` are float64 (seeds, numbers). `constant`, float32 (seeds, features), holds the value of
+    features that are constant in the training rows of a split, and NaN for all others.
+    """
+
+    numbers: tuple[str, ...]
+    categories: dict[str, tuple[str, ...]]
+    median: np.ndarray
+    mean: np.ndarray
+    scale: np.ndarray
+    constant: np.ndarray
+
+    def __post_init__(self) -> None:
+        seeds, numbers = len(self.median), len(self.numbers)
+        features = numbers + sum(map(len, self.categories.values()))
+        for name in ARRAYS:
+            array, shape = getattr(self, name), (seeds, features if name == "constant" else numbers)
+            if array.shape != shape or array.dtype != (np.float32 if name == "constant" else np.float64):
+                raise ValueError(f"{name} of the preprocessing is {array.dtype} {array.shape}; it must be {shape}.")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the names of the columns that rows must have."""
+        return (*self.numbers, *self.categories)
+
+    def apply(self, rows: pd.DataFrame) -> np.ndarray:
+        """Return the features of each seed's network, float32 (seeds, n, features).
+
+        `rows` holds the `columns`: float64 numbers, NaN where one is missing, and categories as text, NaN where one is
+        missing. A category that is not known is none: all of its columns are 0.
+        """
+        numbers = rows[list(self.numbers)].to_numpy(np.float64)
+        words = [
+            (rows[name].fillna(MISSING).to_numpy(object)[:, None] == np.array(known, object)[None]).astype(np.float64)
+            for name, known in self.categories.items()
+        ]
+        parts = []
+        for median, mean, scale, constant in zip(self.median, self.mean, self.scale, self.constant, strict=True):
+            scaled = (np.where(np.isnan(numbers), median, numbers) - mean) / scale
+            x = np.concatenate([scaled, *words], axis=1).astype(np.float32)
+            parts.append(np.where(np.isnan(constant), x, constant))
+        return np.stack(parts)
+
+    def unknown(self, rows: pd.DataFrame) -> dict[str, Any]:
+        """Return the cells with categories that are not known, by their columns; a missing one may be such."""
+        cells = {name: rows[name].fillna(MISSING) for name in self.categories}
+        return {name: cells[name][~cells[name].isin(known)] for name, known in self.categories.items()}
+
+
+def fitted(transformer: Any, train_x: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the numbers of a split: of the fitted `ColumnTransformer` of `splits`, and of its training rows."""
+    name, numbers, columns = transformer.transformers_[0]
+    found = {"median": np.zeros(0), "mean": np.zeros(0), "scale": np.zeros(0)}
+    if name == "numbers" and len(columns):
+        imputer, scaler = numbers[0], numbers[1]
+        found = {"median": imputer.statistics_, "mean": scaler.mean_, "scale": scaler.scale_}
+    constant = np.where(np.ptp(train_x, axis=0) == 0, train_x[0], np.nan)
+    return {name: each.astype(np.float64) for name, each in found.items()} | {"constant": constant.astype(np.float32)}
+
+
+def from_arrays(content: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Preprocessing:
+    """Make it of what was stored: names as JSON has them, and arrays.
+
+    Raises ValueError, KeyError or TypeError for what does not fit together.
+    """
+    categories = {str(name): tuple(map(str, known)) for name, known in content["categories"]}
+    return Preprocessing(tuple(map(str, content["numbers"])), categories, *(arrays[name] for name in ARRAYS))

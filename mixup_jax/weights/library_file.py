@@ -1,0 +1,180 @@
+"""The weights in a file of another library, and what is known of their network."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mixup_jax.choices.networks import SIZES
+from mixup_jax.models import NAMED
+from mixup_jax.models.vit import sincos2d
+from mixup_jax.runtime.json_files import read_object
+from mixup_jax.weights.files import read_arrays
+from mixup_jax.weights.fitting import PRE_LOGITS, Target
+from mixup_jax.weights.npz_names import as_torch
+from mixup_jax.weights.other_names import Names, in_timms_names, library_of
+from mixup_jax.weights.source import NORMALIZATIONS, Source, form_of
+from mixup_jax.weights.timm_names import COUNTER, flat_from_timm, kind_of, timm_name
+
+POSITIONS = "pos_embed"
+PRE_LOGITS_NAMES = {
+    f"pre_logits{inner}.{theirs}": f"{PRE_LOGITS}/{ours}"
+    for inner in ("", ".fc")
+    for theirs, ours in (("weight", "kernel"), ("bias", "bias"))
+}
+"""Of a layer before the last one, which timm has no more."""
+GELUS = {"gelu": "exact", "gelu_pytorch_tanh": "tanh", "gelu_new": "tanh", "gelu_tanh": "tanh"}
+"""Of Hugging Face's `hidden_act` and timm's `act_layer`."""
+POOLS = {"token": "token", "avg": "gap"}
+"""Of timm's `global_pool`."""
+
+
+def read_library(path: Path, target: Target) -> Source:
+    """Read the weights of ViT, ConvNeXt, ResNet or MLP-Mixer that another library has saved.
+
+    Raises FileNotFoundError, and ValueError for what cannot be read or is no such network.
+    """
+    kind_of(target.model.name)
+    options = form_of(target.model)
+    read = read_arrays(path)
+    state, flax, heads = as_torch(read) if path.suffix == ".npz" else (read, {}, None)
+    names = library_of(state)
+    state, own = in_timms_names(names, {name: array for name, array in state.items() if not name.endswith(COUNTER)})
+    said, mean, std, classes = beside(path, names)
+    said = {"gelu": names.gelu, "heads": heads} | said
+    known = {name: value for name, value in said.items() if name in options or (name, value) == ("gelu", "tanh")}
+    form = known_form(state) | {name: value for name, value in known.items() if value is not None}
+    if options.get("positions") == "sincos2d":
+        form |= _without_fixed(state)
+    shapes = {name: shape for name, shape in target.shapes.items() if not name.startswith(f"{PRE_LOGITS}/")}
+    arrays = flat_from_timm(target.model.name, state, shapes)
+    ours = {timm_name(target.model.name, name): name for name in arrays} | PRE_LOGITS_NAMES
+    arrays |= {ours.get(name, name): array.T for name, array in state.items() if ours.get(name, name) not in arrays}
+    unsaid = ("how many heads attention has",) if "heads" in options and "heads" not in form else ()
+    return Source(
+        origin=names.origin,
+        arrays=arrays,
+        names={ours.get(name, name): flax.get(there, there) for name, there in own.items()},
+        form=form,
+        classes=classes,
+        mean=mean,
+        std=std,
+        left=(f"{len(read) - len(flax)} arrays of the optimiser",) if 0 < len(flax) < len(read) else (),
+        guessed=unsaid,
+    )
+
+
+def known_form(state: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Return the options of the network whose weights these are, as far as names and shapes say them.
+
+    >>> known_form({"conv1.weight": np.zeros((64, 3, 7, 7)), "layer1.0.conv1.weight": np.zeros((64, 64, 3, 3))})
+    {'width': 64}
+    """
+    if "layer1.0.conv1.weight" in state and "conv1.weight" in state:
+        return _resnet(state)
+    if "stages.0.blocks.0.conv_dw.weight" in state:
+        width, patch = _ends(state.get("stem.0.weight"))
+        blocks = (_count(state, rf"stages\.{i}\.blocks\.(\d+)\..*") for i in range(4))
+        scaled = "stages.0.blocks.0.gamma" in state
+        form = {"model": "convnext", "width": width, "blocks": tuple(filter(None, blocks))}
+        return form | {"patch": patch, "layer_scale": scaled}
+    mixer = "blocks.0.mlp_tokens.fc1.weight" in state
+    width, patch = _ends(state.get("stem.proj.weight" if mixer else "patch_embed.proj.weight"))
+    form = {"model": "mlp_mixer" if mixer else "vit", "width": width}
+    form |= {"depth": _count(state, r"blocks\.(\d+)\..*"), "patch": patch}
+    return form if mixer else form | _tokens(state)
+
+
+def _tokens(state: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Return what the arrays of a ViT say of its class token, positions and LayerScale."""
+    token, positions = "cls_token" in state, state.get(POSITIONS)
+    form: dict[str, Any] = {"pool": "token" if token else "gap", "layer_scale": "blocks.0.ls1.gamma" in state}
+    if positions is None:
+        return form | {"positions": "sincos2d"}
+    patches = int(positions.shape[-2] ** 0.5) ** 2 == positions.shape[-2] if positions.ndim > 1 else False
+    return form | {"positions": "learned_patches" if token and patches else "learned"}
+
+
+def _resnet(state: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Return the width of a ResNet, and its name where it is one of ours."""
+    blocks = tuple(_count(state, rf"layer{i}\.(\d+)\..*") for i in range(1, 5))
+    (width, _), bottleneck = _ends(state["conv1.weight"]), "layer1.0.conv3.weight" in state
+    for name, network in NAMED.items():
+        options = network.keywords
+        same = options.get("blocks") == blocks and options.get("bottleneck", True) == bottleneck
+        if name.startswith("resn") and same:
+            inner = width * options.get("group_width", 64) // 64 * options.get("groups", 1)
+            if not bottleneck or _ends(state["layer1.0.conv1.weight"])[0] == inner:
+                return {"model": name, "width": width}
+    return {"width": width}
+
+
+def _ends(kernel: np.ndarray | None) -> tuple[int, int]:
+    """Return the outputs and the side of a convolution's kernel, zeros where it is none."""
+    return (0, 0) if kernel is None or kernel.ndim != 4 else (kernel.shape[0], kernel.shape[3])
+
+
+def _count(state: Mapping[str, np.ndarray], pattern: str) -> int:
+    numbers = [int(match[1]) for name in state if (match := re.fullmatch(pattern, name))]
+    return max(numbers, default=-1) + 1
+
+
+def _without_fixed(state: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Take positions that are the fixed ones out of the arrays; return what they are where they are."""
+    positions = state.get(POSITIONS)
+    if positions is None or positions.ndim != 3:
+        return {}
+    side = int(positions.shape[1] ** 0.5)
+    if side * side != positions.shape[1] or positions.shape[2] % 4 or positions.shape[2] < 8:
+        return {}
+    if not np.allclose(positions[0], sincos2d(side, side, positions.shape[2]), atol=1e-5):
+        return {}
+    del state[POSITIONS]
+    return {"positions": "sincos2d"}
+
+
+def beside(path: Path, names: Names) -> tuple[dict[str, Any], Any, Any, Any]:
+    """Return what files beside the weights say: options of the network, mean, deviation, and names of classes.
+
+    They are config.json of timm or Hugging Face, preprocessor_config.json of the latter, and model.json of ours. Where
+    there is none, mean and deviation are those of all networks of this kind, None where they differ.
+    """
+    config, images, ours = (
+        read_object(path.parent / name) if (path.parent / name).is_file() else {}
+        for name in ("config.json", "preprocessor_config.json", "model.json")
+    )
+    timm, arguments = (_inner(config, name) for name in ("pretrained_cfg", "model_args"))
+    mean, std = NORMALIZATIONS.get(names.normalize or "", (None, None))
+    for one, other in ((images, "image_"), (timm, ""), (ours, "")):
+        found = one.get(f"{other}mean"), one.get(f"{other}std")
+        if all(_numbers(each) for each in found):
+            mean, std = (tuple(map(float, each)) for each in found if each)
+    form: dict[str, Any] = {}
+    if names.gelu and (acting := config.get("hidden_act") or arguments.get("act_layer")):
+        form["gelu"] = GELUS.get(str(acting), str(acting))
+    if isinstance(heads := config.get("num_attention_heads", arguments.get("num_heads")), int):
+        form["heads"] = heads
+    if known_as := POOLS.get(str(config.get("global_pool"))):
+        form["pool"] = known_as
+    architecture = str(config.get("architecture", "")).partition(".")[0]
+    if architecture in SIZES:
+        form = {name: value for name, value in form_of(SIZES[architecture]()).items() if name == "heads"} | form
+    classes = ours.get("classes")
+    return form, mean, std, tuple(map(str, classes)) if isinstance(classes, list) else None
+
+
+def _inner(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return an object within a JSON object, empty where there is none."""
+    inner = content.get(name)
+    return inner if isinstance(inner, dict) else {}
+
+
+def _numbers(values: Any) -> bool:
+    """Return whether a JSON value is a list of positive numbers, one a channel."""
+    return (
+        isinstance(values, list)
+        and 0 < len(values) < 100
+        and all(isinstance(each, int | float) and not isinstance(each, bool) and 0 <= each <= 255 for each in values)
+    )
