@@ -295,4 +295,7 @@ def show_runs(folders: list[Path], *, title: str) -> None:
     console = Console(markup=False)
     console.print(results_table(runs, title=title))
     for folder in folders:
-        console.print(f"\n{folder}: config.json, metrics.jsonl, result.json, checkpoints/, figures/", soft_wrap=True)
+        console.print(
+            f"\n{folder}: config.json, metrics.jsonl, result.json, predictions.npz, checkpoints/, figures/",
+            soft_wrap=True,
+        )

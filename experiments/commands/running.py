@@ -16,10 +16,11 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.commands.naming import dataset, method
+from experiments.commands.run_figures import draw_missing
 from experiments.commands.smoke import shrink
 from mixup_jax.choices import IMAGE_SIZE, Augment, BigVisionRandAugment, Data, Step
 from mixup_jax.config import Config, usual
-from mixup_jax.data.dataset import Dataset, as_pictures
+from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.files.archives import cache_home
 from mixup_jax.data.held_out import hold_out
 from mixup_jax.data.images.layouts import Pictures
@@ -30,11 +31,12 @@ from mixup_jax.data.speech.recordings import Speech
 from mixup_jax.runtime import run_folder as record
 from mixup_jax.runtime.atomic import write_json
 from mixup_jax.runtime.claim import claimed
+from mixup_jax.runtime.errors import CheckpointError
 from mixup_jax.runtime.identity import agree, plain
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.mesh import from_writer, is_writer
 from mixup_jax.runtime.provenance import describe
-from mixup_jax.training.loop import fit
+from mixup_jax.training.loop import fit, predict_again
 from mixup_jax.weights.initial import InitialWeights, initial_weights, normalized_as
 
 FOR_STREAMS = ("color_jitter", "crop", "interpolation", "repeats", "test_crop", "test_size")
@@ -119,8 +121,13 @@ def run(
             given, title = weights and weights.arrays, f"{experiment} {preset}"
             measured = fit(config, data, job.launch, workdir, title=title, began=began, given=given)
             result = write_result(workdir, description, measured, config, theirs)
-        if is_writer() and not all((workdir / "figures" / name).exists() for name in figure_names(data)):
-            draw_figures(workdir, data)
+        elif not from_writer((workdir / record.PREDICTIONS).exists()):  # it was finished before they were kept
+            try:
+                predict_again(config, data, job.launch, workdir, weights and weights.arrays)
+            except CheckpointError as error:
+                say(f"{workdir}: the report cannot say where it errs: {error}")
+        if is_writer():
+            draw_missing(workdir, data, config)
     return (result or {}) | {"workdir": str(workdir)}
 
 
@@ -279,29 +286,3 @@ def cache_compilations() -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         jax.config.update("jax_compilation_cache_dir", str(cache_home() / "mixup_jax" / "xla"))
-
-
-def figure_names(data: Dataset | StreamedDataset) -> tuple[str, ...]:
-    """Return the files of a run's pictures: a mixture of waveforms is no mixture of pictures."""
-    several = len(data.one_of_each(2)[1]) > 1
-    waveforms = data.image_shape[1] == 1
-    return "learning_curves.png", "reliability.png", *["mixed_samples.png"] * (several and not waveforms)
-
-
-def draw_figures(workdir: Path, data: Dataset | StreamedDataset) -> None:
-    """Draw the run's pictures: what was learned, how, and how well calibrated the result is."""
-    from mixup_jax.report.plots.drawing import save_png
-    from mixup_jax.report.plots.figures import learning_curves, reliability_diagram
-    from mixup_jax.report.plots.illustrations import mixed_samples
-    from mixup_jax.report.runs import load_runs
-
-    runs, _ = load_runs([workdir])
-    draw = {
-        "learning_curves.png": lambda: learning_curves(runs),
-        "reliability.png": lambda: reliability_diagram(runs),
-        "mixed_samples.png": lambda: mixed_samples(as_pictures(image[:pairs]), label[:pairs].tolist(), data.classes),
-    }
-    image, label = data.one_of_each(4)
-    pairs = len(label) // 2 * 2
-    for name in figure_names(data):
-        save_png(draw[name](), workdir / "figures" / name)

@@ -1,7 +1,7 @@
 """Error, loss and calibration over a whole data set, as sums and counts: exact for any batch size and device count."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -55,6 +55,30 @@ def score_batches(predict: Callable[[Array], Array], image: Array, label: Array,
     first = jax.eval_shape(lambda: score(predict(image[0]), label[0], mask[0]))
     zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), first)
     return jax.lax.scan(add, zeros, (image, label, mask))[0]
+
+
+class Answers(NamedTuple):
+    """What a network says of each example of padded batches, with its label: arrays (batches, batch)."""
+
+    label: Array
+    predicted: Array
+    """The likeliest class, int32."""
+    confidence: Array
+    """Its softmax probability, float32."""
+    loss: Array
+    """Cross-entropy in nats, float32; as that of `score`, of a softmax."""
+
+
+def answer_batches(predict: Callable[[Array], Array], image: Array, label: Array) -> Answers:
+    """Return what the logits say of each example of the batches of `in_batches`, and anything of padding."""
+
+    def answer(batch: tuple[Array, Array]) -> Answers:
+        logits, label = predict(batch[0]).astype(jnp.float32), batch[1]
+        confidence = jnp.max(jax.nn.softmax(logits), axis=-1)
+        loss = optax.softmax_cross_entropy_with_integer_labels(logits, label)
+        return Answers(label, jnp.argmax(logits, axis=-1), confidence, loss)
+
+    return jax.lax.map(answer, (image, label))
 
 
 def in_batches(image: np.ndarray, label: np.ndarray, batch_size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -13,6 +13,7 @@ from mixup_jax.evaluation.metrics import METRICS
 from mixup_jax.report import pictures
 from mixup_jax.report.conditions import Condition, compare, group, result_tables
 from mixup_jax.report.format import MISSING, decimal, duration, rate, short_commit, text
+from mixup_jax.report.mistakes import find_mistakes
 from mixup_jax.report.plots import figures as draw
 from mixup_jax.report.runs import Run
 from mixup_jax.report.tables import Table
@@ -37,7 +38,7 @@ def write_page(
     figures: Sequence[tuple[str, Figure]] = (),
     warnings: Sequence[str] = (),
 ) -> None:
-    """Write the report of `runs`: results, comparison, tables of the paper, curves, calibration, description of runs.
+    """Write the report of `runs`: results, comparison, tables of the paper, curves, calibration, mistakes, runs.
 
     `tables` come with their folders, as `find_tables` returns them. `figures` are further pictures with their captions,
     shown after the page's own; the label of a figure is its description. `warnings` are listed at the end. The same
@@ -50,6 +51,8 @@ def write_page(
         found, bad = pictures.named(folder, table.figures)
         sections.append((folder, table, found))
         unusable += bad
+    mistakes, bad = find_mistakes(conditions)
+    unusable += bad
     page = _template().render(
         title=title,
         results=[(table, _scale(table)) for table in result_tables(conditions)],
@@ -57,6 +60,7 @@ def write_page(
         sections=sections,
         curves=_curves(conditions),
         reliability=_reliability(conditions),
+        mistakes=mistakes,
         pictures=[pictures.drawn(figure, caption) for caption, figure in figures] + left_by_runs,
         runs=_details(conditions),
         warnings=[*warnings, *unusable],

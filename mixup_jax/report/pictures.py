@@ -15,6 +15,8 @@ from mixup_jax.report.runs import Run
 from mixup_jax.runtime.json_files import read_bytes
 
 DRAWN_BY_THE_PAGE = ("learning_curves", "reliability", "reliability_diagram", "beta_densities")
+OF_MISTAKES = ("errors_by_class", "confusion", "worst_images")
+"""Pictures of predictions, for "Where it errs"; of several alphas each has its own, as ``confusion-alpha-0.2.png``."""
 UNUSABLE = (OSError, ValueError, SyntaxError, RuntimeError, Image.DecompressionBombError)
 LARGEST = 5 * 1024**2  # bytes; the page carries every picture within itself
 
@@ -40,11 +42,13 @@ def saved(runs: Sequence[Run]) -> tuple[list[Picture], list[str]]:
     pictures: dict[str, Picture] = {}
     warnings = []
     for run in runs:
-        paths = [path for path in sorted(run.path.glob("figures/*.png")) if path.stem not in DRAWN_BY_THE_PAGE]
+        elsewhere = DRAWN_BY_THE_PAGE if run.predictions is None else (*DRAWN_BY_THE_PAGE, *OF_MISTAKES)
+        found = sorted(run.path.glob("figures/*.png"))
+        paths = [path for path in found if path.stem.partition("-alpha-")[0] not in elsewhere]
         captions = [text(path.stem.replace("_", " ").replace("-", " ")).capitalize() for path in paths]
         names = [str(path.relative_to(run.path)) for path in paths]
-        found, unusable = named(run.path, list(zip(names, captions, strict=True)))
-        for picture in found:
+        loaded, unusable = named(run.path, list(zip(names, captions, strict=True)))
+        for picture in loaded:
             pictures.setdefault(picture.source, picture)
         warnings += unusable
     return list(pictures.values()), warnings

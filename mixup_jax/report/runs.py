@@ -6,8 +6,9 @@ The files may come from anywhere: they are read as JSON only, and an unusable on
 import contextlib
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ import numpy as np
 
 from mixup_jax.config import Config, read, upgraded
 from mixup_jax.evaluation.metrics import METRICS
+from mixup_jax.evaluation.predictions import Predictions
 from mixup_jax.report.fields import MANY, folders_with, integers, mapping, number, numbers
 from mixup_jax.report.format import hardware, text
 from mixup_jax.runtime.identity import plain
 from mixup_jax.runtime.json_files import LARGEST, Malformed, parse_json, read_bytes, read_text
+from mixup_jax.runtime.run_folder import PREDICTIONS, read_predictions
 
 BEST = ("best", "median_last_10")
 CURVES = ("train_loss", "test_error")
@@ -46,6 +49,8 @@ class Run:
     config: Fields
     data: Fields
     """Digests of the training and test data by name; empty where a run did not store them."""
+    classes: tuple[str, ...] = ()
+    """Names of the classes; empty where a run did not store them."""
     alpha: float
     planned_epochs: float
     command: str
@@ -65,6 +70,8 @@ class Run:
     params_digest: str = ""
     paper_error: float | None = None
     paper_source: str = ""
+    predictions: Predictions | None = None
+    """Of the test set; None where a run has kept none, or none that its result counts."""
 
 
 def load_runs(paths: Iterable[Path]) -> tuple[list[Run], list[str]]:
@@ -96,7 +103,31 @@ def load_run(folder: Path, warnings: list[str]) -> list[Run]:
         parts = split_by_alpha(start, lines, {})
         results = [{} for _ in parts]
         warnings.append(f"{text(path)}: {text(error)}; run shown as unfinished")
-    return [_make_run(folder, *part, result, warnings) for part, result in zip(parts, results, strict=True)]
+    runs = [_make_run(folder, *part, result, warnings) for part, result in zip(parts, results, strict=True)]
+    return _with_predictions(folder, runs, warnings)
+
+
+def _with_predictions(folder: Path, runs: list[Run], warnings: list[str]) -> list[Run]:
+    """Add what the networks of a finished folder say of the test set: those of each alpha to its run."""
+    ends = list(accumulate(len(run.seeds) for run in runs))
+    if not all(run.finished and run.classes for run in runs):
+        return runs
+    try:
+        found = read_predictions(folder, ends[-1], len(runs[0].classes))
+        if found is None:
+            return runs
+        errors = [error for run in runs for error in run.values["test_error"]]
+        one = 1.01 * 100 / len(found.label)  # another program may round an example that is on the fence otherwise
+        if not np.allclose(found.errors(), errors, rtol=0, atol=one):
+            raise Malformed(f"{folder / PREDICTIONS} is not of the networks that result.json counts")
+    except (OSError, ValueError) as error:
+        warnings.append(f"{text(error)}; predictions skipped")
+        return runs
+    starts = [0, *ends]
+    return [
+        replace(run, predictions=found.of(slice(start, end)))
+        for run, start, end in zip(runs, starts, ends, strict=False)
+    ]
 
 
 def _make_run(
@@ -107,6 +138,7 @@ def _make_run(
     epochs, curves = _curves(lines, len(seeds), folder / "metrics.jsonl", warnings)
     both = start | {key: value for key, value in final.items() if value is not None}
     names = ("experiment", "preset", "mark", "command", "commit", "started", "versions")
+    classes = mapping(start, "data").get("classes")
     return Run(
         path=folder,
         method=text(both.get("method")) or _method(config),
@@ -116,6 +148,7 @@ def _make_run(
         seeds=seeds,
         config=config,
         data=mapping(mapping(start, "data"), "digests"),
+        classes=tuple(map(text, classes)) if isinstance(classes, list) else (),
         alpha=_alpha(config),
         planned_epochs=number(config.get("epochs"), "config.epochs"),
         epochs=epochs,

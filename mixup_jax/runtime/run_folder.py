@@ -10,9 +10,15 @@ from typing import Any
 import jax
 import numpy as np
 
-from mixup_jax.runtime.atomic import naming, write_text
+from mixup_jax.data.files.npz import read_npz
+from mixup_jax.evaluation.predictions import Predictions
+from mixup_jax.runtime.atomic import naming, replacing, write_text
 from mixup_jax.runtime.json_files import read_object
 
+PREDICTIONS = "predictions.npz"
+"""What the networks of a finished run say of each test example."""
+LARGEST_PREDICTIONS = 2**28
+"""Bytes of a file that is read: ImageNet's 50,000 images and 400 seeds."""
 MADE_BY = ("command", "commit", "device", "versions")
 """What a result says of how it was made."""
 
@@ -73,6 +79,38 @@ def append_metrics(workdir: Path, record: dict[str, Any]) -> None:
     path = workdir / "metrics.jsonl"
     with naming(path), path.open("a") as file:
         file.write(json.dumps(record) + "\n")
+
+
+def write_predictions(workdir: Path, predictions: Predictions) -> None:
+    """Keep what the networks say of each test example; equal predictions give equal bytes."""
+    path = workdir / PREDICTIONS
+    with naming(path), replacing(path) as part, part.open("wb") as file:
+        np.savez(file, **vars(predictions))
+
+
+def read_predictions(workdir: Path, networks: int, classes: int) -> Predictions | None:
+    """Return the predictions of so many networks for so many classes; None where a run has kept none.
+
+    Raises ValueError, which names the file, for one that is damaged or does not fit.
+    """
+    path = workdir / PREDICTIONS
+    if not path.exists():
+        return None
+    if path.stat().st_size > LARGEST_PREDICTIONS:
+        raise ValueError(f"{path} is larger than {LARGEST_PREDICTIONS >> 20} MiB.")
+    arrays = read_npz(path)
+    dtypes = {"label": np.int32, "predicted": np.int32, "confidence": np.float32, "loss": np.float32}
+    if {name: array.dtype for name, array in arrays.items()} != dtypes:
+        raise ValueError(f"{path} must hold {', '.join(dtypes)}, of 32 bits, got {', '.join(arrays)}.")
+    label = arrays["label"]
+    shapes = dict.fromkeys(dtypes, (networks, label.size)) | {"label": (label.size,)}
+    if not label.size or {name: array.shape for name, array in arrays.items()} != shapes:
+        found = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+        raise ValueError(f"{path} must hold a prediction of each of {networks} networks for each label, got {found}.")
+    for name in ("label", "predicted"):
+        if arrays[name].min() < 0 or arrays[name].max() >= classes:
+            raise ValueError(f"{path}: {name} is not one of {classes} classes everywhere.")
+    return Predictions(**arrays)
 
 
 def digest(params: Any) -> str:

@@ -19,7 +19,9 @@ from mixup_jax.choices import Mixed
 from mixup_jax.config import Config
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.photographs.streamed import StreamedDataset
+from mixup_jax.evaluation.predictions import joined
 from mixup_jax.runtime import resumable, run_folder
+from mixup_jax.runtime.checkpoint import open_checkpoints
 from mixup_jax.runtime.distributed import ends_together
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.mesh import is_writer, make_mesh, place, shard
@@ -77,6 +79,28 @@ def fit(
         )
         with ends_together():
             return run.result(state, seconds)
+
+
+def predict_again(
+    config: Config,
+    data: Dataset | StreamedDataset,
+    launch: Launch,
+    workdir: Path,
+    given: Mapping[str, np.ndarray] | None = None,
+) -> None:
+    """Keep the predictions of a finished run that has none, from the checkpoint of its last step, where there is one.
+
+    `given` are the weights that it began with, by which a head's features are computed. Raises CheckpointError where
+    there are checkpoints and none can be used.
+    """
+    folder = launch.checkpoint_folder(workdir, config)
+    if not folder.exists():  # opening it would make it
+        return
+    run = Run(config, data, workdir, workers=launch.workers, given=given)
+    with open_checkpoints(folder, launch.keep) as checkpoints, contextlib.closing(run.train), ends_together():
+        found: Any = checkpoints.restore(snapshot(run.mesh, *run.start(), 0.0))
+        if found is not None and int(on_host(found["state"].step)[0]) == run.eval_steps[-1]:
+            run.keep_predictions(found["state"])
 
 
 class Run:
@@ -193,12 +217,13 @@ class Run:
         return {"test_error_raw": error_of(self.score(dataclasses.replace(state, average=None), self.test))}
 
     def result(self, state: TrainState, first_step_seconds: float | None) -> dict[str, Any]:
-        """Return the measured part of result.json, on the process that writes it; the others return nothing."""
+        """Keep the predictions, return the measured part of result.json; processes that do not write return nothing."""
         # The sums are of the last step, unless an earlier process took it.
         last = self._measure(state) if self.test_sums is None else None
         sums: Any = self.test_sums
         params = on_host(state.params)
         errors = {name: error_of(self.score(state, batches)) for name, batches in self._place_parts().items()}
+        self.keep_predictions(state)
         if not is_writer():
             return {}
         steps = self.eval_steps[-1]
@@ -206,6 +231,12 @@ class Run:
             self._append({"step": steps, "epoch": self._epoch(steps), **last, "seconds": round(self._seconds(), 3)})
         measured = summary(self.records, self.config.epochs, sums) | errors
         return measured | {"first_step_seconds": first_step_seconds, "params_digest": run_folder.digest(params)}
+
+    def keep_predictions(self, state: TrainState) -> None:
+        """Write what the networks say of each test example into the run's folder; all processes compute it."""
+        answers = [self.programs.predict(state, part) for part in self.test.parts()]
+        if is_writer():
+            run_folder.write_predictions(self.workdir, joined(answers, self.data.test_count))
 
     def _place_parts(self) -> dict[str, Batches]:
         """Place what is measured after the last step, by the names of its errors in result.json.

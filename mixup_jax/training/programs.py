@@ -1,4 +1,4 @@
-"""The two compiled programs of a run: many training steps, and the evaluation; for all seeds, over the whole mesh.
+"""The compiled programs of a run: many training steps, the evaluation, and predictions; for all seeds, over the mesh.
 
 Which images make up a batch is a function of (key, step), with no state to save. Epoch e visits the n images in the
 order ``permutation(fold_in(rng, e), n)``. The orders of all epochs are laid end to end, and step s takes the positions
@@ -23,7 +23,7 @@ from jaxtyping import Int, Int32, Key
 from mixup_jax.choices import NEIGHBOURS, Mixed, Mixing
 from mixup_jax.data.augment import normalize
 from mixup_jax.data.dataset import Dataset
-from mixup_jax.evaluation.classification import Sums, in_batches, score_batches
+from mixup_jax.evaluation.classification import Answers, Sums, answer_batches, in_batches, score_batches
 from mixup_jax.methods import neighbour_table, neighbours
 from mixup_jax.models.layers.convolution import compiler_options
 from mixup_jax.runtime.mesh import place, shard
@@ -108,6 +108,8 @@ class Programs:
     batch in the place of the examples, `count` must be 1"""
     evaluate: Any
     """evaluate(state, batches) -> sums of `classification.score`"""
+    predict: Any
+    """predict(state, batches) -> `classification.Answers`, (S, batches, batch) each"""
 
 
 def make_programs(recipe: Recipe, mesh: Mesh, image_shape: tuple[int, ...], batch_size: int) -> Programs:
@@ -151,12 +153,18 @@ def make_programs(recipe: Recipe, mesh: Mesh, image_shape: tuple[int, ...], batc
 
         return jax.lax.fori_loop(0, count, body, (state, totals))
 
-    def evaluate(state: TrainState, batches: Batches) -> Sums:
-        def predict(image: Array) -> Array:
+    def logits_of(state: TrainState) -> Callable[[Array], Array]:
+        def apply(image: Array) -> Array:
             image = jax.lax.with_sharding_constraint(image, shard(mesh, "data"))
             return predict_logits(recipe, state, image)
 
-        return score_batches(predict, *batches)
+        return apply
+
+    def evaluate(state: TrainState, batches: Batches) -> Sums:
+        return score_batches(logits_of(state), *batches)
+
+    def predict(state: TrainState, batches: Batches) -> Answers:  # not a part of `evaluate`: its sums keep their bits
+        return answer_batches(logits_of(state), batches.image, batches.label)
 
     def over_seeds(function: Callable, in_axes: tuple[int | None, ...]) -> Callable:
         if mesh.shape["seed"] == 1 and platform == "cpu":
@@ -170,6 +178,7 @@ def make_programs(recipe: Recipe, mesh: Mesh, image_shape: tuple[int, ...], batc
             over_seeds(train, (0, 0, 0, None, None)), out_shardings=(by_seed, Totals.layout(mesh)), donate_argnums=0
         ),
         evaluate=compiled(over_seeds(evaluate, (0, None)), out_shardings=replicated),
+        predict=compiled(over_seeds(predict, (0, None)), out_shardings=replicated),
     )
 
 

@@ -5,13 +5,15 @@ Figures use matplotlib's object interface: no pyplot, no window, no global state
 
 import base64
 import io
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import wraps
+from functools import cache, wraps
 from pathlib import Path
 from typing import Any, ParamSpec
 
 import matplotlib
+from matplotlib import font_manager
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -94,6 +96,27 @@ def _letters(name: str) -> str:
     'caf?'
     """
     return name.encode("utf-8", "replace").decode()
+
+
+def drawable(name: str, number: int, longest: int = 24) -> str:
+    """Return the name of a class, cut to `longest` letters, or its number where the font cannot write the name.
+
+    Of scripts that the font has, those from right to left would be drawn from left to right.
+
+    >>> drawable("ankle boot", 9), drawable("\u732b", 3), drawable("\u05d7\u05ea\u05d5\u05dc", 4), drawable(" ", 5)
+    ('ankle boot', 'class 3', 'class 4', 'class 5')
+    """
+    name = " ".join(_letters(name).split())
+    known = all(ord(each) in _font() and unicodedata.bidirectional(each) not in ("R", "AL") for each in name)
+    if not (known and name.isprintable() and name):
+        return f"class {number}"
+    return name if len(name) <= longest else f"{name[: longest - 1]}\N{HORIZONTAL ELLIPSIS}"
+
+
+@cache
+def _font() -> frozenset[int]:
+    """Return the characters of the figures' font."""
+    return frozenset(font_manager.get_font(font_manager.findfont("DejaVu Sans")).get_charmap())
 
 
 def save_png(figure: Figure, path: Path) -> None:

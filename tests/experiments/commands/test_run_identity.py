@@ -21,10 +21,18 @@ from mixup_jax.choices.networks import MLP
 from mixup_jax.config import Config
 from mixup_jax.runtime.errors import NotFinite, Stopped
 from mixup_jax.runtime.launch import Launch
+from mixup_jax.runtime.run_folder import PREDICTIONS
 from mixup_jax.runtime.signals import StopFlag
 
 TINY = Config(data=Data(pad_crop=0, flip=False), model=MLP(width=4), mixing=Erm(), batch_size=8, epochs=2.0)
-FIGURES = {"learning_curves.png", "reliability.png", "mixed_samples.png"}
+FIGURES = {
+    "learning_curves.png",
+    "reliability.png",
+    "mixed_samples.png",
+    "errors_by_class.png",
+    "confusion.png",
+    "worst_images.png",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -180,6 +188,14 @@ def test_figures_that_are_missing_are_drawn_when_the_same_command_comes_again(tr
         train(images, folder)
         assert {path.name for path in (folder / "figures").iterdir()} == FIGURES
     assert (folder / "result.json").read_bytes() == result
+
+
+def test_a_run_that_was_finished_before_predictions_were_kept_keeps_them_when_its_command_comes_again(trained):
+    images, folder = trained
+    before = {path: path.read_bytes() for path in (folder / PREDICTIONS, folder / "result.json")}
+    (folder / PREDICTIONS).unlink()
+    train(images, folder)
+    assert {path: path.read_bytes() for path in before} == before
 
 
 def test_a_checkpoint_folder_elsewhere_has_the_same_name_whatever_defaults_come_to_be():

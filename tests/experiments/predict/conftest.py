@@ -28,7 +28,7 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        patch.setattr("experiments.commands.running.draw_figures", lambda *_: None)
+        patch.setattr("experiments.commands.running.draw_missing", lambda *_: None)
         run("cifar", "tiny", Job(TINY, Launch(workdir=folder / "run")))
     return folder / "run"
 
