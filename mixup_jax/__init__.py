@@ -7,7 +7,7 @@ import ast
 import importlib
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from jax import export
 
@@ -29,9 +29,17 @@ with suppress(ValueError):  # an exported program that takes or returns plans ca
     )
 
 
-def load(folder: Path | str, *, alpha: float | None = None, checkpoints: str | None = None) -> "Network":
-    """Load the network that a run has left: ``load("runs/cifar/small-mixup")(images)`` returns probabilities.
+def load(
+    folder: Path | str,
+    *,
+    alpha: float | None = None,
+    checkpoints: str | None = None,
+    checkpoint: Literal["newest", "best"] = "newest",
+) -> "Network":
+    """Load the network of a run, or of its export: ``load("runs/cifar/small-mixup")(images)`` returns probabilities.
 
     The object is described in `mixup_jax.network`. All else here needs jax alone; this needs the packages that trained.
     """
-    return importlib.import_module("mixup_jax.network").load_network(folder, alpha=alpha, checkpoints=checkpoints)
+    return importlib.import_module("mixup_jax.network").load_network(
+        folder, alpha=alpha, checkpoints=checkpoints, checkpoint=checkpoint
+    )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax
@@ -24,6 +24,7 @@ from mixup_jax.runtime.run_folder import finished
 from mixup_jax.steps.many_seeds import over_seeds
 from mixup_jax.steps.state import evaluated_variables
 from mixup_jax.training.trained import load_trained
+from mixup_jax.weights.exported import is_export, read_export
 
 BATCH = 32
 """Images that the network sees at once, the last ones padded with blank images."""
@@ -52,6 +53,8 @@ class Network:
     identity: DataIdentity | None = None
     """Of the data that it was trained on."""
     results: dict[str, Any] = field(default_factory=dict)
+    step: int = 0
+    """Steps that it was trained for."""
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -201,15 +204,25 @@ def _first_rows(array: Any, count: int) -> np.ndarray:
     return np.asarray(array)[:count]
 
 
-def load_network(folder: Path | str, *, alpha: float | None = None, checkpoints: str | None = None) -> Network:
-    """Load the network of a finished run on images, all seeds of it; the data is not needed.
+def load_network(
+    folder: Path | str,
+    *,
+    alpha: float | None = None,
+    checkpoints: str | None = None,
+    checkpoint: Literal["newest", "best"] = "newest",
+) -> Network:
+    """Load the network of a finished run on images, all seeds of it, or of an export; the data is not needed.
 
     `alpha` says which networks to take of a run that trained several alphas side by side; `checkpoints` is the folder
-    that the run was started with, if any.
+    that the run was started with, if any; `checkpoint` is the newest, or the one with the lowest test error.
 
     Raises ValueError for a folder that is not a finished run on images, CheckpointError for one without a checkpoint.
     """
     folder = Path(folder).expanduser()
+    if is_export(folder):
+        if (alpha, checkpoints, checkpoint) != (None, None, "newest"):
+            raise ValueError(f"{folder} is an export, of one network: leave alpha, checkpoints and checkpoint out.")
+        return _exported(folder)
     config, results = read_config(folder), finished(folder)
     if results is None:
         raise ValueError(f"the run in {folder} is not finished; start its command again.")
@@ -219,7 +232,8 @@ def load_network(folder: Path | str, *, alpha: float | None = None, checkpoints:
     if identity is None:
         raise ValueError(f"{folder} does not say what data it was trained on: an old run; train it again.")
     chosen = _chosen(folder, config, alpha)
-    trained = load_trained(Launch(checkpoints=checkpoints).checkpoint_folder(folder, config), config, identity)
+    where = Launch(checkpoints=checkpoints).checkpoint_folder(folder, config)
+    trained = load_trained(where, config, identity, best=checkpoint == "best")
     variables = jax.tree.map(lambda leaf: leaf[np.array(chosen)], evaluated_variables(trained.states))
     return Network(
         classes=identity.classes,
@@ -234,6 +248,28 @@ def load_network(folder: Path | str, *, alpha: float | None = None, checkpoints:
         config=config,
         identity=identity,
         results=results,
+        step=int(trained.states.step[chosen[0]]),
+    )
+
+
+def _exported(folder: Path) -> Network:
+    """Return the network of an export, one seed."""
+    export = read_export(folder)
+    variables = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], export.variables)
+    return Network(
+        classes=tuple(export.content["classes"]),
+        model=export.model,
+        params=variables["params"],
+        batch_stats=variables["batch_stats"],
+        mean=tuple(export.content["mean"]),
+        std=tuple(export.content["std"]),
+        as_input=export.as_input,
+        seeds=(export.content["seed"],),
+        mirrored=export.config.data.flip,
+        config=export.config,
+        identity=export.identity,
+        results=export.content["results"],
+        step=export.content["step"],
     )
 
 

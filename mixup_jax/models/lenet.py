@@ -47,7 +47,7 @@ class LeNet(nn.Module):
         x = nn.relu(nn.max_pool(self._conv(x, "conv1"), POOL, POOL))
         x = self._conv(x, "conv2")
         x *= Dropout(self.dropout, name="dropout1")(jnp.ones_like(x[:, :1, :1]), train)
-        x = nn.relu(nn.max_pool(x, POOL, POOL)).reshape(len(x), -1)
+        x = nn.relu(nn.max_pool(x, POOL, POOL)).reshape(x.shape[0], -1)
         x = nn.relu(dense(x, HIDDEN * self.width, "hidden", self.dtype))
         x = Dropout(self.dropout, name="dropout2")(x, train)
         return dense(x.astype(jnp.float32), self.classes, "head")

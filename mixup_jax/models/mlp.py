@@ -36,7 +36,7 @@ class MLP(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "batch *features"], train: bool) -> Float[Array, "batch classes"]:
         """Return the logits of a batch."""
-        x = x.reshape(len(x), -1)
+        x = x.reshape(x.shape[0], -1)
         for i in range(self.depth):
             x = nn.relu(dense(x, self.width, f"hidden{i + 1}", self.dtype))
             x = Dropout(self.dropout, name=f"dropout{i + 1}")(x, train)

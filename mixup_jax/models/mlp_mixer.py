@@ -29,7 +29,7 @@ class Stem(nn.Module):
     def __call__(self, x: Image) -> Tokens:
         """Return the tokens, row by row of the image."""
         x = Patches(self.width, self.patch, lecun_normal, dtype=self.dtype, name="patches")(x)
-        return x.reshape(len(x), -1, self.width)
+        return x.reshape(x.shape[0], -1, self.width)
 
 
 class Block(nn.Module):

@@ -74,7 +74,7 @@ class Head(nn.Module):
     @nn.compact
     def __call__(self, x: Image, train: bool) -> Float[Array, "batch classes"]:
         """Return the logits, float32."""
-        x = adaptive_avg_pool(x, self.size).reshape(len(x), -1)
+        x = adaptive_avg_pool(x, self.size).reshape(x.shape[0], -1)
         if self.size == 1:
             x = Dropout(self.dropout, name="dropout1")(x, train)
             return self._dense(x.astype(jnp.float32), self.classes, jnp.float32, "dense")

@@ -52,7 +52,7 @@ class VGG11(nn.Module):
                 x = self._conv(x, factor * self.width, f"conv{stage}_{layer}")
                 x = nn.relu(BatchNorm(dtype=self.dtype, axis_name=self.axis_name, name=f"bn{stage}_{layer}")(x, train))
             x = nn.max_pool(x, POOL, POOL)
-        x = dense(x.reshape(len(x), -1), HIDDEN * self.width, "hidden", self.dtype)
+        x = dense(x.reshape(x.shape[0], -1), HIDDEN * self.width, "hidden", self.dtype)
         return dense(x.astype(jnp.float32), self.classes, "head")
 
     def _conv(self, x, features: int, name: str) -> Float[Array, "batch height width features"]:

@@ -89,7 +89,7 @@ class Stem(nn.Module):
 
     def _with_token(self, x: Array) -> Array:
         token = self.param("token", normal(0.02) if self.start == "timm" else _ZEROS, (self.width,))
-        token = jnp.broadcast_to(token[None, None].astype(self.dtype), (len(x), 1, self.width))
+        token = jnp.broadcast_to(token[None, None].astype(self.dtype), (x.shape[0], 1, self.width))
         return jnp.concatenate([token, x], axis=1)
 
 

@@ -58,8 +58,15 @@ class Checkpoints:
         """Return the steps of the whole checkpoints, newest first."""
         return [each.step for each in reversed(self._checkpointer.checkpoints)]
 
-    def restore(self, like: Any) -> Any | None:
+    def best(self) -> list[int]:
+        """Return the step of the checkpoint with the lowest test error; nothing where none has one."""
+        rated = {each.step: each.metrics["test_error"] for each in self._checkpointer.checkpoints if each.metrics}
+        return [min(rated, key=rated.__getitem__)] if rated else []
+
+    def restore(self, like: Any, *, best: bool = False) -> Any | None:
         """Return the newest checkpoint that is whole, with the shapes and shardings of `like`; None if there is none.
+
+        With `best` only the one with the lowest test error is looked at.
 
         A newer one that cannot be read, or whose content does not match its fingerprint, is moved aside with a warning.
         What lies beside the arrays (`_set_notes_aside`) decides nothing.
@@ -71,7 +78,7 @@ class Checkpoints:
             {"tree": _words(like), "fingerprint": fingerprint(like)},
         )
         unusable = {}
-        for step in self.steps():
+        for step in self.best() if best else self.steps():
             with _quietly():
                 tree, reason = self._read(step, target)
             if tree is not None:

@@ -23,7 +23,7 @@ from mixup_jax.training.programs import empty_totals, make_programs, predict_log
 
 @dataclasses.dataclass(frozen=True)
 class Trained:
-    """All seeds of a run: `recipe.model` with the states of its newest checkpoint; leaves have a leading seed axis."""
+    """All seeds of a run: `recipe.model` with the states of a checkpoint; leaves have a leading seed axis."""
 
     recipe: Recipe
     states: TrainState
@@ -38,11 +38,16 @@ class Trained:
 
 
 def load_trained(
-    folder: epath.Path | Path, config: Config, data: DataIdentity, devices: Sequence[Any] | None = None
+    folder: epath.Path | Path,
+    config: Config,
+    data: DataIdentity,
+    devices: Sequence[Any] | None = None,
+    *,
+    best: bool = False,
 ) -> Trained:
     """Load the newest checkpoint in `folder`, of a run of this configuration on data of which no more is needed.
 
-    The states lie on the first device, unless others are named.
+    With `best` it is the one with the lowest test error. The states lie on the first device, unless others are named.
 
     Raises CheckpointError where there is none.
     """
@@ -54,7 +59,7 @@ def load_trained(
     programs = make_programs(recipe, mesh, data.image_shape, config.batch_size)
     start = programs.init(place(np.array(seeds, np.uint32), shard(mesh, "seed")), {})
     with open_checkpoints(folder, Launch.keep) as checkpoints:
-        found: Any = checkpoints.restore(snapshot(mesh, start, empty_totals(mesh, len(seeds)), 0.0))
+        found: Any = checkpoints.restore(snapshot(mesh, start, empty_totals(mesh, len(seeds)), 0.0), best=best)
     if found is None:
-        raise CheckpointError(f"{folder} holds no checkpoint; train first.")
+        raise CheckpointError(f"{folder} holds no checkpoint{' that was evaluated' * best}; train first.")
     return Trained(recipe, found["state"])

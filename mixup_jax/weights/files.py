@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from mixup_jax.data.files.npz import read_npz
@@ -29,7 +30,11 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         arrays = read_npz(path)
     else:
         arrays = _safetensors(path) if path.suffix == ".safetensors" else _torch(path)
-    found = {name: np.asarray(array, np.float32) for name, array in arrays.items() if array.dtype.kind == "f"}
+    found = {
+        name: np.asarray(array, np.float32)
+        for name, array in arrays.items()
+        if jnp.issubdtype(array.dtype, jnp.floating)
+    }
     if not found:
         raise ValueError(f"{path} holds no weights: no array of numbers with a fraction.")
     for name, array in found.items():

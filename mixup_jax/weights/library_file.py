@@ -38,9 +38,8 @@ def read_library(path: Path, target: Target) -> Source:
     """
     kind_of(target.model.name)
     options = form_of(target.model)
-    state, others, heads = read_arrays(path), 0, None
-    if path.suffix == ".npz":
-        state, others, heads = as_torch(state)
+    read = read_arrays(path)
+    state, flax, heads = as_torch(read) if path.suffix == ".npz" else (read, {}, None)
     names = library_of(state)
     state, own = in_timms_names(names, {name: array for name, array in state.items() if not name.endswith(COUNTER)})
     said, mean, std, classes = beside(path, names)
@@ -57,12 +56,12 @@ def read_library(path: Path, target: Target) -> Source:
     return Source(
         origin=names.origin,
         arrays=arrays,
-        names={ours.get(name, name): there for name, there in own.items()},
+        names={ours.get(name, name): flax.get(there, there) for name, there in own.items()},
         form=form,
         classes=classes,
         mean=mean,
         std=std,
-        left=(f"{others} arrays that are no weights, of the optimiser",) if others else (),
+        left=(f"{len(read) - len(flax)} arrays of the optimiser",) if 0 < len(flax) < len(read) else (),
         guessed=unsaid,
     )
 

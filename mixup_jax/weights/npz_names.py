@@ -10,17 +10,19 @@ PREFIXES = ("opt/target/", "params/")
 LEAVES = {"kernel": "weight", "scale": "weight"}
 
 
-def as_torch(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], int, int | None]:
-    """Return the arrays with names and layout as PyTorch has them, how many others there were, and the heads.
+def as_torch(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, str], int | None]:
+    """Return the arrays with names and layout as PyTorch has them, their own names by these, and the heads.
+
+    What is not below `params` or `target`, where there are such, belongs to an optimiser and is left out.
 
     >>> arrays = {"params/head/kernel": np.zeros((8, 3)), "opt/count": np.zeros(1)}
-    >>> found, others, _ = as_torch(arrays)
-    >>> {name: array.shape for name, array in found.items()}, others
-    ({'head.weight': (3, 8)}, 1)
+    >>> found, names, _ = as_torch(arrays)
+    >>> {name: array.shape for name, array in found.items()}, names
+    ({'head.weight': (3, 8)}, {'head.weight': 'params/head/kernel'})
     """
     prefix = next((each for each in PREFIXES if any(name.startswith(each) for name in arrays)), "")
     mine = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-    found, heads = {}, None
+    found, names, heads = {}, {}, None
     for name, array in mine.items():
         *modules, leaf = name.split("/")
         if re.search("/(query|key|value)/kernel$", name) and array.ndim == 3:
@@ -30,5 +32,6 @@ def as_torch(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], i
             array = array.reshape(-1, *array.shape[2:])
         if leaf == "kernel":
             array = array.transpose(3, 2, 0, 1) if array.ndim == 4 else array.T
-        found[".".join([*modules, LEAVES.get(leaf, leaf)])] = array
-    return found, len(arrays) - len(mine), heads
+        new = ".".join([*modules, LEAVES.get(leaf, leaf)])
+        found[new], names[new] = array, prefix + name
+    return found, names, heads

@@ -1,46 +1,13 @@
 """Weights in files of other libraries give the logits that their own networks give, from random weights."""
 
 from dataclasses import replace
-from functools import partial
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
+from weight_files import CLASSES, VIT, assert_close, images, logits, weights_of
 
-from mixup_jax.choices.networks import ConvNeXt, MLPMixer, ResNet, ViT
-from mixup_jax.config import Config
-from mixup_jax.data.identity import DataIdentity
-from mixup_jax.models import build
-from mixup_jax.steps.state import with_given
-from mixup_jax.weights.initial import initial_weights
-from mixup_jax.weights.timm_names import flat, to_timm
-
-CLASSES = 7
-HEADS = {"num_heads": 4}
-
-
-def data_of(size, classes=CLASSES, channels=3):
-    names = tuple(map(str, range(classes)))
-    return DataIdentity("REAL", names, (size, size, channels), (0.3,) * channels, (0.2,) * channels, 9, 9, False, {})
-
-
-def weights_of(path, model, size=24, **data):
-    return initial_weights(Config(model=model, init=str(path)), data_of(size, **data))
-
-
-def images(size):
-    return np.random.RandomState(1).uniform(-1, 1, (2, size, size, 3)).astype(np.float32)
-
-
-def logits(path, model, size):
-    """Return the logits of our network, all of whose weights are those of a file."""
-    network, given = build(model, CLASSES), weights_of(path, model, size).arrays
-    image = images(size)
-    variables = jax.eval_shape(partial(network.init, train=False), jax.random.key(0), image)
-    assert given.keys() == {name for part in variables.values() for name in flat(part)}
-    drawn = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), variables)
-    return np.asarray(jax.jit(partial(network.apply, train=False))(with_given(drawn, given), image))
+from mixup_jax.choices.networks import ConvNeXt, MLPMixer, ResNet
+from mixup_jax.weights.timm_names import to_timm
 
 
 def random_weights(network):
@@ -50,13 +17,11 @@ def random_weights(network):
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for name, leaf in network.state_dict().items():
-            if leaf.is_floating_point():
-                noise = torch.randn(leaf.shape, generator=generator)
-                around = (
-                    1.0 if name.endswith(("running_var", "gamma", "layer_scale_parameter")) or leaf.ndim == 1 else 0.0
-                )
-                scale = 0.1 if leaf.ndim == 1 else leaf[0].numel() ** -0.5
-                leaf.copy_(around + scale * noise if not name.endswith("running_var") else 1 + 0.1 * noise.abs())
+            noise = torch.randn(leaf.shape, generator=generator)
+            if name.endswith("running_var"):
+                leaf.copy_(1 + 0.1 * noise.abs())
+            elif leaf.is_floating_point():
+                leaf.copy_(1 + 0.1 * noise if leaf.ndim == 1 else noise * leaf[0].numel() ** -0.5)
     return network.eval()
 
 
@@ -66,10 +31,6 @@ def theirs(network, size):
     with torch.no_grad():
         out = network(torch.tensor(images(size)).permute(0, 3, 1, 2))
     return getattr(out, "logits", out).numpy()
-
-
-def assert_close(ours, expected):
-    np.testing.assert_allclose(ours / abs(expected).max(), expected / abs(expected).max(), rtol=0, atol=1e-4)
 
 
 def save(network, path):
@@ -84,9 +45,13 @@ def save(network, path):
     return path
 
 
-VIT = ViT(width=32, depth=2, heads=4, patch=4)
 TIMM = {
-    "vit": (VIT, "vision_transformer.VisionTransformer", {"patch_size": 4, "embed_dim": 32, "depth": 2} | HEADS, 24),
+    "vit": (
+        VIT,
+        "vision_transformer.VisionTransformer",
+        {"patch_size": 4, "embed_dim": 32, "depth": 2, "num_heads": 4},
+        24,
+    ),
     "convnext": (
         ConvNeXt(width=8, blocks=(1, 2, 1, 1)),
         "convnext.ConvNeXt",
@@ -127,7 +92,11 @@ def timm_resnet(name):
 
 @pytest.mark.parametrize(
     ("name", "library"),
-    [("resnet18", torchvision_resnet), ("resnet50", timm_resnet), ("resnext101_64x4d", torchvision_resnet)],
+    [
+        ("resnet18", torchvision_resnet),
+        ("resnet50", timm_resnet),
+        pytest.param("resnext101_64x4d", torchvision_resnet, marks=pytest.mark.slow),
+    ],
 )
 def test_files_of_resnets_give_their_logits_and_come_back(tmp_path, library, name):
     network = random_weights(library(name))

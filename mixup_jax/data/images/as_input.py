@@ -1,6 +1,5 @@
 """Make of any picture what a network takes: its centre, of the network's size, as uint8 pixels."""
 
-import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,9 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from mixup_jax.data.files.folders import Tally
-from mixup_jax.data.images.picture_files import read_picture
+from mixup_jax.data.images.picture_files import describe, open_picture, read_picture
 from mixup_jax.data.photographs.crops import Box, Interpolation, centre_crop
+from mixup_jax.runtime.errors import reason_of
 
 Picture = str | Path | Image.Image
 
@@ -40,14 +40,23 @@ class AsInput:
         file = Path(picture)
         if not file.is_file():
             raise FileNotFoundError(f"{file} is not there, or no file.")
-        if self.streamed:
-            from mixup_jax.data.photographs import files, jpeg  # here: small images need neither of its decoders
-
-            encoded = file.read_bytes()
-            with contextlib.suppress(ValueError):  # the other decoder says what is wrong
-                if jpeg.is_jpeg(encoded):
-                    return files.decode_part(encoded, self._choose, self.image_shape[0], self.interpolation)
+        if self.streamed and (found := self._from_jpeg(file, tally)) is not None:
+            return found
         return self._cut(read_picture(file, tally, file.name), tally, file.name)
+
+    def _from_jpeg(self, file: Path, tally: Tally) -> np.ndarray | None:
+        """Return the centre of a JPEG, which is decoded in part, as the run's own were; None for other files."""
+        from mixup_jax.data.photographs import files, jpeg  # here: small images need neither of its decoders
+
+        try:
+            encoded = file.read_bytes()
+            if not jpeg.is_jpeg(encoded):
+                return None
+            with open_picture(encoded) as picture:
+                describe(picture, encoded, tally, file.name)
+            return files.decode_part(encoded, self._choose, self.image_shape[0], self.interpolation)
+        except Exception as error:  # Pillow raises many kinds for damaged files
+            raise ValueError(f"{file} cannot be read as an image ({reason_of(error)}).") from error
 
     def _choose(self, height: int, width: int) -> Box:
         return centre_crop(height, width, self.image_shape[0], self.test_crop)
@@ -63,7 +72,7 @@ class AsInput:
         if self.streamed:
             from mixup_jax.data.photographs import jpeg
 
-            return jpeg.cut_part(pixels, self._choose, height, self.interpolation)  # as its JPEGs
+            return jpeg.cut_part(pixels, self._choose, height, self.interpolation)
         if pixels.shape[:2] == (height, width):
             return pixels
         tally.add(f"not of {width} x {height} pixels: the centre, resized", name)

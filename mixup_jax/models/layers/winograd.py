@@ -8,6 +8,7 @@ from itertools import starmap
 from typing import Any
 
 import jax.numpy as jnp
+from jax.export import is_symbolic_dim
 from jaxtyping import Array, Float
 
 CHANNELS, PIXELS = 128, 512
@@ -16,7 +17,12 @@ docs/log/cpu-convolutions.md."""
 
 
 def suits(x: Array, kernel: Array, strides: tuple, pads: tuple) -> bool:
-    """Say whether `convolve` can do this convolution, and does it faster than CPUs do it directly."""
+    """Say whether `convolve` can do this convolution, and does it faster than CPUs do it directly.
+
+    Of an exported program whose batch may have any size nobody knows that: it convolves directly.
+    """
+    if is_symbolic_dim(x.shape[0]):
+        return False
     plain = x.dtype == kernel.dtype == jnp.float32 and kernel.shape[:2] == (3, 3) and tuple(strides) == (1, 1)
     even = all(
         min(pad) >= 0 and size + sum(pad) > 2 and (size + sum(pad)) % 2 == 0
@@ -58,7 +64,7 @@ def convolve(
     halves = starmap(_result, products)  # of each row of products, the two columns of the result
     quarters = starmap(_result, zip(*halves, strict=True))
     y = jnp.stack([jnp.stack(column, axis=2) for column in quarters], axis=4)
-    return y.reshape(len(x), 2 * rows, 2 * columns, -1)
+    return y.reshape(x.shape[0], 2 * rows, 2 * columns, -1)
 
 
 def _tile(d0: Array, d1: Array, d2: Array, d3: Array) -> tuple[Array, ...]:

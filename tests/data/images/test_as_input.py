@@ -1,5 +1,7 @@
 """Laws of pictures as inputs: the same pixels by every way, as the run's own test images were made."""
 
+import itertools
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -8,7 +10,9 @@ from PIL import Image
 
 from mixup_jax.data.files.folders import Tally
 from mixup_jax.data.images.as_input import AsInput
+from mixup_jax.data.images.layouts import Pictures
 from mixup_jax.data.photographs.crops import centre_crop
+from mixup_jax.data.photographs.files import load_photographs
 from mixup_jax.data.photographs.jpeg import decode_part
 
 
@@ -40,6 +44,25 @@ def test_a_photograph_is_turned_as_its_camera_says(photograph, tmp_path):
     photograph.transpose(Image.Transpose.ROTATE_270).save(tmp_path / "a.jpg", exif=exif, quality=95)
     near = as_input(tmp_path / "a.jpg").astype(int) - as_input(photograph)
     assert np.abs(near).mean() < 4
+
+
+@pytest.mark.parametrize("interpolation", ["linear", "bicubic"])
+def test_the_files_of_a_folder_are_its_test_images(photograph, tmp_path, interpolation):
+    for part, name in itertools.product(("train", "test"), ("cat", "dog")):
+        (folder := tmp_path / "own" / part / name).mkdir(parents=True)
+        for turn, suffix in enumerate((".jpg", ".png", ".gif", ".bmp", ".webp")):
+            exif = Image.Exif()
+            exif[0x0112] = 1 + (turn + len(part) + len(name)) % 8
+            options = {} if suffix in (".gif", ".bmp") else {"exif": exif}
+            colour = "L" if suffix == ".png" and name == "cat" else "RGB"
+            photograph.convert(colour).save(folder / f"{part}{turn}{suffix}", **options)
+    Image.merge("CMYK", [photograph.convert("L")] * 4).save(tmp_path / "own" / "test" / "dog" / "c.jpg")
+    data = load_photographs(tmp_path / "own", Pictures(size=24))
+    data = replace(data, interpolation=interpolation, test_crop=0.9)
+    as_input = AsInput(data.test_shape, 0.9, interpolation, streamed=True)
+    for index in range(data.test_count):
+        file = data.test[index].name
+        np.testing.assert_array_equal(as_input(tmp_path / "own" / file), data.test_example(index)["image"], file)
 
 
 @pytest.mark.parametrize(("shape", "size"), [((20, 40, 1), (100, 50)), ((20, 40, 3), (40, 20)), ((7, 7, 1), (36, 400))])
