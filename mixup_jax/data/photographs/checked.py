@@ -23,13 +23,14 @@ from mixup_jax.data.photographs import jpeg
 from mixup_jax.data.photographs.streamed import cores
 from mixup_jax.runtime.atomic import replacing
 from mixup_jax.runtime.errors import reason_of
-from mixup_jax.runtime.json_files import parse_json, read_bytes
+from mixup_jax.runtime.json_files import parse_json
 from mixup_jax.runtime.progress import progress
 
 log = logging.getLogger(__name__)
 
 FORMAT = 1  # raise it when what is checked, or the file's layout changes
-LARGEST, LARGEST_CACHE = 2**30, 2**31
+LARGEST = 2**30
+"""Bytes of a file that are read."""
 SHOWN = 20
 """Most names in a message."""
 State = tuple[int, int]
@@ -140,8 +141,13 @@ def look_at(content: bytes) -> Verdict:
 
 
 def _check(root: Path, name: str) -> Verdict:
+    file = root / name
     try:
-        return look_at(read_bytes(root / name, LARGEST))
+        if not file.is_file():
+            raise ValueError("no such file" if not file.exists() else "no ordinary file")
+        if file.stat().st_size > LARGEST:
+            raise ValueError(f"larger than {LARGEST // 2**20} MiB")
+        return look_at(file.read_bytes())
     except MemoryError:
         raise
     except Exception as error:  # Pillow raises many kinds for damaged files
@@ -216,13 +222,13 @@ def _read(path: Path) -> dict[str, tuple[State, Verdict]]:
     if not path.exists():
         return {}
     try:
-        head, _, content = read_bytes(path, LARGEST_CACHE).partition(b"\n")
+        head, _, content = path.read_bytes().partition(b"\n")
         header = parse_json(head.decode())
         if header.pop("checksum", None) != zlib.crc32(content) or header != _header():
             return {}
         entries = (parse_json(line) for line in content.decode().splitlines())
         return {each["name"]: (tuple(each["state"]), _verdict(each["verdict"])) for each in entries}
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         log.warning("checking all pictures again, for %s is damaged (%s)", path, error)
         return {}
 

@@ -104,3 +104,18 @@ def test_what_was_found_is_said_in_one_line(folder, caplog):
     (folder / "train/a/large.jpg").write_bytes(content(50, "JPEG"))
     check_pictures(find_pictures(folder))
     assert "41 pictures; a class has 16 (b) to 17 (a) for training; 40 PNG, 1 JPEG; 7 x 9 to 7 x 9" in caplog.text
+
+
+def test_files_of_a_csv_that_are_not_there_are_named_with_the_others(folder):
+    rows = [
+        "train/a/00.png,a,train",
+        "train/b/01.png,b,train",
+        "test/a/04.png,a,test",
+        "gone.png,a,train",
+        "test,b,test",
+    ]
+    (folder / "labels.csv").write_text("\n".join(["file,label,split", *rows]))
+    with pytest.raises(ValueError, match=r"gone.png \(no such file\); test \(no ordinary file\)"):
+        check_pictures(find_pictures(folder / "labels.csv"))
+    left = load_folder(folder / "labels.csv", Pictures(skip_bad=True))
+    assert (left.train_count, left.test_count) == (2, 1)
