@@ -40,7 +40,7 @@ def predictor(
 
     They are spawned, not forked: this process has threads.
     """
-    import timm
+    import timm  # pyright: ignore[reportMissingImports]
 
     network = timm.create_model(model, num_classes=1000).eval()
     options = {"multiprocessing_context": "spawn", "persistent_workers": True} if workers else {}
