@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from experiments.commands.errors import call, one_line_errors
+from experiments.commands.running import cache_compilations
 from mixup_jax.evaluation.metrics import METRICS
 from mixup_jax.network import Network, load_network
 from mixup_jax.runtime.json_files import Malformed, parse_json, read_text
@@ -40,7 +41,8 @@ def main(
         output: The folder to write; an export that is there is replaced, anything else is refused.
         seed: Which network of a run of several seeds; the first if left out.
         alpha: Which networks of a run of several alphas.
-        checkpoint: The newest, or the one with the lowest test error, mean over all networks of the run.
+        checkpoint: The newest, or the one with the lowest error, mean over all networks of the run: on the validation
+            set, where there is one, else on the test set.
         checkpoints: The folder that the run was started with, if any.
         program: Write model.stablehlo; its weights may take 2 GiB at most.
     """
@@ -48,6 +50,7 @@ def main(
     if is_export(run):
         raise ValueError(f"{run} is an export; give the folder of a run, or copy it.")
     check_target(output)
+    cache_compilations()
     network = load_network(run, alpha=alpha, checkpoints=checkpoints, checkpoint=checkpoint)
     seed = network.seeds[0] if seed is None else seed
     if seed not in network.seeds:

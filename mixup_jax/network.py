@@ -214,7 +214,8 @@ def load_network(
     """Load the network of a finished run on images, all seeds of it, or of an export; the data is not needed.
 
     `alpha` says which networks to take of a run that trained several alphas side by side; `checkpoints` is the folder
-    that the run was started with, if any; `checkpoint` is the newest, or the one with the lowest test error.
+    that the run was started with, if any; `checkpoint` is the newest, or the one with the lowest error: on the
+    validation set, where there is one, else on the test set.
 
     Raises ValueError for a folder that is not a finished run on images, CheckpointError for one without a checkpoint.
     """

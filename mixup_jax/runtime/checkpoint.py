@@ -59,14 +59,14 @@ class Checkpoints:
         return [each.step for each in reversed(self._checkpointer.checkpoints)]
 
     def best(self) -> list[int]:
-        """Return the step of the checkpoint with the lowest test error; nothing where none has one."""
+        """Return the step of the checkpoint with the lowest error; nothing where none has one."""
         rated = {each.step: each.metrics["test_error"] for each in self._checkpointer.checkpoints if each.metrics}
         return [min(rated, key=rated.__getitem__)] if rated else []
 
     def restore(self, like: Any, *, best: bool = False) -> Any | None:
         """Return the newest checkpoint that is whole, with the shapes and shardings of `like`; None if there is none.
 
-        With `best` only the one with the lowest test error is looked at.
+        With `best` only the best one is looked at.
 
         A newer one that cannot be read, or whose content does not match its fingerprint, is moved aside with a warning.
         What lies beside the arrays (`_set_notes_aside`) decides nothing.

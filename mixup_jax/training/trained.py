@@ -47,7 +47,8 @@ def load_trained(
 ) -> Trained:
     """Load the newest checkpoint in `folder`, of a run of this configuration on data of which no more is needed.
 
-    With `best` it is the one with the lowest test error. The states lie on the first device, unless others are named.
+    With `best` it is the one with the lowest error, on the validation set where there is one.
+    The states lie on the first device, unless others are named.
 
     Raises CheckpointError where there is none.
     """

@@ -122,7 +122,12 @@ def _limits(content: dict[str, Any]) -> list[str]:
     config, weights = content["config"], content["weights"]
     found = ["Images of other kinds than those of the training are classified too, and no probability says so."]
     if content["checkpoint"] == "best":
-        found.append("The checkpoint was chosen by its error on the test set: that error is too low an estimate.")
+        held_out = "valid_error" in content["measured"]
+        found.append(
+            "The checkpoint was chosen by its error on the validation set."
+            if held_out
+            else "The checkpoint was chosen by its error on the test set: that error is too low an estimate."
+        )
     if weights["names"] != "timm":
         found.append(f"timm cannot load it: {weights['why']}. The tensors have the names of the JAX modules.")
     if config.get("compute_dtype") != "float32":
