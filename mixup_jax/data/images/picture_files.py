@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from mixup_jax.data.files.folders import Tally
 from mixup_jax.runtime.errors import reason_of
@@ -57,8 +57,11 @@ def decode_picture(content: bytes, tally: Tally, name: str) -> np.ndarray:
 
 
 def open_picture(content: bytes) -> Image.Image:
-    """Open a picture's file of a known format; nothing is decoded yet."""
-    return Image.open(io.BytesIO(content), formats=_formats())
+    """Open a picture's file of a known format; nothing is decoded yet. Raises what Pillow raises, and ValueError."""
+    try:
+        return Image.open(io.BytesIO(content), formats=_formats())
+    except UnidentifiedImageError:  # its text names an object in memory
+        raise ValueError("it is no picture of a known format") from None
 
 
 def orientation_of(picture: Image.Image) -> int:

@@ -75,9 +75,9 @@ BAD_INPUT = {
     "large batch": ([*TINY, "--batch-size", "256"], "batch_size is 256; it must be between 1 and the 128 images"),
     "examples": ([*TINY, "--train-examples", "0"], "train_examples must be at least 1 .*None for all, got 0"),
     "eval_every": ([*TINY, "--eval-every", "0"], "eval_every must be positive.*, got 0"),
-    "no folder": (["--dataset", "folder:nowhere"], "nowhere.train is no folder"),
+    "no folder": (["--dataset", "folder:nowhere"], "nowhere is no folder and no CSV"),
     "no classes": (["--dataset", "folder:empty"], "empty.train holds no folders of classes"),
-    "unreadable image": (["--dataset", "folder:broken"], "broken.train.a.1.png cannot be read as an image"),
+    "unreadable image": (["--dataset", "folder:broken"], "cannot be read as an image: train.a.1.png"),
     "workdir": ([*TINY, "--workdir", "file"], "file"),
     "coordinator": (["--coordinator", "localhost:1"], "--processes, --process-id missing"),
 }
