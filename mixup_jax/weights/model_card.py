@@ -85,7 +85,8 @@ def _training(content: dict[str, Any]) -> str:
         "commit": f"{_word(results.get('commit'))}",
         "versions": ", ".join(f"{name} {version}" for name, version in results.get("versions", {}).items()),
         "mean, std of pixels in [0, 1]": f"{_numbers(content['mean'])}; {_numbers(content['std'])}",
-        **{f"SHA-256 of {name}": f"`{digest}`" for name, digest in data["digests"].items()},
+        **{f"SHA-256 of {name}": f"`{digest}`" for name, digest in data["digests"].items() if name != "left_out"},
+        **({"left out, unreadable": data["digests"]["left_out"]} if "left_out" in data["digests"] else {}),
     }
     lines = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items()), ""]
     options = "\n".join(f"{name} = {json.dumps(value)}" for name, value in settings.items())

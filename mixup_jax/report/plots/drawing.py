@@ -82,10 +82,11 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 
 def _as_written(figure: Figure) -> None:
-    """Show all text literally: no formulas between dollar signs, a mark for bytes that are not text."""
+    """Show all text literally: no formulas between dollar signs, marks for what no font has."""
     for words in figure.findobj(Text):
         words.set_parse_math(False)
-        words.set_text(_letters(words.get_text()))
+        text = _letters(words.get_text())
+        words.set_text("".join(each if each.isspace() or ord(each) in _font() else "?" for each in text))
     figure.set_label(_letters(str(figure.get_label())))
 
 

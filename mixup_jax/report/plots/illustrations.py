@@ -7,7 +7,7 @@ from jaxtyping import UInt8
 from matplotlib.figure import Figure
 from scipy import special, stats
 
-from mixup_jax.report.plots.drawing import DASHES, PALETTE, styled
+from mixup_jax.report.plots.drawing import DASHES, PALETTE, drawable, styled
 
 
 @styled
@@ -29,6 +29,7 @@ def mixed_samples(
         raise ValueError(f"steps is {steps}; from 0 to 1 takes at least 2")
     weights = np.linspace(0, 1, steps)
     names = [class_names[int(label)] for label in labels]
+    drawn = [drawable(name, int(label)) for name, label in zip(names, labels, strict=True)]
     figure = Figure(figsize=(0.95 * steps, 1.5 * len(images) / 2 + 0.3))
     grid = figure.subplots(len(images) // 2, steps, squeeze=False)
     for row, first in enumerate(range(0, len(images), 2)):
@@ -37,7 +38,7 @@ def mixed_samples(
             axes.imshow(mixed(images[first], images[first + 1], float(lam)), cmap="gray", vmin=0, vmax=1)
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
-            axes.set_xlabel(soft_label(names[first], names[first + 1], float(lam)), fontsize=7.5, linespacing=1.3)
+            axes.set_xlabel(soft_label(drawn[first], drawn[first + 1], float(lam)), fontsize=7.5, linespacing=1.3)
             if row == 0:
                 axes.set_title(f"λ = {lam:.2g}", fontsize=8.5, fontweight="normal", loc="center")
     pairs = [f"{names[first]} with {names[first + 1]}" for first in range(0, len(names), 2)]
