@@ -3,7 +3,7 @@
     python docs/evidence/finetune.py best runs/finetune/pilots/full
     python docs/evidence/finetune.py compare runs/finetune/100 runs/finetune/250
 
-The first prints the name of the run with the least last test error. The second reads FOLDER/ARM/PART/result.json and
+The first prints the name of the run with the least last error on the validation set. The second reads FOLDER/ARM/PART/result.json and
 prints for each folder the mean last test error of each arm, and what full and head differ from scratch, paired by part:
 mean and half of the 95 % interval (Student's t), and the p-value with Holm's correction over all comparisons.
 """
@@ -19,6 +19,11 @@ from scipy import stats
 def last_error(run: Path) -> float:
     """Return the last test error of a run of one seed, in per cent."""
     return json.loads((run / "result.json").read_text())["test_error"]["last"][0]
+
+
+def valid_error(run: Path) -> float:
+    """Return the error of a run of one seed on its validation set after the last step, in per cent."""
+    return json.loads((run / "result.json").read_text())["valid_error"][0]
 
 
 def compare(folders: list[Path]) -> None:
@@ -42,6 +47,6 @@ def compare(folders: list[Path]) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1] == "best":
-        print(min(Path(sys.argv[2]).iterdir(), key=last_error).name)
+        print(min(Path(sys.argv[2]).iterdir(), key=valid_error).name)
     else:
         compare([Path(each) for each in sys.argv[2:]])

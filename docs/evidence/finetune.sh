@@ -9,8 +9,8 @@ here=$(dirname "$0")
 python -m experiments.cifar small-mixup --dataset cifar10 --train-examples 10000 --pad-crop 4 --flip --epochs 20 \
     --eval-every 20 --seed 100 --seeds 1 --workdir "$runs/pretrained"
 
-train() { # train ARM LR PART PARTS FOLDER: scratch has twice the steps; a part is the only training set of its run
-    local images=$((60000 / $4)) part=(--dataset fashion_mnist --train-subset "$3" "$4" --seed "$3")
+train() { # train ARM LR PART PARTS FOLDER [OPTION...]: scratch has twice the steps; a part is a run's only training set
+    local images=$((60000 / $4)) part=(--dataset fashion_mnist --train-subset "$3" "$4" --seed "$3" "${@:6}")
     if [ "$1" = scratch ]; then
         local epochs=$((600 * 32 / images))
         python -m experiments.cifar small-mixup "${part[@]}" --train-examples None --seeds 1 --flip --alpha 0.2 \
@@ -27,7 +27,7 @@ rates() { # the three learning rates that an arm's pilots try
 }
 
 for arm in scratch full head; do
-    for lr in $(rates $arm); do train $arm "$lr" 100 240 "$runs/pilots/$arm/$lr"; done
+    for lr in $(rates $arm); do train $arm "$lr" 100 240 "$runs/pilots/$arm/$lr" --validation 5000; done
     best=$(python "$here/finetune.py" best "$runs/pilots/$arm")
     for parts in 600 240; do
         for part in 0 1 2 3 4; do train $arm "$best" $part $parts "$runs/$((60000 / parts))/$arm/$part"; done
