@@ -46,7 +46,7 @@ def main(
         checkpoints: The folder that the run was started with, if any.
         program: Write model.stablehlo; its weights may take 2 GiB at most.
     """
-    output = output.expanduser()
+    run, output = run.expanduser(), output.expanduser()
     if is_export(run):
         raise ValueError(f"{run} is an export; give the folder of a run, or copy it.")
     check_target(output)

@@ -126,6 +126,7 @@ def _refuse_augmentation(config: Config) -> None:
     given += ["augment"] * (not isinstance(config.augment, NoAugment))
     given += ["crop"] * (data.is_streamed and data.crop not in (Data.crop, "centre"))
     given += [name for name in ("test_size",) if getattr(data, name) is not None]
+    given += ["repeats"] * (data.repeats > 1)
     given += [name for name in ("dropout",) if getattr(config.model, name, 0)]
     at_layer = isinstance(mixing, Mixup) and mixing.layer == config.train_from and mixing.partner != "optimal"
     given += ["method"] * (not at_layer and not isinstance(mixing, Erm))

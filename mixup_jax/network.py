@@ -16,6 +16,7 @@ from mixup_jax.config import Config
 from mixup_jax.data.augment import normalize
 from mixup_jax.data.identity import DataIdentity
 from mixup_jax.data.images.as_input import AsInput, Picture
+from mixup_jax.evaluation.classification import padded
 from mixup_jax.methods.latent import INPUT
 from mixup_jax.models.layers.convolution import compiler_options
 from mixup_jax.runtime.claim import read_config, read_identity
@@ -192,12 +193,7 @@ def _batches(images: Any, batch_size: int) -> Iterator[tuple[np.ndarray, int]]:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}.")
     for start in range(0, len(images), batch_size):
         part = np.asarray(images[start : start + batch_size])
-        yield pad(part, batch_size), len(part)
-
-
-def pad(images: np.ndarray, batch_size: int) -> np.ndarray:
-    """Return the images with blank ones after them, `batch_size` in all."""
-    return np.pad(images, [(0, batch_size - len(images))] + [(0, 0)] * (images.ndim - 1))
+        yield padded(part, batch_size), len(part)
 
 
 def _first_rows(array: Any, count: int) -> np.ndarray:

@@ -36,6 +36,7 @@ WITHOUT = {
     "eval_every",
     "label_noise",
     "repeats",
+    "validation",
     "init",
     "normalize",
     *OF_PHOTOGRAPHS,

@@ -15,7 +15,8 @@ from mixup_jax.data.files.folders import Tally
 from mixup_jax.data.images.as_input import AsInput
 from mixup_jax.data.images.picture_files import picture_suffixes
 from mixup_jax.data.photographs.streamed import cores
-from mixup_jax.network import BATCH, Network, load_network, pad
+from mixup_jax.evaluation.classification import padded
+from mixup_jax.network import BATCH, Network, load_network
 from mixup_jax.runtime.errors import reason_of
 from mixup_jax.runtime.progress import progress
 
@@ -103,7 +104,7 @@ def predictions(
                 yield np.stack(images), batch_size
                 images = []
         if images:
-            yield pad(np.stack(images), batch_size), len(images)
+            yield padded(np.stack(images), batch_size), len(images)
 
     for probabilities in network.predict_batches(batches(), mirror=mirror):
         for each in probabilities:

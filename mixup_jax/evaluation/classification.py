@@ -91,10 +91,18 @@ def in_batches(image: np.ndarray, label: np.ndarray, batch_size: int) -> tuple[n
     batches = -(-len(label) // batch_size)
 
     def fold(array: np.ndarray) -> np.ndarray:
-        padding = [(0, batches * batch_size - len(array))] + [(0, 0)] * (array.ndim - 1)
-        return np.pad(array, padding).reshape(batches, batch_size, *array.shape[1:])
+        return padded(array, batches * batch_size).reshape(batches, batch_size, *array.shape[1:])
 
     return fold(image), fold(label), fold(np.ones(len(label), bool))
+
+
+def padded(array: np.ndarray, size: int) -> np.ndarray:
+    """Return an array with zeros after its rows, `size` rows in all: batches of one shape are one program.
+
+    >>> padded(np.ones(2), 3).tolist()
+    [1.0, 1.0, 0.0]
+    """
+    return np.pad(array, [(0, size - len(array))] + [(0, 0)] * (array.ndim - 1))
 
 
 def summarize(sums: dict[str, Any]) -> dict[str, np.ndarray]:

@@ -16,6 +16,7 @@ from mixup_jax.config import Config
 from mixup_jax.data.augment import normalize
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.photographs.streamed import EvaluationRows, StreamedDataset, batches, cores
+from mixup_jax.evaluation.classification import padded
 from mixup_jax.methods.latent import INPUT
 from mixup_jax.steps.frozen import is_last
 from mixup_jax.steps.state import Recipe, with_given
@@ -32,7 +33,7 @@ def are_constant(config: Config, recipe: Recipe, image_shape: tuple[int, ...]) -
     changed = data.pad_crop or data.flip or data.color_jitter or data.erase or data.noise
     if changed or not isinstance(config.augment, NoAugment):
         return False
-    if data.is_streamed and (data.crop != "centre" or data.test_size is not None):
+    if data.is_streamed and (data.crop != "centre" or data.test_size is not None or data.repeats > 1):
         return False
     at_layer = isinstance(mixing, Mixup) and mixing.layer == layer and mixing.partner != "optimal"
     return (at_layer or isinstance(mixing, Erm)) and is_last(recipe.model, image_shape, layer)
@@ -61,7 +62,7 @@ def on_features(
     for part in _parts(data):
         rows, labels = list[np.ndarray](), list[np.ndarray]()
         for image, label in _batches_of(data, part, config.batch_size):
-            rows.append(np.asarray(features(_filled(image, config.batch_size)), np.float32)[: len(label), None, None])
+            rows.append(np.asarray(features(padded(image, config.batch_size)), np.float32)[: len(label), None, None])
             labels.append(label)
         found |= {f"{part}_image": np.concatenate(rows), f"{part}_label": np.concatenate(labels)}
     width = found["train_image"].shape[-1]
@@ -127,8 +128,3 @@ def _batches_of(data: Dataset | StreamedDataset, part: str, size: int) -> Iterat
     with closing(decoded):
         for batch in decoded:
             yield batch["image"][batch["mask"]], batch["label"][batch["mask"]].astype(np.int32)
-
-
-def _filled(image: np.ndarray, size: int) -> np.ndarray:
-    """Return a batch with blank images after its own: one shape, one program."""
-    return np.concatenate([image, np.zeros((size - len(image), *image.shape[1:]), image.dtype)])

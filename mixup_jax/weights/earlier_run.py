@@ -1,15 +1,19 @@
 """The weights that an earlier run of ours has left behind, to start another one from."""
 
 from pathlib import Path
+from typing import Any
 
 import jax
 
+from mixup_jax.config import Config
+from mixup_jax.data.identity import DataIdentity
 from mixup_jax.runtime.claim import read_config, read_identity
 from mixup_jax.runtime.errors import CheckpointError
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.steps.state import evaluated_variables
 from mixup_jax.training.measurements import on_host
 from mixup_jax.training.trained import load_trained
+from mixup_jax.weights.exported import read_export
 from mixup_jax.weights.source import Source, form_of
 from mixup_jax.weights.timm_names import flat
 
@@ -31,9 +35,21 @@ def read_run(folder: Path) -> Source:
     variables, step = jax.tree.map(lambda leaf: leaf[0], states)
     runs = config.runs
     network = f"the network of seed {runs[0][1]}" + (f", the first of {len(runs)}" if len(runs) > 1 else "")
+    origin = f"step {int(step)} of a run, {network}" + (", averaged weights" if config.ema else "")
+    return _source(origin, config, identity, variables)
+
+
+def read_exported(folder: Path) -> Source:
+    """Read the weights of an export, whatever their names; raises what `read_export` raises."""
+    export = read_export(folder)
+    origin = f"an export of step {export.content['step']}, the network of seed {export.content['seed']}"
+    return _source(origin, export.config, export.identity, export.variables)
+
+
+def _source(origin: str, config: Config, identity: DataIdentity, variables: dict[str, Any]) -> Source:
     patch = getattr(config.model, "patch", 1)
     return Source(
-        origin=f"step {int(step)} of a run, {network}" + (", averaged weights" if config.ema else ""),
+        origin=origin,
         arrays={name: leaf for part in variables.values() for name, leaf in flat(part).items()},
         form=form_of(config.model),
         classes=identity.classes,

@@ -13,6 +13,7 @@ import numpy as np
 
 from mixup_jax.choices import networks
 from mixup_jax.config import Config, read
+from mixup_jax.config_checks import check_fields
 from mixup_jax.data.identity import DataIdentity
 from mixup_jax.data.images.as_input import AsInput
 from mixup_jax.models import build
@@ -88,7 +89,7 @@ def read_export(folder: Path) -> Export:
     if sha256(path) != content["files"].get(WEIGHTS):
         raise ValueError(
             f"{path} is not the file that {DESCRIPTION} was written for (another SHA-256): export the run again; "
-            "changed weights may begin another run, --init."
+            f"changed weights may begin another run, --init {path}."
         )
     variables = from_tensors(config.model, as_input.image_shape, tensors, shapes)
     return Export(content, config, identity, as_input, model, variables)
@@ -101,10 +102,13 @@ def sha256(path: Path) -> str:
 
 
 def _check(content: dict[str, Any], model: networks.Network, as_input: AsInput) -> None:
-    """Raise ValueError for what the network, or what is computed to compare its shapes, could not be made of."""
+    """Raise ValueError for what the network, its input, or what is computed to compare shapes, could not be made of."""
     shape, classes = as_input.image_shape, content["classes"]
+    check_fields(as_input)
     if len(shape) != 3 or not all(isinstance(each, int) and each > 0 for each in shape) or math.prod(shape) > PIXELS:
         raise ValueError(f"its image_shape is {shape}")
+    if not isinstance(as_input.streamed, bool) or (as_input.streamed and shape != (shape[0], shape[0], 3)):
+        raise ValueError(f"its input is streamed ({as_input.streamed}), with images of {shape}")
     if not classes or not all(isinstance(each, str) for each in classes):
         raise ValueError("its classes are not names")
     for name in ("mean", "std"):

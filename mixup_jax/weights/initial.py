@@ -13,7 +13,8 @@ from mixup_jax.config import Config
 from mixup_jax.models import OnSpectrograms, build
 from mixup_jax.runtime.run_folder import digest
 from mixup_jax.steps.recipe import Described
-from mixup_jax.weights.earlier_run import read_run
+from mixup_jax.weights.earlier_run import read_exported, read_run
+from mixup_jax.weights.exported import is_export
 from mixup_jax.weights.fitting import Target, fitted
 from mixup_jax.weights.library_file import read_library
 from mixup_jax.weights.source import NORMALIZATIONS, Source
@@ -60,7 +61,9 @@ def initial_weights(config: Config, data: Described) -> InitialWeights:
 
 
 def read_source(path: Path, target: Target) -> Source:
-    """Read the weights of a run's folder, of a folder of Hugging Face or timm, or of a file."""
+    """Read the weights of the folder of a run, of an export, of Hugging Face or timm, or of a file."""
+    if is_export(path):
+        return read_exported(path)
     if (path / WEIGHTS).is_file():
         path = path / WEIGHTS
     return read_run(path) if path.is_dir() else read_library(path, target)

@@ -151,6 +151,7 @@ def beside(path: Path, names: Names) -> tuple[dict[str, Any], Any, Any, Any]:
         found = one.get(f"{other}mean"), one.get(f"{other}std")
         if all(_numbers(each) for each in found):
             mean, std = (tuple(map(float, each)) for each in found if each)
+            _check_pixels(path, mean, std)
     form: dict[str, Any] = {}
     if names.gelu and (acting := config.get("hidden_act") or arguments.get("act_layer")):
         form["gelu"] = GELUS.get(str(acting), str(acting))
@@ -165,6 +166,16 @@ def beside(path: Path, names: Names) -> tuple[dict[str, Any], Any, Any, Any]:
     return form, mean, std, tuple(map(str, classes)) if isinstance(classes, list) else None
 
 
+def _check_pixels(path: Path, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    """Raise ValueError for a mean and deviation that are not for pixels in [0, 1]."""
+    if max(*mean, *std) > 1 or not all(std):
+        numbers = "; ".join(" ".join(f"{each:g}" for each in values) for values in (mean, std))
+        raise ValueError(
+            f"mean and deviation in the .json beside {path.name} are {numbers}; they must be for pixels from 0 to 1, "
+            "deviations above 0: divide those for pixels up to 255 by 255."
+        )
+
+
 def _inner(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """Return an object within a JSON object, empty where there is none."""
     inner = content.get(name)
@@ -172,7 +183,7 @@ def _inner(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _numbers(values: Any) -> bool:
-    """Return whether a JSON value is a list of positive numbers, one a channel."""
+    """Return whether a JSON value is a list of numbers from 0 to 255, one a channel."""
     return (
         isinstance(values, list)
         and 0 < len(values) < 100

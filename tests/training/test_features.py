@@ -160,6 +160,12 @@ def test_photographs_that_stay_on_disk_give_the_features_of_their_centres():
     assert np.isfinite(leaves(after(run, 3).params)[0]).all()
 
 
+@pytest.mark.parametrize("repeats", [1, 2])
+def test_photographs_that_a_batch_repeats_are_streamed(repeats):
+    config = changed(HEADS["preact"], dataset="imagenet", image_size=16, crop="centre", repeats=repeats)
+    assert are_constant(config, make_recipe(config, DATA), (16, 16, 3)) == (repeats == 1)
+
+
 @pytest.mark.parametrize("given", [{}, {"stem/conv/kernel": np.zeros((3, 3, 1, 4), np.float32)}])
 def test_frozen_layers_that_are_not_given_are_refused(given):
     with pytest.raises(ValueError, match="train_from leaves stem to stage1 as they are in --init, and"):

@@ -18,9 +18,11 @@ from mixup_jax.models.layers.convolution import conv_general_dilated
 from mixup_jax.network import Network
 from mixup_jax.weights import program
 from mixup_jax.weights.export import write_export
+from mixup_jax.weights.initial import initial_weights
 from mixup_jax.weights.program import program_bytes
 from mixup_jax.weights.tensors import from_tensors, to_tensors
 from mixup_jax.weights.timm_form import timm_form
+from mixup_jax.weights.timm_names import flat
 
 EVERY = OF_TIMM | OF_OURS
 ALONE = """
@@ -130,6 +132,20 @@ def test_an_export_is_read_to_the_same_network(name, tmp_path):
     assert (again.config, again.identity, again.as_input) == (network.config, network.identity, network.as_input)
 
 
+@pytest.mark.parametrize("name", ["preact_resnet", "vit"])
+def test_a_run_starts_from_an_export_whatever_its_names(name, tmp_path):
+    network = untrained(*EVERY[name])
+    write(network, tmp_path / "export")
+    assert network.config is not None
+    assert network.identity is not None
+    weights = initial_weights(replace(network.config, init=str(tmp_path / "export")), network.identity)
+    expected = {path: leaf for part in network.variables().values() for path, leaf in flat(part).items()}
+    assert weights.arrays.keys() == expected.keys()
+    for path, leaf in expected.items():
+        np.testing.assert_array_equal(weights.arrays[path], leaf, err_msg=path)
+    assert (weights.mean, weights.std) == (network.mean, network.std)
+
+
 def test_weights_too_large_for_a_program_are_refused(monkeypatch):
     monkeypatch.setattr(program, "LARGEST", 100)
     with pytest.raises(ValueError, match="--no-program"):
@@ -202,6 +218,10 @@ HOSTILE = {
     "a mean of no number": {"mean": ["a", "b", "c"]},
     "a standard deviation of 0": {"std": [0.0, 0.0, 0.0]},
     "no digests": {"files": {}},
+    "a crop of nothing": {"input": {"test_crop": 0, "interpolation": "linear", "streamed": True}},
+    "a crop of more than the image": {"input": {"test_crop": 5, "interpolation": "linear", "streamed": True}},
+    "an unknown interpolation": {"input": {"test_crop": 1.0, "interpolation": "nearest", "streamed": False}},
+    "a word for a truth": {"input": {"test_crop": 1.0, "interpolation": "linear", "streamed": "no"}},
 }
 
 

@@ -1,5 +1,6 @@
 """Archives in the form of AugReg and big_vision give the logits of networks that are written by their rules in Flax."""
 
+import json
 from dataclasses import replace
 
 import flax.linen as nn
@@ -121,6 +122,15 @@ def test_archives_give_the_logits_of_the_rules(tmp_path, kind):
     path = tmp_path / "weights.npz"
     _, expected = saved(path, kind)
     assert_close(logits(path, KINDS[kind][1], 24), expected)
+
+
+@pytest.mark.parametrize(("mean", "std"), [([123.675] * 3, [58.4] * 3), ([0.5] * 3, [0.0] * 3)])
+def test_a_mean_and_deviation_that_are_not_for_pixels_up_to_one_are_refused(tmp_path, mean, std):
+    saved(tmp_path / "weights.npz", "augreg")
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps({"image_mean": mean, "image_std": std}))
+    with pytest.raises(ValueError, match="pixels from 0 to 1") as error:
+        weights_of(tmp_path / "weights.npz", KINDS["augreg"][1], 24)
+    assert "\n" not in str(error.value)
 
 
 def test_what_is_fitted_dropped_and_drawn_is_said(tmp_path):

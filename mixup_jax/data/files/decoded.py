@@ -26,16 +26,24 @@ FORMAT = 4  # raise it when the decoding or the file's layout changes
 ARRAYS = ("train_image", "train_label", "test_image", "test_label", "valid_image", "valid_label")
 
 
-def cached(name: str, source: Path, files: Sequence[Path], decode: Callable[[], Dataset], variant: str = "") -> Dataset:
+def cached(
+    name: str,
+    source: Path,
+    files: Sequence[Path],
+    decode: Callable[[], Dataset],
+    variant: str = "",
+    digest: str = "",
+) -> Dataset:
     """Return ``decode()``, from the cache if `files` of the folder `source` are unchanged since it was written.
 
     Unchanged files have the same names, sizes and times of modification. A damaged cache file is rebuilt. If the cache
-    folder cannot be written, the data set is decoded every time. `variant` names one of several ways of decoding.
+    folder cannot be written, the data set is decoded every time. `variant` names one of several ways of decoding,
+    `digest` is of the content of the files where it is known.
     """
     identity = hashlib.sha256(f"{source.resolve()}{variant}".encode()).hexdigest()[:12]
     path = decoded_dir() / f"{name.split(':')[0]}-{identity}.arrays"
     state = [[str(file), file.stat().st_size, file.stat().st_mtime_ns] for file in files]
-    signature = hashlib.sha256(json.dumps([FORMAT, name, state]).encode()).hexdigest()
+    signature = hashlib.sha256(json.dumps([FORMAT, name, state, *[digest] * bool(digest)]).encode()).hexdigest()
     try:
         dataset = _read(path, signature)
     except FileNotFoundError:

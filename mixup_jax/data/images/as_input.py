@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from mixup_jax.data.files.folders import Tally
-from mixup_jax.data.images.picture_files import describe, open_picture, read_picture
+from mixup_jax.data.images.picture_files import describe, open_picture, pixels_of, read_picture
 from mixup_jax.data.photographs.crops import Box, Interpolation, centre_crop
 from mixup_jax.runtime.errors import reason_of
 
@@ -36,7 +35,11 @@ class AsInput:
         """
         tally = Tally() if tally is None else tally
         if isinstance(picture, Image.Image):
-            return self._cut(_pixels(picture), tally, "a picture")
+            if picture.mode.startswith(("I", "F")):
+                raise ValueError(
+                    f"a picture of mode {picture.mode} has more than 8 bits a channel; convert it to 8 bits first."
+                )
+            return self._cut(pixels_of(picture, tally, "a picture"), tally, "a picture")
         file = Path(picture)
         if not file.is_file():
             raise FileNotFoundError(f"{file} is not there, or no file.")
@@ -90,18 +93,3 @@ def _centre(high: int, wide: int, shape: float) -> Box:
     """
     height, width = min(high, max(1, round(wide * shape))), min(wide, max(1, round(high / shape)))
     return Box((high - height) // 2, (wide - width) // 2, height, width)
-
-
-def _pixels(picture: Any) -> np.ndarray:
-    """Return the pixels of a picture in memory, 1 channel if grey, else 3; raises ValueError for more than 8 bits."""
-    if picture.mode.startswith(("I", "F")):
-        raise ValueError(
-            f"a picture of mode {picture.mode} has more than 8 bits a channel; convert it to 8 bits first."
-        )
-    picture = ImageOps.exif_transpose(picture)
-    if picture.has_transparency_data:
-        layers = picture.convert("RGBA")
-        picture = Image.alpha_composite(Image.new("RGBA", layers.size, "white"), layers).convert(
-            "L" if picture.mode in ("LA", "La") else "RGB"
-        )
-    return np.atleast_3d(np.asarray(picture.convert("L" if picture.mode in ("1", "L") else "RGB")))

@@ -32,7 +32,9 @@ def load_folder(path: Path, pictures: Pictures | None = None) -> Dataset:
     files = [listing.root / name for name in listing.names()]
     files += [listing.source] * listing.source.is_file()  # labels and split of a CSV
     variant = f"split {pictures.split}" if pictures.split else ""
-    dataset = cached(f"folder:{listing.source}", listing.source, files, partial(_decode, listing), variant)
+    dataset = cached(
+        f"folder:{listing.source}", listing.source, files, partial(_decode, listing), variant, checked.digest()
+    )
     return replace(dataset, notes=(*checked.notes(), *dataset.notes))
 
 

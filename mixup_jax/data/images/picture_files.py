@@ -52,8 +52,13 @@ def decode_picture(content: bytes, tally: Tally, name: str) -> np.ndarray:
     """Return the pixels of a picture's file as `read_picture` does; raises what Pillow raises, of any kind."""
     with open_picture(content) as picture:
         describe(picture, content, tally, name)
-        grey = picture.mode in GREY
-        return np.atleast_3d(np.asarray(_seen(picture, tally, name).convert("L" if grey else "RGB")))
+        return pixels_of(picture, tally, name)
+
+
+def pixels_of(picture: Image.Image, tally: Tally, name: str) -> np.ndarray:
+    """Return the pixels of a picture of 8 bits as `read_picture` does."""
+    grey = picture.mode in GREY
+    return np.atleast_3d(np.asarray(_seen(picture, tally, name).convert("L" if grey else "RGB")))
 
 
 def open_picture(content: bytes) -> Image.Image:

@@ -28,13 +28,15 @@ from mixup_jax.runtime.progress import progress
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1  # raise it when what is checked, or the file's layout changes
+FORMAT = 2  # raise it when what is checked, or the file's layout changes
 LARGEST = 2**30
 """Bytes of a file that are read."""
 SHOWN = 20
 """Most names in a message."""
-State = tuple[int, int]
-"""Size and time of modification of a file, in bytes and nanoseconds."""
+State = tuple[int, int, int]
+"""Size and times of modification and of change of a file, in bytes and nanoseconds.
+
+The time of change tells a file apart from another one that was put in its place with its size and time."""
 
 
 class Verdict(NamedTuple):
@@ -84,9 +86,11 @@ class Checked:
 def check_pictures(listing: Listing, *, skip_bad: bool = False) -> Checked:
     """Decode every picture in threads, unless it is unchanged since it was; say in one line what was found.
 
-    Unchanged files have the same names, sizes and times of modification. With `skip_bad` pictures that cannot be read
-    are left out. Raises ValueError, which names them all (20, and a count), without it, and where no picture of a part
-    or a class is left.
+    Unchanged files have the same names and `State`; those that could not be read are looked at again. With `skip_bad`
+    pictures that cannot be read are left out.
+
+    Raises ValueError, which names them all (20, and a count), without it, and where no picture of a part or a class is
+    left.
     """
     names, path = list(dict.fromkeys(listing.names())), _cache(listing)
     states = {name: state for name in names if (state := _state(listing.root / name))}
@@ -103,7 +107,7 @@ def check_pictures(listing: Listing, *, skip_bad: bool = False) -> Checked:
     finally:  # also after Ctrl-C: what was checked need not be checked again
         pool.shutdown(cancel_futures=True)
         if missing:
-            _write(path, {name: (states[name], verdicts[name]) for name in verdicts if name in states})
+            _write(path, {name: (states[name], each) for name, each in verdicts.items() if not each.error})
     bad = [name for name in names if verdicts[name].error]
     if bad and not skip_bad:
         listed = "; ".join(f"{name} ({verdicts[name].error})" for name in bad[:SHOWN])
@@ -159,7 +163,7 @@ def _state(file: Path) -> State | None:
         found = file.stat()
     except OSError:  # `_check` says why
         return None
-    return found.st_size, found.st_mtime_ns
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _found(listing: Listing, verdicts: dict[str, Verdict]) -> str:

@@ -1,6 +1,7 @@
 """Laws of the check before the training: all bad files are named at once, copies too, and nothing is checked twice."""
 
 import io
+import os
 
 import numpy as np
 import pytest
@@ -87,6 +88,34 @@ def test_files_are_checked_again_where_they_or_the_cache_have_changed(folder, mo
         assert count() == PICTURES + 1
     monkeypatch.setattr(checked, "FORMAT", checked.FORMAT + 1)
     assert count() == PICTURES + 1
+
+
+@pytest.mark.parametrize("opened", [load_folder, load_photographs])
+def test_a_file_in_the_place_of_another_of_its_size_and_time_is_a_change(folder, opened):
+    def digests():
+        return opened(folder, Pictures(size=8 if opened is load_photographs else None)).identity().digests
+
+    one, other = folder / "train/a/00.png", folder / "new.bmp"
+    one.write_bytes(content(0, "BMP"))
+    before = digests()
+    other.write_bytes(content(77, "BMP"))
+    os.utime(other, ns=(one.stat().st_mtime_ns,) * 2)
+    assert (other.stat().st_size, other.stat().st_mtime_ns) == (one.stat().st_size, one.stat().st_mtime_ns)
+    other.replace(one)
+    assert digests() != before
+
+
+def test_a_file_that_could_not_be_read_is_looked_at_again(folder, monkeypatch):
+    original = checked.look_at
+
+    def out_of_reach(encoded):
+        raise PermissionError("out of reach")
+
+    monkeypatch.setattr(checked, "look_at", out_of_reach)
+    with pytest.raises(ValueError, match="out of reach"):
+        check_pictures(find_pictures(folder))
+    monkeypatch.setattr(checked, "look_at", original)
+    assert check_pictures(find_pictures(folder)).skipped == 0
 
 
 def test_files_in_two_parts_and_of_two_classes_are_named_and_counted(folder):

@@ -81,6 +81,7 @@ def test_options_beside_those_that_count_are_refused(arguments, message):
         (["--partner", "optimal"], "method"),
         (["--dataset", "imagenet", "--crop", "tensorflow"], "crop"),
         (["--dataset", "imagenet", "--test-size", "256"], "test_size"),
+        (["--dataset", "imagenet", "--repeats", "2"], "repeats"),
     ],
 )
 def test_a_head_on_features_takes_nothing_that_would_change_its_images(arguments, name):
