@@ -62,7 +62,7 @@ def main(
         network, output, index=network.seeds.index(seed), checkpoint=checkpoint, measured=measured, program=program
     )
     weights = content["weights"]
-    names = "timm's names" if weights["names"] == "timm" else f"names of our own, for timm: {weights['why']}"
+    names = "timm's names" if weights["names"] == "timm" else f"names of our own, not for timm: {weights['why']}"
     error = f", test error {measured['test_error']:.2f} %" if "test_error" in measured else ""
     print(f"{output}: {content['model']}, step {network.step:,}{error}; {names}")
 

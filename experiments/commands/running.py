@@ -37,7 +37,7 @@ from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.mesh import from_writer, is_writer
 from mixup_jax.runtime.provenance import describe
 from mixup_jax.training.loop import fit, predict_again
-from mixup_jax.weights.initial import InitialWeights, initial_weights, normalized_as
+from mixup_jax.weights.initial import InitialWeights, check_init, initial_weights, normalized_as
 
 FOR_STREAMS = ("color_jitter", "crop", "interpolation", "repeats", "test_crop", "test_size")
 """Options of the data that streamed ones carry out."""
@@ -82,6 +82,7 @@ def run(
     began = time.time() if began is None else began
     check_name(job.config.data.dataset)  # a smoke run looks at other data
     config = job.effective().within_training()
+    check_init(config)
     if config.train_from is not None and config.init is None:
         raise ValueError(f"train_from {config.train_from} is for --init, whose first layers it keeps: leave it out.")
     if config.schedule != job.effective().schedule and not isinstance(config.schedule, Step):

@@ -26,7 +26,9 @@ Decoded = tuple[Path, np.ndarray | None, str, Tally]
 
 def predict_images(
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")],
-    paths: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PATH")],
+    paths: Annotated[
+        tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="PATH", help_behavior_hint="(required)")
+    ],
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FILE")] = Path("predictions.csv"),
     top: int = 5,
     tta: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
@@ -38,7 +40,7 @@ def predict_images(
     """Write a CSV with a line for each image: file, prediction, probability, the next likely classes, error.
 
     Args:
-        run: Folder of a finished run on images, or of its export.
+        run: Folder of a finished run or of an export; of tables and wafer maps RUN --help lists other options.
         paths: Pictures, and folders in which all pictures are taken, in natural order.
         output: The CSV to write; an existing one is replaced when the new one is complete.
         top: Classes to name, with their probabilities.

@@ -1,5 +1,6 @@
 """The options of the data and of their augmentation."""
 
+import os
 from dataclasses import dataclass
 from typing import Literal
 
@@ -75,13 +76,13 @@ class Data(Checked):
             if getattr(self, name) != getattr(type(self), name) and not self.is_streamed:
                 raise ValueError(
                     f"{name} is for photographs, imagenet's and those of folder:PATH with --image-size; the images of "
-                    f"{self.dataset} have their own size: leave it out."
+                    f"{self.dataset} have their own size: leave it out{self._meant()}."
                 )
         if self.validation and self.split is not None and len(self.split) == 3:
             raise ValueError(f"validation does nothing beside the second share of split {self.split}: leave it out.")
         for name in OF_FOLDERS:
             if getattr(self, name) and not self.is_folder:
-                raise ValueError(f"{name} is for folder:PATH, and this is {self.dataset}: leave it out.")
+                raise ValueError(f"{name} is for folder:PATH, and this is {self.dataset}: leave it out{self._meant()}.")
         if self.test_size is not None and self.test_size == (self.image_size or IMAGE_SIZE):
             raise ValueError(f"test_size is {self.test_size}, as that of the training: leave it out.")
         for name in ("color_jitter", "erase", "validation"):
@@ -104,6 +105,11 @@ class Data(Checked):
     def is_streamed(self) -> bool:
         """Return whether the images stay on disk."""
         return self.dataset == "imagenet" or (self.is_folder and self.image_size is not None)
+
+    def _meant(self) -> str:
+        """Return what to write, for an error, where the data set is the path of a folder without its prefix."""
+        path = ":" not in self.dataset and (os.sep in self.dataset or os.path.isdir(self.dataset))
+        return f"; a folder of your own images is folder:{self.dataset}" if path else ""
 
     @property
     def is_folder(self) -> bool:

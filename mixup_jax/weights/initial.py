@@ -45,6 +45,7 @@ def initial_weights(config: Config, data: Described) -> InitialWeights:
 
     Raises FileNotFoundError, and ValueError for what cannot be read or is of another network.
     """
+    check_init(config)
     path = Path(config.init or "")
     shapes, more = (_shapes(config, data, len(data.classes) + extra) for extra in (0, 1))
     head = frozenset(name for name, shape in shapes.items() if shape != more[name])
@@ -58,6 +59,12 @@ def initial_weights(config: Config, data: Described) -> InitialWeights:
         raise ValueError(f"init is {path}: {error}") from None
     rows = [("from", f"{path}, {source.origin}"), *rows, *(("not said", each) for each in source.guessed)]
     return InitialWeights(arrays, digest(dict(source.arrays)), source.mean, source.std, tuple(rows))
+
+
+def check_init(config: Config) -> None:
+    """Raise FileNotFoundError where the weights to start from are not there, in time before the data are read."""
+    if config.init is not None and not Path(config.init).exists():
+        raise FileNotFoundError(f"init is {config.init}, which is not there.")
 
 
 def read_source(path: Path, target: Target) -> Source:

@@ -116,6 +116,12 @@ def test_another_network_is_refused_with_the_first_difference(earlier, model, me
     assert "\n" not in str(error.value)
 
 
+def test_a_file_that_is_not_there_is_said_to_be_missing_for_each_network(tmp_path):
+    for config in (VIT, MLP):
+        with pytest.raises(FileNotFoundError, match=r"nothing\.safetensors, which is not there"):
+            initial_weights(replace(config, init=str(tmp_path / "nothing.safetensors")), DATA)
+
+
 def test_weights_that_are_not_there_are_refused(tmp_path):
     for path in (tmp_path / "nothing", tmp_path):
         with pytest.raises((ValueError, OSError), match=str(path)):

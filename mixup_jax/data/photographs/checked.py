@@ -173,10 +173,11 @@ def _found(listing: Listing, verdicts: dict[str, Verdict]) -> str:
     formats = Counter(verdict.format for verdict in verdicts.values())
     sizes = sorted((each.width * each.height, each.width, each.height) for each in verdicts.values())
     small, large = (f"{width:,} x {height:,}" for _, width, height in (sizes[0], sizes[-1]))
+    each = f"{few:,} ({listing.classes[least]}) to {many:,} ({listing.classes[most]})" if few < many else f"{few:,}"
     return (
-        f"{len(verdicts):,} pictures; a class has {few:,} ({listing.classes[least]}) to {many:,} "
-        f"({listing.classes[most]}) for training; {', '.join(f'{n:,} {name}' for name, n in formats.most_common())}; "
-        f"{small} to {large} pixels (width x height)"
+        f"{len(verdicts):,} pictures; a class has {each} for training; "
+        f"{', '.join(f'{n:,} {name}' for name, n in formats.most_common())}; "
+        f"{small if small == large else f'{small} to {large}'} pixels (width x height)"
     )
 
 

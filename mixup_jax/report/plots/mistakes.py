@@ -70,7 +70,7 @@ def confusion_matrix(predictions: Predictions, classes: Sequence[str]) -> Figure
     axes.pcolormesh(np.ma.masked_array(share, own), cmap=WRONG, vmax=largest, **look)
     for row, column in zip(*np.nonzero(counts), strict=True):
         words = {"ha": "center", "va": "center", "fontsize": 7.5, "color": CELL}
-        axes.text(column + 0.5, row + 0.5, _share(share[row, column]), **words)
+        axes.text(column + 0.5, row + 0.5, _share(float(share[row, column])), **words)
     names = [drawable(name, number, 16) for number, name in enumerate(classes)]
     axes.set_xticks(np.arange(len(names)) + 0.5, names, rotation=90 if len(names) > 4 else 0)
     axes.set_yticks(np.arange(len(names)) + 0.5, names)

@@ -132,7 +132,7 @@ def test_what_was_found_is_said_in_one_line(folder, caplog):
     caplog.set_level("INFO")
     (folder / "train/a/large.jpg").write_bytes(content(50, "JPEG"))
     check_pictures(find_pictures(folder))
-    assert "41 pictures; a class has 16 (b) to 17 (a) for training; 40 PNG, 1 JPEG; 7 x 9 to 7 x 9" in caplog.text
+    assert "41 pictures; a class has 16 (b) to 17 (a) for training; 40 PNG, 1 JPEG; 7 x 9 pixels" in caplog.text
 
 
 def test_files_of_a_csv_that_are_not_there_are_named_with_the_others(folder):

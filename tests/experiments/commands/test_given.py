@@ -213,6 +213,16 @@ def test_an_option_that_needs_another_one_is_refused_without_it(name, capsys):
     assert len(said.splitlines()) == 1
 
 
+@pytest.mark.parametrize("option", [["--image-size", "32"], ["--split", "0.8", "0.2"], ["--skip-bad"]])
+def test_a_folder_that_is_named_without_its_prefix_is_told_the_prefix(option, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    for path in ("mine", "photos/mine", str(tmp_path), "cifar10"):
+        with pytest.raises(SystemExit):
+            configured("--dataset", path, *option)
+        assert (f"folder:{path}" in capsys.readouterr().err) == (path != "cifar10")
+
+
 @pytest.mark.parametrize(
     ("arguments", "mixing"),
     [
