@@ -3,9 +3,10 @@
     python docs/evidence/finetune.py best runs/finetune/pilots/full
     python docs/evidence/finetune.py compare runs/finetune/100 runs/finetune/250
 
-The first prints the name of the run with the least last error on the validation set. The second reads FOLDER/ARM/PART/result.json and
-prints for each folder the mean last test error of each arm, and what full and head differ from scratch, paired by part:
-mean and half of the 95 % interval (Student's t), and the p-value with Holm's correction over all comparisons.
+The first prints the name of the run with the least last error on the validation set. The second reads
+FOLDER/ARM/PART/result.json and prints for each folder the mean last test error of each arm, and what full and head
+differ from scratch, paired by part: mean and half of the 95 % interval (Student's t), and the p-value with Holm's
+correction over all comparisons.
 """
 
 import json
