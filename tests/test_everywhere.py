@@ -156,7 +156,7 @@ def same(results, expected, exact=True):
 
 
 def test_every_public_function_is_in_the_table():
-    assert set(CALLS) == {*mixup_jax.__all__, *m.__all__}
+    assert set(CALLS) == {*mixup_jax.__all__, *m.__all__} - {"load"}  # which reads files
 
 
 def one_lane(tree):

@@ -87,7 +87,7 @@ def errors_by_class(predictions: Predictions) -> list[ClassError]:
     return sorted(rows, key=lambda row: (-row.error, row.label))
 
 
-def wilson(share: Any, count: Any) -> tuple[np.ndarray, np.ndarray]:
+def wilson(share: Any, count: Any) -> tuple[Any, Any]:
     """Return the 95 % interval of a probability of which `share` was seen in `count` examples (Wilson, 1927).
 
     >>> [round(float(end), 4) for end in wilson(0.5, 10)], [round(float(end), 4) for end in wilson(0.0, 10)]

@@ -67,7 +67,8 @@ def _mean_gradients(
         return loss, (updated.get("batch_stats", {}), logits)
 
     value_and_grad = jax.value_and_grad(loss_fn, has_aux=True)
-    trained = _own(trained_part(state.params, recipe.frozen), recipe.axis_name)
+    equal = trained_part(state.params, recipe.frozen)
+    trained = _own(equal, recipe.axis_name)
     if recipe.accumulate == 1:
         (loss, (stats, logits)), grads = value_and_grad(trained, state.batch_stats, image, target, rng_dropout)
         return grads, stats, loss, logits
@@ -85,7 +86,7 @@ def _mean_gradients(
         for leaf in (image, target)
     ]
     keys = jax.random.split(rng_dropout, recipe.accumulate)
-    zeros = _own((jax.tree.map(jnp.zeros_like, trained), jnp.zeros(())), recipe.axis_name)
+    zeros = _own((jax.tree.map(jnp.zeros_like, equal), jnp.zeros(())), recipe.axis_name)
     start = (zeros[0], state.batch_stats, zeros[1])
     (grads, stats, loss), logits = jax.lax.scan(micro_step, start, (*split, keys))
     grads, loss = jax.tree.map(lambda leaf: leaf / recipe.accumulate, (grads, loss))
