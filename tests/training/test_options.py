@@ -156,7 +156,7 @@ def trained(config):
     blank = jnp.zeros((1, *data.image_shape))
 
     def start(seed):
-        return init_state(seed, recipe.model, recipe.optimizer, blank, average=recipe.ema > 0)
+        return init_state(seed, recipe.model, recipe.optimizer, blank, average=recipe.ema > 0, frozen=recipe.frozen)
 
     shape = jax.eval_shape(start, 0)
     size = config.batch_size

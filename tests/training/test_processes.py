@@ -126,7 +126,7 @@ def test_several_processes_mix_the_batches_of_one():
 @pytest.mark.slow
 def test_several_processes_train_the_network_of_every_preset():
     learned = {}
-    for name in (SHARDS, TOGETHER, "2 x 2", "4 x 1"):
+    for name in (SHARDS, TOGETHER, "2 x 2"):
         processes, devices = TOPOLOGIES[name]
         outputs = run(processes, devices, script("trained_networks.py", processes))
         found = [[json.loads(line) for line in LEARNED.findall(out)] for out in outputs]
@@ -134,7 +134,6 @@ def test_several_processes_train_the_network_of_every_preset():
         learned[name] = {each["network"]: each for each in found[0]}
     assert learned[SHARDS].keys() == NETWORKS.keys()
     assert learned[TOGETHER] == learned[SHARDS]  # the same sums of the same two shards
-    assert learned["4 x 1"] == learned["2 x 2"]  # of four shards; in one process XLA adds them in another order
     for network, two in learned[SHARDS].items():
         np.testing.assert_allclose(learned["2 x 2"][network]["loss"], two["loss"], rtol=1e-2, err_msg=network)
 

@@ -27,7 +27,7 @@ from mixup_jax.steps.recipe import make_recipe
 from mixup_jax.steps.state import init_state
 
 ROOT = Path(__file__).parents[3]
-FILES = {"config.json", "metrics.jsonl", "result.json", "checkpoints", "figures"}
+FILES = {"config.json", "metrics.jsonl", "result.json", "checkpoints", "figures", "predictions.npz"}
 JOBS = {name: (text, Job(config)) for name, (text, config) in cifar.PRESETS.items()}
 SAID = re.compile(r"digits: REAL, 1,442 training, 355 test examples of 8 x 8 x 1; 10 classes: 0, ")
 TINY = ["--dataset", "digits", "--width", "4", "--blocks", "1", "--train-examples", "128", "--batch-size", "32"]
