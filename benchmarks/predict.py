@@ -26,7 +26,7 @@ from mixup_jax.data.photographs.streamed import cores
 from mixup_jax.models import build
 from mixup_jax.network import BATCH, Network
 
-FILES, SIZE, CLASSES, NAME = 256, 224, 1000, "resnet18"
+FILES, SIZE, CLASSES, NAME = 64, 224, 1000, "resnet18"
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 OURS, EXACT = "this project: predict", "the same, resized by Pillow's bicubic filter"
 WORKERS, ONE = "torch DataLoader, a worker a core, timm", "torch DataLoader without workers, timm"
