@@ -60,7 +60,7 @@ def _safetensors(path: Path) -> dict[str, Any]:
 
 def _torch(path: Path) -> dict[str, Any]:
     try:
-        import torch
+        import torch  # pyright: ignore[reportMissingImports]  (an extra)
     except ImportError:
         raise ValueError(
             f"{path} is a pickle, which PyTorch alone reads safely: pip install torch, or give the .safetensors of it."
