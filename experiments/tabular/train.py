@@ -19,7 +19,7 @@ from mixup_jax.config_checks import SEEDS, WIDEST
 from mixup_jax.data.files.archives import data_folder
 from mixup_jax.data.identity import digest_arrays
 from mixup_jax.data.tables.csv_file import read_csv
-from mixup_jax.data.tables.splits import Split, prepared_splits
+from mixup_jax.data.tables.splits import Scaling, Split, prepared_splits
 from mixup_jax.data.tables.table import TabularData
 from mixup_jax.data.tables.uci import UCI, load_tabular
 from mixup_jax.models import MLP
@@ -55,6 +55,8 @@ class Tabular:
     """Units of each of the two hidden layers."""
     test_share: float = 0.2
     """Share of the rows that are tested on, in each class."""
+    scaling: Scaling = "standard"
+    """Of columns of numbers, by the training rows: mean 0 and deviation 1, from 0 to 1, or as they are."""
     data_dir: Path | None = None
     """Folder with data sets. Default: the environment variable MIXUP_JAX_DATA, or the cache folder."""
     workdir: Path | None = None
@@ -105,7 +107,7 @@ def measure(data: TabularData, job: Tabular, workdir: Path | None = None) -> Err
 
     With a `workdir` the networks and their preprocessing are kept there.
     """
-    split, preprocessing = prepared_splits(data, range(job.seeds), job.test_share)
+    split, preprocessing = prepared_splits(data, range(job.seeds), job.test_share, job.scaling)
     hparams = plan(job, rows=split.train_label.shape[1], classes=len(data.classes))
     one = partial(train_and_test, hparams=hparams, kept=workdir is not None)
     program = jax.jit(over_seeds(over_seeds(one, (None, None, 0)), (0, 0, None)))

@@ -215,9 +215,10 @@ class NoisyFeatureMixup(Mixed):
     alpha: float | tuple[float, ...] = 1.0
     """Strength of mixup; several (--alphas too) are trained side by side in one program, each with all seeds."""
     additive_noise: float = 0.4
-    """Standard deviation of normal noise that is added, in units of the normalised pixels."""
+    """Level of normal noise that is added, in units of the normalised pixels; its deviation in a batch is the level
+    times a number from Beta(2, 5), 0.13 on the whole."""
     multiplicative_noise: float = 0.2
-    """Standard deviation of normal noise, relative to the pixel."""
+    """Level of uniform noise, relative to the pixel; weakened for each batch in the same way."""
     least = LEAST_ALPHA
 
     def __post_init__(self) -> None:

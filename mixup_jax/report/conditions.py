@@ -11,7 +11,7 @@ import numpy as np
 from mixup_jax.evaluation.metrics import METRICS
 from mixup_jax.report.format import MISSING, decimal, short_commit
 from mixup_jax.report.runs import BEST, Run
-from mixup_jax.report.statistics import Summary, paired_difference
+from mixup_jax.report.statistics import Summary, holm, paired_difference
 from mixup_jax.report.tables import Row, Table
 from mixup_jax.runtime.identity import flatten
 
@@ -106,11 +106,16 @@ def _row(condition: Condition) -> Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """ERM and a method that mixes, with nothing else different; `change` is its test error minus ERM's, in points."""
+    """ERM and a method that mixes, with nothing else different; `change` is its test error minus ERM's, in points.
+
+    `p` is that of the paired t-test with Holm's correction over the `of` comparisons beside it; None for one seed.
+    """
 
     erm: Condition
     mixup: Condition
     change: Summary
+    p: float | None
+    of: int
 
     @property
     def paper(self) -> float | None:
@@ -123,21 +128,36 @@ class Comparison:
         dataset, model, _ = self.mixup.setting
         points = f"{'+' if self.change.mean > 0 else ''}{decimal(self.change.mean)}"
         words = f"{self.mixup.label} against {self.erm.label} ({dataset}, {model}): test error {points} points"
-        if self.change.low is None or self.change.high is None:
+        if self.p is None:
             words += " (one seed: no interval)."
         else:
-            words += f" (95 % interval {self.change.interval}, paired over {self.change.n} seeds)."
-            if self.change.low <= 0 <= self.change.high:
-                words += " The interval includes 0: these seeds do not tell the two apart."
+            corrected = f" with Holm's correction over {self.of} comparisons" if self.of > 1 else ""
+            interval = f"95 % interval {self.change.interval}, paired over {self.change.n} seeds"
+            words += f" ({interval}; p = {self.p:.2g}{corrected})."
+            if self.p >= 0.05:
+                words += " These seeds do not tell the two apart."
         return words if self.paper is None else f"{words} The paper reports {decimal(self.paper, 1)} points."
 
 
 def compare(conditions: Sequence[Condition]) -> list[Comparison]:
-    """Pair each finished condition that mixed with the ERM conditions that differ in mixing only and share a seed."""
+    """Pair each finished condition that mixed with the ERM conditions that differ in mixing only and share a seed.
+
+    p-values are corrected over all pairs of several seeds.
+    """
     finished = [condition for condition in conditions if condition.finished]
-    pairs = [(erm, mixup) for erm in finished for mixup in finished if _differ_by_mixing_only(erm, mixup)]
-    found = [(erm, mixup, paired_difference(erm.error(), mixup.error())) for erm, mixup in pairs]
-    return [Comparison(erm, mixup, change) for erm, mixup, change in found if change is not None]
+    found = [
+        (erm, mixup, paired_difference(erm.error(), mixup.error()))
+        for erm in finished
+        for mixup in finished
+        if _differ_by_mixing_only(erm, mixup)
+    ]
+    pairs = [(erm, mixup, change) for erm, mixup, change in found if change is not None]
+    tested = [change.p for *_, change in pairs if change.p is not None]
+    corrected = iter(holm(tested))
+    return [
+        Comparison(erm, mixup, change, None if change.p is None else next(corrected), len(tested))
+        for erm, mixup, change in pairs
+    ]
 
 
 def _differ_by_mixing_only(erm: Condition, mixup: Condition) -> bool:

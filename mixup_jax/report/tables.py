@@ -37,6 +37,8 @@ class Row:
     """Heading above consecutive rows."""
     note: str = ""
     """A remark, such as that the paper's numbers are unconfirmed."""
+    overlap: float = 0.0
+    """Test rows over training rows, where the seeds are splits of the same rows (`statistics.summarise`)."""
     device: str = ""
     commit: str = ""
     progress: tuple[float, float] | None = None
@@ -49,7 +51,7 @@ class Row:
         >>> Row("ERM", values=((5.4, 5.5, 5.7), ()), paper=(5.6, None)).summaries[0].with_half_width
         '5.53 ± 0.38'
         """
-        return tuple(summarise(values) if values else UNKNOWN for values in self.values)
+        return tuple(summarise(values, self.overlap) if values else UNKNOWN for values in self.values)
 
     @property
     def seeds(self) -> str:
@@ -143,6 +145,7 @@ def to_json(table: Table) -> dict[str, Any]:
             "paper": list(row.paper),
             "group": row.group,
             "note": row.note,
+            **({"overlap": row.overlap} if row.overlap else {}),
         }
         for row in table.rows
     ]
@@ -174,6 +177,7 @@ def _row(row: dict[str, Any]) -> Row:
         paper=tuple(None if value is None else number(value, "paper") for value in paper),
         group=text(row.get("group")),
         note=text(row.get("note")),
+        overlap=number(row.get("overlap", 0.0), "overlap"),
     )
 
 

@@ -27,7 +27,7 @@ from mixup_jax.choices import (
 from mixup_jax.data.augment import normalize, pad_crop_flip
 from mixup_jax.methods import choose, different_class, draw_dirichlet, larger, mix_all, optimal_partners, same_class
 from mixup_jax.methods.latent import INPUT
-from mixup_jax.methods.noisy_feature import add_noise
+from mixup_jax.methods.noisy_feature import add_noise, draw_sigmas
 from mixup_jax.methods.table import METHODS, Method
 from mixup_jax.mixing import PARTNERS, Mix
 from mixup_jax.steps.state import Recipe
@@ -190,10 +190,12 @@ def _share_of_plan(
 
 
 def _disturbed(rng: Array, image: Array, rows: Array, mixing: NoisyFeatureMixup) -> Array:
-    """Return images under the noise of noisy feature mixup, each row's from a key of its own."""
+    """Return images under the noise of noisy feature mixup, as strong in all rows, each row's from a key of its own."""
+    rng_sigma, rng = jax.random.split(rng)
+    sigmas = draw_sigmas(rng_sigma, mixing.additive_noise, mixing.multiplicative_noise)
 
     def one(row: Array, image: Array) -> Array:
-        return add_noise(jax.random.fold_in(rng, row), image, mixing.additive_noise, mixing.multiplicative_noise)
+        return add_noise(jax.random.fold_in(rng, row), image, *sigmas)
 
     return jax.vmap(one)(rows, image)
 

@@ -9,6 +9,7 @@ import pytest
 from mixup_jax.choices import Mixed
 from mixup_jax.report.conditions import compare, group, result_tables
 from mixup_jax.report.runs import load_runs
+from mixup_jax.report.statistics import holm
 
 
 def load(folder):
@@ -79,7 +80,18 @@ def test_an_interval_around_zero_decides_nothing(make_run, tmp_path):
     make_run("erm", alpha=0.0, errors=[5.5, 5.6, 5.7])
     make_run("mixup", alpha=1.0, errors=[5.7, 5.6, 5.55])
     (comparison,) = compare(group(load(tmp_path)))
-    assert "includes 0" in comparison.sentence()
+    assert comparison.p is not None
+    assert comparison.p > 0.05
+    assert "do not tell the two apart" in comparison.sentence()
+
+
+def test_several_comparisons_are_corrected(make_run, tmp_path):
+    make_run("erm", alpha=0.0, errors=[5.5, 5.6, 5.7])
+    for alpha in (0.2, 1.0):
+        make_run(f"mixup-{alpha}", alpha=alpha, errors=[5.0 - alpha, 5.2 - alpha, 5.15])
+    found = compare(group(load(tmp_path)))
+    assert [comparison.of for comparison in found] == [2, 2]
+    assert [comparison.p for comparison in found] == holm([comparison.change.p for comparison in found])
 
 
 @pytest.mark.parametrize("change", [{"mark": "REAL"}, {"model": "mlp"}, {"seeds": [8]}, {"config": {"epochs": 3}}])

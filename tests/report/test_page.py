@@ -85,7 +85,7 @@ def test_the_table_tells_mean_spread_interval_and_difference(two_methods, text):
     words = text()
     for part in ("5.60 ± 0.10", "n = 3", "5.35 to 5.85", "4.30 ± 0.17", "12 min 34 s", "12,300", "012345678"):
         assert part in words
-    assert "test error −1.30 points (95 % interval −1.55 to −1.05, paired over 3 seeds)" in words
+    assert "test error −1.30 points (95 % interval −1.55 to −1.05, paired over 3 seeds; p = 0.002)" in words
 
 
 SHOWN = [name for name, metric in METRICS.items() if metric.title and name not in ("test_error", "overconfidence")]

@@ -1,12 +1,15 @@
 """Stratified splits of a table, and scikit-learn's preprocessing, fitted on the training rows only."""
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Int32
 
 from mixup_jax.data.tables.preprocessing import ARRAYS, Preprocessing, fitted
 from mixup_jax.data.tables.table import TabularData
+
+Scaling = Literal["standard", "minmax", "none"]
+"""Numbers get mean 0 and deviation 1, or go from 0 to 1, in the training rows; or they stay as they are."""
 
 
 class Split(NamedTuple):
@@ -37,12 +40,15 @@ def make_splits(data: TabularData, seeds: range, test_share: float = 0.2) -> Spl
     return prepared_splits(data, seeds, test_share)[0]
 
 
-def prepared_splits(data: TabularData, seeds: range, test_share: float = 0.2) -> tuple[Split, Preprocessing]:
+def prepared_splits(
+    data: TabularData, seeds: range, test_share: float = 0.2, scaling: Scaling = "standard"
+) -> tuple[Split, Preprocessing]:
     """Return what `make_splits` does, and how its features are made of further rows; raises the same."""
     prepare, parts, numbers = _preprocessing(data), [], []
     for seed in seeds:
         train, test = split_rows(data.label, seed, test_share)
         prepare.fit(data.features.iloc[train])
+        _rescale(prepare, data.features.iloc[train], scaling)
         x = [np.asarray(prepare.transform(data.features.iloc[rows]), np.float32) for rows in (train, test)]
         # A column that is constant in the training rows has no scale, and its weights learn nothing.
         constant = np.ptp(x[0], axis=0) == 0
@@ -57,6 +63,18 @@ def prepared_splits(data: TabularData, seeds: range, test_share: float = 0.2) ->
     categories = {name: tuple(map(str, found)) for name, found in zip(words, known, strict=True)}
     arrays = {name: np.stack([each[name] for each in numbers]) for name in ARRAYS}
     return split, Preprocessing(tuple(numeric), categories, **arrays)
+
+
+def _rescale(prepare: Any, train: Any, scaling: Scaling) -> None:
+    """Put another shift and scale into the fitted transformer of `_preprocessing`."""
+    name, numbers, columns = prepare.transformers_[0]
+    if scaling == "standard" or name != "numbers" or not len(columns):
+        return
+    imputer, scaler = numbers[0], numbers[1]
+    known = imputer.transform(train[list(columns)])
+    low, width = known.min(axis=0), np.ptp(known, axis=0)
+    scaler.mean_ = low if scaling == "minmax" else np.zeros_like(low)
+    scaler.scale_ = np.where(width == 0, 1.0, width) if scaling == "minmax" else np.ones_like(low)
 
 
 def split_rows(label: np.ndarray, seed: int, test_share: float) -> tuple[np.ndarray, np.ndarray]:

@@ -78,17 +78,18 @@ MARKERS = ("o", "s", "D", "^", "v", "P")
 
 
 @styled
-def differences(values: Mapping[str, Mapping[str, Sequence[float]]], label: str) -> Figure:
+def differences(values: Mapping[str, Mapping[str, Sequence[float]]], label: str, overlap: float = 0.0) -> Figure:
     """Draw mean and 95 % interval of differences, one per seed, by data set and method; below 0 mixup is better.
 
-    `label` names the axis, with its unit. One seed is a point without an interval.
+    `label` names the axis, with its unit. One seed is a point without an interval; `overlap` is that of
+    `statistics.summarise`.
     """
     figure = Figure(figsize=(7.2, 0.7 + 0.75 * len(values)))
     axes = figure.subplots()
     means = []
     for row, (dataset, methods) in enumerate(values.items()):
         for i, (method, numbers) in enumerate(methods.items()):
-            summary = summarise(numbers)
+            summary = summarise(numbers, overlap)
             height = row + 0.7 * ((i + 0.5) / len(methods) - 0.5)
             axes.errorbar(
                 summary.mean,

@@ -9,7 +9,7 @@ import pytest
 
 from mixup_jax.data.tables import uci
 from mixup_jax.data.tables.csv_file import read_csv
-from mixup_jax.data.tables.splits import make_splits, split_rows
+from mixup_jax.data.tables.splits import make_splits, prepared_splits, split_rows
 from mixup_jax.data.tables.table import make_table
 from mixup_jax.data.tables.uci import load_tabular
 
@@ -33,6 +33,18 @@ def test_a_csv_file_is_split_imputed_scaled_and_one_hot(tmp_path):
     for words in (split.train_x[:, :, 2:], split.test_x[:, :, 2:]):
         assert set(np.unique(words)) == {0.0, 1.0}
         np.testing.assert_array_equal(words.sum(axis=2), 1)
+
+
+@pytest.mark.parametrize("scaling", ["minmax", "none"])
+def test_other_scalings_are_of_the_training_rows_and_kept_for_new_ones(tmp_path, scaling):
+    table = read_csv(write(tmp_path / "boxes.csv", TEXT), "kind")
+    split, preprocessing = prepared_splits(table, range(2), 0.25, scaling)
+    low, high = split.train_x[:, :, :2].min(axis=1), split.train_x[:, :, :2].max(axis=1)
+    np.testing.assert_array_equal(
+        (low, high), ([[0, 0]] * 2, [[1, 1]] * 2) if scaling == "minmax" else ([[1, 5]] * 2, [[4, 6]] * 2)
+    )
+    train, _ = split_rows(table.label, 1, 0.25)
+    np.testing.assert_array_equal(preprocessing.apply(table.features.iloc[train])[1], split.train_x[1])
 
 
 def test_a_split_does_not_look_at_its_test_rows():

@@ -1,0 +1,63 @@
+"""Laws of docs/results.json: pages show what it holds, and every table says how to run it again."""
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+spec = importlib.util.spec_from_file_location("results_of_docs", ROOT / "docs" / "results.py")
+assert spec is not None
+assert spec.loader is not None
+results = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(results)
+STORED = json.loads((ROOT / "docs" / "results.json").read_text())
+TABLES = STORED["tables"]
+MARKS = {"REAL", "LOSSY", "SYNTHETIC"}
+
+
+@pytest.mark.parametrize("path", results.pages(), ids=lambda path: path.name)
+def test_pages_show_the_stored_numbers(path):
+    page = path.read_text()
+    assert results.written(page, STORED) == page, "python docs/results.py writes the tables anew"
+
+
+def test_every_table_stands_on_its_page():
+    for name, table in TABLES.items():
+        assert f"<!-- results {name} -->" in (ROOT / table["page"]).read_text(), name
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_says_where_its_numbers_come_from(name):
+    table = TABLES[name]
+    for field in ("paper", "command", "commit", "seeds", "data", "interval", "chosen"):
+        assert table[field], field
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d", table["date"])
+    assert set(re.findall(r"[A-Z]{4,}", table["mark"])) <= MARKS
+    assert table["registered"] is None or "docs/" in table["registered"]
+    assert all(len(row["values"]) == len(table["columns"]) for row in table["rows"])
+    assert all(len(row["labels"]) == len(table["labels"]) for row in table["rows"])
+
+
+def test_bold_is_what_survives_the_correction():
+    rows = [{"labels": [str(half)], "values": [[-1.0, half]]} for half in (0.2, 0.9, 3.0)]
+    table = {"n": 3, "labels": [""], "columns": [{"name": "d", "digits": 1, "kind": "difference"}], "rows": rows}
+    assert re.findall(r"\*\*(.*?)\*\*", results.markdown(table)) == ["-1.0 ± 0.2"]
+    assert len(re.findall(r"\*\*", results.markdown(table | {"rows": rows[1:2]}))) == 2  # alone it would
+
+
+def test_registered_numbers_are_those_of_the_records():
+    """E0's means are those of the 40 records beside it."""
+    for row, data in zip(TABLES["cifar-registered"]["rows"], ("fashion_mnist", "cifar10"), strict=True):
+        for value, method in zip(row["values"], ("erm", "mixup"), strict=False):
+            records = (ROOT / "docs/evidence/e0" / data / f"small-{method}").glob("*/result.json")
+            errors = [json.loads(path.read_text())["test_error"]["last"][0] for path in records]
+            assert len(errors) == 10
+            assert value[0] == pytest.approx(sum(errors) / 10, abs=1e-3)
+
+
+def test_claims_have_a_verdict():
+    assert {claim["verdict"] for claim in STORED["claims"]} <= set(results.VERDICTS)
+    assert "{" not in results.claims(STORED)
