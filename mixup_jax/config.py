@@ -122,6 +122,8 @@ class Config(Checked):
             count = getattr(part, name, None)
             if count is not None and (count < 1 or self.batch_size % count):
                 raise ValueError(f"{name} must divide the batch of {self.batch_size}, got {count}.")
+        if isinstance(self.mixing, Mixed) and self.mixing.among_neighbours and self.data.is_streamed:
+            raise ValueError(f"partner {self.mixing.partner} needs data in memory; {self.data.dataset} is streamed.")
         if isinstance(self.mixing, Mixed) and self.data.repeats > 1:
             apart = self.batch_size // self.data.repeats  # rows between copies of an image
             if apart < 2 or (self.mixing.block or 0) > apart:

@@ -68,8 +68,7 @@ def on_features(
     width = found["train_image"].shape[-1]
     zeros, ones = (0.0,) * width, (1.0,) * width
     options: dict[str, Any] = {name: getattr(data, name) for name in ("name", "mark", "classes")} | found
-    corrupted = data.corrupted if isinstance(data, Dataset) else None
-    dataset = Dataset(**options, mean=zeros, std=ones, corrupted=corrupted)
+    dataset = Dataset(**options, mean=zeros, std=ones, corrupted=data.corrupted)
     mixing = replace(recipe.mixing, layer=INPUT) if isinstance(recipe.mixing, Mixup) else recipe.mixing
     model = FromFeatures(recipe.model, shape, layer)
     return replace(recipe, model=model, mean=zeros, std=ones, mixing=mixing), dataset
@@ -123,7 +122,7 @@ def _batches_of(data: Dataset | StreamedDataset, part: str, size: int) -> Iterat
             yield image[start : start + size], label[start : start + size]
         return
     split, count = "clean" if part == "train" else part, getattr(data, f"{part}_count")
-    rows = EvaluationRows(data, split, count, size, tuple(range(size)))
+    rows = EvaluationRows(data, split, range(count), size, tuple(range(size)))
     decoded: Any = batches(rows, 0, workers=0, threads=cores())
     with closing(decoded):
         for batch in decoded:
