@@ -17,7 +17,7 @@ from mixup_jax.data.augment import normalize
 from mixup_jax.data.identity import DataIdentity
 from mixup_jax.data.images.as_input import AsInput, Picture
 from mixup_jax.evaluation.classification import padded
-from mixup_jax.methods.latent import INPUT
+from mixup_jax.methods.latent import input_of
 from mixup_jax.models.layers.convolution import compiler_options
 from mixup_jax.runtime.claim import read_config, read_identity
 from mixup_jax.runtime.launch import Launch
@@ -126,19 +126,8 @@ class Network:
 
     def _input_of(self, layer: str, variables: Any, images: Array) -> Array:
         model = self.model.clone(remat=False) if hasattr(self.model, "remat") else self.model
-        target, seen = () if layer == INPUT else tuple(layer.split("/")), dict[tuple[str, ...], Any]()
-
-        def intercept(next_fun: Callable, args: Any, kwargs: Any, context: Any) -> Any:
-            if context.method_name == "__call__" and args:
-                seen.setdefault(context.module.path, args[0])
-            return next_fun(*args, **kwargs)
-
-        with nn.intercept_methods(intercept):
-            model.apply(variables, self.normalize(images), train=False)
-        if target not in seen:
-            names = ", ".join("/".join(path) or INPUT for path in seen if len(path) <= max(1, len(target)))
-            raise ValueError(f"layer must be one that the model calls ({names}, or deeper, by path), got {layer!r}.")
-        return jnp.asarray(seen[target], jnp.float32)
+        normalized = self.normalize(images)
+        return jnp.asarray(input_of(layer, lambda: model.apply(variables, normalized, train=False)), jnp.float32)
 
     def _checked(self, images: Images) -> Any:
         if not isinstance(images, np.ndarray | Array):
