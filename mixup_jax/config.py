@@ -95,7 +95,7 @@ class Config(Checked):
     seed: int = 0
     """The first seed."""
     seeds: int = 1
-    """How many seeds to train at once: seed, seed + 1, ..."""
+    """How many seeds to train at once: seed, seed + 1, ...; photographs that stay on disk are decoded for each."""
 
     def __post_init__(self) -> None:
         """Validate what depends on several fields; what depends on the data is validated with them."""

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from mixup_jax.choices.losses import BinaryCrossEntropy
 from mixup_jax.config import Config
 from mixup_jax.data.augment import normalize
 from mixup_jax.data.identity import DataIdentity
@@ -77,8 +78,15 @@ class Network:
         assert isinstance(logits, Array)
         return logits
 
+    def probabilities(self, logits: Any) -> Array:
+        """Return the probabilities that logits (..., classes) mean: a softmax, or after --loss bce a sigmoid for each
+        class, which do not sum to 1.
+        """
+        each = self.config is not None and isinstance(self.config.loss, BinaryCrossEntropy)
+        return jax.nn.sigmoid(logits) if each else jax.nn.softmax(logits)
+
     def __call__(self, images: Images, *, mirror: bool = False, batch_size: int = BATCH) -> np.ndarray:
-        """Return the probabilities, float32 (n, classes): softmax, the mean over the seeds.
+        """Return the probabilities, float32 (n, classes): those of `probabilities`, the mean over the seeds.
 
         `images` are uint8 (n, height, width, channels) of the network's size, or a list of files and of Pillow's images
         of any size (`as_input`). With `mirror` it is the mean over each image and its mirror image.
@@ -143,12 +151,12 @@ class Network:
 
     @cached_property
     def _program(self) -> Any:
-        return self._compiled(lambda logits, images: jax.nn.softmax(logits(images)))
+        return self._compiled(lambda logits, images: self.probabilities(logits(images)))
 
     @cached_property
     def _mirrored_program(self) -> Any:
         def both(logits: Callable, images: Array) -> Array:
-            return (jax.nn.softmax(logits(images)) + jax.nn.softmax(logits(images[:, :, ::-1]))) / 2
+            return (self.probabilities(logits(images)) + self.probabilities(logits(images[:, :, ::-1]))) / 2
 
         return self._compiled(both)
 

@@ -2,21 +2,17 @@
 
 import json
 from dataclasses import replace
-from functools import partial
 
-import jax
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
-from weight_files import VIT, data_of
+from weight_files import VIT, data_of, random_timm
 
 from mixup_jax.config import Config
-from mixup_jax.models import build
 from mixup_jax.weights.class_names import match_classes, names_of
 from mixup_jax.weights.initial import initial_weights
-from mixup_jax.weights.timm_names import to_timm
 
 NAMES = ("cat", "dog", "guinea pig", "newt", "owl", "fox", "elk")
 SYNSETS = tuple(f"n0144{number:04}" for number in range(7))
@@ -26,11 +22,7 @@ HEAD = ("head/dense/kernel", "head/dense/bias")
 @pytest.fixture(scope="module")
 def arrays():
     """Weights of a small ViT for seven classes under timm's names."""
-    image = jax.ShapeDtypeStruct((1, 24, 24, 3), np.float32)
-    shapes = jax.eval_shape(partial(build(VIT, 7).init, train=False), jax.random.key(0), image)
-    random = np.random.RandomState(0)
-    drawn = jax.tree.map(lambda leaf: random.normal(size=leaf.shape).astype(np.float32), shapes)
-    return {name: np.ascontiguousarray(each) for name, each in to_timm(VIT.name, drawn["params"]).items()}
+    return random_timm(VIT)
 
 
 def weights(folder, arrays, here, metadata=None, **files):
