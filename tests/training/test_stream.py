@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from tiny_runs import assert_close
 
+from experiments.commands.training_data import prepare
 from experiments.imagenet.archives import photograph
 from mixup_jax.choices import Constant, Data, Mixup, Sgd
 from mixup_jax.choices.networks import MLP, PreActResNet
@@ -138,6 +139,15 @@ def test_few_batches_are_handed_over_at_once_however_fast_steps_are(data, tmp_pa
     fit(replace(CONFIG, epochs=24.0, eval_every=24.0), data, Launch(), tmp_path)
     assert sum(counts) == 60
     assert max(counts) == STREAMED_STEPS_PER_CALL
+
+
+def test_labels_drawn_at_random_are_measured_apart_from_the_others(data, tmp_path):
+    noisy, _ = prepare(data, replace(CONFIG.data, label_noise=0.5))
+    result = fit(replace(CONFIG, epochs=2.0, eval_every=2.0, seeds=2), noisy, Launch(), tmp_path)
+    share = noisy.corrupted.mean()
+    parts = (np.array(result[f"train_error_{name}"]) for name in ("real", "corrupted"))
+    together = sum(weight * error for weight, error in zip((1 - share, share), parts, strict=True))
+    np.testing.assert_allclose(together, result["train_subset_error"], rtol=1e-5)  # of all 40, as they are given
 
 
 def test_what_is_tested_may_be_larger_than_what_is_trained_on_where_the_network_takes_it(data, tmp_path):
