@@ -20,6 +20,8 @@ from mixup_jax.data.speech.recordings import Speech
 from mixup_jax.runtime.mesh import is_writer
 
 D = TypeVar("D", Dataset, StreamedDataset)
+DEVICES = 8
+"""A batch that is made smaller can be split over as many devices, where it is not smaller than that."""
 FOR_STREAMS = ("color_jitter", "crop", "flip", "interpolation", "repeats", "test_crop", "test_size")
 """Options of the data that streamed ones carry out."""
 
@@ -41,7 +43,9 @@ def fit_to(config: Config, data: Dataset | StreamedDataset) -> Config:
     elif asked is not None and asked < there and config.data.is_folder:
         say(f"{data.name}: {asked:,} of {there:,} training images are taken; --train-examples None takes all")
     count = min(asked or there, there)
-    largest = count - count % _together(config)
+    together = _together(config)
+    sizes = [count - count % multiple for multiple in (math.lcm(together, DEVICES), together)]
+    largest = sizes[0] or sizes[1]
     if config.batch_size > count and largest:
         say(f"{data.name}: {count:,} training images, fewer than a batch of {config.batch_size}: batches of {largest}")
         config = replace(config, batch_size=largest)
