@@ -127,7 +127,7 @@ def ours(files: list[bytes]) -> Iterator[Any]:
     """Return the pipeline that trains, in this thread."""
     source = InMemory(files)
     data = StreamedDataset("photographs", "REAL", ("one",), source, source, (0.5,) * 3, (0.2,) * 3, SIZE)
-    return batches(TrainingRows(data, 0, BATCH, tuple(range(BATCH))), 0, workers=0, threads=0)
+    return batches(TrainingRows(data, BATCH, tuple((0, row) for row in range(BATCH))), 0, workers=0, threads=0)
 
 
 def by_opencv(content: bytes, generator: np.random.Generator) -> np.ndarray:

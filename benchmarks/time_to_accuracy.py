@@ -20,7 +20,7 @@ from benchmarks.harness.turns import NO_TORCH, QUICK, STDERR, Effort, digits, im
 from benchmarks.limits import beside_product, the_product
 from benchmarks.training_step import LAYOUTS
 from experiments.cifar import SMALL
-from experiments.commands.running import prepare
+from experiments.commands.training_data import prepare
 from mixup_jax.config import Config
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.sources import load

@@ -20,8 +20,9 @@ import tyro
 
 from experiments.commands.command_line import begin, show_runs
 from experiments.commands.errors import one_line_errors
-from experiments.commands.running import Job, default_folder, run, say
+from experiments.commands.running import Job, default_folder, run
 from experiments.commands.smoke import shrink
+from experiments.commands.training_data import say
 from mixup_jax.choices import AdamW, Cosine, Data, Erm, Mixup, NoAugment
 from mixup_jax.choices.networks import ViT
 from mixup_jax.config import Config
@@ -58,10 +59,7 @@ class FineTune(Job):
         return _shrunk(config) if self.smoke else config
 
     def sized(self, config: Config, examples: int) -> Config:
-        """Return the configuration for so many images: no batch is larger, and epochs make the steps."""
-        if config.batch_size > examples:
-            say(f"{examples:,} training images, fewer than a batch of {config.batch_size}: a batch is all of them")
-            config = replace(config, batch_size=examples)
+        """Return the configuration for so many images: epochs make the steps."""
         if self.steps is None or self.smoke:
             return config
         epochs = self.steps * config.batch_size / examples

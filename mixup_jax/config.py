@@ -95,7 +95,7 @@ class Config(Checked):
     seed: int = 0
     """The first seed."""
     seeds: int = 1
-    """How many seeds to train at once: seed, seed + 1, ..."""
+    """How many seeds to train at once: seed, seed + 1, ...; photographs that stay on disk are decoded for each."""
 
     def __post_init__(self) -> None:
         """Validate what depends on several fields; what depends on the data is validated with them."""
@@ -122,6 +122,8 @@ class Config(Checked):
             count = getattr(part, name, None)
             if count is not None and (count < 1 or self.batch_size % count):
                 raise ValueError(f"{name} must divide the batch of {self.batch_size}, got {count}.")
+        if isinstance(self.mixing, Mixed) and self.mixing.among_neighbours and self.data.is_streamed:
+            raise ValueError(f"partner {self.mixing.partner} needs data in memory; {self.data.dataset} is streamed.")
         if isinstance(self.mixing, Mixed) and self.data.repeats > 1:
             apart = self.batch_size // self.data.repeats  # rows between copies of an image
             if apart < 2 or (self.mixing.block or 0) > apart:

@@ -12,12 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from mixup_jax.choices.losses import BinaryCrossEntropy
 from mixup_jax.config import Config
 from mixup_jax.data.augment import normalize
 from mixup_jax.data.identity import DataIdentity
 from mixup_jax.data.images.as_input import AsInput, Picture
 from mixup_jax.evaluation.classification import padded
-from mixup_jax.methods.latent import INPUT
+from mixup_jax.methods.latent import input_of
 from mixup_jax.models.layers.convolution import compiler_options
 from mixup_jax.runtime.claim import read_config, read_identity
 from mixup_jax.runtime.launch import Launch
@@ -77,8 +78,15 @@ class Network:
         assert isinstance(logits, Array)
         return logits
 
+    def probabilities(self, logits: Any) -> Array:
+        """Return the probabilities that logits (..., classes) mean: a softmax, or after --loss bce a sigmoid for each
+        class, which do not sum to 1.
+        """
+        each = self.config is not None and isinstance(self.config.loss, BinaryCrossEntropy)
+        return jax.nn.sigmoid(logits) if each else jax.nn.softmax(logits)
+
     def __call__(self, images: Images, *, mirror: bool = False, batch_size: int = BATCH) -> np.ndarray:
-        """Return the probabilities, float32 (n, classes): softmax, the mean over the seeds.
+        """Return the probabilities, float32 (n, classes): those of `probabilities`, the mean over the seeds.
 
         `images` are uint8 (n, height, width, channels) of the network's size, or a list of files and of Pillow's images
         of any size (`as_input`). With `mirror` it is the mean over each image and its mirror image.
@@ -126,19 +134,8 @@ class Network:
 
     def _input_of(self, layer: str, variables: Any, images: Array) -> Array:
         model = self.model.clone(remat=False) if hasattr(self.model, "remat") else self.model
-        target, seen = () if layer == INPUT else tuple(layer.split("/")), dict[tuple[str, ...], Any]()
-
-        def intercept(next_fun: Callable, args: Any, kwargs: Any, context: Any) -> Any:
-            if context.method_name == "__call__" and args:
-                seen.setdefault(context.module.path, args[0])
-            return next_fun(*args, **kwargs)
-
-        with nn.intercept_methods(intercept):
-            model.apply(variables, self.normalize(images), train=False)
-        if target not in seen:
-            names = ", ".join("/".join(path) or INPUT for path in seen if len(path) <= max(1, len(target)))
-            raise ValueError(f"layer must be one that the model calls ({names}, or deeper, by path), got {layer!r}.")
-        return jnp.asarray(seen[target], jnp.float32)
+        normalized = self.normalize(images)
+        return jnp.asarray(input_of(layer, lambda: model.apply(variables, normalized, train=False)), jnp.float32)
 
     def _checked(self, images: Images) -> Any:
         if not isinstance(images, np.ndarray | Array):
@@ -154,12 +151,12 @@ class Network:
 
     @cached_property
     def _program(self) -> Any:
-        return self._compiled(lambda logits, images: jax.nn.softmax(logits(images)))
+        return self._compiled(lambda logits, images: self.probabilities(logits(images)))
 
     @cached_property
     def _mirrored_program(self) -> Any:
         def both(logits: Callable, images: Array) -> Array:
-            return (jax.nn.softmax(logits(images)) + jax.nn.softmax(logits(images[:, :, ::-1]))) / 2
+            return (self.probabilities(logits(images)) + self.probabilities(logits(images[:, :, ::-1]))) / 2
 
         return self._compiled(both)
 

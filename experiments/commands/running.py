@@ -4,30 +4,27 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 import tyro
 from etils import epath
 from rich.console import Console
 from rich.table import Table
 
+from experiments.commands.early_checks import check_early
 from experiments.commands.naming import dataset, method
 from experiments.commands.run_figures import draw_missing
 from experiments.commands.smoke import shrink
-from mixup_jax.choices import IMAGE_SIZE, Augment, BigVisionRandAugment, Data, Step
+from experiments.commands.training_data import fit_to, load_data, prepare, say
+from mixup_jax.choices import BigVisionRandAugment, Step
 from mixup_jax.config import Config, usual
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.files.archives import cache_home
-from mixup_jax.data.held_out import hold_out
-from mixup_jax.data.images.layouts import Pictures
-from mixup_jax.data.label_noise import corrupt_labels
 from mixup_jax.data.photographs.streamed import StreamedDataset
-from mixup_jax.data.sources import check_name, open_data
-from mixup_jax.data.speech.recordings import Speech
+from mixup_jax.data.sources import check_name
 from mixup_jax.runtime import run_folder as record
 from mixup_jax.runtime.atomic import write_json
 from mixup_jax.runtime.claim import claimed
@@ -37,10 +34,8 @@ from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.mesh import from_writer, is_writer
 from mixup_jax.runtime.provenance import describe
 from mixup_jax.training.loop import fit, predict_again
-from mixup_jax.weights.initial import InitialWeights, check_init, initial_weights, normalized_as
+from mixup_jax.weights.initial import InitialWeights, initial_weights, normalized_as
 
-FOR_STREAMS = ("color_jitter", "crop", "interpolation", "repeats", "test_crop", "test_size")
-"""Options of the data that streamed ones carry out."""
 NAMES = ("experiment", "preset", "method", "methods", "model", "dataset", "mark", "wrong_labels")
 
 Paper = dict[str, Any] | None
@@ -82,54 +77,60 @@ def run(
     began = time.time() if began is None else began
     check_name(job.config.data.dataset)  # a smoke run looks at other data
     config = job.effective().within_training()
-    check_init(config)
-    if config.train_from is not None and config.init is None:
-        raise ValueError(f"train_from {config.train_from} is for --init, whose first layers it keeps: leave it out.")
+    check_early(config)
     if config.schedule != job.effective().schedule and not isinstance(config.schedule, Step):
         say(f"no decay_epochs within the {config.epochs:g} epochs: the learning rate stays at {config.optimizer.lr:g}")
     cache_compilations()
     workdir = job.launch.workdir or default_folder(experiment, preset, job)
-    data, wrong = load_data(config, job.launch.data_dir), 0.0
-    config = fit_to(config, data)
-    if isinstance(data, StreamedDataset):
-        data = prepare_stream(data, config.data, config.augment)
-    else:
-        data, wrong = prepare(data, config.data)
-    config = job.sized(config, data.train_count)
-    warn_of_shifts(config, data.image_shape)
-    weights = initial_weights(config, data) if config.init is not None else None
-    data = normalized_as(data, config.normalize, weights)
-    names = {
-        "method": method(config),
-        **({"methods": [method(each) for each in config.each_alpha()]} if config.side_by_side else {}),
-        "model": config.model.name,
-        "dataset": dataset(config.data),
-        "mark": data.mark,
-        **({"wrong_labels": wrong} if config.data.label_noise else {}),
-    }
-    theirs = paper(config)
-    if isinstance(data, StreamedDataset) and data.part:
-        names["dataset"], theirs = names["dataset"] + ", a part", None
-    description = names | describe(config, experiment, preset, data.identity())
+    config, data, wrong, weights = _material(job, config)
+    part = isinstance(data, StreamedDataset) and data.part
+    description = _names(config, data.mark, wrong, part) | describe(config, experiment, preset, data.identity())
     if weights:
         description |= {"weights": {"sha256": weights.sha256}}
-        show_weights(weights, data)
     saved = {"checkpoints": job.launch.checkpoints or str(workdir), "keep": job.launch.keep}
     agree(description | {"launch": saved})
+    given, title = weights and weights.arrays, f"{experiment} {preset}"
     with owned(workdir, description, config, job.launch.checkpoint_folder(workdir, config)) as description:
         result = record.finished(workdir) if is_writer() else {}
         if not from_writer(result is not None):
-            given, title = weights and weights.arrays, f"{experiment} {preset}"
             measured = fit(config, data, job.launch, workdir, title=title, began=began, given=given)
-            result = write_result(workdir, description, measured, config, theirs)
+            result = write_result(workdir, description, measured, config, None if part else paper(config))
         elif not from_writer((workdir / record.PREDICTIONS).exists()):  # it was finished before they were kept
             try:
-                predict_again(config, data, job.launch, workdir, weights and weights.arrays)
+                predict_again(config, data, job.launch, workdir, given)
             except CheckpointError as error:
                 say(f"{workdir}: the report cannot say where it errs: {error}")
         if is_writer():
             draw_missing(workdir, data, config)
     return (result or {}) | {"workdir": str(workdir)}
+
+
+def _material(job: Job, config: Config) -> tuple[Config, Dataset | StreamedDataset, float, InitialWeights | None]:
+    """Return what a run trains with: its configuration, fitted to the data, the data, prepared, the share of their
+    labels that are wrong, and the weights that it starts from, where it does; say what was made of them.
+    """
+    data = load_data(config, job.launch.data_dir)
+    config = fit_to(config, data)
+    data, wrong = prepare(data, config.data, config.augment)
+    config = job.sized(config, data.train_count)
+    warn_of_shifts(config, data.image_shape)
+    weights = initial_weights(config, data) if config.init is not None else None
+    data = normalized_as(data, config.normalize, weights)
+    if weights:
+        show_weights(weights, data)
+    return config, data, wrong, weights
+
+
+def _names(config: Config, mark: str, wrong: float, part: bool) -> dict[str, Any]:
+    """Return what a run is called in tables; `part` says whether photographs of the data set are missing."""
+    return {
+        "method": method(config),
+        **({"methods": [method(each) for each in config.each_alpha()]} if config.side_by_side else {}),
+        "model": config.model.name,
+        "dataset": dataset(config.data) + (", a part" if part else ""),
+        "mark": mark,
+        **({"wrong_labels": wrong} if config.data.label_noise else {}),
+    }
 
 
 @contextlib.contextmanager
@@ -191,26 +192,6 @@ def write_result(
     return result
 
 
-def load_data(config: Config, data_dir: Path | None) -> Dataset | StreamedDataset:
-    """Load the data of a run and hold a validation set out; raises what `open_data` and `hold_out` raise."""
-    data = config.data
-    speech = Speech(data.mix == "waveform", data.nyquist)
-    pictures = Pictures(data.split, data.image_size, data.skip_bad) if data.is_folder else None
-    return hold_out(open_data(data.dataset, data_dir, speech, pictures), data.validation)
-
-
-def fit_to(config: Config, data: Dataset | StreamedDataset) -> Config:
-    """Let a run that asks for more images than there are take all, and say so."""
-    asked, there = config.data.train_examples, data.train_count
-    if config.data.train_subset is not None:
-        index, count = config.data.train_subset
-        there = (index + 1) * there // count - index * there // count
-    if asked is None or asked <= there:
-        return config
-    say(f"{data.name}: {there:,} training images, fewer than --train-examples {asked:,}: all are taken")
-    return replace(config, data=replace(config.data, train_examples=None))
-
-
 def show_weights(weights: InitialWeights, data: Dataset | StreamedDataset) -> None:
     """Print, once for all processes, what becomes of the weights that a run starts from."""
     if not is_writer():
@@ -223,62 +204,12 @@ def show_weights(weights: InitialWeights, data: Dataset | StreamedDataset) -> No
     Console(markup=False, soft_wrap=True).print(table)
 
 
-def say(line: str) -> None:
-    """Print a line, once for all processes."""
-    if is_writer():
-        print(line)
-
-
-def prepare(data: Dataset, config: Data) -> tuple[Dataset, float]:
-    """Keep a subset or the first of the training examples and corrupt labels, as the configuration says.
-
-    Subsets are consecutive runs of the training set. Returns also the share of the labels that are wrong now: less than
-    was drawn at random, as a draw may be the truth.
-    Raises ValueError for more parts or images than there are.
-    """
-    image, label = data.train_image, np.asarray(data.train_label)
-    if config.train_subset is not None:
-        index, count = config.train_subset
-        if count > len(label):
-            raise ValueError(f"train_subset asks for {count} parts; {data.name} has {len(label)} training images.")
-        part = slice(index * len(label) // count, (index + 1) * len(label) // count)
-        image, label = image[part], label[part]
-    if config.train_examples is not None:
-        if not 1 <= config.train_examples <= len(label):
-            raise ValueError(
-                f"train_examples must be between 1 and {len(label)}, got {config.train_examples}; "
-                "--train-examples None takes all."
-            )
-        image, label = image[: config.train_examples], label[: config.train_examples]
-    given, mask = corrupt_labels(label, config.label_noise, len(data.classes))
-    data = replace(data, train_image=image, train_label=given, corrupted=mask if config.label_noise else None)
-    return data, float(np.mean(given != label))
-
-
 def warn_of_shifts(config: Config, shape: tuple[int, ...]) -> None:
     """Say where big_vision's RandAugment, whose shifts are pixels of images of 224, leaves nothing of an image."""
     shift = 10 * getattr(config.augment, "magnitude", 0)
     if isinstance(config.augment, BigVisionRandAugment) and shift >= min(shape[:2]):
         size = f"{shape[0]} x {shape[1]}"
         say(f"big_vision_randaugment shifts by {shift:g} pixels: nothing is left of some images of {size}")
-
-
-def prepare_stream(data: StreamedDataset, config: Data, augment: Augment) -> StreamedDataset:
-    """Take what the configuration says of data that stays on disk; raises ValueError for what does not go with it."""
-    if config.pad_crop:
-        raise ValueError(f"pad_crop does not go with {data.name}, which is cropped from its photographs: --pad-crop 0.")
-    if config.label_noise:
-        raise ValueError(f"label_noise needs data in memory; {data.name} is streamed.")
-    if config.train_subset is not None:
-        raise ValueError(f"train_subset needs data in memory; {data.name} is streamed.")
-    return replace(
-        data,
-        size=config.image_size or IMAGE_SIZE,
-        flip=config.flip,
-        augment=augment,
-        train_count=config.train_examples or 0,
-        **{name: getattr(config, name) for name in FOR_STREAMS},
-    )
 
 
 def cache_compilations() -> None:

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from experiments.commands.naming import dataset, method
-from experiments.commands.running import load_data, prepare, prepare_stream
+from experiments.commands.training_data import load_data, prepare
 from mixup_jax.choices import Erm
 from mixup_jax.config import Config
 from mixup_jax.data.dataset import Dataset
@@ -83,10 +83,7 @@ def load_network(folder: Path, data_dir: Path | None, checkpoints: str | None = 
 
 def prepared_data(config: Config, data_dir: Path | None) -> Dataset | StreamedDataset:
     """Load and prepare the data of a run."""
-    data = load_data(config, data_dir)
-    if isinstance(data, StreamedDataset):
-        return prepare_stream(data, config.data, config.augment)
-    return prepare(data, config.data)[0]
+    return prepare(load_data(config, data_dir), config.data, config.augment)[0]
 
 
 def load_seeds(folders: Sequence[Path], data_dir: Path | None, checkpoints: str | None = None) -> Network:

@@ -90,7 +90,7 @@ class Recipe(NamedTuple):
 RECIPES: dict[Preset, tuple[Recipe, ...]] = {
     "small": (Recipe("erm", "small-erm", 0, 3), Recipe("mixup", "small-mixup", 0, 3)),
     "preact18": (Recipe("erm", "preact18-erm", 0, 3), Recipe("mixup", "preact18-mixup", 0, 3)),
-    # Photographs are streamed to one network at a time; the second gives the gradients of the black box.
+    # A run each: together they would need twice the memory. The second gives the gradients of the black box.
     "resnet101": (
         Recipe("erm", "resnet101-erm", 0, 1),
         Recipe("erm-1", "resnet101-erm", 1, 1),

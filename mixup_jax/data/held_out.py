@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mixup_jax.data.dataset import Dataset
-from mixup_jax.data.photographs.streamed import Photograph, Photographs, StreamedDataset
+from mixup_jax.data.photographs.streamed import Photograph, Photographs, StreamedDataset, labels_of
 
 SEED = 2
 """Of the order that says which examples are held out: the same for every run."""
@@ -24,6 +24,11 @@ class Chosen:
 
     def __getitem__(self, index: int) -> Photograph:
         return self.photographs[int(self.numbers[index])]
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Return the class ids, int32; see `labels_of`."""
+        return labels_of(self.photographs)[self.numbers]
 
 
 def hold_out(data: Dataset | StreamedDataset, validation: float) -> Dataset | StreamedDataset:

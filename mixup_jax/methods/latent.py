@@ -6,9 +6,11 @@ Works for any Flax Linen model by the names of its layers, without editing it. T
 table 5 are "stage1", ..., "stage4" and "head" of `mixup_jax.models.PreActResNet`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -48,6 +50,38 @@ def mix_at(plan: Mix, layer: str) -> Iterator[None]:
     ...     Model().apply({"params": params}, jnp.array([[8.0], [-4.0]])).tolist()
     [[7.0], [4.0]]
     """
+    with at_layer(layer, partial(mix, plan)):
+        yield
+
+
+def input_of(layer: str, apply: Callable[[], Any]) -> Any:
+    """Apply a Linen model by calling `apply`; return what the layer of this name was given, at its first call.
+
+    Names and errors are those of `mix_at`.
+
+    >>> from mixup_jax.models import MLP
+    >>> model, x = MLP(classes=3, width=8), jnp.ones((4, 2))
+    >>> variables = model.init(jax.random.key(0), x, train=False)
+    >>> input_of("head", lambda: model.apply(variables, x, train=False)).shape
+    (4, 8)
+    """
+    seen = list[Any]()
+
+    def keep(x: Any) -> Any:
+        seen.append(x)
+        return x
+
+    with at_layer(layer, keep):
+        apply()
+    return seen[0]
+
+
+@contextmanager
+def at_layer(layer: str, change: Callable[[Any], Any]) -> Iterator[None]:
+    """Give one layer of the Linen model that is applied in the context `change` of its input, at each call.
+
+    Names and errors are those of `mix_at`.
+    """
     import flax.linen as nn  # here: all other methods need jax alone
 
     target = () if layer == INPUT else tuple(layer.split("/"))
@@ -69,7 +103,7 @@ def mix_at(plan: Mix, layer: str) -> Iterator[None]:
                     f"layer {layer!r} is being compiled (jax.jit, nn.jit, a scan) inside of the context and would "
                     "stay mixed: put the context into a function of yours, and jit that."
                 )
-            args = (mix(plan, args[0]), *args[1:])
+            args = (change(args[0]), *args[1:])
         model_runs |= enters
         try:
             return next_fun(*args, **kwargs)

@@ -24,7 +24,7 @@ from mixup_jax.runtime.json_files import LARGEST, Malformed, parse_json, read_by
 from mixup_jax.runtime.run_folder import PREDICTIONS, read_predictions
 
 BEST = ("best", "median_last_10")
-CURVES = ("train_loss", "test_error")
+CURVES = ("train_loss", "test_error", "valid_error")
 Fields = dict[str, Any]
 Values = dict[str, tuple[float, ...]]
 

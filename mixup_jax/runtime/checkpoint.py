@@ -49,7 +49,7 @@ class Checkpoints:
         the test set. Without an error it cannot be the best one.
         """
         with _named(self, step):
-            metrics = None if error is None else {"test_error": error}  # the name that it has had from the start
+            metrics = None if error is None else {"error": error}  # on the validation set, where there is one
             # Orbax's default is to skip a save while another runs, and to refuse a step that is there.
             content = {"tree": _words(tree), "fingerprint": fingerprint(tree)}
             self._pending = self._checkpointer.save_async(step, content, force=True, overwrite=True, metrics=metrics)
@@ -60,7 +60,7 @@ class Checkpoints:
 
     def best(self) -> list[int]:
         """Return the step of the checkpoint with the lowest error; nothing where none has one."""
-        rated = {each.step: each.metrics["test_error"] for each in self._checkpointer.checkpoints if each.metrics}
+        rated = {each.step: _error_in(each.metrics) for each in self._checkpointer.checkpoints if each.metrics}
         return [min(rated, key=rated.__getitem__)] if rated else []
 
     def restore(self, like: Any, *, best: bool = False) -> Any | None:
@@ -184,7 +184,7 @@ def _move_beside(folder: epath.Path, name: str) -> epath.Path:
 def _set_notes_aside(folder: epath.Path) -> None:
     """Move aside what Orbax has to read of every checkpoint when it opens the folder, where it cannot be read.
 
-    These are its test error and the time of its writing. Orbax takes them for unknown where they are absent.
+    These are its error and the time of its writing. Orbax takes them for unknown where they are absent.
     """
     for step in sorted(path.name for path in folder.iterdir() if path.name.isdigit()) if folder.exists() else ():
         for name, file, read in NOTES:
@@ -205,7 +205,12 @@ def _read_time(note: dict[str, Any]) -> None:
         datetime.fromtimestamp(note[name] / 1e9, tz=UTC)
 
 
-NOTES = (("metrics", "metrics", lambda note: float(note["test_error"])), ("_CHECKPOINT_METADATA", "", _read_time))
+def _error_in(note: Any) -> float:
+    """Return the error in the note of a checkpoint; older ones call it test_error, whichever it was."""
+    return float(note["error"] if "error" in note else note["test_error"])
+
+
+NOTES = (("metrics", "metrics", _error_in), ("_CHECKPOINT_METADATA", "", _read_time))
 """What lies in a checkpoint beside its arrays: name, the file in it, and what must be possible with its content."""
 
 
@@ -229,9 +234,7 @@ def _open(folder: epath.Path, keep: int) -> Iterator[Checkpoints]:
     wait_for_all(f"notes of {folder} read")
     _lock_no_files_without_locks(folder)
     policies = ocp.training.preservation_policies
-    best = policies.BestN(
-        get_metric_fn=lambda metrics: metrics["test_error"], reverse=True, n=1, keep_checkpoints_without_metrics=False
-    )
+    best = policies.BestN(get_metric_fn=_error_in, reverse=True, n=1, keep_checkpoints_without_metrics=False)
     context = ocp.Context()  # without the files that nothing needs: they could only be damaged
     context.array.saving.array_metadata_store = None
     context.array.saving.enable_write_sharding_file = False

@@ -1,7 +1,7 @@
 """Features computed once: what a head is trained on, where every layer before it is frozen and images do not change."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from mixup_jax.data.augment import normalize
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.photographs.streamed import EvaluationRows, StreamedDataset, batches, cores
 from mixup_jax.evaluation.classification import padded
-from mixup_jax.methods.latent import INPUT
+from mixup_jax.methods.latent import INPUT, at_layer, input_of
 from mixup_jax.steps.frozen import is_last
 from mixup_jax.steps.state import Recipe, with_given
 
@@ -54,9 +54,8 @@ def on_features(
 
     @jax.jit
     def features(image: Array) -> Array:
-        with _input_of(layer) as seen:
-            recipe.model.apply(variables, normalize(image, recipe.mean, recipe.std), train=False)
-        return seen[0]
+        normalized = normalize(image, recipe.mean, recipe.std)
+        return input_of(layer, lambda: recipe.model.apply(variables, normalized, train=False))
 
     found = dict[str, np.ndarray]()
     for part in _parts(data):
@@ -68,8 +67,7 @@ def on_features(
     width = found["train_image"].shape[-1]
     zeros, ones = (0.0,) * width, (1.0,) * width
     options: dict[str, Any] = {name: getattr(data, name) for name in ("name", "mark", "classes")} | found
-    corrupted = data.corrupted if isinstance(data, Dataset) else None
-    dataset = Dataset(**options, mean=zeros, std=ones, corrupted=corrupted)
+    dataset = Dataset(**options, mean=zeros, std=ones, corrupted=data.corrupted)
     mixing = replace(recipe.mixing, layer=INPUT) if isinstance(recipe.mixing, Mixup) else recipe.mixing
     model = FromFeatures(recipe.model, shape, layer)
     return replace(recipe, model=model, mean=zeros, std=ones, mixing=mixing), dataset
@@ -92,23 +90,8 @@ class FromFeatures(nn.Module):
 
     def __call__(self, x: Float[Array, "batch 1 1 width"], train: bool) -> Float[Array, "batch classes"]:
         """Return the logits of a batch of features."""
-        with _input_of(self.layer, x[:, 0, 0]):
+        with at_layer(self.layer, lambda _: x[:, 0, 0]):
             return self.network(jnp.zeros((len(x), *self.image_shape), jnp.float32), train)
-
-
-@contextmanager
-def _input_of(layer: str, instead: Array | None = None) -> Iterator[list[Array]]:
-    """Collect the input of a layer of the Linen model that is applied in the context, or give it another one."""
-    seen, target = list[Array](), tuple(layer.split("/"))
-
-    def interceptor(next_fun: Any, args: Any, kwargs: Any, context: Any) -> Any:
-        if context.module.path == target and context.method_name == "__call__":
-            seen.append(args[0])
-            args = (args[0] if instead is None else instead, *args[1:])
-        return next_fun(*args, **kwargs)
-
-    with nn.intercept_methods(interceptor):
-        yield seen
 
 
 def _parts(data: Dataset | StreamedDataset) -> tuple[str, ...]:
@@ -123,7 +106,7 @@ def _batches_of(data: Dataset | StreamedDataset, part: str, size: int) -> Iterat
             yield image[start : start + size], label[start : start + size]
         return
     split, count = "clean" if part == "train" else part, getattr(data, f"{part}_count")
-    rows = EvaluationRows(data, split, count, size, tuple(range(size)))
+    rows = EvaluationRows(data, split, range(count), size, tuple(range(size)))
     decoded: Any = batches(rows, 0, workers=0, threads=cores())
     with closing(decoded):
         for batch in decoded:

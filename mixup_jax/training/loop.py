@@ -15,7 +15,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from mixup_jax.choices import Mixed
 from mixup_jax.config import Config
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.photographs.streamed import StreamedDataset
@@ -238,20 +237,20 @@ class Run:
         if is_writer():
             run_folder.write_predictions(self.workdir, joined(answers, self.data.test_count))
 
-    def _place_parts(self) -> dict[str, Batches]:
+    def _place_parts(self) -> dict[str, Evaluated]:
         """Place what is measured after the last step, by the names of its errors in result.json.
 
         Training images with real and with corrupted labels (paper, table 2), where some were corrupted.
         """
-        data, parts = self.data, list[tuple[str, Any, Any]]()
-        if isinstance(data, StreamedDataset):
+        data, corrupted = self.data, self.data.corrupted
+        if corrupted is None:
             return {}
-        if data.corrupted is not None:
-            for name, mask in (("real", ~data.corrupted), ("corrupted", data.corrupted)):
-                if mask.any():
-                    parts.append((f"train_error_{name}", data.train_image[mask], data.train_label[mask]))
-        size = self.config.batch_size
-        return {name: place_batches(self.mesh, image, label, size) for name, image, label in parts}
+        chosen = {"real": np.flatnonzero(~corrupted), "corrupted": np.flatnonzero(corrupted)}
+        return {
+            f"train_error_{name}": place_trained_on(self.mesh, data, numbers, self.config.batch_size)
+            for name, numbers in chosen.items()
+            if len(numbers)
+        }
 
     def _append(self, line: dict[str, Any]) -> None:
         """Add a line to the records and to metrics.jsonl."""
@@ -296,28 +295,26 @@ def evaluation_steps(train_examples: int, test_examples: int, config: Config) ->
 def place_data(
     config: Config, data: Dataset | StreamedDataset, mesh: Mesh, workers: int
 ) -> tuple[Examples | BatchStream, Evaluated, Evaluated, Evaluated | None]:
-    """Return where the batches come from: for training, of the clean subset, of the test and of the validation set.
-
-    Raises ValueError for a configuration that needs its data in memory, where they are streamed.
-    """
-    size, clean = config.batch_size, min(CLEAN_SUBSET, data.train_count)
+    """Return where the batches come from: for training, of the clean subset, of the test and of the validation set."""
+    size = config.batch_size
+    clean = place_trained_on(mesh, data, np.arange(min(CLEAN_SUBSET, data.train_count)), size)
     if isinstance(data, Dataset):
         return (
             place_examples(mesh, data, config.mixing),
-            place_batches(mesh, data.train_image[:clean], data.train_label[:clean], size),
+            clean,
             place_batches(mesh, data.test_image, data.test_label, size),
             place_batches(mesh, data.valid_image, data.valid_label, size) if data.valid_count else None,
         )
-    if len(config.runs) > 1:
-        raise ValueError(
-            f"{data.name} is streamed to one network at a time, got {len(config.runs)}: take --seeds 1 and "
-            "start a run for each --seed."
-        )
-    if isinstance(config.mixing, Mixed) and config.mixing.among_neighbours:
-        raise ValueError(f"partner {config.mixing.partner} needs data in memory; {data.name} is streamed.")
     return (
-        BatchStream(data, config.seed, size, mesh, workers),
-        EvaluationStream(data, "clean", clean, size, mesh),
-        EvaluationStream(data, "test", data.test_count, size, mesh),
-        EvaluationStream(data, "valid", data.valid_count, size, mesh) if data.valid_count else None,
+        BatchStream(data, [seed for _, seed in config.runs], size, mesh, workers),
+        clean,
+        EvaluationStream(data, "test", range(data.test_count), size, mesh),
+        EvaluationStream(data, "valid", range(data.valid_count), size, mesh) if data.valid_count else None,
     )
+
+
+def place_trained_on(mesh: Mesh, data: Dataset | StreamedDataset, numbers: np.ndarray, batch_size: int) -> Evaluated:
+    """Return batches to evaluate on of some training examples, without augmentation."""
+    if isinstance(data, Dataset):
+        return place_batches(mesh, data.train_image[numbers], data.train_label[numbers], batch_size)
+    return EvaluationStream(data, "clean", numbers, batch_size, mesh)

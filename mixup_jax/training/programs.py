@@ -52,7 +52,7 @@ class Examples(NamedTuple):
 
 
 class StreamedBatch(NamedTuple):
-    """The batch of one step, decoded on the host (training/stream.py), split along 'data'."""
+    """The batches of one step, decoded on the host (training/stream.py): (networks, batch, ...), over the mesh."""
 
     image: Array
     label: Array
@@ -104,8 +104,8 @@ class Programs:
     init: Any
     """init(seeds (S,), given weights by their paths, the same for all seeds) -> state; {}: all are drawn"""
     train: Any
-    """train(state, totals, alpha (S,), examples, count) -> state and totals after `count` more steps; with a streamed
-    batch in the place of the examples, `count` must be 1"""
+    """train(state, totals, alpha (S,), examples, count) -> state and totals after `count` more steps; with streamed
+    batches in the place of the examples, one for each network, `count` must be 1"""
     evaluate: Any
     """evaluate(state, batches) -> sums of `classification.score`"""
     predict: Any
@@ -116,17 +116,39 @@ def make_programs(recipe: Recipe, mesh: Mesh, image_shape: tuple[int, ...], batc
     """Build the programs; they compile at their first call, and never again: `count` is traced."""
     by_seed, replicated, platform = shard(mesh, "seed"), shard(mesh), mesh.devices.flat[0].platform
     blank = jnp.zeros((1, *image_shape), jnp.float32)
+    train_one, (evaluate, predict) = _training(recipe, mesh, batch_size), _evaluation(recipe, mesh)
 
     def init(seed: Array, given: dict[str, Any]) -> TrainState:
         options = {"average": recipe.ema > 0, "frozen": recipe.frozen, "given": given}
         return init_state(seed, recipe.model, recipe.optimizer, blank, **options)
+
+    def train(state: TrainState, totals: Totals, alpha: Array, examples: Examples | StreamedBatch, count: Array) -> Any:
+        own_or_shared = 0 if isinstance(examples, StreamedBatch) else None
+        return over_seeds(train_one, (0, 0, 0, own_or_shared, None))(state, totals, alpha, examples, count)
+
+    def over_seeds(function: Callable, in_axes: tuple[int | None, ...]) -> Callable:
+        if mesh.shape["seed"] == 1 and platform == "cpu":
+            return map_over_seeds(function, in_axes)
+        return jax.vmap(function, in_axes, spmd_axis_name="seed")
+
+    compiled = partial(jax.jit, compiler_options=compiler_options(platform))
+    return Programs(
+        init=compiled(over_seeds(init, (0, None)), out_shardings=by_seed),
+        train=compiled(train, out_shardings=(by_seed, Totals.layout(mesh)), donate_argnums=0),
+        evaluate=compiled(over_seeds(evaluate, (0, None)), out_shardings=replicated),
+        predict=compiled(over_seeds(predict, (0, None)), out_shardings=replicated),
+    )
+
+
+def _training(recipe: Recipe, mesh: Mesh, batch_size: int) -> Callable:
+    """Return `Programs.train` of one network."""
 
     def take_batch(examples: Examples, index: Array, rng: Array) -> dict[str, Array]:
         batch = {"image": examples.image[index], "label": examples.label[index]}
         if examples.table is not None:
             partner = neighbours(rng, examples.table, index)
             batch |= {"partner_image": examples.image[partner], "partner_label": examples.label[partner]}
-        return jax.lax.with_sharding_constraint(batch, shard(mesh, "data"))
+        return batch
 
     def batch_of_step(
         state: TrainState, examples: Examples | StreamedBatch, count: Array
@@ -147,11 +169,17 @@ def make_programs(recipe: Recipe, mesh: Mesh, image_shape: tuple[int, ...], batc
 
         def body(_: Any, carry: tuple[TrainState, Totals]) -> tuple[TrainState, Totals]:
             state, totals = carry
-            batch = batch_at(state.step)
+            batch = jax.lax.with_sharding_constraint(batch_at(state.step), shard(mesh, "data"))
             new_state, metrics = train_step(state, batch, alpha, recipe)
             return new_state, totals.add(metrics, state.step)
 
         return jax.lax.fori_loop(0, count, body, (state, totals))
+
+    return train
+
+
+def _evaluation(recipe: Recipe, mesh: Mesh) -> tuple[Callable, Callable]:
+    """Return `Programs.evaluate` and `Programs.predict` of one network."""
 
     def logits_of(state: TrainState) -> Callable[[Array], Array]:
         def apply(image: Array) -> Array:
@@ -166,20 +194,7 @@ def make_programs(recipe: Recipe, mesh: Mesh, image_shape: tuple[int, ...], batc
     def predict(state: TrainState, batches: Batches) -> Answers:  # not a part of `evaluate`: its sums keep their bits
         return answer_batches(logits_of(state), batches.image, batches.label)
 
-    def over_seeds(function: Callable, in_axes: tuple[int | None, ...]) -> Callable:
-        if mesh.shape["seed"] == 1 and platform == "cpu":
-            return map_over_seeds(function, in_axes)
-        return jax.vmap(function, in_axes, spmd_axis_name="seed")
-
-    compiled = partial(jax.jit, compiler_options=compiler_options(platform))
-    return Programs(
-        init=compiled(over_seeds(init, (0, None)), out_shardings=by_seed),
-        train=compiled(
-            over_seeds(train, (0, 0, 0, None, None)), out_shardings=(by_seed, Totals.layout(mesh)), donate_argnums=0
-        ),
-        evaluate=compiled(over_seeds(evaluate, (0, None)), out_shardings=replicated),
-        predict=compiled(over_seeds(predict, (0, None)), out_shardings=replicated),
-    )
+    return evaluate, predict
 
 
 def empty_totals(mesh: Mesh, networks: int) -> Totals:

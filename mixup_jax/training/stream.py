@@ -7,7 +7,7 @@ import re
 import shutil
 import signal
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -26,11 +26,13 @@ KILLED = re.compile(r"terminated unexpectedly with exit code -(\d+)")
 
 
 class BatchStream:
-    """The training batches of a run: step k's is a function of the seed and k, wherever the stream is entered."""
+    """The training batches of several networks: step k's is a function of a network's seed and k, wherever the stream
+    is entered. Each process decodes what its devices hold; networks of one seed see the same images, decoded once.
+    """
 
-    def __init__(self, data: StreamedDataset, seed: int, batch_size: int, mesh: Mesh, workers: int):
-        self._sharding, self._batch_size, self._workers = shard(mesh, "data"), batch_size, workers
-        self._rows = TrainingRows(data, seed, batch_size, rows_of_process(self._sharding, batch_size))
+    def __init__(self, data: StreamedDataset, seeds: Sequence[int], batch_size: int, mesh: Mesh, workers: int):
+        self._sharding, self._seeds, self._workers = shard(mesh, "seed", "data"), tuple(seeds), workers
+        self._rows = TrainingRows(data, batch_size, rows_of_process(self._sharding, self._seeds, batch_size))
         self._decoded: Any = None
         self._ready: deque[StreamedBatch] = deque()
         self._next = -1
@@ -56,8 +58,9 @@ class BatchStream:
             raise
 
     def _place(self, batch: dict[str, np.ndarray]) -> StreamedBatch:
-        rows, size = self._rows.rows, self._batch_size
-        return StreamedBatch(*(place_rows(batch[name], rows, size, self._sharding) for name in ("image", "label")))
+        rows, size = self._rows.rows, self._rows.batch_size
+        arrays = (batch[name] for name in StreamedBatch._fields)
+        return StreamedBatch(*(place_rows(array, rows, self._seeds, size, self._sharding) for array in arrays))
 
     def close(self) -> None:
         """End the threads or processes that decode."""
@@ -84,11 +87,14 @@ def killed_worker(number: int, workers: int) -> str:
 
 
 class EvaluationStream:
-    """The batches that hold each example of a split once, padded and masked."""
+    """The batches that hold each of some examples of a split once, padded and masked."""
 
-    def __init__(self, data: StreamedDataset, split: str, count: int, batch_size: int, mesh: Mesh):
-        self._sharding, self._batch_size = shard(mesh, None, "data"), batch_size
-        self._rows = EvaluationRows(data, split, count, batch_size, rows_of_process(shard(mesh, "data"), batch_size))
+    def __init__(
+        self, data: StreamedDataset, split: str, numbers: Sequence[int] | np.ndarray, batch_size: int, mesh: Mesh
+    ):
+        self._sharding = shard(mesh, None, "data")
+        self._held = rows_of_process(self._sharding, (0,), batch_size)
+        self._rows = EvaluationRows(data, split, numbers, batch_size, tuple(row for _, row in self._held))
 
     def parts(self) -> Iterator[Batches]:
         """Yield one batch after the other, in the layout of many: (1, batch, ...)."""
@@ -104,27 +110,34 @@ class EvaluationStream:
             decoded.close()  # pyright: ignore[reportAttributeAccessIssue]  # Grain's iterators have it
 
     def _place(self, batch: dict[str, np.ndarray]) -> Batches:
-        rows, size = self._rows.rows, self._batch_size
-        folded = (batch[name][None] for name in Batches._fields)
-        return Batches(*(place_rows(array, rows, size, self._sharding, axis=1) for array in folded))
+        arrays, size = (batch[name] for name in Batches._fields), self._rows.batch_size
+        return Batches(*(place_rows(array, self._held, (0,), size, self._sharding) for array in arrays))
 
 
-def rows_of_process(sharding: NamedSharding, batch_size: int) -> tuple[int, ...]:
-    """Return which rows of a batch the devices of this process hold, in ascending order."""
-    parts = sharding.addressable_devices_indices_map((batch_size,)).values()
-    return tuple(sorted({row for (part,) in parts for row in range(batch_size)[part]}))  # pyright: ignore
+def rows_of_process(sharding: NamedSharding, seeds: tuple[int, ...], batch_size: int) -> tuple[tuple[int, int], ...]:
+    """Return which (seed, row) of the batches of all networks the devices of this process hold, in ascending order."""
+    parts = sharding.addressable_devices_indices_map((len(seeds), batch_size)).values()
+    held = ((seeds[networks], range(batch_size)[rows]) for networks, rows in parts)  # pyright: ignore
+    return tuple(sorted({(seed, row) for some, rows in held for seed in some for row in rows}))
 
 
 def place_rows(
-    array: np.ndarray, rows: tuple[int, ...], batch_size: int, sharding: NamedSharding, axis: int = 0
+    array: np.ndarray,
+    rows: tuple[tuple[int, int], ...],
+    seeds: tuple[int, ...],
+    batch_size: int,
+    sharding: NamedSharding,
 ) -> jax.Array:
-    """Put the rows of this process on its devices, as its part of an array over all processes."""
-    shape = (*array.shape[:axis], batch_size, *array.shape[axis + 1 :])
+    """Put the `rows` of this process on its devices, as its part of an array (networks, batch, ...) of all processes.
+
+    A network has the rows of its seed.
+    """
     place = {row: index for index, row in enumerate(rows)}
 
     def part(index: Any) -> np.ndarray:
-        here = range(batch_size)[index[axis]]
-        start = place[here[0]]
-        return array[(*index[:axis], slice(start, start + len(here)))]
+        here = range(batch_size)[index[1]]
+        starts = [place[seed, here[0]] for seed in seeds[index[0]]]
+        parts = [array[start : start + len(here)] for start in starts]
+        return np.stack(parts) if len(parts) > 1 else parts[0][None]  # of one, no copy
 
-    return jax.make_array_from_callback(shape, sharding, part)
+    return jax.make_array_from_callback((len(seeds), batch_size, *array.shape[1:]), sharding, part)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mixup_jax.choices.networks import SIZES, Network
+from mixup_jax.weights.class_names import Match, match_classes
 from mixup_jax.weights.source import Source, form_of
 
 POSITIONS, PRE_LOGITS = "stem/positions", "head/pre_logits"
@@ -37,7 +38,7 @@ def fitted(source: Source, target: Target) -> tuple[dict[str, np.ndarray], Rows]
     Raises ValueError, naming the first difference, for weights of another network.
     """
     arrays, rows = dict(source.arrays), [("left out", each) for each in source.left]
-    anew = _new_head(source, target)
+    anew, match = _new_head(source, target)
     spare = [name for name in arrays if name in anew or (name.startswith(PRE_LOGITS) and name not in target.shapes)]
     rows += [("left out", f"{_there(source, name)} {arrays.pop(name).shape}") for name in spare]
     for name in [each for each in arrays if each in target.shapes]:
@@ -45,25 +46,30 @@ def fitted(source: Source, target: Target) -> tuple[dict[str, np.ndarray], Rows]
         if how:
             rows.append((how, f"{_there(source, name)} {arrays[name].shape} to {array.shape}"))
         arrays[name] = array
+    if match.order and match.said and not anew:
+        rows.append(("last layer", match.said))
+        arrays |= {name: arrays[name][..., list(match.order)] for name in target.head}
     _check(source, arrays, target, anew)
     rows.insert(0, ("used", f"{len(arrays)} arrays, {sum(array.size for array in arrays.values()):,} numbers"))
     rows += [("drawn anew", f"{name} {target.shapes[name]}: {reason}") for name, reason in anew.items()]
     return {name: np.asarray(array, np.float32) for name, array in arrays.items()}, rows
 
 
-def _new_head(source: Source, target: Target) -> dict[str, str]:
-    """Return the parameters of the head that must be drawn anew, and why."""
+def _new_head(source: Source, target: Target) -> tuple[dict[str, str], Match]:
+    """Return the parameters of the head that must be drawn anew, and why; and which outputs are which classes."""
     arrays, shapes, reason = source.arrays, target.shapes, ""
+    known = source.classes if source.classes and len(source.classes) == len(target.classes) else None
+    match = match_classes(known, target.classes)
     there, here = ({name for name in each if name.startswith(PRE_LOGITS)} for each in (arrays, shapes))
     if not target.head <= arrays.keys():
         reason = "there is none"
     elif other := next((name for name in target.head if arrays[name].shape[-1] != shapes[name][-1]), None):
         reason = f"{arrays[other].shape[-1]:,} classes there, {len(target.classes):,} here"
-    elif source.classes is not None and source.classes != target.classes:
-        reason = "other classes there"
+    elif match.order is None:
+        reason = match.said
     elif there != here:
         reason = f"{'pre_logits' if there else 'no pre_logits'} there"
-    return dict.fromkeys(sorted(target.head | (here - there)), reason) if reason else {}
+    return dict.fromkeys(sorted(target.head | (here - there)), reason) if reason else {}, match
 
 
 def _converted(name: str, array: np.ndarray, shape: Shape, there: Shape | None, here: Shape) -> tuple[np.ndarray, str]:

@@ -11,6 +11,7 @@ from mixup_jax.choices.networks import SIZES
 from mixup_jax.models import NAMED
 from mixup_jax.models.vit import sincos2d
 from mixup_jax.runtime.json_files import read_object
+from mixup_jax.weights.class_names import metadata_of, names_of
 from mixup_jax.weights.files import read_arrays
 from mixup_jax.weights.fitting import PRE_LOGITS, Target
 from mixup_jax.weights.npz_names import as_torch
@@ -138,8 +139,9 @@ def _without_fixed(state: dict[str, np.ndarray]) -> dict[str, Any]:
 def beside(path: Path, names: Names) -> tuple[dict[str, Any], Any, Any, Any]:
     """Return what files beside the weights say: options of the network, mean, deviation, and names of classes.
 
-    They are config.json of timm or Hugging Face, preprocessor_config.json of the latter, and model.json of ours. Where
-    there is none, mean and deviation are those of all networks of this kind, None where they differ.
+    They are config.json of timm or Hugging Face, preprocessor_config.json of the latter, and model.json of ours; names
+    of classes may also be in the header of a .safetensors file. Where there is none, mean and deviation are those of
+    all networks of this kind, None where they differ.
     """
     config, images, ours = (
         read_object(path.parent / name) if (path.parent / name).is_file() else {}
@@ -162,8 +164,7 @@ def beside(path: Path, names: Names) -> tuple[dict[str, Any], Any, Any, Any]:
     architecture = str(config.get("architecture", "")).partition(".")[0]
     if architecture in SIZES:
         form = {name: value for name, value in form_of(SIZES[architecture]()).items() if name == "heads"} | form
-    classes = ours.get("classes")
-    return form, mean, std, tuple(map(str, classes)) if isinstance(classes, list) else None
+    return form, mean, std, names_of(ours, config, timm, metadata_of(path))
 
 
 def _check_pixels(path: Path, mean: tuple[float, ...], std: tuple[float, ...]) -> None:

@@ -134,7 +134,7 @@ def _limits(content: dict[str, Any]) -> list[str]:
     if config.get("compute_dtype") != "float32":
         found.append(f"It computes in {config['compute_dtype']}; timm in float32, so that logits differ by rounding.")
     if config.get("loss", {}).get("name") == "bce":
-        found.append("It was trained with a sigmoid for each class; the probabilities are a softmax all the same.")
+        found.append("It was trained with a sigmoid for each class: the probabilities are these and need not sum to 1.")
     if content["program"]:
         found.append(
             "`model.stablehlo` is for " + ", ".join(content["program"]["platforms"]) + "; GPUs and TPUs round products "

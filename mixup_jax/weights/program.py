@@ -31,7 +31,7 @@ def program_bytes(network: Network, index: int = 0) -> bytes:
         )
 
     def probabilities(images: Array) -> Any:
-        return jax.nn.softmax(network.apply(variables, network.normalize(images)))
+        return network.probabilities(network.apply(variables, network.normalize(images)))
 
     (count,) = export.symbolic_shape("n")
     images = jax.ShapeDtypeStruct((count, *network.image_shape), jnp.uint8)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_runs import DATA
 
-from experiments.commands.running import prepare
+from experiments.commands.training_data import prepare
 from experiments.imagenet.archives import photograph
 from mixup_jax.choices import Data
 from mixup_jax.data.held_out import held_out, hold_out
@@ -46,7 +46,7 @@ def test_photographs_are_held_out_and_each_is_evaluated_once():
     assert held.train_count == len(trained) == 7
     names = {held.valid[index].name for index in range(held.valid_count)}
     assert trained | names == {each.name for each in PHOTOGRAPHS[:10]}
-    rows = EvaluationRows(held, "valid", held.valid_count, 2, (0, 1))
+    rows = EvaluationRows(held, "valid", range(held.valid_count), 2, (0, 1))
     examples = [rows[index] for index in range(len(rows))]
     assert [bool(each["mask"]) for each in examples] == [True, True, True, False]
     np.testing.assert_array_equal(examples[0]["image"], held.valid_example(0)["image"])

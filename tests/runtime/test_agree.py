@@ -6,19 +6,23 @@ import sys
 from pathlib import Path
 
 import pytest
-from several_processes import TRAIN, free_port
+from safetensors.numpy import save_file
+from several_processes import FROM_WEIGHTS, TRAIN, free_port
+from weight_files import TINY_VIT, random_timm
 
 ROOT = Path(__file__).parents[2]
 
 
-def start_two(folder, options=(), variables=None):
-    """Start two processes, the second with more options and variables; return the status and stderr of each."""
+def start_two(folder, options=(), variables=None, command=TRAIN, second=None):
+    """Start two processes, the second with more options and variables, perhaps in another folder; return the status and
+    stderr of each.
+    """
     together = [f"--coordinator=127.0.0.1:{free_port()}", "--processes=2", f"--workdir={folder}"]
     plain = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"} | {"PYTHONPATH": str(ROOT)}
     started = [
         subprocess.Popen(
-            [sys.executable, *TRAIN, *together, f"--process-id={process}", *(options if process else ())],
-            cwd=folder,
+            [sys.executable, *command, *together, f"--process-id={process}", *(options if process else ())],
+            cwd=(second or folder) if process else folder,
             env=plain | ((variables or {}) if process else {}),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -50,3 +54,17 @@ def test_a_difference_is_one_line_on_each_process(tmp_path, options, variables, 
         assert difference in line
         assert "Traceback" not in each
     assert not (tmp_path / "config.json").exists()
+
+
+@pytest.mark.slow
+def test_weights_of_one_name_that_are_others_on_each_machine_are_refused(tmp_path):
+    folders = [tmp_path / name for name in ("one", "other")]
+    for seed, folder in enumerate(folders):
+        folder.mkdir()
+        save_file(random_timm(TINY_VIT, 8, 10, seed), folder / "weights.safetensors")
+    codes, errors = start_two(folders[0], command=[*FROM_WEIGHTS, "--init=weights.safetensors"], second=folders[1])
+    assert codes == [2, 2], errors
+    for each in errors:
+        (line,) = [line for line in each.splitlines() if line.startswith("error: ")]
+        assert "weights.sha256 is" in line
+    assert not (folders[0] / "config.json").exists()

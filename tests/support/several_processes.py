@@ -15,6 +15,9 @@ TRAIN = [
     "--train-examples=256",
 ]
 TRAIN += ["--batch-size=32", "--epochs=3", "--eval-every=1", "--seeds=1", "--lr=0.02"]
+FROM_WEIGHTS = ["-m", "experiments.vit", "small-mixup", "--dataset=digits", "--train-examples=256", "--batch-size=32"]
+FROM_WEIGHTS += ["--model=vit", "--width=8", "--depth=1", "--heads=2", "--patch=2", "--pool=token"]
+FROM_WEIGHTS += ["--positions=learned", "--epochs=3", "--warmup-epochs=1", "--eval-every=1"]
 
 
 def free_port():

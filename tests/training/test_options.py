@@ -13,7 +13,7 @@ import pytest
 from tiny_runs import DATA, MLP, PREACT, Run, changed
 
 from experiments.commands.command_line import all_options
-from experiments.commands.running import fit_to, prepare
+from experiments.commands.training_data import fit_to, prepare
 from mixup_jax.choices import OF_FOLDERS, OF_PHOTOGRAPHS
 from mixup_jax.choices.networks import WideResNet
 from mixup_jax.config import CHOICES, Config, read, usual

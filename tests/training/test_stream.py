@@ -8,7 +8,9 @@ from dataclasses import replace
 import jax
 import numpy as np
 import pytest
+from tiny_runs import assert_close
 
+from experiments.commands.training_data import prepare
 from experiments.imagenet.archives import photograph
 from mixup_jax.choices import Constant, Data, Mixup, Sgd
 from mixup_jax.choices.networks import MLP, PreActResNet
@@ -61,7 +63,7 @@ def host(tree):
 def test_batches_are_the_same_on_any_devices_and_from_any_step_on(data, repeats):
     taken, data = [], replace(data, repeats=repeats)
     for devices, start in ((1, 0), (8, 0), (8, 2)):
-        stream = BatchStream(data, 0, 16, make_mesh(1, 16, jax.devices()[:devices]), workers=0)
+        stream = BatchStream(data, [0], 16, make_mesh(1, 16, jax.devices()[:devices]), workers=0)
         calls = [*stream.calls(start, 1), *stream.calls(start + 1, 3 - start)]
         stream.close()
         assert {steps for _, steps in calls} == {1}
@@ -74,14 +76,50 @@ def test_batches_are_the_same_on_any_devices_and_from_any_step_on(data, repeats)
 
 
 def test_rows_of_processes_are_those_of_their_devices():
-    sharding = shard(make_mesh(1, 16), "data")
-    assert rows_of_process(sharding, 16) == tuple(range(16))
-    assert rows_of_process(shard(make_mesh(1, 16)), 16) == tuple(range(16))
+    mesh, rows = make_mesh(2, 16), [(seed, row) for seed in (4, 7) for row in range(16)]
+    assert rows_of_process(shard(mesh, "seed", "data"), (7, 4), 16) == tuple(rows)
+    assert rows_of_process(shard(mesh), (7, 4), 16) == tuple(rows)
+    assert rows_of_process(shard(mesh, "seed", "data"), (4, 4), 16) == tuple(rows[:16])  # decoded once
+
+
+SEEDS = [5, 6, 5, 6]
+"""Of two alphas and two seeds."""
+
+
+def test_batches_of_several_networks_are_those_of_each_seed_alone_on_any_mesh(data):
+    taken = {}
+    for seeds, devices in ((SEEDS, 1), (SEEDS, 2), (SEEDS, 8), ([5, 6, 5], 8), ([5], 1), ([6], 8)):
+        mesh = make_mesh(len(seeds), 16, jax.devices()[:devices])
+        stream = BatchStream(data, seeds, 16, mesh, workers=0)
+        ((first, _), (second, _)) = stream.calls(1, 2)
+        stream.close()
+        assert first.image.sharding.is_equivalent_to(shard(mesh, "seed", "data"), 5)
+        taken[tuple(seeds), devices] = host((first, second))
+    for (seeds, _), batches in taken.items():
+        for index, seed in enumerate(seeds):
+            alone = taken[(seed,), 1 if seed == 5 else 8]
+            for one, another in zip(batches, alone, strict=True):
+                np.testing.assert_array_equal(one.image[index], another.image[0])
+                np.testing.assert_array_equal(one.label[index], another.label[0])
+
+
+@pytest.mark.parametrize(("devices", "tolerance"), [(1, 0), (2, 1e-5)])
+def test_seed_i_of_several_on_a_stream_is_seed_i_alone(data, tmp_path, devices, tolerance):
+    several = replace(CONFIG, seed=3, seeds=2, mixing=replace(CONFIG.mixing, alpha=(0.2, 8.0)), epochs=1.2)
+    alone = replace(several, seed=4, seeds=1, mixing=replace(CONFIG.mixing, alpha=8.0))
+    states = []
+    for config, count in ((several, devices), (alone, 1)):
+        run = Run(config, data, tmp_path, devices=jax.devices()[:count])
+        (state, _), _ = run.advance(run.start(), 0, 3)
+        run.train.close()
+        states.append(state.params)
+    together, single = states
+    assert_close(jax.tree.map(lambda leaf: leaf[3:], together), single, tolerance)
 
 
 @pytest.mark.parametrize("devices", [1, 8])
 def test_every_test_image_is_evaluated_once(data, devices):
-    stream = EvaluationStream(data, "test", 21, 16, make_mesh(1, 16, jax.devices()[:devices]))
+    stream = EvaluationStream(data, "test", range(21), 16, make_mesh(1, 16, jax.devices()[:devices]))
     parts = [host(part) for part in stream.parts()]
     assert [part.image.shape for part in parts] == [(1, 16, 8, 8, 3)] * 2
     assert sum(part.mask.sum() for part in parts) == 21
@@ -101,6 +139,15 @@ def test_few_batches_are_handed_over_at_once_however_fast_steps_are(data, tmp_pa
     fit(replace(CONFIG, epochs=24.0, eval_every=24.0), data, Launch(), tmp_path)
     assert sum(counts) == 60
     assert max(counts) == STREAMED_STEPS_PER_CALL
+
+
+def test_labels_drawn_at_random_are_measured_apart_from_the_others(data, tmp_path):
+    noisy, _ = prepare(data, replace(CONFIG.data, label_noise=0.5))
+    result = fit(replace(CONFIG, epochs=2.0, eval_every=2.0, seeds=2), noisy, Launch(), tmp_path)
+    share = noisy.corrupted.mean()
+    parts = (np.array(result[f"train_error_{name}"]) for name in ("real", "corrupted"))
+    together = sum(weight * error for weight, error in zip((1 - share, share), parts, strict=True))
+    np.testing.assert_allclose(together, result["train_subset_error"], rtol=1e-5)  # of all 40, as they are given
 
 
 def test_what_is_tested_may_be_larger_than_what_is_trained_on_where_the_network_takes_it(data, tmp_path):
@@ -134,8 +181,6 @@ def test_a_run_counts_each_image_and_resumes_to_the_same_bits(data, tmp_path, re
 
 
 REFUSED = {
-    "two seeds": (replace(CONFIG, seeds=2), "start a run for each --seed"),
-    "neighbours": (replace(CONFIG, mixing=Mixup(partner="neighbours")), "needs data in memory"),
     "batch": (replace(CONFIG, batch_size=48, mixing=Mixup()), "between 1 and the 40 images"),
     "devices": (replace(CONFIG, batch_size=12, mixing=Mixup()), "cannot be split over 8"),
 }
@@ -158,7 +203,7 @@ class Killed(InMemory):
 
 
 def test_a_worker_without_shared_memory_is_one_line_that_says_how_to_give_it_some(data):
-    stream = BatchStream(replace(data, train=Killed(0, 40)), 0, 16, make_mesh(1, 16, jax.devices()[:1]), workers=1)
+    stream = BatchStream(replace(data, train=Killed(0, 40)), [0], 16, make_mesh(1, 16, jax.devices()[:1]), workers=1)
     with pytest.raises(OSError, match=r"1 workers .* SIGBUS: /dev/shm.*--workers"):
         next(stream.calls(0, 1))
     stream.close()

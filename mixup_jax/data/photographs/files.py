@@ -43,6 +43,11 @@ class PictureFiles:
     def __len__(self) -> int:
         return len(self._pictures)
 
+    @property
+    def labels(self) -> np.ndarray:
+        """Return the class ids, int32."""
+        return np.array([label for _, label, _ in self._pictures], np.int32)
+
     def __getitem__(self, index: int) -> Photograph:
         name, label, state = self._pictures[index]
         path = os.path.join(self._root, name)

@@ -6,15 +6,15 @@ does not depend on the process that decodes it.
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterator
-from functools import cached_property, lru_cache, partial
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, cached_property, lru_cache, partial
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
 from mixup_jax.augment.drawn import Stage, stages_of
 from mixup_jax.choices.augment import Augment, NoAugment
-from mixup_jax.data.identity import DataIdentity, identity_of
+from mixup_jax.data.identity import DataIdentity, digest_arrays, identity_of
 from mixup_jax.data.photographs.crops import TEST_CROP, Crop, Interpolation, centre_crop, distorted_crop, random_crop
 
 SUBSET_SEED = 0
@@ -44,8 +44,8 @@ class StreamedDataset:
     """A data set whose photographs stay on disk: the counterpart of `Dataset`.
 
     `train`, `test` and `valid` hold image files and class ids; they are decoded to uint8 (size, size, 3), those that
-    are evaluated to (test_size, test_size, 3). The training photographs have a fixed random order, so that the first
-    `train_count` of them are a sample of all classes.
+    are evaluated to (test_size, test_size, 3). The training photographs have a fixed random order, in which those that
+    are trained on are `train_count` in a row: a sample of all classes.
     """
 
     name: str
@@ -61,6 +61,12 @@ class StreamedDataset:
     color_jitter: float = 0.0
     train_count: int = 0
     """Number of training photographs to use; 0 becomes all."""
+    train_start: int = 0
+    """Place of the first of them in the fixed order."""
+    train_label: np.ndarray | None = None
+    """Their labels, int32, where these are not those of their files."""
+    corrupted: np.ndarray | None = None
+    """Which of these were drawn at random, bool (train_count,)."""
     part: bool = False
     """Whether photographs of the published data set are missing: results are not comparable with the published."""
     digest: str = ""
@@ -86,9 +92,13 @@ class StreamedDataset:
             if not len(photographs):
                 raise ValueError(f"{self.name}: {part} holds no photographs")
         if self.train_count == 0:
-            object.__setattr__(self, "train_count", len(self.train))
-        if not 1 <= self.train_count <= len(self.train):
+            object.__setattr__(self, "train_count", len(self.train) - self.train_start)
+        if not 1 <= self.train_count <= len(self.train) - self.train_start:
             raise ValueError(f"train_examples must be between 1 and {len(self.train)}, got {self.train_count}.")
+
+        for name, array in (("train_label", self.train_label), ("corrupted", self.corrupted)):
+            if array is not None and len(array) != self.train_count:
+                raise ValueError(f"{self.name}: {name} holds {len(array)}; it must hold {self.train_count}.")
 
     @property
     def test_count(self) -> int:
@@ -117,11 +127,17 @@ class StreamedDataset:
 
     def identity(self) -> DataIdentity:
         """Return the identity of the data for the folder of a run."""
-        return identity_of(self, {"files": self.digest} | ({"left_out": self.left_out} if self.left_out else {}))
+        digests = {"files": self.digest} | ({"left_out": self.left_out} if self.left_out else {})
+        return identity_of(self, digests | digest_arrays({"train_label": self.train_label}))
 
     @cached_property
     def _mixed(self) -> np.ndarray:
-        return np.random.RandomState(SUBSET_SEED).permutation(len(self.train))[: self.train_count]
+        order = np.random.RandomState(SUBSET_SEED).permutation(len(self.train))
+        return order[self.train_start : self.train_start + self.train_count]
+
+    def labels_of_files(self) -> np.ndarray:
+        """Return the class ids of the training examples as their files have them, int32 (train_count,)."""
+        return labels_of(self.train)[self._mixed]
 
     @cached_property
     def _stages(self) -> tuple[Stage, ...]:
@@ -136,7 +152,7 @@ class StreamedDataset:
         from mixup_jax.data.photographs.jpeg import mirror
 
         epoch, index = divmod(position if place is None else place, self.train_count)
-        photograph = self.train[int(self._mixed[epoch_order(seed, epoch, self.train_count)[index]])]
+        photograph = self._trained_on(int(epoch_order(seed, epoch, self.train_count)[index]))
         generator = np.random.default_rng((seed, position))
         centre = partial(centre_crop, size=self.size, share=self.test_crop)
         choose = centre if self.crop == "centre" else partial(CROPS[self.crop], generator)
@@ -157,7 +173,7 @@ class StreamedDataset:
 
     def clean_example(self, index: int) -> Example:
         """Return a training example without augmentation: the centre crop."""
-        return self._centre(self.train[int(self._mixed[index])])
+        return self._centre(self._trained_on(index))
 
     def one_of_each(self, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Return up to `count` images of different classes and their labels, for pictures."""
@@ -167,6 +183,10 @@ class StreamedDataset:
             found.setdefault(int(example["label"]), example["image"])
         chosen = list(found)[:count]
         return np.array([found[label] for label in chosen]), np.array(chosen, np.int32)
+
+    def _trained_on(self, index: int) -> Photograph:
+        photograph = self.train[int(self._mixed[index])]
+        return photograph if self.train_label is None else photograph._replace(label=int(self.train_label[index]))
 
     def _centre(self, photograph: Photograph) -> Example:
         size = self.test_shape[0]
@@ -187,44 +207,48 @@ class StreamedDataset:
 
 @dataclasses.dataclass(frozen=True)
 class TrainingRows:
-    """Some rows of every training batch, in order: the examples that one process of a run decodes."""
+    """Some rows of the training batches of one or more seeds: the examples that one process of a run decodes.
+
+    Those of a step come one after the other, as `rows`, (seed, row of the batch), lists them.
+    """
 
     data: StreamedDataset
-    seed: int
     batch_size: int
-    rows: tuple[int, ...]
+    rows: tuple[tuple[int, int], ...]
 
     def __len__(self) -> int:
         return 2**62
 
     def __getitem__(self, index: int) -> Example:
-        step, row = divmod(int(index), len(self.rows))
-        position = step * self.batch_size + self.rows[row]
+        step, which = divmod(int(index), len(self.rows))
+        seed, row = self.rows[which]
+        position = step * self.batch_size + row
         place = place_in_orders(position, self.batch_size, self.data.repeats)
-        return self.data.train_example(self.seed, position, place)
+        return self.data.train_example(seed, position, place)
 
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationRows:
-    """Some rows of the batches that hold every example once; the rest of the last batch is blank and masked."""
+    """Some rows of the batches that hold each of some examples once; the rest of the last batch is blank and masked."""
 
     data: StreamedDataset
     split: str
     """"test", "valid", or "clean": training photographs without augmentation."""
-    count: int
+    numbers: Sequence[int] | np.ndarray
+    """Which examples of the split, in this order."""
     batch_size: int
     rows: tuple[int, ...]
 
     def __len__(self) -> int:
-        return -(-self.count // self.batch_size) * len(self.rows)
+        return -(-len(self.numbers) // self.batch_size) * len(self.rows)
 
     def __getitem__(self, index: int) -> Example:
         batch, row = divmod(int(index), len(self.rows))
-        number = batch * self.batch_size + self.rows[row]
-        if number >= self.count:
+        place = batch * self.batch_size + self.rows[row]
+        if place >= len(self.numbers):
             blank = {"image": np.zeros(self.data.test_shape, np.uint8), "label": np.int32(0)}
             return blank | {"mask": np.bool_(False)}
-        return getattr(self.data, f"{self.split}_example")(number) | {"mask": np.bool_(True)}
+        return getattr(self.data, f"{self.split}_example")(int(self.numbers[place])) | {"mask": np.bool_(True)}
 
 
 def place_in_orders(position: int, batch_size: int, repeats: int) -> int:
@@ -252,15 +276,30 @@ def _layout(batch_size: int, repeats: int) -> np.ndarray:
     return np.argsort(np.arange(batch_size) % repeats, kind="stable")
 
 
-@lru_cache(maxsize=4)
+def labels_of(photographs: Photographs) -> np.ndarray:
+    """Return the class ids of photographs, int32; every file is read where they are not known without."""
+    if isinstance(known := getattr(photographs, "labels", None), np.ndarray):
+        return known
+    return np.array([photographs[number].label for number in range(len(photographs))], np.int32)
+
+
 def epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
-    """Return the order in which an epoch visits `count` photographs, cached for the next examples.
+    """Return the order in which an epoch of a seed visits `count` photographs; two a seed are kept for what follows.
 
     >>> epoch_order(0, 0, 5).tolist() == epoch_order(0, 1, 5).tolist()
     False
     """
+    return _orders(seed, count)(epoch)
+
+
+@cache
+def _orders(seed: int, count: int) -> Callable[[int], np.ndarray]:
     # Not Grain's shuffle, which has no table and is slow on small sets: 20 ms for an index of ten.
-    return np.random.default_rng((seed, epoch)).permutation(count).astype(np.int32)
+    @lru_cache(maxsize=2)
+    def order(epoch: int) -> np.ndarray:
+        return np.random.default_rng((seed, epoch)).permutation(count).astype(np.int32)
+
+    return order
 
 
 def batches(rows: Any, start: int, *, workers: int, threads: int) -> Iterator[Example]:

@@ -18,6 +18,7 @@ from mixup_jax.report.statistics import summarise
 
 # The gap in a reliability diagram: name, line, fill.
 GAPS = (("gap: overconfident", PALETTE[1], "#f7d3bd"), ("gap: underconfident", PALETTE[2], "#bfe6da"))
+VALIDATION: dict[str, Any] = {"linestyle": ":", "linewidth": 1.3}
 DIAGONAL: dict[str, Any] = {"color": INK, "linestyle": (0, (4, 3)), "linewidth": 1}
 
 
@@ -25,7 +26,8 @@ DIAGONAL: dict[str, Any] = {"color": INK, "linestyle": (0, (4, 3)), "linewidth":
 def learning_curves(runs: Sequence[Run]) -> Figure:
     """Draw test error and training loss against the epoch: the mean over seeds, in a band from minimum to maximum.
 
-    Runs that differ in their seeds only are one line. Unfinished runs are drawn up to their last evaluation.
+    The mean validation error of runs that have a validation set is a dotted line of the same colour. Runs that differ
+    in their seeds only are one line. Unfinished runs are drawn up to their last evaluation.
     """
     conditions = _some(group(runs))
     figure = Figure(figsize=(9, 3.9))
@@ -33,12 +35,16 @@ def learning_curves(runs: Sequence[Run]) -> Figure:
     for index, condition in enumerate(conditions):
         _curve(left, condition, "test_error", index)
         _curve(right, condition, "train_loss", index)
+    validated = [_validation(left, condition, index) for index, condition in enumerate(conditions)]
     left.set(title="Test error", xlabel="epoch", ylabel="test error (%)")
     right.set(title="Training loss", xlabel="epoch", ylabel="training loss")
     for axes in (left, right):
         axes.set(xlim=(0, None), ylim=(0, 1.06 * max(axes.dataLim.y1, 1e-3)))
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]))
-    figure.legend(*left.get_legend_handles_labels(), loc="outside lower left", ncols=3, fontsize=9.5)
+    handles, labels = left.get_legend_handles_labels()
+    if any(validated):
+        handles, labels = [*handles, Line2D([], [], **VALIDATION, color=INK)], [*labels, "validation error"]
+    figure.legend(handles, labels, loc="outside lower left", ncols=3, fontsize=9.5)
     ends = [f"{item.label}: {_end(item)}" for item in conditions]
     figure.set_label(f"Test error and training loss by epoch. Last test error, mean over seeds: {'; '.join(ends)}.")
     return figure
@@ -54,6 +60,14 @@ def _curve(axes: Axes, condition: Condition, name: str, index: int) -> None:
     axes.plot(epochs, values.mean(axis=1), color=colour, linestyle=dashes, marker=marker, linewidth=1.8, label=label)
     if values.shape[1] > 1:
         axes.fill_between(epochs, values.min(axis=1), values.max(axis=1), color=colour, alpha=0.2, linewidth=0)
+
+
+def _validation(axes: Axes, condition: Condition, index: int) -> bool:
+    """Draw the mean validation error of a condition; return whether there is any."""
+    epochs, values = condition.curve("valid_error")
+    marker = "." if len(epochs) == 1 else None
+    axes.plot(epochs, values.mean(axis=1), color=PALETTE[index % len(PALETTE)], marker=marker, **VALIDATION)
+    return len(epochs) > 0
 
 
 def _end(condition: Condition) -> str:

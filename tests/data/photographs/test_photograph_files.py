@@ -100,7 +100,9 @@ def opened(folder, **options):
 
 
 def take(data, **options):
-    iterator = batches(TrainingRows(data, 0, BATCH, tuple(range(BATCH))), 0, **{"workers": 0, "threads": 1} | options)
+    iterator = batches(
+        TrainingRows(data, BATCH, tuple((0, row) for row in range(BATCH))), 0, **{"workers": 0, "threads": 1} | options
+    )
     try:
         return [next(iterator) for _ in range(5)]
     finally:

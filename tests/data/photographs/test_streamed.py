@@ -53,7 +53,11 @@ def assert_equal(left, right):
 
 
 def everything(seed=0, data=DATA):
-    return TrainingRows(data, seed, BATCH, tuple(range(BATCH)))
+    return rows_of_seed(range(BATCH), seed, data)
+
+
+def rows_of_seed(rows, seed=0, data=DATA):
+    return TrainingRows(data, BATCH, tuple((seed, row) for row in rows))
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +97,39 @@ def test_the_number_of_workers_changes_nothing(first_batches, workers):
 
 @pytest.mark.parametrize("rows", [(0, 1), (2, 3), (1,), (3, 0)])
 def test_a_process_decodes_its_rows_of_the_same_batches(first_batches, rows):
-    mine = take(TrainingRows(DATA, 0, BATCH, rows), 2, 2)
+    mine = take(rows_of_seed(rows), 2, 2)
     assert_equal(mine, [{name: batch[name][list(rows)] for name in batch} for batch in first_batches[2:4]])
+
+
+def test_rows_of_several_seeds_are_those_of_each_seed_alone(first_batches):
+    (together,) = take(TrainingRows(DATA, BATCH, ((7, 1), (0, 2), (7, 3), (0, 0))), 2, 1)
+    alone = {0: first_batches[2], 7: take(everything(7), 2, 1)[0]}
+    for index, (seed, row) in enumerate([(7, 1), (0, 2), (7, 3), (0, 0)]):
+        for name, array in together.items():
+            np.testing.assert_array_equal(array[index], alone[seed][name][row])
+
+
+def test_parts_of_the_fixed_order_are_disjoint_and_together_all():
+    parts = [replace(DATA, train_start=start, train_count=count) for start, count in ((0, 3), (3, 4), (7, TRAIN - 7))]
+    assert sorted(np.concatenate([part.labels_of_files() for part in parts])) == list(range(TRAIN))
+    assert replace(DATA, train_start=7, train_count=0).train_count == TRAIN - 7
+    with pytest.raises(ValueError, match="train_examples"):
+        replace(DATA, train_start=7, train_count=TRAIN)
+
+
+def test_given_labels_take_the_place_of_those_of_the_files_wherever_a_training_example_is_seen():
+    part = replace(DATA, train_start=3, train_count=5, flip=False, crop="centre")
+    given = part.labels_of_files()[::-1].copy()
+    relabelled = replace(part, train_label=given)
+    assert [int(relabelled.clean_example(index)["label"]) for index in range(5)] == given.tolist()
+    of_image = {relabelled.clean_example(index)["image"].tobytes(): given[index] for index in range(5)}
+    for position in range(15):
+        example = relabelled.train_example(0, position)
+        assert example["label"] == of_image[example["image"].tobytes()]
+    assert relabelled.test_example(0)["label"] == DATA.test_example(0)["label"]
+    assert relabelled.identity() != part.identity()
+    with pytest.raises(ValueError, match="train_label holds 5; it must hold 4"):
+        replace(relabelled, train_count=4)
 
 
 @pytest.mark.parametrize("processes", [1, 2, 4])
@@ -102,7 +137,7 @@ def test_every_test_image_is_seen_once_on_any_number_of_processes(processes):
     labels = []
     for process in range(processes):
         share = BATCH // processes
-        rows = EvaluationRows(DATA, "test", TEST, BATCH, tuple(range(process * share, (process + 1) * share)))
+        rows = EvaluationRows(DATA, "test", range(TEST), BATCH, tuple(range(process * share, (process + 1) * share)))
         for batch in take(rows, 0, 2):
             labels += batch["label"][batch["mask"]].tolist()
             assert not batch["image"][~batch["mask"]].any()
@@ -116,7 +151,7 @@ def test_without_random_crops_and_mirroring_a_photograph_is_seen_as_it_is_tested
 
 
 def test_without_mirroring_only_crops_are_drawn():
-    plain = TrainingRows(replace(DATA, flip=False), 0, BATCH, tuple(range(BATCH)))
+    plain = everything(data=replace(DATA, flip=False))
     both = [np.concatenate([batch["image"] for batch in take(rows, 0, 10)]) for rows in (plain, everything())]
     mirrored = [(one != other).any() for one, other in zip(*both, strict=True)]
     assert 10 < sum(mirrored) < 30
@@ -127,7 +162,7 @@ def test_without_mirroring_only_crops_are_drawn():
 def test_a_part_of_the_training_set_is_the_same_in_every_run():
     labels = set()
     for seed in (0, 1):
-        few = TrainingRows(replace(DATA, train_count=5), seed, BATCH, tuple(range(BATCH)))
+        few = everything(seed, replace(DATA, train_count=5))
         seen = np.concatenate([batch["label"] for batch in take(few, 0, 5)])
         assert sorted(seen[:5]) == sorted(seen[5:10])
         labels.add(tuple(sorted(set(seen.tolist()))))
@@ -165,7 +200,7 @@ def test_with_repeats_an_epoch_sees_a_part_of_the_photographs_and_the_next_ones_
 def test_repeats_hold_from_any_step_on_for_any_rows_and_threads(repeated):
     assert_equal(take(everything(data=TWICE), 3, 2, threads=3), repeated[3:])
     for rows in ((0, 1), (2, 3), (3, 0)):
-        mine = take(TrainingRows(TWICE, 0, BATCH, rows), 1, 3)
+        mine = take(rows_of_seed(rows, data=TWICE), 1, 3)
         assert_equal(mine, [{name: batch[name][list(rows)] for name in batch} for batch in repeated[1:4]])
 
 
@@ -192,7 +227,7 @@ def test_the_form_of_the_crop_and_the_interpolation_change_the_images_only(first
 def test_what_is_evaluated_has_its_own_size_and_share_and_the_training_does_not_change(first_batches):
     data = replace(DATA, test_size=24, test_crop=1.0)
     assert_equal(take(everything(data=data), 0, 1), first_batches[:1])
-    rows = EvaluationRows(data, "test", TEST, BATCH, tuple(range(BATCH)))
+    rows = EvaluationRows(data, "test", range(TEST), BATCH, tuple(range(BATCH)))
     assert [batch["image"].shape for batch in take(rows, 0, 2)] == [(BATCH, 24, 24, 3)] * 2
     whole, part = (replace(data, test_crop=share).test_example(0)["image"] for share in (1.0, 0.5))
     assert (whole != part).any()
@@ -215,7 +250,7 @@ def test_pictures_show_different_classes():
 @pytest.mark.parametrize("augment", [RandAugment(), BigVisionRandAugment(), ThreeAugment()], ids=lambda each: each.name)
 def test_augmented_examples_are_functions_of_seed_and_position_too(augment):
     plain = [DATA.train_example(0, position) for position in range(2 * BATCH)]
-    rows = TrainingRows(replace(DATA, augment=augment, color_jitter=0.3), 0, BATCH, tuple(range(BATCH)))
+    rows = everything(data=replace(DATA, augment=augment, color_jitter=0.3))
     found = take(rows, 0, 2, threads=3)
     assert_equal(take(rows, 1, 1), found[1:])
     image, label = (np.concatenate([batch[name] for batch in found]) for name in ("image", "label"))

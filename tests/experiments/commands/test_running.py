@@ -8,7 +8,8 @@ import jax
 import numpy as np
 import pytest
 
-from experiments.commands.running import cache_compilations, prepare, warn_of_shifts
+from experiments.commands.running import cache_compilations, warn_of_shifts
+from experiments.commands.training_data import prepare
 from mixup_jax.choices import BigVisionRandAugment, Data
 from mixup_jax.config import Config
 from mixup_jax.data.sources import load

@@ -2,15 +2,19 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import jax
+import jax.export
 import numpy as np
 import pytest
 from PIL import Image
 
 import mixup_jax
+from mixup_jax.choices.losses import BinaryCrossEntropy
 from mixup_jax.data.sources import load
 from mixup_jax.runtime.run_folder import finished
+from mixup_jax.weights.program import program_bytes
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +36,16 @@ def test_the_errors_of_its_seeds_are_those_of_the_run_and_probabilities_their_me
     found = network(images)
     assert (found.dtype, found.shape) == (np.float32, (len(images), 10))
     np.testing.assert_allclose(found, np.mean(each, axis=0), atol=1e-6)
+
+
+def test_a_network_trained_with_sigmoids_says_its_sigmoids_and_so_does_its_program(network, images):
+    config = replace(network.config, loss=BinaryCrossEntropy())
+    first = jax.tree.map(lambda leaf: leaf[:1], {"params": network.params, "batch_stats": network.batch_stats})
+    other = replace(network, config=config, seeds=network.seeds[:1], **first)
+    logits = network.apply(network.variables(0), network.normalize(images))
+    np.testing.assert_allclose(other(images), jax.nn.sigmoid(logits), atol=1e-6)
+    program = jax.export.deserialize(bytearray(program_bytes(other)))
+    np.testing.assert_allclose(program.call(images), jax.nn.sigmoid(logits), atol=1e-6)
 
 
 def test_an_image_alone_has_the_bits_that_it_has_among_others(network, images):

@@ -1,5 +1,7 @@
 """Laws of the pictures of runs: something is drawn, the same bytes each time, and the numbers are the runs'."""
 
+import json
+
 import pytest
 
 from mixup_jax.report.plots import illustrations
@@ -34,6 +36,20 @@ def test_a_line_is_the_mean_and_the_band_reaches_from_lowest_to_highest(make_run
     assert axes.lines[0].get_ydata() == pytest.approx(values.mean(axis=1))
     corners = axes.collections[0].get_paths()[0].vertices[:, 1]
     assert (corners.min(), corners.max()) == (pytest.approx(values.min()), pytest.approx(values.max()))
+
+
+def test_the_validation_error_is_drawn_beside_the_test_error_where_there_is_one(make_run):
+    folder = make_run("erm", alpha=0.0, errors=[5.0, 6.0])
+    (run,), _ = load_runs([folder])
+    assert len(learning_curves([run]).axes[0].get_lines()) == 2  # one of them is empty
+    assert "validation" not in learning_curves([run]).legends[0].get_texts()[-1].get_text()
+    path = folder / "metrics.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps(line | {"valid_error": [1.0, 3.0]}) + "\n" for line in lines))
+    (run,), _ = load_runs([folder])
+    figure = learning_curves([run])
+    assert set(figure.axes[0].get_lines()[1].get_ydata()) == {2.0}
+    assert "validation error" in figure.legends[0].get_texts()[-1].get_text()
 
 
 def test_one_seed_has_no_band(make_run):
