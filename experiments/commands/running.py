@@ -115,6 +115,7 @@ def run(
         description |= {"weights": {"sha256": weights.sha256}}
         show_weights(weights, data)
     saved = {"checkpoints": job.launch.checkpoints or str(workdir), "keep": job.launch.keep}
+    saved |= {"max_hours": job.launch.max_hours}
     agree(description | {"launch": saved})
     with owned(workdir, description, config, job.launch.checkpoint_folder(workdir, config)) as description:
         result = record.finished(workdir) if is_writer() else {}

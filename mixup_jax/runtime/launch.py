@@ -5,10 +5,13 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from etils import epath
 
 from mixup_jax.config import Config, usual
+from mixup_jax.config_checks import LARGEST
 from mixup_jax.runtime.identity import flatten, plain
+from mixup_jax.runtime.signals import TimeLimit
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Launch:
     """This process's number, from 0, when started by hand."""
     join_timeout: int = 120
     """Seconds to wait for the other processes to come."""
+    max_hours: float | None = None
+    """Save and leave with status 75 before so many hours have passed since the start of the process."""
 
     def __post_init__(self) -> None:
         """Refuse to keep nothing, or less than no workers."""
@@ -44,6 +49,13 @@ class Launch:
             raise ValueError(f"workers must be at least 0, got {self.workers}.")
         if not 1 <= self.join_timeout <= 86_400:
             raise ValueError(f"join_timeout must be from 1 to 86400 seconds, a day, got {self.join_timeout}.")
+
+        if self.max_hours is not None and not 0 < self.max_hours <= LARGEST:
+            raise ValueError(f"max_hours must be above 0 and at most {LARGEST:,.0f}, got {self.max_hours:g}.")
+
+    def time_limit(self) -> TimeLimit | None:
+        """Return when to stop, nothing without a limit; hours count from the start of the process."""
+        return None if self.max_hours is None else TimeLimit(self.max_hours, psutil.Process().create_time())
 
     def checkpoint_folder(self, workdir: Path, config: Config) -> epath.Path:
         """Return where a run's checkpoints are: below `checkpoints` after the fields that are not the defaults.

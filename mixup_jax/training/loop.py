@@ -67,15 +67,21 @@ def fit(
 
     The time to the first step counts from `began` (`time.time`), from now if left out. Weights that are `given`, by
     their paths in the network, are the start of every seed; the rest is drawn. Returns the measured part of
-    result.json. Raises `Stopped` after a signal, `NotFinite`, `CheckpointError`, and ValueError for settings that do
-    not fit together.
+    result.json. Raises `Stopped` after a signal and when the time is up, `NotFinite`, `CheckpointError`, and ValueError
+    for settings that do not fit together.
     """
     began = time.time() if began is None else began
     run = Run(config, data, workdir, workers=launch.workers, given=given)
     start, folder = snapshot(run.mesh, *run.start(), 0.0), launch.checkpoint_folder(workdir, config)
     with open_board(workdir, launch.tensorboard and is_writer()) as run.board, contextlib.closing(run.train):
         (state, _), seconds = resumable.train(
-            run, start, folder, keep=launch.keep, title=title or workdir.name, began=began
+            run,
+            start,
+            folder,
+            keep=launch.keep,
+            title=title or workdir.name,
+            began=began,
+            limit=launch.time_limit(),
         )
         with ends_together():
             return run.result(state, seconds)
