@@ -10,6 +10,7 @@ from etils import epath
 
 from mixup_jax.config import Config, usual
 from mixup_jax.config_checks import LARGEST
+from mixup_jax.runtime.buckets import check_name, is_bucket
 from mixup_jax.runtime.identity import flatten, plain
 from mixup_jax.runtime.signals import TimeLimit
 
@@ -23,7 +24,8 @@ class Launch:
     data_dir: Path | None = None
     """Folder with data sets. Default: the environment variable MIXUP_JAX_DATA, or the cache folder."""
     checkpoints: str | None = None
-    """Folder of the checkpoints, or gs://BUCKET/FOLDER; each configuration has its own in it. Default: in workdir."""
+    """Folder of the checkpoints, or gs://BUCKET/FOLDER, to which the records of workdir are copied, too; each
+    configuration has its own in it. Default: in workdir."""
     keep: int = 2
     """Checkpoints to keep: the newest ones, and the best besides."""
     workers: int = 0
@@ -45,6 +47,9 @@ class Launch:
         """Refuse to keep nothing, or less than no workers."""
         if self.keep < 1:
             raise ValueError(f"keep must be at least 1, got {self.keep}.")
+        check_name("checkpoints", self.checkpoints)
+        for name in ("workdir", "data_dir"):
+            check_name(name, getattr(self, name), bucket=False)
         if self.workers < 0:
             raise ValueError(f"workers must be at least 0, got {self.workers}.")
         if not 1 <= self.join_timeout <= 86_400:
@@ -66,7 +71,7 @@ class Launch:
         if self.checkpoints is None:
             return epath.Path(workdir.absolute()) / "checkpoints"
         folder = epath.Path(self.checkpoints)
-        if "://" not in self.checkpoints:
+        if not is_bucket(self.checkpoints):
             folder = epath.Path(folder.expanduser().absolute())
         names = {name: value for name, value in flatten(plain(Config())).items() if name.endswith(".name")}
         defaults = flatten(plain(usual(config))) | names

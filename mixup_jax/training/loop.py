@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from etils import epath
 from jax.sharding import Mesh
 
 from mixup_jax.choices import Mixed
@@ -21,6 +22,7 @@ from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.photographs.streamed import StreamedDataset
 from mixup_jax.evaluation.predictions import joined
 from mixup_jax.runtime import resumable, run_folder
+from mixup_jax.runtime.buckets import copy_metrics, is_bucket, records_folder
 from mixup_jax.runtime.checkpoint import open_checkpoints
 from mixup_jax.runtime.distributed import ends_together
 from mixup_jax.runtime.launch import Launch
@@ -73,6 +75,7 @@ def fit(
     began = time.time() if began is None else began
     run = Run(config, data, workdir, workers=launch.workers, given=given)
     start, folder = snapshot(run.mesh, *run.start(), 0.0), launch.checkpoint_folder(workdir, config)
+    run.records_in_bucket = records_folder(folder) if is_bucket(folder) else None
     with open_board(workdir, launch.tensorboard and is_writer()) as run.board, contextlib.closing(run.train):
         (state, _), seconds = resumable.train(
             run,
@@ -147,6 +150,7 @@ class Run:
         self.alpha = place(np.array(alphas, np.float32), shard(self.mesh, "seed"))
         self.seeds = place(np.array(seeds, np.uint32), shard(self.mesh, "seed"))
         self.board, self.records, self.test_sums = Board(), [], None
+        self.records_in_bucket: epath.Path | None = None
         self.before, self.started = 0.0, time.perf_counter()
 
     def start(self) -> State:
@@ -264,6 +268,8 @@ class Run:
         self.records.append(line)
         if is_writer():
             run_folder.append_metrics(self.workdir, line)
+            if self.records_in_bucket is not None:
+                copy_metrics(self.workdir, self.records_in_bucket)
 
     def _epoch(self, step: int) -> float:
         return round(step / self.steps_per_epoch, 4)
