@@ -59,12 +59,20 @@ def check_name(option: str, path: object, *, bucket: bool = True) -> None:
         raise ValueError(f"{option} must be gs://BUCKET/FOLDER, got {path}.")
 
 
+def choose_gcsfs(path: object) -> None:
+    """Let etils reach a bucket through gcsfs, which logs nothing; raises ValueError where it is not installed."""
+    if importlib.util.find_spec("gcsfs") is None:
+        raise ValueError(f"{path} needs the package gcsfs: pip install gcsfs, or the extra [gcs].")
+    os.environ.setdefault("EPATH_USE_TF", "false")  # else it takes TensorFlow where that is installed
+    logging.getLogger("gcsfs").setLevel(logging.CRITICAL)  # a warning at each open, a traceback at each refusal
+
+
 def open_bucket(path: str | epath.Path) -> epath.Path:
     """Return a folder in a bucket, after an object was written there, read and deleted, as checkpoints will be.
 
     Raises ValueError, in one line, where that fails or takes longer than `WAIT` seconds.
     """
-    _choose_gcsfs(path)
+    choose_gcsfs(path)
     folder, found = epath.Path(path), queue.SimpleQueue[BaseException | None]()
 
     def probe() -> None:
@@ -81,18 +89,12 @@ def open_bucket(path: str | epath.Path) -> epath.Path:
     except queue.Empty:
         error = TimeoutError(f"no answer within {WAIT} s")
     if error is not None:
+        reason = "there is no such bucket" if isinstance(error, FileNotFoundError) else reason_of(error).rstrip(".")
         raise ValueError(
-            f"{folder} cannot be written: {reason_of(error).rstrip('.')}. It needs a bucket that is there, and "
+            f"{folder} cannot be written: {reason}. It needs a bucket that is there, and "
             "credentials: gcloud auth application-default login, or GOOGLE_APPLICATION_CREDENTIALS."
         ) from error
     return folder
-
-
-def _choose_gcsfs(path: object) -> None:
-    if importlib.util.find_spec("gcsfs") is None:
-        raise ValueError(f"{path} needs the package gcsfs: pip install gcsfs.")
-    os.environ.setdefault("EPATH_USE_TF", "false")  # else etils takes TensorFlow where it is installed
-    logging.getLogger("gcsfs").setLevel(logging.CRITICAL)  # a warning at each open, a traceback at each refusal
 
 
 def _probe(folder: epath.Path) -> None:
@@ -190,7 +192,7 @@ def send_folder(folder: Path, target: epath.Path, last: str) -> None:
 @contextlib.contextmanager
 def fetched(folder: str, names: Collection[str]) -> Iterator[Path]:
     """Yield a folder on this machine with those of the named files that a folder in a bucket has."""
-    _choose_gcsfs(folder)
+    choose_gcsfs(folder)
     with tempfile.TemporaryDirectory() as here:
         fetch_records(Path(here), epath.Path(folder), names)
         yield Path(here)
