@@ -12,8 +12,7 @@ look like those of the pretraining: docs/own-data.md.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psutil
 import tyro
@@ -48,6 +47,10 @@ class FineTune(Job):
         """Validate the number of steps."""
         if self.steps is not None and not 1 <= self.steps <= LARGEST:
             raise ValueError(f"steps must be at least 1 and at most {LARGEST:g}, or None, got {self.steps}.")
+
+    def taken(self, config: Config) -> Self:
+        """Return the job of a configuration, whose epochs count."""
+        return replace(self, config=config, steps=None)
 
     def effective(self) -> Config:
         """Return the configuration that is carried out; a head sees photographs as they are tested."""
@@ -105,7 +108,7 @@ def main() -> None:
             )
         result = run("finetune", preset, job, began=psutil.Process().create_time())
         if is_writer():
-            show_runs([Path(result["workdir"])], title=f"finetune {preset}")
+            show_runs([result], title=f"finetune {preset}")
 
 
 def carried_out(job: FineTune) -> Iterable[Any]:

@@ -6,7 +6,7 @@ A run is a function of `Config` and nothing else; where it runs and what it writ
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import partial
-from typing import Any, Literal, TypeVar, get_args, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from mixup_jax.choices import (
     GROUP,
@@ -213,11 +213,26 @@ def read(default: C, stored: Mapping[str, Any], part: str = "") -> C:
     if unknown:
         names = ", ".join(f"{part}.{name}".strip(".") for name in unknown)
         raise ValueError(f"its configuration has {names}, which this version of the code does not know.")
-    values = {}
+    values, hints = {}, get_type_hints(type(default))
     for name, value in stored.items():
         there = getattr(default, name)
+        if is_dataclass(there) != isinstance(value, Mapping) or not (is_dataclass(there) or _fits(value, hints[name])):
+            raise ValueError(f"its {f'{part}.{name}'.strip('.')} cannot be {str(value)[:40]!r}.")
         values[name] = read(there, value, name) if is_dataclass(there) else _frozen(value)
     return replace(default, **values)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Return whether a value of JSON is of a type; the values that a Literal lists are checked with the ranges."""
+    origin, kinds = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return isinstance(value, str | int | float)
+    if origin is tuple:
+        every = kinds[:1] * len(value) if kinds[-1] is ... and isinstance(value, list | tuple) else kinds
+        return isinstance(value, list | tuple) and len(value) == len(every) and all(map(_fits, value, every))
+    if kinds:  # a union
+        return any(_fits(value, kind) for kind in kinds)
+    return isinstance(value, int | float if hint is float else hint) and (hint is bool or not isinstance(value, bool))
 
 
 def _frozen(value: Any) -> Any:

@@ -20,13 +20,14 @@ from mixup_jax.data.images.as_input import AsInput, Picture
 from mixup_jax.evaluation.classification import padded
 from mixup_jax.methods.latent import input_of
 from mixup_jax.models.layers.convolution import compiler_options
+from mixup_jax.runtime.buckets import check_name, fetched, is_bucket
 from mixup_jax.runtime.claim import read_config, read_identity
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.run_folder import finished
 from mixup_jax.steps.many_seeds import over_seeds
 from mixup_jax.steps.state import evaluated_variables
 from mixup_jax.training.trained import load_trained
-from mixup_jax.weights.exported import is_export, read_export
+from mixup_jax.weights.exported import DESCRIPTION, FILES, is_export, read_export
 
 BATCH = 32
 """Images that the network sees at once, the last ones padded with blank images."""
@@ -206,12 +207,18 @@ def load_network(
 ) -> Network:
     """Load the network of a finished run on images, all seeds of it, or of an export; the data is not needed.
 
-    `alpha` says which networks to take of a run that trained several alphas side by side; `checkpoints` is the folder
-    that the run was started with, if any; `checkpoint` is the newest, or the one with the lowest error: on the
-    validation set, where there is one, else on the test set.
+    An export may lie in a bucket, gs://BUCKET/FOLDER. `alpha` says which networks to take of a run that trained several
+    alphas side by side; `checkpoints` is the folder that the run was started with, if any; `checkpoint` is the newest,
+    or the one with the lowest error: on the validation set, where there is one, else on the test set.
 
     Raises ValueError for a folder that is not a finished run on images, CheckpointError for one without a checkpoint.
     """
+    if is_bucket(folder):
+        check_name("folder", folder)
+        with fetched(str(folder), (DESCRIPTION, *FILES)) as here:
+            if not is_export(here):
+                raise ValueError(f"{folder} holds no export, model.json and what belongs to it.")
+            return load_network(here, alpha=alpha, checkpoints=checkpoints, checkpoint=checkpoint)
     folder = Path(folder).expanduser()
     if is_export(folder):
         if (alpha, checkpoints, checkpoint) != (None, None, "newest"):

@@ -58,7 +58,8 @@ def expanded(extra):
 
 def test_requirements_and_extras_agree():
     assert requirements("requirements.txt") == {*PROJECT["dependencies"], *expanded("all")}
-    assert expanded("tensorboard") <= requirements("requirements-dev.txt")
+    for extra in ("tensorboard", "gcs"):
+        assert expanded(extra) <= requirements("requirements-dev.txt")
 
 
 def test_citation_and_changelog_name_the_version():

@@ -11,14 +11,17 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import psutil
 import tyro
+from etils import epath
 from rich.console import Console
 from tyro.conf import AvoidSubcommands, OmitArgPrefixes, arg
 
+from experiments.commands.config_file import Given, read_config_file
 from experiments.commands.errors import command, one_line_errors
 from experiments.commands.running import Job, Paper, run
 from mixup_jax.choices import Adam, Data, Erm, Sgd
 from mixup_jax.config import CHOICES, DEPENDENT, Config
 from mixup_jax.models import normalizes
+from mixup_jax.runtime.buckets import is_bucket, records_folder
 from mixup_jax.runtime.distributed import join
 from mixup_jax.runtime.mesh import is_writer
 
@@ -41,7 +44,7 @@ def run_presets(
         preset, job = begin(experiment, description, jobs, default)
         result = run(experiment, preset, job, paper=paper, began=psutil.Process().create_time())
         if is_writer():
-            show_runs([Path(result["workdir"])], title=f"{experiment} {preset}")
+            show_runs([result], title=f"{experiment} {preset}")
 
 
 def begin(
@@ -70,8 +73,8 @@ def parse(
 
     `configs` makes the configurations of a job of several runs. Raises ValueError for options that do nothing.
     """
-    hint = ""
-    if not arguments or arguments[0].startswith("-"):
+    hint, named = "", bool(arguments) and not arguments[0].startswith("-")
+    if not named:
         late = [each for each in arguments if each in presets]
         hint = f"; the preset comes first: {late[0]} --option ..." if late else ""
         arguments = [default, *arguments]
@@ -85,10 +88,14 @@ def parse(
     preset, arguments = arguments[0], arguments[1:]
     job: Any = presets[preset][1]
     choices: Any = Choices()
+    if isinstance(getattr(job, "config", None), Config):
+        choices = Configured()
+        if file := given_options(arguments).get("config"):
+            preset, job = taken(read_config_file(Path(file[0])), experiment, presets, preset if named else None, job)
     if hasattr(job, "config"):
         config: Any = job.config
         arguments = with_method(config, arguments)
-        choices = read_choices(config, arguments, hint)
+        choices = read_choices(config, arguments, hint, type(choices))
         job = replace(job, config=with_choices(config, vars(choices), given_options(arguments)))  # type: ignore
     kind = make_dataclass("Arguments", [("choices", type(choices)), ("job", type(job))])
     options = {"prog": program, "description": text, "config": (OmitArgPrefixes, AvoidSubcommands), "hint": hint}
@@ -99,9 +106,29 @@ def parse(
     return preset, job
 
 
+def taken(
+    given: Given, experiment: str, presets: Mapping[str, tuple[str, Any]], preset: str | None, default: Any
+) -> tuple[str, Any]:
+    """Return the name and the job of a file's configuration; raises ValueError where it is another command's."""
+    if given.experiment not in (None, experiment.split()[-1]):
+        raise ValueError(f"--config: a configuration of python -m experiments.{given.experiment}: use that command.")
+    if preset not in (None, given.preset):
+        raise ValueError(f"preset {preset} does nothing here: --config holds that of {given.preset}; leave it out.")
+    job = presets[given.preset][1] if given.preset in presets else default
+    return given.preset, job.taken(given.config) if isinstance(job, Job) else replace(job, config=given.config)
+
+
 @dataclass
 class Choices:
     """The names of the choices that a configuration has: none, for a job without one."""
+
+
+@dataclass
+class Configured(Choices):
+    """And where the configuration is from."""
+
+    config: Annotated[Path | None, arg(metavar="FILE")] = None
+    """A run's config.json, or its folder, or YAML with the same fields, in place of a preset; options change it."""
 
 
 FLAGS = {
@@ -161,7 +188,7 @@ def _is_zero(values: Sequence[str]) -> bool:
     return False
 
 
-def read_choices(config: Any, arguments: Sequence[str], hint: str) -> Any:
+def read_choices(config: Any, arguments: Sequence[str], hint: str, base: type[Choices] = Choices) -> Any:
     """Return the names of the choices, those of the configuration where none are given."""
     names = {flag: (part, getattr(config, part).name) for part, flag in FLAGS.items() if hasattr(config, part)}
     for flag, values in given_options(arguments).items():
@@ -177,7 +204,7 @@ def read_choices(config: Any, arguments: Sequence[str], hint: str) -> Any:
     kind = make_dataclass(
         "Choices",
         [(flag, Annotated[Literal[*CHOICES[part]], helps[flag]], name) for flag, (part, name) in names.items()],
-        bases=(Choices,),
+        bases=(base,),
     )
     known, _ = command(tyro.cli, kind, args=arguments, hint=hint, return_unknown_args=True, add_help=False)
     return known
@@ -286,16 +313,19 @@ def all_options(config: Any) -> dict[str, Any]:
     return found
 
 
-def show_runs(folders: list[Path], *, title: str) -> None:
-    """Print the table of finished runs and where they are."""
+def show_runs(results: Sequence[Mapping[str, Any]], *, title: str) -> None:
+    """Print the table of finished runs, by what `run` says of them, and where they are."""
     from mixup_jax.report.runs import load_runs
     from mixup_jax.report.terminal import results_table
 
-    runs, _ = load_runs(folders)
+    runs, _ = load_runs([Path(each["workdir"]) for each in results])
     console = Console(markup=False)
     console.print(results_table(runs, title=title))
-    for folder in folders:
-        console.print(
-            f"\n{folder}: config.json, metrics.jsonl, result.json, predictions.npz, checkpoints/, figures/",
-            soft_wrap=True,
-        )
+    for each in results:
+        folder, checkpoints = each["workdir"], each["checkpoints"]
+        bucket = is_bucket(checkpoints)
+        names = f"result.json, predictions.npz, {'' if bucket else 'checkpoints/, '}figures/"
+        console.print(f"\n{folder}: config.json, metrics.jsonl, {names}", soft_wrap=True)
+        if bucket:
+            records = records_folder(epath.Path(checkpoints))
+            console.print(f"{checkpoints}: checkpoints; {records}: the same records", soft_wrap=True)

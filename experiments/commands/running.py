@@ -4,9 +4,9 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import jax
 import tyro
@@ -27,6 +27,7 @@ from mixup_jax.data.photographs.streamed import StreamedDataset
 from mixup_jax.data.sources import check_name
 from mixup_jax.runtime import run_folder as record
 from mixup_jax.runtime.atomic import write_json
+from mixup_jax.runtime.buckets import copy_records, fetch_records, is_bucket, open_bucket, records_folder
 from mixup_jax.runtime.claim import claimed
 from mixup_jax.runtime.errors import CheckpointError
 from mixup_jax.runtime.identity import agree, plain
@@ -55,6 +56,10 @@ class Job:
         """Return the configuration that is carried out."""
         return shrink(self.config) if self.smoke else self.config
 
+    def taken(self, config: Config) -> Self:
+        """Return the job of a configuration that a run has left, or that was written by hand."""
+        return replace(self, config=config)
+
     def sized(self, config: Config, examples: int) -> Config:
         """Return the configuration for so many training examples: here, as it is."""
         del examples
@@ -81,6 +86,8 @@ def run(
     if config.schedule != job.effective().schedule and not isinstance(config.schedule, Step):
         say(f"no decay_epochs within the {config.epochs:g} epochs: the learning rate stays at {config.optimizer.lr:g}")
     cache_compilations()
+    if is_bucket(job.launch.checkpoints):
+        open_bucket(str(job.launch.checkpoints))
     workdir = job.launch.workdir or default_folder(experiment, preset, job)
     config, data, wrong, weights = _material(job, config)
     part = isinstance(data, StreamedDataset) and data.part
@@ -88,9 +95,11 @@ def run(
     if weights:
         description |= {"weights": {"sha256": weights.sha256}}
     saved = {"checkpoints": job.launch.checkpoints or str(workdir), "keep": job.launch.keep}
+    saved |= {"max_hours": job.launch.max_hours}
     agree(description | {"launch": saved})
     given, title = weights and weights.arrays, f"{experiment} {preset}"
-    with owned(workdir, description, config, job.launch.checkpoint_folder(workdir, config)) as description:
+    folder = job.launch.checkpoint_folder(workdir, config)
+    with owned(workdir, description, config, folder) as description:
         result = record.finished(workdir) if is_writer() else {}
         if not from_writer(result is not None):
             measured = fit(config, data, job.launch, workdir, title=title, began=began, given=given)
@@ -102,7 +111,9 @@ def run(
                 say(f"{workdir}: the report cannot say where it errs: {error}")
         if is_writer():
             draw_missing(workdir, data, config)
-    return (result or {}) | {"workdir": str(workdir)}
+            if is_bucket(folder):
+                copy_records(workdir, records_folder(folder))
+    return (result or {}) | {"workdir": str(workdir), "checkpoints": str(folder)}
 
 
 def _material(job: Job, config: Config) -> tuple[Config, Dataset | StreamedDataset, float, InitialWeights | None]:
@@ -143,7 +154,13 @@ def owned(
         return
     defaults, path = plain(usual(config)), workdir / "config.json"
     done = lambda _: record.finished(workdir) is not None  # noqa: E731
+    records = records_folder(checkpoints) if is_bucket(checkpoints) else None
+    if records is not None and fetch_records(workdir, records, ["config.json"]):
+        say(f"{workdir}: the run was begun on another machine; its records are those of {records}")
     with claimed(path, description, defaults=defaults, checkpoints=checkpoints, done=done) as first:
+        if records is not None:
+            fetch_records(workdir, records)
+            (records / path.name).write_bytes(path.read_bytes())
         yield first
 
 

@@ -14,7 +14,6 @@ On several hosts, start the same command on each: docs/launching.md.
 """
 
 from dataclasses import replace
-from pathlib import Path
 
 from experiments.commands.command_line import begin, show_runs
 from experiments.commands.errors import one_line_errors
@@ -36,7 +35,7 @@ def main() -> None:
             job = replace(job, launch=replace(job.launch, data_dir=build_data(folder / "data"), workdir=folder))
         result = run("imagenet", preset, job, paper=paper)
         if is_writer():
-            show_runs([Path(result["workdir"])], title=f"imagenet {preset}")
+            show_runs([result], title=f"imagenet {preset}")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ VGG-11.
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Self
 
 from experiments.commands.grid import Results, leave_to_the_table, run_grid
 from experiments.commands.running import Job
@@ -59,6 +59,14 @@ class FigureFour(Job):
         if not self.networks or len(set(self.networks)) < len(self.networks):
             raise ValueError(f"networks must be different ones of {', '.join(NAMES)}, got {self.networks}.")
         check_counts({"lenet_width": (self.lenet_width, WIDEST), "vgg_width": (self.vgg_width, WIDEST)})
+
+    def taken(self, config: Config) -> Self:
+        """Return the job that trains the network of a configuration alone."""
+        name, width = config.model.name, getattr(config.model, "width", 0)
+        if name not in NAMES:
+            raise ValueError(f"--config: model {name} is none of the figure's, {', '.join(NAMES)}.")
+        widths = {"lenet_width": width} if name == "lenet" else {"vgg_width": width}
+        return replace(self, config=replace(config, model=PAPER.model), networks=(name,), **widths)
 
 
 PRESETS = {

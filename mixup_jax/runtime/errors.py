@@ -20,6 +20,14 @@ class Stopped(RunEnded):
         self.exit_code = 128 + number  # the shell's convention: a scheduler must not take this for the end of the job
 
 
+class TimeIsUp(Stopped):
+    """A run left before its --max-hours were over; its state is saved, and the same command goes on from there."""
+
+    def __init__(self, message: str):
+        super().__init__(message, 0)
+        self.exit_code = 75  # EX_TEMPFAIL of sysexits.h: try again later
+
+
 class NotFinite(RunEnded):
     """The loss or the gradient of a step was not finite."""
 

@@ -5,10 +5,14 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from etils import epath
 
 from mixup_jax.config import Config, usual
+from mixup_jax.config_checks import LARGEST
+from mixup_jax.runtime.buckets import check_name, is_bucket
 from mixup_jax.runtime.identity import flatten, plain
+from mixup_jax.runtime.signals import TimeLimit
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,8 @@ class Launch:
     data_dir: Path | None = None
     """Folder with data sets. Default: the environment variable MIXUP_JAX_DATA, or the cache folder."""
     checkpoints: str | None = None
-    """Folder of the checkpoints, or gs://BUCKET/FOLDER; each configuration has its own in it. Default: in workdir."""
+    """Folder of the checkpoints, or gs://BUCKET/FOLDER, to which the records of workdir are copied, too; each
+    configuration has its own in it. Default: in workdir."""
     keep: int = 2
     """Checkpoints to keep: the newest ones, and the best besides."""
     workers: int = 0
@@ -35,15 +40,27 @@ class Launch:
     """This process's number, from 0, when started by hand."""
     join_timeout: int = 120
     """Seconds to wait for the other processes to come."""
+    max_hours: float | None = None
+    """Save and leave with status 75 before so many hours have passed since the start of the process."""
 
     def __post_init__(self) -> None:
         """Refuse to keep nothing, or less than no workers."""
         if self.keep < 1:
             raise ValueError(f"keep must be at least 1, got {self.keep}.")
+        check_name("checkpoints", self.checkpoints)
+        for name in ("workdir", "data_dir"):
+            check_name(name, getattr(self, name), bucket=False)
         if self.workers < 0:
             raise ValueError(f"workers must be at least 0, got {self.workers}.")
         if not 1 <= self.join_timeout <= 86_400:
             raise ValueError(f"join_timeout must be from 1 to 86400 seconds, a day, got {self.join_timeout}.")
+
+        if self.max_hours is not None and not 0 < self.max_hours <= LARGEST:
+            raise ValueError(f"max_hours must be above 0 and at most {LARGEST:,.0f}, got {self.max_hours:g}.")
+
+    def time_limit(self) -> TimeLimit | None:
+        """Return when to stop, nothing without a limit; hours count from the start of the process."""
+        return None if self.max_hours is None else TimeLimit(self.max_hours, psutil.Process().create_time())
 
     def checkpoint_folder(self, workdir: Path, config: Config) -> epath.Path:
         """Return where a run's checkpoints are: below `checkpoints` after the fields that are not the defaults.
@@ -54,7 +71,7 @@ class Launch:
         if self.checkpoints is None:
             return epath.Path(workdir.absolute()) / "checkpoints"
         folder = epath.Path(self.checkpoints)
-        if "://" not in self.checkpoints:
+        if not is_bucket(self.checkpoints):
             folder = epath.Path(folder.expanduser().absolute())
         names = {name: value for name, value in flatten(plain(Config())).items() if name.endswith(".name")}
         defaults = flatten(plain(usual(config))) | names

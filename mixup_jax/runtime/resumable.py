@@ -17,7 +17,7 @@ from mixup_jax.runtime.distributed import ends_together
 from mixup_jax.runtime.errors import NotFinite
 from mixup_jax.runtime.mesh import is_writer
 from mixup_jax.runtime.progress import Bar, progress_bar
-from mixup_jax.runtime.signals import StopFlag, stop_on_signals
+from mixup_jax.runtime.signals import StopFlag, TimeLimit, stop_on_signals
 
 NEVER = 2**31 - 1
 """The first step that was not finite, where all were."""
@@ -81,16 +81,17 @@ def train(
     title: str,
     unit: str = "images",
     began: float | None = None,
+    limit: TimeLimit | None = None,
 ) -> tuple[Any, float | None]:
     """Train from the newest whole checkpoint in `folder`, or from the snapshot `start`, to the last step.
 
     Returns the state, and the seconds from `began` (`time.time`; now if left out) to the end of the first call, None if
     there was nothing left to train. `keep` checkpoints are kept, and the best one.
 
-    Raises `Stopped` after a signal, `NotFinite`, and `CheckpointError`.
+    Raises `Stopped` after a signal and before the end of the time `limit`, `NotFinite`, and `CheckpointError`.
     """
     began = time.time() if began is None else began
-    with stop_on_signals() as stop, open_checkpoints(folder, keep) as checkpoints, ends_together():
+    with stop_on_signals(limit) as stop, open_checkpoints(folder, keep) as checkpoints, ends_together():
         state, step = run.restored(checkpoints.restore(start) or start)
         with progress_bar(title, run.eval_steps[-1], step, unit, show=is_writer()) as bar:
             loop = _Loop(run, checkpoints, stop, bar, began)
@@ -122,7 +123,7 @@ class _Loop:
             seconds = max(time.perf_counter() - started, 1e-6)
             state, error, text = self.run.evaluate(state, step, (step - first) * self.run.examples_per_step / seconds)
             self.bar.evaluated(text)
-            stop = self._stop_requested()
+            stop = self._stop_requested(evaluated=True)
             if stop or step == self.run.eval_steps[-1] or self._save_is_due():
                 self._save(state, step, error)
             if stop:
@@ -182,8 +183,10 @@ class _Loop:
         self.checkpoints.save(self.run.snapshot(state), step, error)
         self.saved = time.perf_counter()
 
-    def _stop_requested(self) -> bool:
+    def _stop_requested(self, evaluated: bool = False) -> bool:
         """Ask all processes, seconds apart, and agree with them on the steps until the next question."""
+        if self.stop.limit:
+            self.stop.limit.measure(evaluated)
         stop, self.steps_per_call = self.stop.agreed(next_steps_per_call(self.steps_per_call, self.rate))
         return stop
 

@@ -1,6 +1,7 @@
-"""Stop between two steps when the system, the scheduler or the terminal asks for it (SIGTERM, Ctrl-C, SIGHUP)."""
+"""Stop between two steps when the system, the scheduler, the terminal (SIGTERM, Ctrl-C, SIGHUP) or the clock asks."""
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,38 +9,73 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from mixup_jax.runtime.errors import SIGNALS, Stopped
+from mixup_jax.runtime.errors import SIGNALS, Stopped, TimeIsUp
+
+MARGIN, SHARE = 60.0, 0.05
+"""Seconds that are left for the last save and the end of the process, and the share of a short limit."""
+LATE = 1000
+"""What process 0 says when its time is up; others say the number of their signal, or 0."""
+
+
+class TimeLimit:
+    """When to stop so that a run has ended `hours` after `began` (`time.time`): by what its calls and evaluations took.
+
+    >>> TimeLimit(1.0, began=time.time()).is_near(), TimeLimit(1.0, began=time.time() - 3560).is_near()
+    (False, True)
+    """
+
+    def __init__(self, hours: float, began: float):
+        self.hours, self.end = hours, began + 3600 * hours - min(MARGIN, SHARE * 3600 * hours)
+        self._asked: float | None = None  # nothing is known of the first call, which waits for the compiler
+        self._took = {False: 0.0, True: 0.0}  # seconds, the last time: a call, and one with an evaluation
+
+    def measure(self, evaluated: bool) -> None:
+        """Note how long it was to this question, whether an evaluation lay between it and the one before."""
+        now = time.time()
+        if self._asked is not None:
+            self._took[evaluated] = now - self._asked
+        self._asked = now
+
+    def is_near(self) -> bool:
+        """Whether the next call, of up to twice as many steps, and an evaluation would not end in time."""
+        return time.time() + 2 * self._took[False] + self._took[True] >= self.end
 
 
 class StopFlag:
-    """Whether a signal has come, to any process of the run."""
+    """Whether a signal has come, to any process of the run, or its time is up."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: TimeLimit | None = None) -> None:
         self.signal: int | None = None
+        self.limit, self.late = limit, False
 
     def stopped(self, message: str) -> Stopped:
         """Return the exception to raise."""
+        if self.late and self.limit is not None and not self.signal:
+            return TimeIsUp(f"after {self.limit.hours:g} hours {message}")
         return Stopped(message, self.signal or signal.SIGTERM)
 
     def agreed(self, steps: int) -> tuple[bool, int]:
-        """Return whether a signal has come to any process, and the `steps` of process 0: its clock counts for all.
+        """Return whether to stop, and the `steps` of process 0: its clock counts for all.
 
         Each process must ask at the same step, and each gets the same answer.
         """
-        mine = self.signal is not None
+        self.late = self.limit is not None and self.limit.is_near()
         if jax.process_count() == 1:
-            return mine, steps
+            return self.late or self.signal is not None, steps
+        mine = self.signal or (LATE if self.late else 0)
         every = multihost_utils.process_allgather(np.array([mine, steps], np.int32)).reshape(-1, 2)
-        return bool(every[:, 0].any()), int(every[0, 1])
+        numbers = [int(number) for number in every[:, 0] if 0 < number < LATE]
+        self.signal, self.late = self.signal or max(numbers, default=None), bool(every[0, 0] == LATE)
+        return self.late or bool(numbers), int(every[0, 1])
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[StopFlag]:
-    """Catch the first SIGTERM, SIGINT or SIGHUP; a second one ends the process at once.
+def stop_on_signals(limit: TimeLimit | None = None) -> Iterator[StopFlag]:
+    """Catch the first SIGTERM, SIGINT or SIGHUP; a second one ends the process at once. A time limit asks, too.
 
     A SIGHUP that is ignored, as under nohup, stays ignored.
     """
-    flag = StopFlag()
+    flag = StopFlag(limit)
     before = {}
 
     def note(number: int, _: object) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from etils import epath
 from jax.sharding import Mesh
 
 from mixup_jax.config import Config
@@ -20,6 +21,7 @@ from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.photographs.streamed import StreamedDataset
 from mixup_jax.evaluation.predictions import joined
 from mixup_jax.runtime import resumable, run_folder
+from mixup_jax.runtime.buckets import copy_metrics, is_bucket, records_folder
 from mixup_jax.runtime.checkpoint import open_checkpoints
 from mixup_jax.runtime.distributed import ends_together
 from mixup_jax.runtime.launch import Launch
@@ -66,15 +68,22 @@ def fit(
 
     The time to the first step counts from `began` (`time.time`), from now if left out. Weights that are `given`, by
     their paths in the network, are the start of every seed; the rest is drawn. Returns the measured part of
-    result.json. Raises `Stopped` after a signal, `NotFinite`, `CheckpointError`, and ValueError for settings that do
-    not fit together.
+    result.json. Raises `Stopped` after a signal and when the time is up, `NotFinite`, `CheckpointError`, and ValueError
+    for settings that do not fit together.
     """
     began = time.time() if began is None else began
     run = Run(config, data, workdir, workers=launch.workers, given=given)
     start, folder = snapshot(run.mesh, *run.start(), 0.0), launch.checkpoint_folder(workdir, config)
+    run.records_in_bucket = records_folder(folder) if is_bucket(folder) else None
     with open_board(workdir, launch.tensorboard and is_writer()) as run.board, contextlib.closing(run.train):
         (state, _), seconds = resumable.train(
-            run, start, folder, keep=launch.keep, title=title or workdir.name, began=began
+            run,
+            start,
+            folder,
+            keep=launch.keep,
+            title=title or workdir.name,
+            began=began,
+            limit=launch.time_limit(),
         )
         with ends_together():
             return run.result(state, seconds)
@@ -140,6 +149,7 @@ class Run:
         self.alpha = place(np.array(alphas, np.float32), shard(self.mesh, "seed"))
         self.seeds = place(np.array(seeds, np.uint32), shard(self.mesh, "seed"))
         self.board, self.records, self.test_sums = Board(), [], None
+        self.records_in_bucket: epath.Path | None = None
         self.before, self.started = 0.0, time.perf_counter()
 
     def start(self) -> State:
@@ -257,6 +267,8 @@ class Run:
         self.records.append(line)
         if is_writer():
             run_folder.append_metrics(self.workdir, line)
+            if self.records_in_bucket is not None:
+                copy_metrics(self.workdir, self.records_in_bucket)
 
     def _epoch(self, step: int) -> float:
         return round(step / self.steps_per_epoch, 4)

@@ -12,6 +12,7 @@ from jax import Array
 
 from mixup_jax.config import Config
 from mixup_jax.data.identity import DataIdentity
+from mixup_jax.runtime.buckets import choose_gcsfs, is_bucket
 from mixup_jax.runtime.checkpoint import open_checkpoints
 from mixup_jax.runtime.errors import CheckpointError
 from mixup_jax.runtime.launch import Launch
@@ -52,6 +53,8 @@ def load_trained(
 
     Raises CheckpointError where there is none.
     """
+    if is_bucket(folder):
+        choose_gcsfs(folder)
     if not folder.exists():  # opening it would make it
         raise CheckpointError(f"{folder} does not exist; was the run started with --checkpoints?")
     seeds = [seed for _, seed in config.runs]

@@ -5,7 +5,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,6 @@ from mixup_jax.weights.exported import (
     TIMM,
     VERSION,
     WEIGHTS,
-    is_export,
     read_description,
     sha256,
 )
@@ -73,11 +72,16 @@ def check_target(folder: Path) -> None:
     if not folder.is_dir():
         raise ValueError(f"{folder} is a file; an export is a folder: choose another --output.")
     names = {path.name for path in folder.iterdir()}
-    others = sorted(names - {DESCRIPTION, *FILES})
-    if others or (names and not is_export(folder)):
-        raise ValueError(f"{folder} holds {(others or sorted(names))[0]} and is no export: choose another --output.")
+    check_names(folder, names)
     if names and (folder / CARD).exists() and sha256(folder / CARD) != read_description(folder)["files"].get(CARD):
         raise ValueError(f"{folder / CARD} was edited since it was written: move it away, or choose another --output.")
+
+
+def check_names(folder: Path | str, names: Collection[str]) -> None:
+    """Raise ValueError for names of files that are not those of an export."""
+    others = sorted(set(names) - {DESCRIPTION, *FILES})
+    if others or (names and DESCRIPTION not in names):
+        raise ValueError(f"{folder} holds {(others or sorted(names))[0]} and is no export: choose another --output.")
 
 
 def _description(network: Network, index: int) -> Content:
