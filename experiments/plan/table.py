@@ -137,7 +137,7 @@ def _links(topology: Topology) -> str:
     assert chip is not None
     if topology.nodes == 1 or chip.between_nodes is None:
         return f"{size(chip.interconnect)}/s"
-    return f"{size(chip.between_nodes)}/s between nodes"
+    return f"{size(chip.interconnect)}/s in a node, {size(chip.between_nodes)}/s a GPU between nodes"
 
 
 def bytes_of(tree: Any) -> int:

@@ -195,7 +195,7 @@ def _purpose(kind: str, name: str, source: Instruction | None, program: Program)
     arguments = {name} if source is None else _arguments(source, program)
     of_batch = {argument for argument in arguments if argument.startswith("batch")}
     of_network = any(".params" in argument or "['params']" in argument for argument in arguments)
-    if kind in SUMS and (of_network or not of_batch):
+    if kind in SUMS and (of_network or not of_batch or name.endswith("reduce_sum")):
         return METRICS
     if of_network:
         return ACTIVATIONS if of_batch and "jvp(" in name else PARAMETERS
