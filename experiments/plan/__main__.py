@@ -1,9 +1,12 @@
 """Plan before you pay: the cost of a training step on chips that you do not have.
 
-Compiles the step of a preset for a TPU topology, ahead of time and on any machine, and prints for each device: memory
+Compiles the step of a preset for GPUs or TPUs, ahead of time and on any machine, and prints for each device: memory
 against the chip's, operations, bytes, what goes over the network, and from these the least time that a step can take.
-TPUs need the extra `plan` (libtpu). Compiling takes minutes, but no chip.
+GPUs (a100, h100, h200, b200; one node h100:8, two nodes h100:2x8) need the extra `plan-gpu` (JAX's plugin for CUDA),
+TPUs (v5e, v5p, v6e) the extra `plan` (libtpu). Compiling takes minutes, but no chip and no driver.
 
+    python -m experiments.plan imagenet resnet50-mixup --topology h100:8
+    python -m experiments.plan imagenet resnet50-mixup --topology h100:4x8 --batch-size 8192
     python -m experiments.plan imagenet resnet50-mixup --topology v5e:4x4
     python -m experiments.plan imagenet resnet50-mixup --topology v5e:16x16 --batch-size 4096
     python -m experiments.plan cifar preact18-mixup --topology cpu:8        # virtual devices of this machine
@@ -19,12 +22,12 @@ from experiments import cifar
 from experiments.commands.command_line import given_options, parse
 from experiments.commands.errors import one_line_errors
 from experiments.imagenet import presets as imagenet_presets
-from experiments.plan.table import collectives_table, cost_table
+from experiments.plan.table import collectives_table, cost_table, notes
 from mixup_jax.choices import OF_PHOTOGRAPHS
 from mixup_jax.config import Config
-from mixup_jax.planning.aot import abstract_state, compile_step, devices_of, identity
+from mixup_jax.planning.aot import abstract_state, compile_step, flops_on_gpus, identity
 from mixup_jax.planning.cost import cost_of
-from mixup_jax.planning.roofline import CHIPS
+from mixup_jax.planning.topology import topology_of
 
 PRESETS = {"imagenet": (imagenet_presets.PRESETS, "resnet50-mixup"), "cifar": (cifar.PRESETS, "preact18-mixup")}
 
@@ -50,7 +53,8 @@ class Plan:
 
     config: Config
     topology: str = "v5e:4x4"
-    """Chips and how they are laid out, as v5e:4x4 or v6e:8x8, or cpu:N for N virtual devices of this machine."""
+    """Chips and how they are joined: GPUs as h100:8 or, nodes times GPUs, h100:2x8 (a100, h100, h200, b200), TPUs as
+    v5e:4x4 (v5e, v5p, v6e), or cpu:N for N virtual devices of this machine."""
 
 
 def main(arguments: list[str]) -> None:
@@ -65,23 +69,27 @@ def main(arguments: list[str]) -> None:
     for name in sorted(given_options(arguments[1:]).keys() & WITHOUT):
         raise ValueError(f"{name} does nothing here: it changes nothing in the step of one network; leave it out.")
     preset, plan = parse(f"plan {arguments[0]}", __doc__ or "", plans, default, arguments[1:])
-    jax.config.update("jax_platforms", "cpu")  # libtpu would look for chips
+    jax.config.update("jax_platforms", "cpu")  # nothing else computes here; libtpu would look for chips
     show(plan, f"{arguments[0]} {preset}", Console(markup=False))
 
 
 def show(plan: Plan, title: str, console: Console) -> None:
     """Compile the step and print what it costs."""
-    if plan.config.accumulate > 1:
+    config = plan.config
+    if config.accumulate > 1:
         raise ValueError(
             "accumulate: the compiler counts one of its rounds; plan one without it, of --batch-size divided by it."
         )
-    data, devices = identity(plan.config), devices_of(plan.topology)
-    kind = devices[0].device_kind
+    data, topology = identity(config), topology_of(plan.topology)
+    devices, kind = topology.devices, topology.devices[0].device_kind
     with console.status(f"compiling for {len(devices)} x {kind}: minutes for a large network"):
-        state, cost = abstract_state(plan.config), cost_of(compile_step(plan.config, devices))
-    title = f"{title} on {plan.topology} ({len(devices)} x {kind}), batch {plan.config.batch_size:,}"
-    console.print(cost_table(title, plan.config, data, state, cost, CHIPS.get(kind), len(devices)))
+        flops = flops_on_gpus(config, len(devices)) if devices[0].platform == "gpu" else None
+        state, cost = abstract_state(config), cost_of(compile_step(config, devices), flops)
+    title = f"{title} on {plan.topology} ({len(devices)} x {kind}), batch {config.batch_size:,}"
+    console.print(cost_table(title, config, data, state, cost, topology))
     console.print(collectives_table(cost))
+    for line in notes(cost, topology):
+        console.print(line)
 
 
 if __name__ == "__main__":

@@ -10,25 +10,29 @@ from rich.table import Table
 
 from mixup_jax.config import Config
 from mixup_jax.data.identity import DataIdentity
+from mixup_jax.planning.collectives import IMAGES
 from mixup_jax.planning.cost import Cost
-from mixup_jax.planning.roofline import Chip, roofline
+from mixup_jax.planning.gpus import NOT_PLANNED, TAKEN
+from mixup_jax.planning.roofline import latency_of, roofline
+from mixup_jax.planning.topology import Topology
+from mixup_jax.runtime.chips import Chip
 from mixup_jax.steps.state import TrainState
 
 Rows = Iterator[tuple[str, str, str]]
 
 
 def cost_table(
-    title: str, config: Config, data: DataIdentity, state: TrainState, cost: Cost, chip: Chip | None, devices: int
+    title: str, config: Config, data: DataIdentity, state: TrainState, cost: Cost, topology: Topology
 ) -> Table:
     """Return the table of costs for each device; the times need a chip whose limits are known."""
     table = Table("for each device", "", "", title=title, title_justify="left")
     table.columns[1].justify = "right"
-    share = config.batch_size // devices
+    share = config.batch_size // len(topology.devices)
     sections = [
-        _memory(config, data, state, cost, chip, share),
+        _memory(config, data, state, cost, topology.chip, share),
         _work(cost, share),
         _network(data, cost, share),
-        _times(config, data, cost, chip, devices) if chip is not None else iter(()),
+        _times(config, data, cost, topology) if topology.chip is not None else iter(()),
     ]
     for rows in sections:
         for row in rows:
@@ -40,18 +44,42 @@ def cost_table(
 def collectives_table(cost: Cost) -> Table:
     """Return the table of all collectives, alike ones in one row."""
     table = Table("collective", "of", "each", "times", title="Collectives of a step", title_justify="left")
-    counts = Counter((each.purpose, each.kind, each.size) for each in cost.collectives)
-    for (purpose, kind, bytes_), count in sorted(counts.items()):
-        table.add_row(kind, purpose, size(bytes_), f"{count:,}")
+    counts = Counter((" and ".join(each.purposes), each.kind, each.size) for each in cost.collectives)
+    for (purposes, kind, bytes_), count in sorted(counts.items()):
+        table.add_row(kind, purposes, size(bytes_), f"{count:,}")
     return table
 
 
-def size(count: float, unit: str = "B") -> str:
-    """Write a number, of bytes or of something else, with three digits.
+def notes(cost: Cost, topology: Topology) -> Iterator[str]:
+    """Yield what has to be said beside the tables: where figures come from, and what is left out."""
+    chip = topology.chip
+    if chip is None:
+        return
+    if cost.peak > chip.memory:
+        yield (
+            f"It does not fit: {size(cost.peak)} of {size(chip.memory)}. Choose a smaller --batch-size, --accumulate, "
+            "--remat where the network has it, or more chips."
+        )
+    elif chip.between_nodes is not None and cost.peak > TAKEN * chip.memory:
+        yield f"JAX takes {TAKEN:.0%} of a GPU's memory: set XLA_PYTHON_CLIENT_MEM_FRACTION=.95, or it does not fit."
+    yield f"Rates: {chip.source}. Latencies: {latency_of(chip).source}."
+    if topology.nodes > 1 and chip.between_nodes is not None:
+        yield (
+            f"{topology.nodes} nodes of {topology.a_node}: InfiniBand of {8 * chip.between_nodes / 1e9:.0f} Gb/s a GPU "
+            f"({size(chip.between_nodes)}/s) between nodes, NVLink ({size(chip.interconnect)}/s) in each."
+        )
+    if chip.between_nodes is not None:
+        yield NOT_PLANNED
 
-    >>> size(0), size(1536), size(102_228_128), size(3.2e12, "FLOP")
-    ('0 B', '1.54 kB', '102 MB', '3.2 TFLOP')
+
+def size(count: float, unit: str = "B") -> str:
+    """Write a number, of bytes or of something else, with three digits; seconds with small units.
+
+    >>> size(0), size(1536), size(102_228_128), size(3.2e12, "FLOP"), size(0.0154, "s"), size(6e-7, "s")
+    ('0 B', '1.54 kB', '102 MB', '3.2 TFLOP', '15.4 ms', '0.6 us')
     """
+    if unit == "s":
+        return f"{1e3 * count:.3g} ms" if count >= 1e-4 or count == 0 else f"{1e6 * count:.3g} us"
     power = 0 if count < 1 else min(5, int(math.log10(count)) // 3)
     return f"{count / 1000**power:.3g} {('', 'k', 'M', 'G', 'T', 'P')[power]}{unit}"
 
@@ -73,28 +101,43 @@ def _work(cost: Cost, share: int) -> Rows:
 
 
 def _network(data: DataIdentity, cost: Cost, share: int) -> Rows:
+    moved = cost.moved(math.prod(data.image_shape))
     for purpose, (count, total) in cost.exchanged().items():
-        moved = purpose == "examples" and cost.moved(math.prod(data.image_shape))
-        hint = f"; --block {share} or a divisor of it keeps images where they are" if moved else ""
-        yield f"network: {purpose}", size(total), f"{count} collectives{hint}"
-    if not cost.moved(math.prod(data.image_shape)):
+        hint = ""
+        if purpose == IMAGES and moved:
+            dtype = next(part.dtype for part in moved[0].parts if part.purpose == IMAGES)
+            hint = f" of {dtype}; --block {share} or a divisor of it keeps images where they are"
+        yield f"network: {purpose}", size(total), f"{count} collective{'s' * (count > 1)}{hint}"
+    if not moved:
         yield "network: images", "none", "no image leaves its device"
 
 
-def _times(config: Config, data: DataIdentity, cost: Cost, chip: Chip, devices: int) -> Rows:
-    least = roofline(cost, chip, devices)
+def _times(config: Config, data: DataIdentity, cost: Cost, topology: Topology) -> Rows:
+    chip, devices, least = topology.chip, len(topology.devices), roofline(cost, topology, config.compute_dtype)
+    assert chip is not None
+    rate, count, latency = chip.flops(config.compute_dtype), len(cost.collectives), latency_of(chip)
     for name, seconds, why in (
-        ("arithmetic", least.arithmetic, f"at {chip.flops / 1e12:.0f} TFLOP/s: no step is faster"),
-        ("network", least.network, f"at {size(chip.interconnect)}/s: no step is faster"),
+        ("arithmetic", least.arithmetic, f"{config.compute_dtype} at {rate / 1e12:.0f} TFLOP/s: no step is faster"),
         ("memory", least.memory, f"at {size(chip.bandwidth)}/s"),
+        ("network", least.network, f"at {_links(topology)}, and the latency"),
+        ("latency of the network", least.latency, f"of {count} collectives, {size(latency.hop, 's')} a hop"),
+        ("launches", least.launches, f"of {cost.operations:,} operations, {size(latency.launch, 's')} each"),
     ):
-        yield f"time: {name}", f"{1000 * seconds:.3g} ms", why
+        yield f"time: {name}", size(seconds, "s"), why
     rate = config.batch_size / least.seconds
-    hours = data.train_count / rate / 3600
-    yield "a step, by the roofline", f"{1000 * least.seconds:.3g} ms", "the longest of the three"
+    seconds = data.train_count / rate
+    yield "a step, by the roofline", size(least.seconds, "s"), "the longest of them"
     yield "images/s", f"{rate:,.0f}", f"{rate / devices:,.0f} a device"
-    yield "an epoch", f"{hours:.3g} h", f"{3600 * hours:,.3g} s for {data.train_count:,} images"
-    yield "the training", f"{hours * config.epochs:.3g} h", f"{config.epochs:g} epochs"
+    yield "an epoch", f"{seconds:,.3g} s", f"{data.train_count:,} images"
+    yield "the training", f"{seconds * config.epochs / 3600:.3g} h", f"{config.epochs:g} epochs"
+
+
+def _links(topology: Topology) -> str:
+    chip = topology.chip
+    assert chip is not None
+    if topology.nodes == 1 or chip.between_nodes is None:
+        return f"{size(chip.interconnect)}/s"
+    return f"{size(chip.interconnect)}/s in a node, {size(chip.between_nodes)}/s a GPU between nodes"
 
 
 def bytes_of(tree: Any) -> int:

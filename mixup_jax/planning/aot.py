@@ -1,8 +1,5 @@
 """Compile the training step ahead of time: for devices and data that this machine does not have."""
 
-import contextlib
-import importlib.util
-import os
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -14,7 +11,6 @@ from mixup_jax.choices import IMAGE_SIZE
 from mixup_jax.config import Config
 from mixup_jax.data.identity import DataIdentity
 from mixup_jax.models.layers.convolution import compiler_options
-from mixup_jax.runtime import libtpu
 from mixup_jax.runtime.mesh import make_mesh, shard
 from mixup_jax.steps.recipe import for_decoded, make_recipe
 from mixup_jax.steps.state import Recipe, TrainState, init_state
@@ -27,45 +23,6 @@ DATASETS = {
     "fashion_mnist": ((28, 28, 1), 10, 60_000),
 }
 """Name -> shape of an image, classes, training images."""
-
-MOST_CPUS = 512
-"""Virtual devices of this machine; each has a thread of its own."""
-
-
-def devices_of(topology: str) -> Sequence[Any]:
-    """Return the devices of a topology: ``cpu:8``, eight virtual ones of this machine, or a TPU's, as ``v5e:4x4``.
-
-    TPU devices can be compiled for, not computed on. They need the package libtpu, and no chip.
-
-    Raises ValueError for a topology that does not exist, and where libtpu is missing.
-
-    >>> [device.platform for device in devices_of("cpu:1")]
-    ['cpu']
-    """
-    kind, _, shape = topology.partition(":")
-    if kind == "cpu":
-        return _cpu_devices(topology, shape)
-    if importlib.util.find_spec("libtpu") is None:
-        raise ValueError("topology of a TPU needs libtpu, the extra [plan]: pip install '.[plan]', or take cpu:8.")
-    from jax.experimental import topologies
-
-    libtpu.answer(os.environ)
-    try:
-        return topologies.get_topology_desc(topology, "tpu").devices
-    except Exception as error:  # libtpu has no error of its own for this
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"topology must be one that libtpu knows, as v5e:4x4, got {topology!r} ({reason}).") from None
-
-
-def _cpu_devices(topology: str, count: str) -> Sequence[Any]:
-    if not (count.isascii() and count.isdigit() and len(count) < 9 and 1 <= int(count) <= MOST_CPUS):
-        raise ValueError(f"topology of CPUs must be cpu:N with N at least 1 and at most {MOST_CPUS}, got {topology!r}.")
-    with contextlib.suppress(RuntimeError):  # where JAX runs already, on as many as it was told
-        jax.config.update("jax_num_cpu_devices", int(count))
-    devices = jax.devices("cpu")
-    if len(devices) < int(count):
-        raise ValueError(f"topology {topology} needs {count} devices; this process has {len(devices)}.")
-    return devices[: int(count)]
 
 
 def identity(config: Config) -> DataIdentity:
@@ -109,7 +66,6 @@ def compile_step(config: Config, devices: Sequence[Any]) -> Any:
 def lower_step(config: Config, devices: Sequence[Any]) -> Any:
     """Lower the step of a run, batch split over the devices and state on each, donated, as training does."""
     mesh = make_mesh(1, config.batch_size, devices)
-    recipe = step_recipe(config)
     everywhere, split = shard(mesh), shard(mesh, "data")
     state = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=everywhere), abstract_state(config)
@@ -117,9 +73,24 @@ def lower_step(config: Config, devices: Sequence[Any]) -> Any:
     alpha = jax.ShapeDtypeStruct((), jnp.float32, sharding=everywhere)
     options = compiler_options(devices[0].platform)
     step = jax.jit(
-        partial(train_step, recipe=recipe), donate_argnums=0, out_shardings=everywhere, compiler_options=options
+        partial(train_step, recipe=step_recipe(config)),
+        donate_argnums=0,
+        out_shardings=everywhere,
+        compiler_options=options,
     )
     return step.lower(state, abstract_batch(config, split), alpha)
+
+
+def flops_on_gpus(config: Config, devices: int) -> float:
+    """Return the operations of a step for each device, of the program as JAX hands it to the compiler for GPUs.
+
+    The whole batch's, divided by the devices: the optimiser's, which each device repeats, are counted once in all. A
+    GPU's compiler does not say what it made of them.
+    """
+    step = jax.jit(partial(train_step, recipe=step_recipe(config)))
+    alpha = jax.ShapeDtypeStruct((), jnp.float32)
+    traced = step.trace(abstract_state(config), abstract_batch(config, None), alpha)
+    return traced.lower(lowering_platforms=("cuda",)).cost_analysis()["flops"] / devices
 
 
 def abstract_batch(config: Config, sharding: Any) -> dict[str, Any]:

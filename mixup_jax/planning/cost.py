@@ -1,39 +1,14 @@
 """The cost of a compiled program for each device: memory, operations, communication. Nothing is run."""
 
-import math
 import re
 from dataclasses import dataclass
 from typing import Any
 
-COLLECTIVE = re.compile(
-    r"^\s*(?:ROOT )?%?\S+ = (?P<shapes>.+?) "
-    r"(?P<kind>all-gather|all-reduce|all-to-all|collective-permute|collective-broadcast|reduce-scatter)"
-    r"(?P<start>-start)?\(",
-    re.MULTILINE,
-)
-OP_NAME = re.compile(r'op_name="([^"]*)"')
+from mixup_jax.planning.collectives import IMAGES, KINDS, Collective, collectives
+from mixup_jax.planning.program import Leaves, Program, leaves_of
 
-
-@dataclass(frozen=True)
-class Collective:
-    """A collective operation: its kind, the bytes of its result on each device, and the name of the operation."""
-
-    kind: str
-    size: int
-    op_name: str
-
-    @property
-    def purpose(self) -> str:
-        """Return what is exchanged, by the place of the operation in the step.
-
-        Sums in the network's forward pass are BatchNorm's, sums in its backward pass are gradients (those of
-        BatchNorm's statistics among them), other sums are of metrics; all else moves examples.
-        """
-        if self.kind not in ("all-reduce", "reduce-scatter"):
-            return "examples"
-        if "transpose(" in self.op_name:
-            return "gradients"
-        return "BatchNorm statistics" if "jvp(" in self.op_name else "metrics"
+NOTHING = {"bitcast", "tuple", "get-tuple-element", "parameter", "constant", "after-all", "opt-barrier", "partition-id"}
+"""Operations that only give a name to what is there."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +24,10 @@ class Cost:
     flops: float
     """Floating-point operations; a multiply-add is two."""
     accessed: float
-    """Read from and written to main memory: of a TPU by its text, elsewhere what all operations take and return."""
+    """Read from and written to main memory: by the program's text, of a CPU what all operations take and return."""
     collectives: tuple[Collective, ...]
+    operations: int = 0
+    """Operations one after the other: kernels of a GPU."""
 
     @property
     def peak(self) -> int:
@@ -58,63 +35,49 @@ class Cost:
         return self.arguments + self.outputs - self.donated + self.temporary
 
     def exchanged(self) -> dict[str, tuple[int, int]]:
-        """Return how many collectives there are of each purpose, and their bytes."""
-        purposes = dict.fromkeys(each.purpose for each in self.collectives)
-        sizes = {purpose: [each.size for each in self.collectives if each.purpose == purpose] for purpose in purposes}
-        return {purpose: (len(found), sum(found)) for purpose, found in sizes.items()}
+        """Return how many collectives serve each purpose, and the bytes that they carry for it."""
+        counts: dict[str, tuple[int, int]] = {}
+        for each in self.collectives:
+            for purpose in each.purposes:
+                count, size = counts.get(purpose, (0, 0))
+                carried = sum(part.size for part in each.parts if part.purpose == purpose)
+                counts[purpose] = (count + 1, size + carried)
+        return counts
 
     def moved(self, image: int) -> tuple[Collective, ...]:
-        """Return the collectives that move examples, as large as one of `image` bytes or larger."""
-        return tuple(each for each in self.collectives if each.purpose == "examples" and each.size >= image)
+        """Return the collectives that move images, one of `image` bytes or more."""
+        return tuple(
+            each
+            for each in self.collectives
+            if any(part.purpose == IMAGES and part.size >= image for part in each.parts)
+        )
 
 
-def cost_of(compiled: Any) -> Cost:
-    """Return the cost of a program for each device; `compiled` is the result of ``jit(...).lower(...).compile()``."""
+def cost_of(compiled: Any, flops: float | None = None) -> Cost:
+    """Return the cost of a program for each device; `compiled` is the result of ``jit(...).lower(...).compile()``.
+
+    `flops` are counted elsewhere where the compiler says nothing of them, as for GPUs that are not there.
+    """
     memory, analysis, text = compiled.memory_analysis(), compiled.cost_analysis(), compiled.as_text()
-    traffic = memory_traffic(text)
+    accessed, operations = memory_traffic(text)
     return Cost(
         arguments=memory.argument_size_in_bytes,
         outputs=memory.output_size_in_bytes,
         donated=memory.alias_size_in_bytes,
         temporary=memory.temp_size_in_bytes,
-        flops=analysis["flops"],
-        accessed=analysis["bytes accessed"] if traffic is None else traffic,
+        flops=analysis["flops"] if flops is None else flops,
+        accessed=accessed,
         collectives=collectives(text),
+        operations=operations,
     )
 
 
-def collectives(program: str) -> tuple[Collective, ...]:
-    """Return each collective in the text of a compiled program.
-
-    >>> collectives('%x = f32[8,4]{1,0} all-gather(%y), channel_id=1, metadata={op_name="jit(f)/gather"}')
-    (Collective(kind='all-gather', size=128, op_name='jit(f)/gather'),)
-    """
-    found = []
-    for match in COLLECTIVE.finditer(program):
-        sizes = [size for size, _ in leaves_of(match["shapes"])]
-        if match["start"] and match["kind"] not in ("all-reduce", "reduce-scatter") and len(sizes) > 1:
-            sizes = sizes[len(sizes) // 2 :] if match["kind"] == "all-gather" else sizes[1:2]  # after the operands
-        line = program[match.start() : program.find("\n", match.end()) % (len(program) + 1)]
-        name = OP_NAME.search(line)
-        found.append(Collective(match["kind"], sum(sizes), name[1] if name else ""))
-    return tuple(found)
-
-
-SHAPE = re.compile(r"\b(pred|[a-z]+\d+\w*)\[([\d,]*)\](\{[^}]*\})?")
-COMPUTATION = re.compile(r"^(ENTRY )?%(\S+) \(.*\{\n((?:.*\n)*?)\}", re.MULTILINE)
-INSTRUCTION = re.compile(r"^\s*(?:ROOT )?%(\S+) = (.+?) ([a-z][\w-]*)\(([^)\n]*)\)(.*)$", re.MULTILINE)
-NOTHING = {"bitcast", "tuple", "get-tuple-element", "parameter", "constant", "after-all", "opt-barrier"}
-"""Operations that only give a name to what is there."""
-
-Leaves = list[tuple[int, bool]]
-"""Bytes of each array of a result, and whether it is in main memory."""
-
-
-def memory_traffic(program: str) -> int | None:
-    """Return the bytes that one run moves between main memory and chip; None for a program that is not a TPU's.
+def memory_traffic(text: str) -> tuple[int, int]:
+    """Return the bytes that one run moves between main memory and chip, and the operations that it consists of.
 
     Operations read their operands and write their results once, copies that run beside other work move what they copy,
-    and the body of a loop counts as often as the compiler knows it to run, else once. Padding of tiles is left out.
+    and the body of a loop counts as often as the compiler knows it to run, else once. What a TPU's program keeps on the
+    chip (its layouts say so) is free; what a cache keeps counts. Padding of tiles is left out.
 
     >>> text = '''
     ... ENTRY %main (a: f32[8]) -> f32[8] {
@@ -124,51 +87,36 @@ def memory_traffic(program: str) -> int | None:
     ... }
     ... '''
     >>> memory_traffic(text)    # %a is read, %c written
-    64
+    (64, 2)
     """
-    if ":T(" not in program:  # layouts in tiles are a TPU's
-        return None
-    computations = {name: body for _, name, body in COMPUTATION.findall(program)}
-    entry = next(name for is_entry, name, _ in COMPUTATION.findall(program) if is_entry)
-    return _traffic(computations[entry], computations)
+    program = Program(text)
+    return _traffic(program.entry, program)
 
 
-def _traffic(body: str, computations: dict[str, str]) -> int:
-    """Return the traffic of the instructions of one computation."""
+def _traffic(computation: str, program: Program) -> tuple[int, int]:
+    """Return traffic and number of the instructions of one computation."""
     results: dict[str, Leaves] = {}
-    total = 0
-    for name, shapes, operation, operands, rest in INSTRUCTION.findall(body):
-        leaves = results[name] = leaves_of(shapes)
-        inputs = [leaf for operand in re.findall(r"%([\w.-]+)", operands) for leaf in results.get(operand, [])]
-        if operation in NOTHING or operation.endswith("-done") or "ConcatBitcast" in rest:
+    total = count = 0
+    for each in program.of(computation):
+        leaves = results[each.name] = leaves_of(each.shapes)
+        inputs = [leaf for operand in each.operands for leaf in results.get(operand, [])]
+        if each.operation in NOTHING or each.operation.endswith("-done") or "ConcatBitcast" in each.rest:
             continue
-        if operation == "while":
-            inner, times = re.search(r"body=%([\w.-]+)", rest), re.search(r'known_trip_count[^}]*?"(\d+)"', rest)
-            total += _traffic(computations[inner[1]], computations) * int(times[1] if times else 1) if inner else 0
-        elif operation == "copy-start":  # (what is written, what is read, a mark)
+        if each.operation in ("while", "call"):
+            inner = re.search(r"\b(?:body|to_apply)=%?([\w.-]+)", each.rest)
+            times = re.search(r'known_trip_count[^}]*?"(\d+)"', each.rest)
+            size, operations = _traffic(inner[1], program) if inner else (0, 0)
+            total += size * int(times[1] if times else 1)
+            count += operations * int(times[1] if times else 1)
+            continue
+        count += 1
+        if each.operation == "copy-start":  # (what is written, what is read, a mark)
             total += sum(size for size, main in leaves[:2] if main)
-        elif operation == "slice-start":  # (what is cut, the piece, a mark)
+        elif each.operation == "slice-start":  # (what is cut, the piece, a mark)
             total += sum(leaves[-2][0] for main in (leaves[0][1], leaves[-2][1]) if main)
         else:
+            given = len(each.operands)
+            if each.operation.removesuffix("-start") in KINDS and len(leaves) >= 2 * given > 0:
+                leaves = leaves[given : 2 * given]  # (what is given, what comes back, marks)
             total += sum(size for size, main in (*inputs, *leaves) if main)
-    return total
-
-
-def leaves_of(shapes: str) -> Leaves:
-    """Return bytes and place of each array of a result.
-
-    >>> leaves_of("(bf16[8,4]{1,0:T(8,128)(2,1)S(1)}, f32[], u32[]{:S(2)})")
-    [(64, False), (4, True), (4, False)]
-    """
-    return [(size_of(dtype, lengths), "S(" not in layout) for dtype, lengths, layout in SHAPE.findall(shapes)]
-
-
-def size_of(dtype: str, dimensions: str) -> int:
-    """Return the bytes of an array as XLA spells it.
-
-    >>> size_of("bf16", "8,4"), size_of("pred", ""), size_of("f8e4m3fn", "16")
-    (64, 1, 16)
-    """
-    bits = re.search(r"\d+", dtype)
-    width = 8 if bits is None else int(bits[0])
-    return math.prod(int(length) for length in dimensions.split(",") if length) * width // 8
+    return total, count

@@ -1,6 +1,5 @@
 """Laws of planning: the step that is compiled is the one that trains, and its price list is right."""
 
-import importlib.util
 import io
 from dataclasses import replace
 
@@ -16,6 +15,8 @@ from mixup_jax.choices.networks import PreActResNet
 from mixup_jax.config import Config
 from mixup_jax.planning import aot as ahead
 from mixup_jax.planning.cost import cost_of
+from mixup_jax.planning.topology import Topology, topology_of
+from mixup_jax.runtime.chips import chip_of
 
 TINY = Config(
     data=Data("cifar10", pad_crop=0, flip=False),
@@ -35,7 +36,7 @@ def costs():
     }
     jax.config.update("jax_disable_most_optimizations", True)  # what the devices say to each other stays the same
     yield {
-        name: cost_of(ahead.compile_step(config, ahead.devices_of(where))) for name, (config, where) in cases.items()
+        name: cost_of(ahead.compile_step(config, topology_of(where).devices)) for name, (config, where) in cases.items()
     }
     jax.config.update("jax_disable_most_optimizations", False)
 
@@ -53,7 +54,8 @@ def test_the_step_sums_gradients_and_statistics_and_moves_no_image(costs):
 def test_partners_from_the_whole_batch_move_all_of_it(costs):
     (moved,) = costs["whole"].moved(IMAGE)
     assert moved.kind == "all-gather"
-    assert moved.size == TINY.batch_size * IMAGE * 4  # float32, after normalisation
+    sizes = {part.purpose: part.size for part in moved.parts}
+    assert sizes["images"] == TINY.batch_size * IMAGE * 4  # float32, after normalisation
     assert costs["whole"].exchanged()["gradients"] == costs["block"].exchanged()["gradients"]
 
 
@@ -75,50 +77,74 @@ def test_the_state_is_donated_and_the_arguments_are_what_they_are(costs):
         assert floats + share * IMAGE <= cost.arguments <= floats + share * (IMAGE + 4) + 64
 
 
-def test_the_table_says_what_it_costs_and_the_hint_what_to_do(costs, monkeypatch):
+@pytest.mark.slow
+def test_operations_are_those_that_a_gpu_would_be_given(costs):
+    # Not equal: what every device does for the whole batch, as drawing partners, is shared here.
+    assert ahead.flops_on_gpus(TINY, 8) == pytest.approx(costs["block"].flops, rel=0.25)
+
+
+@pytest.mark.parametrize("kind", ["TPU v5 lite", "NVIDIA H100 80GB HBM3"])
+def test_the_table_says_what_it_costs_and_the_hint_what_to_do(costs, monkeypatch, kind):
+    devices = topology_of("cpu:8").devices
+    chip = chip_of(kind)
     monkeypatch.setattr(plan, "compile_step", lambda config, devices: None)
-    monkeypatch.setattr(plan, "CHIPS", {"cpu": plan.CHIPS["TPU v5 lite"]})
+    monkeypatch.setattr(plan, "topology_of", lambda name: Topology(name, devices, chip, 2 if "H100" in kind else 1))
     for name, words in (("block", "no image leaves its device"), ("whole", "--block 2 or a divisor")):
-        monkeypatch.setattr(plan, "cost_of", lambda _, name=name: costs[name])
+        monkeypatch.setattr(plan, "cost_of", lambda *_, name=name: costs[name])
         out = io.StringIO()
         plan.show(plan.Plan(TINY, "cpu:8"), "tiny", Console(file=out, width=200))
         text = out.getvalue()
         assert words in text
-        for row in ("parameters", "peak memory", "network: gradients", "images/s", "an epoch"):
+        for row in ("parameters", "peak memory", "network: gradients", "latency", "images/s", "an epoch"):
             assert row in text
+        assert chip.source in text
+        assert ("Not planned" in text) == ("InfiniBand of 400 Gb/s" in text) == ("H100" in kind)
 
 
 @pytest.mark.parametrize(
-    ("topology", "message"),
-    [
-        ("cpu:0", "cpu:N with N at least 1 .*, got 'cpu:0'"),
-        ("cpu", "cpu:N with N at least 1 .*, got 'cpu'"),
-        ("cpu:9999", "at most 512, got 'cpu:9999'"),
-        ("cpu:99999999999999999999", "at most 512, got"),
-        ("cpu:500", "needs 500 devices; this process has 8"),
-    ],
+    ("share", "words"), [(1.1, "does not fit"), (0.8, "XLA_PYTHON_CLIENT_MEM_FRACTION"), (0.5, "")]
 )
-def test_a_topology_that_is_not_there_is_refused(topology, message):
-    assert len(jax.devices()) == 8  # JAX runs: it would make as many as it is told, before its start
-    with pytest.raises(ValueError, match=message):
-        ahead.devices_of(topology)
+def test_what_does_not_fit_is_said(costs, share, words):
+    topology = Topology("h100:8", [None] * 8, chip_of("NVIDIA H100 80GB HBM3"))
+    cost = replace(costs["block"], temporary=int(share * topology.chip.memory))
+    text = "\n".join(plan.notes(cost, topology))
+    assert words in text
+    assert ("fit" in text) == bool(words)
 
 
-def test_without_libtpu_the_error_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=r"the extra \[plan\]: pip install"):
-        ahead.devices_of("v5e:4x4")
+@pytest.mark.slow
+def test_a_step_is_planned_for_gpus():
+    pytest.importorskip("jax_plugins.xla_cuda12", reason="JAX's plugin for CUDA, the extra plan-gpu, is not installed")
+    for name, nodes in (("h100:2", 1), ("b200:2x1", 2)):
+        topology = topology_of(name)
+        assert {device.platform for device in topology.devices} == {"gpu"}
+        cost = cost_of(ahead.compile_step(TINY, topology.devices), ahead.flops_on_gpus(TINY, 2))
+        state = ahead.abstract_state(TINY)
+        exchanged = cost.exchanged()
+        assert 1.0 <= exchanged["gradients"][1] / bytes_of(state.params) < 1.2
+        assert exchanged["BatchNorm statistics"][1] == bytes_of(state.batch_stats)
+        assert exchanged.keys() <= {"gradients", "BatchNorm statistics", "metrics"}
+        assert all(each.group == (0, 1) for each in cost.collectives)
+        assert topology.nodes == nodes
+        assert 0 < cost.temporary < 1e8
+        assert cost.operations > 50
+    whole = cost_of(ahead.compile_step(replace(TINY, mixing=Mixup()), topology_of("a100:2").devices), 1.0)
+    assert whole.exchanged()["images"][1] == TINY.batch_size * IMAGE * 4
 
 
-def test_a_tpu_topology_that_does_not_exist_is_refused():
-    pytest.importorskip("libtpu", reason="libtpu is not installed")
-    with pytest.raises(ValueError, match="must be one that libtpu knows, as v5e:4x4, got 'v5e:3x5'"):
-        ahead.devices_of("v5e:3x5")
+@pytest.mark.slow
+def test_a_tpu_and_a_gpu_are_planned_in_one_process():
+    pytest.importorskip("libtpu", reason="libtpu, the extra plan, is not installed")
+    pytest.importorskip("jax_plugins.xla_cuda12", reason="JAX's plugin for CUDA, the extra plan-gpu, is not installed")
+    state = ahead.abstract_state(TINY)
+    for name in ("v5e:2x2", "h100:2", "v5e:2x2"):
+        exchanged = cost_of(ahead.compile_step(TINY, topology_of(name).devices), 1.0).exchanged()
+        assert exchanged["BatchNorm statistics"][1] == bytes_of(state.batch_stats)
 
 
 def test_a_batch_that_does_not_divide_is_refused():
     with pytest.raises(ValueError, match="batch_size 17 cannot be split over 8"):
-        ahead.compile_step(replace(TINY, batch_size=17, mixing=Mixup()), ahead.devices_of("cpu:8"))
+        ahead.compile_step(replace(TINY, batch_size=17, mixing=Mixup()), topology_of("cpu:8").devices)
 
 
 def test_too_little_memory_is_one_line(monkeypatch):
@@ -151,7 +177,7 @@ def test_a_plan_of_several_rounds_a_step_is_refused():
 
 @pytest.mark.slow
 def test_every_preset_of_imagenet_lowers():
-    devices = ahead.devices_of("cpu:8")
+    devices = topology_of("cpu:8").devices
     programs = {}
     for name, (_, config) in PRESETS.items():
         # What differs between rows of one network and loss, epochs and alpha, is traced or on the host.

@@ -43,8 +43,26 @@ def program(body):
 @pytest.mark.parametrize("name", BODIES)
 def test_traffic(name):
     body, expected = BODIES[name]
-    assert memory_traffic(program(body)) == expected
+    assert memory_traffic(program(body))[0] == expected
 
 
-def test_other_machines_programs_say_nothing_of_memory_on_the_chip():
-    assert memory_traffic("ENTRY %main (a: f32[8]) -> f32[8] {\n  %a = f32[8]{0} parameter(0)\n}\n") is None
+def test_a_gathered_whole_is_written_once_and_its_part_read_once():
+    part, whole = "f32[256]{0}", "f32[1024]{0}"
+    for start in ("", "-start"):
+        result = f"(({part}), {whole})" if start else whole
+        assert memory_traffic(program(f"%g = {result} all-gather{start}(%a)"))[0] == 5 * KILO
+
+
+def test_operations_are_those_that_compute_or_send_and_a_loop_counts_its_runs():
+    counts = {name: memory_traffic(program(body))[1] for name, (body, _) in BODIES.items()}
+    assert counts["read"] == 1
+    assert counts["stays on the chip"] == 2
+    assert counts["a copy is moved once"] == 1
+    assert counts["a name costs nothing"] == 1
+    assert counts["a loop counts its runs"] == 5
+    assert counts["a loop of unknown length counts once"] == 1
+
+
+def test_a_gpu_keeps_everything_in_main_memory():
+    text = "ENTRY %main (a: f32[8]) -> f32[8] {\n  %a = f32[8]{0} parameter(0)\n  ROOT %b = f32[8]{0} negate(%a)\n}\n"
+    assert memory_traffic(text) == (64, 1)
