@@ -36,6 +36,7 @@ from mixup_jax.runtime.identity import agree, plain
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.mesh import from_writer, is_writer
 from mixup_jax.runtime.provenance import describe
+from mixup_jax.runtime.speed import in_words
 from mixup_jax.training.loop import fit, predict_again
 from mixup_jax.weights.initial import InitialWeights, check_init, initial_weights, normalized_as
 
@@ -118,10 +119,12 @@ def run(
     agree(description | {"launch": saved})
     with owned(workdir, description, config, job.launch.checkpoint_folder(workdir, config)) as description:
         result = record.finished(workdir) if is_writer() else {}
-        if not from_writer(result is not None):
+        warn_of_finished(workdir, job.launch, finished := from_writer(result is not None))
+        if not finished:
             given, title = weights and weights.arrays, f"{experiment} {preset}"
             measured = fit(config, data, job.launch, workdir, title=title, began=began, given=given)
             result = write_result(workdir, description, measured, config, theirs)
+            say_speed(result)
         elif not from_writer((workdir / record.PREDICTIONS).exists()):  # it was finished before they were kept
             try:
                 predict_again(config, data, job.launch, workdir, weights and weights.arrays)
@@ -227,6 +230,19 @@ def say(line: str) -> None:
     """Print a line, once for all processes."""
     if is_writer():
         print(line)
+
+
+def say_speed(result: dict[str, Any]) -> None:
+    """Print what the run tells of its speed, in a line."""
+    if line := in_words(result.get("speed", {})):
+        say(line)
+
+
+def warn_of_finished(workdir: Path, launch: Launch, finished: bool) -> None:
+    """Say which options do nothing for a run that is finished."""
+    names = [name for name, asked in (("--profile", launch.profile), ("--track", launch.trackers)) if asked]
+    if finished and names:
+        say(f"{workdir} is finished, no step is left for {' and '.join(names)}: give another --workdir")
 
 
 def prepare(data: Dataset, config: Data) -> tuple[Dataset, float]:

@@ -9,6 +9,7 @@ from etils import epath
 
 from mixup_jax.config import Config, usual
 from mixup_jax.runtime.identity import flatten, plain
+from mixup_jax.runtime.trackers import PACKAGES, Name
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,12 @@ class Launch:
     """Checkpoints to keep: the newest ones, and the best besides."""
     workers: int = 0
     """Processes that decode training images which stay on disk (imagenet); 0, and testing: threads, one a core."""
+    track: tuple[Name, ...] = ()
+    """Also tell TensorBoard, Weights & Biases or MLflow, one or several, what metrics.jsonl says."""
     tensorboard: bool = False
-    """Also write TensorBoard event files into the workdir (needs tensorboardX)."""
+    """The same as --track tensorboard."""
+    profile: int = 0
+    """Steps to trace with jax.profiler, after the first call, into the folder profile of the workdir."""
     coordinator: str | None = None
     """host:port of process 0, when processes are started by hand; found by itself under SLURM, Open MPI, GKE, TPU."""
     processes: int | None = None
@@ -42,8 +47,15 @@ class Launch:
             raise ValueError(f"keep must be at least 1, got {self.keep}.")
         if self.workers < 0:
             raise ValueError(f"workers must be at least 0, got {self.workers}.")
+        if self.profile < 0:
+            raise ValueError(f"profile must be at least 0, got {self.profile}.")
         if not 1 <= self.join_timeout <= 86_400:
             raise ValueError(f"join_timeout must be from 1 to 86400 seconds, a day, got {self.join_timeout}.")
+
+    @property
+    def trackers(self) -> tuple[Name, ...]:
+        """Return the names of the trackers, each once."""
+        return tuple(name for name in PACKAGES if name in self.track or (self.tensorboard and name == "tensorboard"))
 
     def checkpoint_folder(self, workdir: Path, config: Config) -> epath.Path:
         """Return where a run's checkpoints are: below `checkpoints` after the fields that are not the defaults.

@@ -1,14 +1,19 @@
 """Stop between two steps when the system, the scheduler or the terminal asks for it (SIGTERM, Ctrl-C, SIGHUP)."""
 
+import itertools
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import jax
-import numpy as np
-from jax.experimental import multihost_utils
 
+from mixup_jax.runtime.distributed import store, wait_for
 from mixup_jax.runtime.errors import SIGNALS, Stopped
+
+QUESTIONS = "mixup_jax/questions"
+KEPT = 8
+"""Answers that stay in the store."""
+_questions = itertools.count()  # a name in the store is used once
 
 
 class StopFlag:
@@ -24,13 +29,22 @@ class StopFlag:
     def agreed(self, steps: int) -> tuple[bool, int]:
         """Return whether a signal has come to any process, and the `steps` of process 0: its clock counts for all.
 
-        Each process must ask at the same step, and each gets the same answer.
+        Each process must ask at the same step, and each gets the same answer: that of process 0, which may learn of
+        another's signal one question late. Through the store of the coordinator: devices take no part, and go on.
         """
-        mine = self.signal is not None
+        stop = self.signal is not None
         if jax.process_count() == 1:
-            return mine, steps
-        every = multihost_utils.process_allgather(np.array([mine, steps], np.int32)).reshape(-1, 2)
-        return bool(every[:, 0].any()), int(every[0, 1])
+            return stop, steps
+        values, number = store(), next(_questions)
+        if jax.process_index() == 0:
+            stop = stop or bool(values.key_value_dir_get(f"{QUESTIONS}/stop/"))
+            values.key_value_set(f"{QUESTIONS}/{number}", f"{int(stop)} {steps}")
+            if number >= KEPT:  # no process is as many calls behind: a step needs all of them
+                values.key_value_delete(f"{QUESTIONS}/{number - KEPT}")
+        elif stop:
+            values.key_value_set(f"{QUESTIONS}/stop/{jax.process_index()}", "1", allow_overwrite=True)
+        stop, steps = map(int, wait_for(f"{QUESTIONS}/{number}").split())
+        return bool(stop), steps
 
 
 @contextmanager
