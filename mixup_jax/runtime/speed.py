@@ -22,6 +22,8 @@ WARN_STEPS, WARN_SECONDS, WARN_SHARE = 100, 20.0, 0.2
 
 PREFIXES = ("µ", "m", "", "k", "M", "G", "T", "P")
 QUANTILES = {"median": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
+SPEEDS = ("waiting", "operations_per_second", "flop_utilisation", "device_memory", "process_memory")
+"""What `in_words` says beside the quantiles."""
 PRECISIONS = {
     None: "default",
     "bfloat16": "default",
@@ -115,7 +117,7 @@ class StepTimes:
         if len(self._counts) <= first:
             return None
         weights = np.array(self._counts[first:], float)
-        return float(np.quantile(self._seconds[first:], share, weights=weights, method="inverted_cdf"))
+        return round(float(np.quantile(self._seconds[first:], share, weights=weights, method="inverted_cdf")), 7)
 
     def slow_input(self, examples_per_step: int) -> str:
         """Say that the devices wait for their input, where they often do and enough was seen to know; else nothing.
@@ -191,8 +193,10 @@ def in_words(speed: Mapping[str, Any]) -> str:
     seconds = speed.get("step_seconds", {})
     if seconds.get("median") is None:
         return ""
-    median, p90, p99 = (_unit(seconds[name], "s") for name in ("median", "p90", "p99"))
-    parts = [f"a step {median} (p90 {p90}, p99 {p99})", f"devices waited {100 * speed['waiting']:.0f} % of the time"]
+    slower = ", ".join(f"{name} {_unit(seconds[name], 's')}" for name in ("p90", "p99") if name in seconds)
+    parts = [f"a step {_unit(seconds['median'], 's')}" + f" ({slower})" * bool(slower)]
+    if (waiting := speed.get("waiting")) is not None:
+        parts.append(f"devices waited {100 * waiting:.0f} % of the time")
     if per_second := speed.get("operations_per_second"):
         parts.append(_unit(per_second, "FLOP/s"))
     if share := speed.get("flop_utilisation"):

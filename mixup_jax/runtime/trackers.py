@@ -106,7 +106,8 @@ def open_board(workdir: Path, names: Collection[Name], title: str, config: Mappi
 def _tensorboard(workdir: Path, run: str, title: str, config: Mapping[str, Any]) -> Tracker:
     from tensorboardX import SummaryWriter
 
-    writer = SummaryWriter(str(workdir / "tensorboard"))
+    # Files are named by the second: one that is begun in the second of another would take its place.
+    writer = SummaryWriter(str(workdir / "tensorboard"), filename_suffix=f".{secrets.token_hex(4)}")
 
     def log(means: dict[str, float], step: int) -> None:
         for name, value in means.items():
