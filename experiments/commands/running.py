@@ -34,6 +34,7 @@ from mixup_jax.runtime.identity import agree, plain
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.mesh import from_writer, is_writer
 from mixup_jax.runtime.provenance import describe
+from mixup_jax.runtime.speed import in_words
 from mixup_jax.training.loop import fit, predict_again
 from mixup_jax.weights.initial import InitialWeights, initial_weights, normalized_as
 
@@ -101,9 +102,11 @@ def run(
     folder = job.launch.checkpoint_folder(workdir, config)
     with owned(workdir, description, config, folder) as description:
         result = record.finished(workdir) if is_writer() else {}
-        if not from_writer(result is not None):
+        warn_of_finished(workdir, job.launch, finished := from_writer(result is not None))
+        if not finished:
             measured = fit(config, data, job.launch, workdir, title=title, began=began, given=given)
             result = write_result(workdir, description, measured, config, None if part else paper(config))
+            say_speed(result)
         elif not from_writer((workdir / record.PREDICTIONS).exists()):  # it was finished before they were kept
             try:
                 predict_again(config, data, job.launch, workdir, given)
@@ -219,6 +222,19 @@ def show_weights(weights: InitialWeights, data: Dataset | StreamedDataset) -> No
     for row in (*weights.rows, ("normalised", f"mean and deviation {numbers}{unknown}")):
         table.add_row(*row)
     Console(markup=False, soft_wrap=True).print(table)
+
+
+def say_speed(result: dict[str, Any]) -> None:
+    """Print what the run tells of its speed, in a line."""
+    if line := in_words(result.get("speed", {})):
+        say(line)
+
+
+def warn_of_finished(workdir: Path, launch: Launch, finished: bool) -> None:
+    """Say which options do nothing for a run that is finished."""
+    names = [name for name, asked in (("--profile", launch.profile), ("--track", launch.trackers)) if asked]
+    if finished and names:
+        say(f"{workdir} is finished, no step is left for {' and '.join(names)}: give another --workdir")
 
 
 def warn_of_shifts(config: Config, shape: tuple[int, ...]) -> None:

@@ -22,6 +22,7 @@ from mixup_jax.report.format import hardware, text
 from mixup_jax.runtime.identity import plain
 from mixup_jax.runtime.json_files import LARGEST, Malformed, parse_json, read_bytes, read_text
 from mixup_jax.runtime.run_folder import PREDICTIONS, read_predictions
+from mixup_jax.runtime.speed import QUANTILES, SPEEDS, in_words
 
 BEST = ("best", "median_last_10")
 CURVES = ("train_loss", "test_error", "valid_error")
@@ -67,6 +68,8 @@ class Run:
     """`count`, `confidence` and `accuracy` (shares, 0 to 1), each of shape (seeds, bins)."""
     wall_seconds: float = math.nan
     images_per_second: float = math.nan
+    speed: str = ""
+    """What the run told of its speed, in words."""
     params_digest: str = ""
     paper_error: float | None = None
     paper_source: str = ""
@@ -174,10 +177,22 @@ def _read_result(final: Fields) -> Fields:
         "reliability": bins,
         "wall_seconds": number(final.get("wall_seconds"), "wall_seconds"),
         "images_per_second": number(final.get("images_per_second"), "images_per_second"),
+        "speed": _speed(mapping(final, "speed")),
         "params_digest": text(final.get("params_digest")),
         "paper_error": number(paper["test_error"], "paper.test_error") if "test_error" in paper else None,
         "paper_source": text(paper.get("source")),
     }
+
+
+def _speed(stored: Fields) -> str:
+    """Say in a line what of the speed is stored and can be."""
+    seconds, speed = mapping(stored, "step_seconds"), dict[str, float]()
+    both = stored | {name: seconds.get(name) for name in QUANTILES}
+    for name in (*QUANTILES, *SPEEDS):
+        value = number(both.get(name), f"speed.{name}")
+        if 0 <= value < math.inf:
+            speed[name] = value
+    return in_words({"step_seconds": speed, **speed})
 
 
 def _reliability(bins: Fields, seeds: int) -> dict[str, np.ndarray] | None:

@@ -14,9 +14,10 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import jax
+from jax._src import distributed  # its store of keys and values has no public name
 
 from mixup_jax.runtime.errors import RunEnded
 
@@ -166,6 +167,24 @@ def _lost(error: BaseException | None) -> bool:
 def several() -> bool:
     """Whether this process has joined others."""
     return jax.distributed.is_initialized() and jax.process_count() > 1
+
+
+def store() -> Any:
+    """Return the coordinator's store of keys and values, through which processes speak without their devices."""
+    return distributed.global_state.client
+
+
+def wait_for(name: str) -> str:
+    """Return a value of the store when it is there: another process may take long, and signals are heard every second.
+
+    Raises JaxRuntimeError where the coordinator is lost.
+    """
+    while True:
+        try:
+            return store().blocking_key_value_get(name, 1000)
+        except jax.errors.JaxRuntimeError as error:
+            if "DEADLINE_EXCEEDED" not in str(error):
+                raise
 
 
 def end_process(message: str, code: int) -> NoReturn:

@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
-from jax._src import distributed  # its store of keys and values has no public name
 
-from mixup_jax.runtime.distributed import ends_together
+from mixup_jax.runtime.distributed import ends_together, store, wait_for
 
 Content = dict[str, Any]
 
@@ -161,27 +160,16 @@ def _verdict(here: Content) -> str:
 
     Through the store of the coordinator, not the devices: what differs may be what programs are compiled to.
     """
-    store: Any = distributed.global_state.client
-    key = f"mixup_jax/identity/{next(_calls)}"
-    store.key_value_set(f"{key}/{jax.process_index()}", json.dumps(flatten(here)))
+    values, key = store(), f"mixup_jax/identity/{next(_calls)}"
+    values.key_value_set(f"{key}/{jax.process_index()}", json.dumps(flatten(here)))
     if jax.process_index() == 0:
         found = (
             differing(
                 flatten(here),
-                json.loads(_wait_for(store, f"{key}/{process}")),
+                json.loads(wait_for(f"{key}/{process}")),
                 ("on process 0", f"on process {process}"),
             )
             for process in range(1, jax.process_count())
         )
-        store.key_value_set(f"{key}/verdict", next(filter(None, found), ""))
-    return _wait_for(store, f"{key}/verdict")
-
-
-def _wait_for(store: Any, name: str) -> str:
-    """Return a value when it is there: reading data may take one process long, and signals are heard every second."""
-    while True:
-        try:
-            return store.blocking_key_value_get(name, 1000)
-        except jax.errors.JaxRuntimeError as error:
-            if "DEADLINE_EXCEEDED" not in str(error):
-                raise
+        values.key_value_set(f"{key}/verdict", next(filter(None, found), ""))
+    return wait_for(f"{key}/verdict")

@@ -13,6 +13,7 @@ from mixup_jax.config_checks import LARGEST
 from mixup_jax.runtime.buckets import check_name, is_bucket
 from mixup_jax.runtime.identity import flatten, plain
 from mixup_jax.runtime.signals import TimeLimit
+from mixup_jax.runtime.trackers import PACKAGES, Name
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,12 @@ class Launch:
     """Checkpoints to keep: the newest ones, and the best besides."""
     workers: int = 0
     """Processes that decode training images which stay on disk (imagenet); 0, and testing: threads, one a core."""
+    track: tuple[Name, ...] = ()
+    """Also tell TensorBoard, Weights & Biases or MLflow, one or several, what metrics.jsonl says."""
     tensorboard: bool = False
-    """Also write TensorBoard event files into the workdir (needs tensorboardX)."""
+    """The same as --track tensorboard."""
+    profile: int = 0
+    """Steps to trace with jax.profiler, after the first call, into the folder profile of the workdir."""
     coordinator: str | None = None
     """host:port of process 0, when processes are started by hand; found by itself under SLURM, Open MPI, GKE, TPU."""
     processes: int | None = None
@@ -52,6 +57,8 @@ class Launch:
             check_name(name, getattr(self, name), bucket=False)
         if self.workers < 0:
             raise ValueError(f"workers must be at least 0, got {self.workers}.")
+        if self.profile < 0:
+            raise ValueError(f"profile must be at least 0, got {self.profile}.")
         if not 1 <= self.join_timeout <= 86_400:
             raise ValueError(f"join_timeout must be from 1 to 86400 seconds, a day, got {self.join_timeout}.")
 
@@ -61,6 +68,11 @@ class Launch:
     def time_limit(self) -> TimeLimit | None:
         """Return when to stop, nothing without a limit; hours count from the start of the process."""
         return None if self.max_hours is None else TimeLimit(self.max_hours, psutil.Process().create_time())
+
+    @property
+    def trackers(self) -> tuple[Name, ...]:
+        """Return the names of the trackers, each once."""
+        return tuple(name for name in PACKAGES if name in self.track or (self.tensorboard and name == "tensorboard"))
 
     def checkpoint_folder(self, workdir: Path, config: Config) -> epath.Path:
         """Return where a run's checkpoints are: below `checkpoints` after the fields that are not the defaults.

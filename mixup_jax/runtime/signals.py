@@ -1,20 +1,18 @@
 """Stop between two steps when the system, the scheduler, the terminal (SIGTERM, Ctrl-C, SIGHUP) or the clock asks."""
 
+import itertools
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import jax
-import numpy as np
-from jax.experimental import multihost_utils
 
+from mixup_jax.runtime.distributed import store, wait_for
 from mixup_jax.runtime.errors import SIGNALS, Stopped, TimeIsUp
 
 MARGIN, SHARE = 60.0, 0.05
 """Seconds that are left for the last save and the end of the process, and the share of a short limit."""
-LATE = 1000
-"""What process 0 says when its time is up; others say the number of their signal, or 0."""
 
 
 class TimeLimit:
@@ -41,6 +39,12 @@ class TimeLimit:
         return time.time() + 2 * self._took[False] + self._took[True] >= self.end
 
 
+QUESTIONS = "mixup_jax/questions"
+KEPT = 8
+"""Answers that stay in the store."""
+_questions = itertools.count()  # a name in the store is used once
+
+
 class StopFlag:
     """Whether a signal has come, to any process of the run, or its time is up."""
 
@@ -57,16 +61,24 @@ class StopFlag:
     def agreed(self, steps: int) -> tuple[bool, int]:
         """Return whether to stop, and the `steps` of process 0: its clock counts for all.
 
-        Each process must ask at the same step, and each gets the same answer.
+        Each process must ask at the same step, and each gets the same answer: that of process 0, which may learn of
+        another's signal one question late. Through the store of the coordinator: devices take no part, and go on.
         """
         self.late = self.limit is not None and self.limit.is_near()
+        stop = self.late or self.signal is not None
         if jax.process_count() == 1:
-            return self.late or self.signal is not None, steps
-        mine = self.signal or (LATE if self.late else 0)
-        every = multihost_utils.process_allgather(np.array([mine, steps], np.int32)).reshape(-1, 2)
-        numbers = [int(number) for number in every[:, 0] if 0 < number < LATE]
-        self.signal, self.late = self.signal or max(numbers, default=None), bool(every[0, 0] == LATE)
-        return self.late or bool(numbers), int(every[0, 1])
+            return stop, steps
+        values, number = store(), next(_questions)
+        if jax.process_index() == 0:
+            stop = stop or bool(values.key_value_dir_get(f"{QUESTIONS}/stop/"))
+            values.key_value_set(f"{QUESTIONS}/{number}", f"{int(stop)} {int(self.late)} {steps}")
+            if number >= KEPT:  # no process is as many calls behind: a step needs all of them
+                values.key_value_delete(f"{QUESTIONS}/{number - KEPT}")
+        elif self.signal is not None:
+            values.key_value_set(f"{QUESTIONS}/stop/{jax.process_index()}", "1", allow_overwrite=True)
+        stop, late, steps = map(int, wait_for(f"{QUESTIONS}/{number}").split())
+        self.late = bool(late)
+        return bool(stop), steps
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from mixup_jax.runtime import resumable, run_folder
 from mixup_jax.runtime.buckets import copy_metrics, is_bucket, records_folder
 from mixup_jax.runtime.checkpoint import open_checkpoints
 from mixup_jax.runtime.distributed import ends_together
+from mixup_jax.runtime.identity import flatten, plain
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.mesh import is_writer, make_mesh, place, shard
 from mixup_jax.runtime.trackers import Board, open_board
@@ -43,6 +44,7 @@ from mixup_jax.training.programs import (
     snapshot,
 )
 from mixup_jax.training.stream import BatchStream, EvaluationStream
+from mixup_jax.training.watch import Watch
 
 State = tuple[TrainState, Totals]
 Evaluated = Batches | EvaluationStream
@@ -75,7 +77,12 @@ def fit(
     run = Run(config, data, workdir, workers=launch.workers, given=given)
     start, folder = snapshot(run.mesh, *run.start(), 0.0), launch.checkpoint_folder(workdir, config)
     run.records_in_bucket = records_folder(folder) if is_bucket(folder) else None
-    with open_board(workdir, launch.tensorboard and is_writer()) as run.board, contextlib.closing(run.train):
+    settings = flatten(plain(config))
+    with (
+        open_board(workdir, launch.trackers, title or workdir.name, settings) as run.board,
+        run.watch.opened(workdir, launch.profile),
+        contextlib.closing(run.train),
+    ):
         (state, _), seconds = resumable.train(
             run,
             start,
@@ -148,6 +155,7 @@ class Run:
         alphas, seeds = zip(*config.runs, strict=True)
         self.alpha = place(np.array(alphas, np.float32), shard(self.mesh, "seed"))
         self.seeds = place(np.array(seeds, np.uint32), shard(self.mesh, "seed"))
+        self.watch = Watch(self.examples_per_step if data.streamed else 0)
         self.board, self.records, self.test_sums = Board(), [], None
         self.records_in_bucket: epath.Path | None = None
         self.before, self.started = 0.0, time.perf_counter()
@@ -166,14 +174,15 @@ class Run:
             if missing > 0:
                 message = f"{self.workdir}/metrics.jsonl lacks {missing} evaluations before step {step}"
                 warnings.warn(message, stacklevel=2)
+            for line in self.records:  # what a tracker has not been told yet
+                self.board.write(line)
         return (snapshot["state"], snapshot["totals"]), step
 
     def advance(self, state: State, step: int, count: int) -> tuple[State, jax.Array]:
         """Call the training program: once where the data is in memory, once a batch where it is streamed."""
-        train_state, totals = state
         for examples, steps in self.train.calls(step, count):
-            train_state, totals = self.programs.train(train_state, totals, self.alpha, examples, np.int32(steps))
-        return (train_state, totals), totals.bad_step
+            state = self.watch.train(self.programs.train, *state, self.alpha, examples, steps)
+        return state, state[1].bad_step
 
     def snapshot(self, state: State) -> Any:
         """Return what a checkpoint holds."""
@@ -191,6 +200,7 @@ class Run:
     def evaluate(self, state: State, step: int, examples_per_second: float) -> tuple[State, float, str]:
         """Evaluate and add a line to metrics.jsonl; training totals start again."""
         train_state, totals = state
+        self.watch.times.pause()
         measured = self._measure(train_state)
         line = {
             "step": step,
@@ -200,6 +210,7 @@ class Run:
             **training_metrics(on_host(totals)),
             **measured,
             **self._evaluate_raw(train_state, step),
+            **self.watch.times.of_line(),
             "seconds": round(self._seconds(), 3),
         }
         self._append(line)
@@ -239,7 +250,8 @@ class Run:
         if last is not None and (not self.records or self.records[-1]["step"] < steps):  # the last line was lost
             self._append({"step": steps, "epoch": self._epoch(steps), **last, "seconds": round(self._seconds(), 3)})
         measured = summary(self.records, self.config.epochs, sums) | errors
-        return measured | {"first_step_seconds": first_step_seconds, "params_digest": run_folder.digest(params)}
+        seen = {"speed": self.watch.speed(list(self.mesh.devices.flat), self.config.compute_dtype)}
+        return measured | seen | {"first_step_seconds": first_step_seconds, "params_digest": run_folder.digest(params)}
 
     def keep_predictions(self, state: TrainState) -> None:
         """Write what the networks say of each test example into the run's folder; all processes compute it."""

@@ -48,6 +48,8 @@ def result() -> dict[str, Any]:
     errors = {name: [5.5, 5.6] for name in ("best", "last", "median_last_10")}
     numbers = {name: [1.5, 1.6] for name in ("test_ece", "test_oe", "test_top5_error", "train_subset_error")}
     paper = {"test_error": 4.2, "source": "table 1"}
+    speed = {"step_seconds": {"median": 0.01, "p90": 0.02}, "waiting": 0.1, "device_memory": None}
+    numbers |= {"speed": speed}
     return ORIGIN | {"seeds": [0, 1], "test_error": errors, "reliability": bins, "paper": paper} | numbers | {
         "wall_seconds": 10.5, "images_per_second": 1e3, "params_digest": "5f"
     }  # fmt: skip

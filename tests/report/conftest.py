@@ -57,6 +57,15 @@ def fabricate(
         "reliability": reliability(len(seeds), 0.06 if alpha == 0 else -0.03),
         "wall_seconds": 754.2,
         "images_per_second": 12345.6,
+        "speed": {
+            "step_seconds": {"median": 0.0105, "p90": 0.011, "p99": 0.02, "max": 0.5},
+            "waiting": 0.02,
+            "operations_per_step": 4.3e12,
+            "operations_per_second": 4.1e14,
+            "flop_utilisation": 0.414,
+            "device_memory": 2**35,
+            "process_memory": 2**31,
+        },
         "params_digest": "5f" * 32,
         "paper": None,
     }

@@ -171,3 +171,23 @@ def test_a_file_without_end_is_refused(tmp_path):
         file.truncate(2**40)  # takes no room
     (warning,) = load_runs([tmp_path])[1]
     assert "larger than 64 MiB" in warning
+
+
+@pytest.mark.parametrize(
+    ("speed", "told"),
+    [
+        (None, ""),
+        ({"step_seconds": {"median": None}}, ""),
+        ({"step_seconds": {"median": 0.0105}}, "a step 10.5 ms"),
+        (
+            {"step_seconds": {"median": 0.01}, "waiting": -1, "flop_utilisation": 0.5},
+            "a step 10 ms, 50.0 % of the chips",
+        ),
+        ({"step_seconds": {"median": 1e308}, "device_memory": 1e308}, "a step 1e+308 s"),
+    ],
+)
+def test_a_run_tells_what_is_known_of_its_speed(make_run, speed, told):
+    ((run,), warnings) = load_runs([make_run("a", alpha=0.0, errors=[5.5], speed=speed)])
+    assert warnings == []
+    assert run.speed.startswith(told)
+    assert bool(run.speed) == bool(told)

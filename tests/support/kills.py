@@ -32,7 +32,7 @@ TINY = {
 }
 OPTIONS = [f"--{name}={value}" for name, value in TINY.items()]
 COMMAND = [sys.executable, "-m", "experiments.cifar", "small-mixup", *OPTIONS, "--eval-every=2"]
-CLOCK = ("seconds", "images_per_second")
+CLOCK = ("seconds", "images_per_second", "step_seconds", "waiting")
 
 
 def main(

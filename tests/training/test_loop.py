@@ -27,7 +27,7 @@ from mixup_jax.training.loop import evaluation_steps, fit
 from mixup_jax.training.trained import load_trained
 
 CONFIG = changed(MLP, epochs=5.0, eval_every=1.0)
-CLOCK = ("seconds", "images_per_second")
+CLOCK = ("seconds", "images_per_second", "step_seconds", "waiting")
 
 
 def metrics(folder):

@@ -15,7 +15,7 @@ from several_processes import ROOT, TRAIN, run
 from tiny_runs import DATA, MLP, PREACT, Run, changed
 from trained_networks import NETWORKS
 
-from mixup_jax.runtime import resumable
+from mixup_jax.runtime import distributed, resumable, signals
 from mixup_jax.runtime.checkpoint import Checkpoints
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.progress import Bar
@@ -97,18 +97,66 @@ def test_between_two_questions_no_process_asks_another(tmp_path, monkeypatch):
     assert between == []
 
 
+class Store(dict):
+    """The coordinator's store, in memory."""
+
+    def key_value_set(self, name, value, allow_overwrite=False):
+        assert allow_overwrite or name not in self
+        self[name] = value
+
+    def key_value_dir_get(self, folder):
+        return [each for each in self.items() if each[0].startswith(folder)]
+
+    def key_value_delete(self, name):
+        del self[name]
+
+    def blocking_key_value_get(self, name, _):
+        return self[name]
+
+
 def test_all_processes_hear_of_a_signal_that_one_has_got_and_the_steps_of_process_0(monkeypatch):
+    store, numbers = Store(), [itertools.count() for _ in range(3)]
+    flags = [StopFlag() for _ in numbers]
     monkeypatch.setattr(jax, "process_count", lambda: 3)
-    monkeypatch.setattr(
-        multihost_utils, "process_allgather", lambda mine: np.stack([[0, 40], mine, [other, 9]]).astype(np.int32)
-    )
-    flag, other = StopFlag(), 0
-    assert flag.agreed(7) == (False, 40)
-    other = 1
-    assert flag.agreed(7) == (True, 40)
-    other, flag.signal = 0, signal.SIGHUP
-    assert flag.agreed(7) == (True, 40)
-    assert flag.stopped("x").exit_code == 129
+    monkeypatch.setattr(distributed, "store", lambda: store)
+    monkeypatch.setattr(signals, "store", lambda: store)
+
+    def ask():
+        """Let all of them ask, in the order of their numbers."""
+        heard = set()
+        for process, (flag, questions) in enumerate(zip(flags, numbers, strict=True)):
+            monkeypatch.setattr(jax, "process_index", lambda process=process: process)
+            monkeypatch.setattr(signals, "_questions", questions)
+            heard.add(flag.agreed(40 + process))
+        (answer,) = heard
+        return answer
+
+    assert [ask() for _ in range(20)] == [(False, 40)] * 20
+    assert len(store) <= signals.KEPT
+    flags[2].signal = signal.SIGHUP
+    assert [ask()[0], ask()[0]] == [False, True]  # process 0 had answered before
+    assert [flag.stopped("x").exit_code for flag in flags] == [143, 143, 129]
+    flags[2].signal, flags[0].signal = None, signal.SIGTERM
+    assert ask() == (True, 40)
+
+
+@pytest.mark.slow
+def test_two_processes_hear_of_a_signal_through_the_real_store():
+    script = """
+import sys
+import jax
+from mixup_jax.runtime.distributed import store
+from mixup_jax.runtime.signals import StopFlag
+jax.distributed.initialize(sys.argv[1], 2, int(sys.argv[2]))
+flag = StopFlag()
+heard = [flag.agreed(10 * jax.process_index() + step) for step in range(12)]
+flag.signal = 15 if jax.process_index() else None
+heard.append(flag.agreed(50)[1])
+store().wait_at_barrier("asked", 60_000)
+print("heard", heard == [(False, step) for step in range(12)] + [50], flag.agreed(60))
+"""
+    outputs = run(2, 1, lambda coordinator, process: ["-c", script, coordinator, process])
+    assert all("heard True (True, 60)" in out for out in outputs), outputs
 
 
 @pytest.mark.slow

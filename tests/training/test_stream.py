@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import threading
 from dataclasses import replace
 
 import jax
@@ -19,7 +20,7 @@ from mixup_jax.data.photographs.streamed import Photograph, StreamedDataset
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.mesh import make_mesh, shard
 from mixup_jax.training.loop import STREAMED_STEPS_PER_CALL, Run, fit
-from mixup_jax.training.stream import BatchStream, EvaluationStream, rows_of_process
+from mixup_jax.training.stream import AHEAD, BatchStream, EvaluationStream, rows_of_process
 
 CONFIG = Config(
     data=Data("imagenet", pad_crop=0, image_size=8),
@@ -73,6 +74,32 @@ def test_batches_are_the_same_on_any_devices_and_from_any_step_on(data, repeats)
         for one, another in zip(taken[0], other, strict=True):
             if another is not None:
                 jax.tree.map(np.testing.assert_array_equal, one, another)
+
+
+class Counted(InMemory):
+    """Photographs that say when so many more have been read, and by which threads."""
+
+    def __init__(self, count, more):
+        super().__init__(0, count)
+        self.left, self.threads, self.enough = more, set(), threading.Event()
+
+    def __getitem__(self, index):
+        self.threads.add(threading.get_ident())
+        self.left -= 1
+        if self.left <= 0:
+            self.enough.set()
+        return super().__getitem__(index)
+
+
+def test_while_nobody_asks_the_next_batches_are_decoded_in_the_background_and_some_are_on_the_devices(data):
+    train = Counted(40, (AHEAD + 2) * 16)  # one that is asked for, those that lie ready, and one that nobody asks for
+    stream = BatchStream(replace(data, train=train), 0, 16, make_mesh(1, 16, jax.devices()[:1]), workers=0)
+    batch, _ = next(stream.calls(0, 1))
+    assert train.enough.wait(60)
+    assert threading.get_ident() not in train.threads
+    assert len(stream._ready) == AHEAD
+    assert {type(each.image) for each in stream._ready} == {type(batch.image)} == {type(jax.numpy.zeros(()))}
+    stream.close()
 
 
 def test_rows_of_processes_are_those_of_their_devices():
