@@ -1,7 +1,7 @@
 """A trained network as one object, for notebooks and for commands: images in, probabilities out."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
@@ -23,7 +23,7 @@ from mixup_jax.runtime.claim import read_config, read_identity
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.run_folder import finished
 from mixup_jax.steps.many_seeds import over_seeds
-from mixup_jax.steps.state import evaluated_variables
+from mixup_jax.steps.state import evaluated_variables, precision
 from mixup_jax.training.trained import load_trained
 from mixup_jax.weights.exported import is_export, read_export
 
@@ -73,7 +73,8 @@ class Network:
 
     def apply(self, variables: Any, x: Any) -> Array:
         """Return the logits (n, classes) of normalised images under the variables of one seed, as a pure function."""
-        logits = self.model.apply(variables, x, train=False)
+        with precision("default" if self.config is None else self.config.matmul_precision):
+            logits = self.model.apply(variables, x, train=False)
         assert isinstance(logits, Array)
         return logits
 
@@ -134,7 +135,7 @@ class Network:
             return next_fun(*args, **kwargs)
 
         with nn.intercept_methods(intercept):
-            model.apply(variables, self.normalize(images), train=False)
+            replace(self, model=model).apply(variables, self.normalize(images))
         if target not in seen:
             names = ", ".join("/".join(path) or INPUT for path in seen if len(path) <= max(1, len(target)))
             raise ValueError(f"layer must be one that the model calls ({names}, or deeper, by path), got {layer!r}.")

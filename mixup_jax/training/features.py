@@ -54,7 +54,7 @@ def on_features(
 
     @jax.jit
     def features(image: Array) -> Array:
-        with _input_of(layer) as seen:
+        with _input_of(layer) as seen, recipe.precision():
             recipe.model.apply(variables, normalize(image, recipe.mean, recipe.std), train=False)
         return seen[0]
 

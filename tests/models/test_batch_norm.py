@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from mixup_jax.models.layers.batch_norm import BatchNorm, moments
+from mixup_jax.models.layers.batch_norm import BatchNorm, Over, moments
 
 SHAPE = (16, 4, 4, 3)
 
@@ -125,7 +125,7 @@ def test_sixteen_bits_go_through_float32(x, variables, dtype):
 
 @pytest.mark.parametrize("how", ["pmap", "shard_map", "vmap"])
 def test_statistics_over_a_mapped_axis_are_those_of_the_whole_batch(x, variables, how):
-    norm = BatchNorm(axis_name="data")
+    norm = BatchNorm(over=Over("data"))
 
     def loss_fn(variables, x):
         y, updated = train(variables, x, norm)
@@ -176,7 +176,7 @@ def test_each_seed_of_a_vmap_has_its_own_statistics(x, variables):
 
 
 def test_initialising_leaves_the_running_statistics_alone(rng, x):
-    stats = BatchNorm(axis_name="data").init(rng, x, train=True)["batch_stats"]
+    stats = BatchNorm(over=Over("data")).init(rng, x, train=True)["batch_stats"]
     np.testing.assert_array_equal(stats["mean"], jnp.zeros(3))
     np.testing.assert_array_equal(stats["var"], jnp.ones(3))
 
