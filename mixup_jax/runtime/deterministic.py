@@ -20,6 +20,4 @@ def ask(environ: MutableMapping[str, str]) -> None:
 def check(platform: str) -> None:
     """Raise ValueError on a platform that needs no flags: a program's bits repeat there as it is."""
     if platform not in ("gpu", "cuda", "rocm"):
-        raise ValueError(
-            f"deterministic does nothing here: bits repeat on a {platform.upper()} anyway; leave it out."
-        )
+        raise ValueError(f"deterministic does nothing here: bits repeat on a {platform.upper()} anyway; leave it out.")

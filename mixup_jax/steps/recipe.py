@@ -11,7 +11,7 @@ from mixup_jax.choices import Mixed, Mixing, NoAugment, Step
 from mixup_jax.config import Config
 from mixup_jax.methods import phase_out
 from mixup_jax.models import OnSpectrograms, build, has_batch_norm, normalizes
-from mixup_jax.steps.frozen import layers_before
+from mixup_jax.steps.frozen import layers_before, trained_part
 from mixup_jax.steps.optim import direction, learning_rate
 from mixup_jax.steps.state import Rate, Recipe
 
@@ -74,6 +74,8 @@ def make_recipe(config: Config, data: Described) -> Recipe:
         ema=config.ema,
         frozen=() if config.train_from is None else layers_before(model, data.image_shape, config.train_from),
     )
+    if config.norm_block is not None and recipe.frozen:
+        _check_frozen_norms(recipe, data.image_shape)
     return for_decoded(recipe) if data.streamed else recipe
 
 
@@ -110,6 +112,14 @@ def _check_threshold(config: Config, classes: int) -> None:
             f"target_threshold must be at least {off:g} and below {1 - smoothing + off:g}, between the targets of "
             f"{classes} classes with label_smoothing {smoothing:g}, got {threshold:g}."
         )
+
+
+def _check_frozen_norms(recipe: Recipe, shape: tuple[int, ...]) -> None:
+    """Raise ValueError where no layer that is trained has BatchNorm: the others normalise as in the evaluation."""
+    image = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
+    variables = jax.eval_shape(lambda x: recipe.model.init(jax.random.key(0), x, train=False), image)
+    if not jax.tree.leaves(trained_part(variables["batch_stats"], recipe.frozen)):
+        raise ValueError("norm_block is for BatchNorm that is trained, and train_from leaves none: leave it out.")
 
 
 def _check_test_size(test_size: int, model: Any, name: str, shape: tuple[int, ...]) -> None:

@@ -110,8 +110,8 @@ class BatchNorm(nn.Module):
                 count = runs.size // mean.size * (jax.lax.axis_size(axis_name) if axis_name is not None else 1)
                 if count < 2:
                     raise ValueError("BatchNorm got one value per channel to train on; it needs 2 or more.")
-                # Paper: each worker of Goyal et al.'s (and of PyTorch's DDP) has running statistics of its own runs, of
-                # which worker 0's are kept. The mean over all is that of the workers' statistics, with less noise.
+                # Paper: a worker (of PyTorch's DDP; Goyal et al. do not say) keeps running statistics of its own runs,
+                # and those of worker 0 are kept. The mean over all has the same expectation, and less noise.
                 new_mean, new_var = (each.reshape(-1, channels).mean(0) for each in (mean, var * (count / (count - 1))))
                 if over.block is not None and over.axis_name is not None:
                     new_mean, new_var = jax.lax.pmean((new_mean, new_var), over.axis_name)
