@@ -82,11 +82,17 @@ class Config(Checked):
     network itself too: test_error_raw); warmed up as min(ema, (1 + step) / (10 + step)). 0 switches them off."""
     accumulate: int = 1
     """Micro-batches a step; gradients are averaged, the mixed batch does not change."""
+    norm_block: int | None = None
+    """BatchNorm takes its statistics over runs of this many images of the batch; where it divides one device's share,
+    no sum crosses devices for them. Default: over the whole batch, or micro-batch."""
     train_from: str | None = None
     """First layer that is trained, such as block9, stage3/block2 or head/dense; those before it stay as they are in the
     weights that the training starts from."""
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
     """Precision of the forward and backward pass; parameters stay float32."""
+    matmul_precision: Literal["default", "high", "highest"] = "default"
+    """Of float32 products, in JAX's words. On GPUs default and high are TF32, highest is float32; on TPUs they are one,
+    three and six passes of bfloat16; on CPUs all are float32."""
     init: str | None = None
     """Weights to start from: the folder of an earlier run, a .npz, .safetensors or .pth file. Default: random ones."""
     normalize: Literal["source", "data", "imagenet", "half"] = "source"
@@ -124,6 +130,10 @@ class Config(Checked):
                 raise ValueError(f"{name} must divide the batch of {self.batch_size}, got {count}.")
         if isinstance(self.mixing, Mixed) and self.mixing.among_neighbours and self.data.is_streamed:
             raise ValueError(f"partner {self.mixing.partner} needs data in memory; {self.data.dataset} is streamed.")
+        micro_batch = self.batch_size // self.accumulate
+        if self.norm_block is not None and micro_batch % self.norm_block:
+            what = "batch" if self.accumulate == 1 else "micro-batch"
+            raise ValueError(f"norm_block must divide the {what} of {micro_batch}, got {self.norm_block}.")
         if isinstance(self.mixing, Mixed) and self.data.repeats > 1:
             apart = self.batch_size // self.data.repeats  # rows between copies of an image
             if apart < 2 or (self.mixing.block or 0) > apart:

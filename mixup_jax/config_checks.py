@@ -116,6 +116,7 @@ RANGES: dict[str, Range] = {
     "warmup_start": FINITE,
     "end_lr": FINITE,
     "batch_size": _up_to(2**31 - 1),
+    "norm_block": _up_to(2**31 - 1),
     "epochs": (lambda epochs: 0 < epochs <= LARGEST, f"positive, at most {LARGEST:g}"),
     "eval_every": (_optional(lambda epochs: 0 < epochs <= LARGEST), f"positive, at most {LARGEST:g}"),
     "label_smoothing": BELOW_ONE,

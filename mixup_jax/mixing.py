@@ -20,7 +20,7 @@ from jax.custom_derivatives import SymbolicZero
 from jax.sharding import PartitionSpec as P
 from jax.typing import ArrayLike, DTypeLike
 
-PER = ("batch", "example")
+PER = ("batch", "block", "example")
 PARTNERS = ("permutation", "derangement", "roll", "flip")
 X = TypeVar("X")  # a tree in, a tree of the same type out
 Y = TypeVar("Y")
@@ -69,14 +69,15 @@ def draw(
     """Draw a mixing plan for a batch of `size` examples.
 
     `alpha` >= 0 may be traced (a schedule, or a vmap over values); 0 is ERM: every lambda is 1. A traced alpha that is
-    negative or NaN gives NaN. `per="batch"` draws one lambda (the released code), `per="example"` one for each example.
+    negative or NaN gives NaN. `per="batch"` draws one lambda (the released code), `per="example"` one for each example,
+    `per="block"` one for each run of `block` examples, as workers that share a batch do.
     `partner` is "permutation" (uniform, an example may meet itself), "derangement" (a random cycle: never itself),
     "roll" (the example before), "flip" (the batch reversed), or the partners themselves, integers (batch,). `block`
     keeps partners within runs of `block` consecutive examples, so that no example leaves a device that holds whole
     runs; integers must keep to the runs themselves.
 
     Raises TypeError if `size` is no integer or `alpha` no number; ValueError for an empty batch, a negative, infinite
-    or NaN alpha, an unknown `per` or `partner`, a `block` that does not divide `size`, a derangement of one example.
+    or NaN alpha, an unknown `per` or `partner`, a `block` that is missing or does not divide, a derangement of one.
 
     >>> plan = draw(jax.random.key(0), 6, alpha=1.0, partner="roll", block=3)
     >>> plan.partner.tolist()
@@ -84,20 +85,20 @@ def draw(
     """
     size, block_size = _check_options(size, alpha, per, partner, block)
     rng_lam, rng_partner = jax.random.split(rng)
-    lam = _draw_lam(rng_lam, alpha, () if per == "batch" else (size,))
+    alike = {"batch": size, "block": block_size, "example": 1}[per]  # so many in a row have one lambda
+    lam = jnp.repeat(_draw_lam(rng_lam, alpha, size // alike), alike)
     if not isinstance(partner, str):
-        return Mix(jnp.broadcast_to(lam, (size,)), jnp.asarray(partner).astype(jnp.int32), block)
+        return Mix(lam, jnp.asarray(partner).astype(jnp.int32), block)
     starts = jnp.arange(0, size, block_size, dtype=jnp.int32)[:, None]
     if partner in ("permutation", "derangement"):
         keys = jax.random.split(rng_partner, size // block_size)
         order = jax.vmap(lambda key: jax.random.permutation(key, block_size))(keys).astype(jnp.int32)
         if partner == "derangement":  # follow one random cycle through all examples of the block
-            rows = jnp.arange(len(order))[:, None]
-            order = jnp.zeros_like(order).at[rows, order].set(jnp.roll(order, 1, axis=1))
+            order = jnp.zeros_like(order).at[jnp.arange(len(order))[:, None], order].set(jnp.roll(order, 1, axis=1))
     else:
         row = jnp.arange(block_size, dtype=jnp.int32)
         order = (jnp.roll(row, 1) if partner == "roll" else row[::-1])[None]
-    return Mix(jnp.broadcast_to(lam, (size,)), (starts + order).reshape(size), block)
+    return Mix(lam, (starts + order).reshape(size), block)
 
 
 def mix(plan: Mix, tree: X, other: Any = None) -> X:
@@ -109,9 +110,8 @@ def mix(plan: Mix, tree: X, other: Any = None) -> X:
     index beyond it means its last example, as everywhere in JAX). Derivatives are those of eq. 1, by lambda too.
 
     Raises TypeError for integer or boolean leaves (one-hot class ids, or use `mixed_cross_entropy`; convert images);
-    ValueError for a leaf of another length than the plan, a leaf that does not fit its partners, a list of as many
-    arrays as there are examples, a leaf (batch, n) with a mask (batch, n), whose n may be positions or classes, and
-    images with a plan of ResizeMix.
+    ValueError for a leaf of another length than the plan or that does not fit its partners, a list of as many arrays as
+    examples, a leaf (batch, n) with a mask (batch, n): positions or classes?, and images with a plan of ResizeMix.
 
     >>> plan = Mix(lam=jnp.array([1.0, 0.75]), partner=jnp.array([1, 0]))
     >>> mix(plan, {"x": jnp.array([[8.0], [4.0]])})
@@ -153,11 +153,11 @@ def mixup(
     return mix(draw(rng, size, alpha, per=per, partner=partner, block=block), (x, y), other)
 
 
-def _draw_lam(rng: Array, alpha: ArrayLike, shape: tuple[int, ...]) -> Array:
+def _draw_lam(rng: Array, alpha: ArrayLike, count: int) -> Array:
     """Draw float32 lambdas: 1 if alpha is 0, for which `jax.random.beta` is NaN; NaN if alpha is negative or NaN."""
     alpha = jnp.asarray(alpha, jnp.float32)
     positive = jnp.where(alpha > 0, alpha, 1.0)
-    lam = jax.random.beta(rng, positive, positive, shape, dtype=jnp.float32)
+    lam = jax.random.beta(rng, positive, positive, (count,), dtype=jnp.float32)
     return jnp.where(alpha > 0, lam, jnp.where(alpha == 0, 1.0, jnp.nan))
 
 
@@ -308,8 +308,8 @@ def _check_options(size: int, alpha: Any, per: str, partner: Any, block: int | N
     size = int(size)
     if size < 1:
         raise ValueError(f"size must be at least 1, got {size}: an empty batch cannot be mixed.")
-    if per not in PER:
-        raise ValueError(f"per must be one of {', '.join(PER)}, got {per!r}.")
+    if per not in PER or (per == "block" and block is None):
+        raise ValueError(f"per must be one of {', '.join(PER)}, the second with a block, got {per!r}.")
     if not isinstance(partner, str):
         given, partner = partner, jnp.asarray(partner)
         if partner.shape != (size,) or not jnp.issubdtype(partner.dtype, jnp.integer):

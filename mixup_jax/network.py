@@ -1,7 +1,7 @@
 """A trained network as one object, for notebooks and for commands: images in, probabilities out."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
@@ -25,7 +25,7 @@ from mixup_jax.runtime.claim import read_config, read_identity
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.run_folder import finished
 from mixup_jax.steps.many_seeds import over_seeds
-from mixup_jax.steps.state import evaluated_variables
+from mixup_jax.steps.state import evaluated_variables, precision
 from mixup_jax.training.trained import load_trained
 from mixup_jax.weights.exported import DESCRIPTION, FILES, is_export, read_export
 
@@ -75,7 +75,8 @@ class Network:
 
     def apply(self, variables: Any, x: Any) -> Array:
         """Return the logits (n, classes) of normalised images under the variables of one seed, as a pure function."""
-        logits = self.model.apply(variables, x, train=False)
+        with precision("default" if self.config is None else self.config.matmul_precision):
+            logits = self.model.apply(variables, x, train=False)
         assert isinstance(logits, Array)
         return logits
 
@@ -135,8 +136,8 @@ class Network:
 
     def _input_of(self, layer: str, variables: Any, images: Array) -> Array:
         model = self.model.clone(remat=False) if hasattr(self.model, "remat") else self.model
-        normalized = self.normalize(images)
-        return jnp.asarray(input_of(layer, lambda: model.apply(variables, normalized, train=False)), jnp.float32)
+        network, normalized = replace(self, model=model), self.normalize(images)
+        return jnp.asarray(input_of(layer, lambda: network.apply(variables, normalized)), jnp.float32)
 
     def _checked(self, images: Images) -> Any:
         if not isinstance(images, np.ndarray | Array):

@@ -16,6 +16,7 @@ from mixup_jax import Mix, draw, mix, mixed_cross_entropy, mixup
 from mixup_jax.mixing import PARTNERS
 
 OPTIONS = [(per, partner, block) for per in ("batch", "example") for partner in PARTNERS for block in (None, 4)]
+OPTIONS += [("block", "permutation", 4)]
 
 
 @pytest.fixture
@@ -138,6 +139,19 @@ def test_one_lambda_a_batch_or_one_an_example(rng):
     assert len(np.unique(draw(rng, 64, 1.0).lam)) == 1
     assert len(np.unique(draw(rng, 64, 1.0, block=8).lam)) == 1
     assert len(np.unique(draw(rng, 64, 1.0, per="example").lam)) == 64
+
+
+def test_one_lambda_a_block_is_beta_and_the_same_within_it(rng):
+    lam = np.asarray(draw(rng, 20_000, 0.4, per="block", block=4).lam).reshape(-1, 4)
+    assert (lam == lam[:, :1]).all()
+    assert stats.kstest(lam[:, 0], stats.beta(0.4, 0.4).cdf).pvalue > 1e-4
+    pairs = np.corrcoef(lam[:-1, 0], lam[1:, 0])[0, 1]
+    assert abs(pairs) < 5 / np.sqrt(len(lam))
+
+
+@pytest.mark.parametrize("partner", PARTNERS)
+def test_a_block_of_the_whole_batch_has_the_lambda_of_the_batch(rng, partner):
+    assert draw(rng, 16, 0.4, per="block", partner=partner, block=16) == draw(rng, 16, 0.4, partner=partner, block=16)
 
 
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
@@ -419,7 +433,8 @@ BAD_CALLS = [
     (lambda rng: mix(draw(rng, 4, 1.0), ONE_HOT, ONE_HOT[:, :2]), ValueError, r"its partners are float32\[4,2\]"),
     (lambda rng: mix(draw(rng, 4, 1.0, block=2), ONE_HOT, ONE_HOT[:2]), ValueError, "with a block there must be 4"),
     (lambda rng: mixup(rng, ONE_HOT, ONE_HOT.astype(np.int32), 1.0), TypeError, r"int32\[4,4\].*float"),
-    (lambda rng: draw(rng, 6, 1.0, per="pixel"), ValueError, "per must be one of batch, example, got 'pixel'"),
+    (lambda rng: draw(rng, 6, 1.0, per="pixel"), ValueError, "per must be one of batch, .*, got 'pixel'"),
+    (lambda rng: draw(rng, 6, 1.0, per="block"), ValueError, "block, example, the second with a block, got 'block'"),
     (lambda rng: draw(rng, 6, 1.0, partner="derangement", block=1), ValueError, "derangement.* got 1"),
     (lambda rng: mix(draw(rng, 4, 1.0), np.ones((4, 2), bool)), TypeError, r"bool\[4,2\]"),
     (lambda rng: mix(draw(rng, 4, 1.0), ONE_HOT[:3]), ValueError, "plan mixes a batch of 4"),

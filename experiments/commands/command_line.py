@@ -1,6 +1,7 @@
 """From a dictionary of presets to a command."""
 
 import difflib
+import os
 import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass, fields, is_dataclass, make_dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
+import jax
 import psutil
 import tyro
 from etils import epath
@@ -20,7 +22,8 @@ from experiments.commands.errors import command, one_line_errors
 from experiments.commands.running import Job, Paper, run
 from mixup_jax.choices import Adam, Data, Erm, Sgd
 from mixup_jax.config import CHOICES, DEPENDENT, Config
-from mixup_jax.models import normalizes
+from mixup_jax.models import has_batch_norm, normalizes
+from mixup_jax.runtime import deterministic
 from mixup_jax.runtime.buckets import is_bucket, records_folder
 from mixup_jax.runtime.distributed import join
 from mixup_jax.runtime.mesh import is_writer
@@ -57,7 +60,11 @@ def begin(
     """Read the command line and meet the other processes of the job."""
     preset, job = parse(experiment, description, presets, default, sys.argv[1:], configs)
     launch = job.launch
+    if launch.deterministic:
+        deterministic.ask(os.environ)
     join(launch.coordinator, launch.processes, launch.process_id, launch.join_timeout)
+    if launch.deterministic:
+        deterministic.check(jax.default_backend())
     return preset, job
 
 
@@ -249,6 +256,8 @@ def with_choices(config: C, names: Mapping[str, str], given: Mapping[str, Sequen
         reset += ["decay_norm"] if part == "optimizer" and not normalizes(config.model) else []
         new = replace(new, **{name: _options(CHOICES[part][new.name]())[name] for name in reset if name in mine})
         config = replace(config, **{part: new})
+    if getattr(config, "norm_block", None) and "norm_block" not in given and not has_batch_norm(config.model):
+        config = replace(config, norm_block=None)  # of the preset's network
     schedule = getattr(config, "schedule", None)
     if schedule and "warmup_start" not in given and schedule.warmup_start > config.optimizer.lr:
         config = replace(config, schedule=replace(schedule, warmup_start=0.0))  # of the learning rate before

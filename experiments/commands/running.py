@@ -1,6 +1,7 @@
 """Carry out a job: data, training, and the files of the run's folder."""
 
 import contextlib
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,12 +20,13 @@ from experiments.commands.naming import dataset, method
 from experiments.commands.run_figures import draw_missing
 from experiments.commands.smoke import shrink
 from experiments.commands.training_data import fit_to, load_data, prepare, say
-from mixup_jax.choices import BigVisionRandAugment, Step
+from mixup_jax.choices import BigVisionRandAugment, Mixed, Step
 from mixup_jax.config import Config, usual
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.files.archives import cache_home
 from mixup_jax.data.photographs.streamed import StreamedDataset
 from mixup_jax.data.sources import check_name
+from mixup_jax.mixing import PARTNERS
 from mixup_jax.runtime import run_folder as record
 from mixup_jax.runtime.atomic import write_json
 from mixup_jax.runtime.buckets import copy_records, fetch_records, is_bucket, open_bucket, records_folder
@@ -38,6 +40,8 @@ from mixup_jax.runtime.speed import in_words
 from mixup_jax.training.loop import fit, predict_again
 from mixup_jax.weights.initial import InitialWeights, initial_weights, normalized_as
 
+BLOCK = 32
+"""Images of a block that is recommended, where a device holds whole ones."""
 NAMES = ("experiment", "preset", "method", "methods", "model", "dataset", "mark", "wrong_labels")
 
 Paper = dict[str, Any] | None
@@ -128,6 +132,7 @@ def _material(job: Job, config: Config) -> tuple[Config, Dataset | StreamedDatas
     data, wrong = prepare(data, config.data, config.augment)
     config = job.sized(config, data.train_count)
     warn_of_shifts(config, data.image_shape)
+    warn_of_devices(config, jax.default_backend(), jax.device_count())
     weights = initial_weights(config, data) if config.init is not None else None
     data = normalized_as(data, config.normalize, weights)
     if weights:
@@ -243,6 +248,23 @@ def warn_of_shifts(config: Config, shape: tuple[int, ...]) -> None:
     if isinstance(config.augment, BigVisionRandAugment) and shift >= min(shape[:2]):
         size = f"{shape[0]} x {shape[1]}"
         say(f"big_vision_randaugment shifts by {shift:g} pixels: nothing is left of some images of {size}")
+
+
+def warn_of_devices(config: Config, platform: str, devices: int) -> None:
+    """Say where images cross devices at each step, and where a precision changes nothing."""
+    if platform == "cpu" and config.matmul_precision != "default":
+        say(f"matmul_precision {config.matmul_precision}: on a CPU products are float32 whatever it says")
+    share = devices // math.gcd(len(config.runs), devices)  # of the mesh, to the batch
+    mixing, rows = config.mixing, config.batch_size // share
+    if share == 1 or not isinstance(mixing, Mixed) or mixing.among_neighbours:
+        return
+    if mixing.block is not None and rows % mixing.block == 0:
+        return
+    whole = f"{'runs' if mixing.block else 'the whole batch'} of {mixing.block or config.batch_size:,}"
+    block = BLOCK if rows % BLOCK == 0 else rows
+    advice = f"; --block {block} keeps them local (another recipe: partners and results change)"
+    kept = block > 1 and mixing.partner in PARTNERS
+    say(f"partners come from {whole}: images cross devices at each step{advice if kept else ''}")
 
 
 def cache_compilations() -> None:

@@ -15,6 +15,7 @@ def shrink(config: Config) -> Config:
     dataset, examples, width = ("chirps", 64, 4) if config.data.is_speech else ("digits", 512, 16)
     layer = getattr(config.mixing, "layer", "input")
     schedule = replace(config.schedule, warmup_epochs=min(config.schedule.warmup_epochs, 1.0))
+    accumulate = math.gcd(config.accumulate, 64)
     return replace(
         config,
         data=replace(
@@ -29,8 +30,9 @@ def shrink(config: Config) -> Config:
         model=tiny(config.model, layer, width),
         mixing=shrink_mixing(config.mixing, 64),
         schedule=replace(schedule, decay_epochs=(1.0,)) if isinstance(schedule, Step) else schedule,
-        accumulate=math.gcd(config.accumulate, 64),
+        accumulate=accumulate,
         batch_size=64,
+        norm_block=config.norm_block and math.gcd(config.norm_block, 64 // accumulate),
         epochs=2.0,
         eval_every=1.0,
     )

@@ -15,6 +15,8 @@ from mixup_jax.choices.networks import Plain, PreActResNet, ResNet
 from mixup_jax.config import CHOICES, Config
 
 DECAY_EPOCHS = {90: (30.0, 60.0, 80.0), 100: (30.0, 60.0, 90.0), 200: (60.0, 120.0, 180.0)}
+WORKER = 32
+"""Images of a worker of Goyal et al.'s, by which the batch of 1,024 is divided here on any number of devices."""
 
 
 class Published(NamedTuple):
@@ -62,14 +64,16 @@ def recipe(row: Published) -> Config:
     return Config(
         data=Data("imagenet", pad_crop=0, flip=True),
         model=CHOICES["model"][row.model](),
-        # Paper: pairs within "a minibatch", of one worker as we read it: Goyal et al. give 32 images to each. Partners
-        # in runs of 32 need no image to leave its device, on up to 32 devices.
-        mixing=Mixup(alpha=row.alpha, block=32) if row.alpha else Erm(),
+        # Paper: pairs within "a minibatch", of one worker as we read it: Goyal et al. give 32 images to each. A run of
+        # 32 has its own lambda, its own pairs and its own statistics of BatchNorm; on up to 32 devices none of it needs
+        # an image or a sum of others.
+        mixing=Mixup(alpha=row.alpha, per="block", block=WORKER) if row.alpha else Erm(),
         # Paper: silent on momentum and decay, taken from Goyal et al.: Nesterov, no decay on BatchNorm. The rows of
         # Xie et al. had another recipe (batch 256, no warm-up); what is ours in them is this one, for 100 epochs.
         optimizer=Sgd(lr=0.4, momentum=0.9, nesterov=True, weight_decay=1e-4, decay_norm=False),
         schedule=Step(decay_epochs=DECAY_EPOCHS[row.epochs], warmup_epochs=5.0, warmup_start=0.1),
         batch_size=1024,
+        norm_block=WORKER,
         epochs=float(row.epochs),
         # Paper: silent on precision; trained in 2017, hence float32. bfloat16 is what a TPU multiplies.
         compute_dtype="bfloat16",
@@ -140,6 +144,7 @@ def shrink(config: Config) -> Config:
         schedule=replace(schedule, decay_epochs=(2.0,)) if isinstance(schedule, Step) else schedule,
         mixing=mixing,
         batch_size=16,
+        norm_block=config.norm_block and 4,
         epochs=3.0,
         eval_every=1.0,
     )

@@ -26,8 +26,8 @@ class Erm(Checked):
 class Mixed(Checked):
     """Options of every method that mixes (paper, section 2)."""
 
-    per: Literal["batch", "example"] = "batch"
-    """One lambda for the whole batch, or one for each example."""
+    per: Literal["batch", "block", "example"] = "batch"
+    """One lambda for the whole batch, for each --block of it, or for each example."""
     partner: Literal[
         "permutation",
         "derangement",
@@ -51,7 +51,7 @@ class Mixed(Checked):
     labels: Literal["mix", "larger"] = "mix"
     """Mix labels too, or keep that of the example which weighs more."""
     probability: float = 1.0
-    """Probability of mixing at all, drawn for each batch (or example, see --per)."""
+    """Probability of mixing at all, drawn for each batch (or block or example, see --per)."""
     phase_out: tuple[float, float] | None = None
     """Shares of the training between which the probability falls to 0; two equal numbers switch it off there."""
     unmixed_epochs: float = 0.0
@@ -67,6 +67,8 @@ class Mixed(Checked):
             raise ValueError(f"group is for partner optimal, got partner {self.partner}.")
         if self.neighbours is not None and not self.among_neighbours:
             raise ValueError(f"neighbours is for partners among the neighbours, got partner {self.partner}.")
+        if self.per == "block" and self.block is None:
+            raise ValueError("per block needs block, how many examples have one lambda.")
         if self.block is not None and self.partner not in PARTNERS:
             raise ValueError(f"block goes with the partners {', '.join(PARTNERS)}, got {self.partner}.")
 

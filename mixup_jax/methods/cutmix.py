@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from mixup_jax.methods.regions import boxes, boxes_inside, check_size, mix_regions, options_of, paste
+from mixup_jax.methods.regions import boxes, boxes_inside, check_size, lambdas, mix_regions, options_of, paste
 from mixup_jax.mixing import Mix, X, Y, draw
 
 
@@ -45,7 +45,7 @@ def draw_cutmix(
     """
     rng_plan, rng_box = jax.random.split(rng)
     plan = draw(rng_plan, check_size(size, dims)[0], alpha, per=per, partner=partner, block=block)
-    lam = plan.lam[:1] if per == "batch" else plan.lam
+    lam = lambdas(plan, per)
     if minmax is None:
         return paste(plan, boxes(rng_box, lam, size[1:]))
     if not 0 <= minmax[0] <= minmax[1] <= 1:

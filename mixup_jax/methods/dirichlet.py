@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
+from mixup_jax.methods.regions import rows_alike
 from mixup_jax.mixing import Mix, X, draw, mix
 
 
@@ -49,15 +50,14 @@ def draw_dirichlet(
         draw(key, size, alpha, per=per, partner=policy, block=block) for key, policy in zip(keys, policies, strict=True)
     ]
     alpha = jnp.asarray(alpha, jnp.float32)
-    shape = () if per == "batch" else (size,)
-    positive = jnp.where(alpha > 0, alpha, 1.0)
+    positive, alike = jnp.where(alpha > 0, alpha, 1.0), rows_alike(size, per, block)
     log_gamma = jax.random.loggamma(
-        rng_weight, positive, (*shape, examples), jnp.float32
+        rng_weight, positive, (size // alike, examples), jnp.float32
     )  # in logs: no 0 / 0 at small alpha
-    so_far = jax.lax.cumlogsumexp(log_gamma, axis=len(shape))
-    share = jnp.exp(so_far[..., :-1] - so_far[..., 1:])
+    so_far = jax.lax.cumlogsumexp(log_gamma, axis=1)
+    share = jnp.exp(so_far[:, :-1] - so_far[:, 1:])
     share = jnp.where(alpha > 0, share, jnp.where(alpha == 0, 1.0, jnp.nan))
-    return [Mix(jnp.broadcast_to(share[..., k], (size,)), plan.partner, block) for k, plan in enumerate(plans)]
+    return [Mix(jnp.repeat(share[:, k], alike), plan.partner, block) for k, plan in enumerate(plans)]
 
 
 def mix_all(plans: list[Mix], tree: X, other: Any = None) -> X:

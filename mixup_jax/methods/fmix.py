@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from mixup_jax.methods.regions import check_size, largest, mix_regions, options_of, paste
+from mixup_jax.methods.regions import check_size, lambdas, largest, mix_regions, options_of, paste
 from mixup_jax.mixing import Mix, X, Y, draw
 
 
@@ -42,7 +42,7 @@ def draw_fmix(
     """
     rng_plan, rng_mask = jax.random.split(rng)
     plan = draw(rng_plan, check_size(size, dims)[0], alpha, per=per, partner=partner, block=block)
-    lam = plan.lam[:1] if per == "batch" else plan.lam
+    lam = lambdas(plan, per)
     grey = low_frequency_images(rng_mask, (len(lam), *size[1:]), decay)
     # Paper: the code tosses a coin between rounding up and down; the nearest count needs none.
     count = jnp.round(lam * math.prod(size[1:])).astype(jnp.int32)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from mixup_jax.methods.regions import check_size, largest, mix_regions, options_of, paste
+from mixup_jax.methods.regions import check_size, lambdas, largest, mix_regions, options_of, paste
 from mixup_jax.mixing import Mix, X, Y, draw
 
 
@@ -54,7 +54,7 @@ def draw_gridmix(
         raise ValueError(f"{name} must be from 1 to {min(size[1:])}, the shorter side of the images, got {value}.")
     rng_plan, rng_mask = jax.random.split(rng)
     plan = draw(rng_plan, size[0], alpha, per=per, partner=partner, block=block)
-    lam = plan.lam[:1] if per == "batch" else plan.lam
+    lam = lambdas(plan, per)
     mask = _grid(rng_mask, lam, size[1:], cells) if period is None else _lattice(rng_mask, lam, size[1:], period)
     return paste(plan, mask)
 

@@ -45,14 +45,24 @@ def mix_regions(
     return carry_out(draw_plan(rng, size, alpha, **options), (x, y), other)
 
 
+def rows_alike(size: int, per: str, block: int | None) -> int:
+    """Return how many examples in a row share what is drawn: the whole batch, a block, or each its own."""
+    return {"batch": size, "block": block or size, "example": 1}[per]
+
+
+def lambdas(plan: Mix, per: str) -> Array:
+    """Return the plan's lambda for each mask that there is to draw: one for the batch, a block, or an example."""
+    return plan.lam[:: rows_alike(len(plan.lam), per, plan.block)]
+
+
 def paste(plan: Mix, mask: Array) -> Mix:
     """Return the plan with a mask, and the lambda that the mask really gives.
 
-    `plan` is from `draw`; `mask` bool or float32 (batch or 1, *positions), what each position keeps of itself. Lambda
+    `plan` is from `draw`; `mask` bool or float32 (batch, runs or 1, *positions), what each position keeps. Lambda
     is counted from the mask, not taken from the plan: a box that was clipped or rounded changes the label too. Where
     the plan's lambda is NaN (a traced alpha that makes no sense) it stays NaN.
     """
-    mask = jnp.broadcast_to(mask, (plan.lam.shape[0], *mask.shape[1:]))
+    mask = jnp.repeat(mask, len(plan.lam) // len(mask), axis=0)
     lam = jnp.mean(mask, axis=tuple(range(1, mask.ndim)), dtype=jnp.float32)
     return Mix(jnp.where(jnp.isnan(plan.lam), jnp.nan, lam), plan.partner, plan.block, mask)
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from mixup_jax.methods.regions import boxes_inside, check_size, mix_regions, options_of, paste
+from mixup_jax.methods.regions import boxes_inside, check_size, lambdas, mix_regions, options_of, paste
 from mixup_jax.mixing import Mix, X, Y, checked, draw, mix, on_any_mesh, take_partner, widened
 
 
@@ -43,7 +43,7 @@ def draw_resizemix(
         raise ValueError(f"low and high must satisfy 0 <= low <= high <= 1, got {low} and {high}.")
     rng_plan, *rng_box = jax.random.split(rng, 3)
     plan = draw(rng_plan, check_size(size)[0], alpha, per=per, partner=partner, block=block)
-    lam = plan.lam[:1] if per == "batch" else plan.lam
+    lam = lambdas(plan, per)
     tau = low + (high - low) * (1 - lam)
     height, width = (
         jnp.where(jnp.asarray(alpha) > 0, jnp.maximum((tau * length).astype(jnp.int32), 1), 0) for length in size[1:]

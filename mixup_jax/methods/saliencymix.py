@@ -13,7 +13,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from mixup_jax.methods.regions import box_at, mix_regions, options_of, paste
-from mixup_jax.mixing import PER, Mix, X, Y, draw, take_partner
+from mixup_jax.mixing import Mix, X, Y, draw, take_partner
 
 
 def draw_saliencymix(
@@ -42,8 +42,8 @@ def draw_saliencymix(
     saliency = jnp.asarray(saliency)
     if saliency.ndim != 3:
         raise ValueError(f"saliency must be (batch, height, width), got shape {saliency.shape}.")
-    if peak not in PER:
-        raise ValueError(f"peak must be one of {', '.join(PER)}, got {peak!r}.")
+    if peak not in ("batch", "example"):
+        raise ValueError(f"peak must be one of batch, example, got {peak!r}.")
     plan = draw(rng, len(saliency), alpha, per=per, partner=partner, block=block)
     height, width = saliency.shape[1:]
     position = take_partner(plan, jnp.argmax(saliency.reshape(len(saliency), -1), axis=1).astype(jnp.int32))

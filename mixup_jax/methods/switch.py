@@ -11,11 +11,12 @@ from jax import Array
 from jax.core import Tracer
 from jax.typing import ArrayLike
 
+from mixup_jax.methods.regions import rows_alike
 from mixup_jax.mixing import PER, Mix, checked
 
 
 def choose(rng: Array, plans: Sequence[Mix], probabilities: ArrayLike | Sequence[Any], *, per: str = "batch") -> Mix:
-    """Draw one of several plans for the same batch, for the whole batch or for each example.
+    """Draw one of several plans for the same batch, for the whole batch, for each of their blocks, or for each example.
 
     `probabilities` is float (plans,), each >= 0, with a sum of at most 1: what it lacks is the probability that nothing
     is mixed. It may be traced. With mixup and CutMix in the list this is timm's switch. Where some plan has a mask the
@@ -33,10 +34,11 @@ def choose(rng: Array, plans: Sequence[Mix], probabilities: ArrayLike | Sequence
     """
     probabilities = _check(plans, probabilities, per)
     size = plans[0].lam.shape[0]
-    uniform = jax.random.uniform(rng, () if per == "batch" else (size,), jnp.float32)
+    alike = rows_alike(size, per, plans[0].block)
+    uniform = jax.random.uniform(rng, (size // alike,), jnp.float32)
     edges = jnp.cumsum(probabilities)
     index = jnp.searchsorted(edges, uniform, side="right", method="compare_all")  # len(plans): leave it alone
-    index = jnp.broadcast_to(index, (size,))
+    index = jnp.repeat(index, alike)
     cases = [index == k for k in range(len(plans))]
     lam = jnp.select(cases, [plan.lam for plan in plans], 1.0)
     partner = jnp.select(cases, [plan.partner for plan in plans], jnp.arange(size, dtype=jnp.int32))
@@ -64,6 +66,8 @@ def _check(plans: Sequence[Mix], probabilities: Any, per: str) -> Array:
     plans = [checked(plan) for plan in plans]
     if per not in PER:
         raise ValueError(f"per must be one of {', '.join(PER)}, got {per!r}.")
+    if per == "block" and plans[0].block is None:
+        raise ValueError("per 'block' draws for each block: it needs plans with a block.")
     for name, values in (
         ("batch", {plan.lam.shape[0] for plan in plans}),
         ("block", {plan.block for plan in plans}),

@@ -11,7 +11,7 @@ from mixup_jax.choices import networks
 from mixup_jax.models.alexnet import AlexNet
 from mixup_jax.models.convnext import ConvNeXt
 from mixup_jax.models.densenet import DenseNet
-from mixup_jax.models.layers.batch_norm import BatchNorm
+from mixup_jax.models.layers.batch_norm import BatchNorm, Over
 from mixup_jax.models.lenet import LeNet
 from mixup_jax.models.mlp import MLP
 from mixup_jax.models.mlp_mixer import MLPMixer
@@ -37,12 +37,14 @@ __all__ = [
     "LeNet",
     "MLPMixer",
     "OnSpectrograms",
+    "Over",
     "PreActResNet",
     "ResNet",
     "ViT",
     "WaferNet",
     "WideResNet",
     "build",
+    "has_batch_norm",
     "normalizes",
 ]
 
@@ -78,11 +80,17 @@ MODELS: dict[str, Any] = {
 
 
 def build(
-    model: networks.Network, classes: int, compute_dtype: str = "float32", *, axis_name: str | None = None
+    model: networks.Network,
+    classes: int,
+    compute_dtype: str = "float32",
+    *,
+    axis_name: str | None = None,
+    norm_block: int | None = None,
 ) -> nn.Module:
     """Build the network that `model` describes; it computes in `compute_dtype`, parameters are float32.
 
-    `axis_name` names the mapped axis over which BatchNorm averages; leave it out under a global-view `jit`.
+    `axis_name` names the mapped axis over which BatchNorm averages; leave it out under a global-view `jit`. With
+    `norm_block` each run of so many examples has statistics of its own. A network without BatchNorm takes no notice.
 
     >>> build(networks.PreActResNet(width=16), classes=10).width
     16
@@ -91,16 +99,19 @@ def build(
         raise ValueError(f"classes is {classes}; a network needs 1 or more.")
     options = {name: value for name, value in vars(model).items() if name != "name"}
     network = MODELS[model.name]
-    if "axis_name" in _fields(network):
-        options["axis_name"] = axis_name
+    if "norm_over" in _fields(network):
+        options["norm_over"] = Over(axis_name, norm_block)
     return network(classes=classes, dtype=jnp.dtype(compute_dtype), **options)
+
+
+def has_batch_norm(model: networks.Network) -> bool:
+    """Return whether the network has BatchNorm."""
+    return "norm_over" in _fields(MODELS[model.name]) and getattr(build(model, 1), "norm", True)
 
 
 def normalizes(model: networks.Network) -> bool:
     """Return whether the network has BatchNorm or LayerNorm."""
-    if isinstance(model, networks.ViT | networks.ConvNeXt | networks.MLPMixer):
-        return True
-    return "axis_name" in _fields(MODELS[model.name]) and getattr(build(model, 1), "norm", True)
+    return isinstance(model, networks.ViT | networks.ConvNeXt | networks.MLPMixer) or has_batch_norm(model)
 
 
 def _fields(network: Any) -> set[str]:

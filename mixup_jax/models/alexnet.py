@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from mixup_jax.models.layers.batch_norm import Over
 from mixup_jax.models.plain import Head, Stage
 from mixup_jax.models.preact_resnet import Image
 
@@ -43,7 +44,7 @@ class AlexNet(nn.Module):
     dropout: float = 0.0
     """Probability of dropping a unit before each hidden layer; 0.5 in the original. Before the last with `average`."""
     dtype: Any = jnp.float32
-    axis_name: str | None = None
+    norm_over: Over = Over()
     remat: bool = False
     """Keep only what each stage returns, and compute the rest again in the backward pass."""
 
@@ -60,6 +61,6 @@ class AlexNet(nn.Module):
         one, two, *rest = (max(1, count * self.width // 64) for count in self.features)
         stages = [((one, 11, 4, 2),), ((two, 5, 1, 2),), tuple((features, 3, 1, 1) for features in rest)]
         for i, (layers, pool) in enumerate(zip(stages, (3, 3, last), strict=True), start=1):
-            x = stage(layers, pool, self.norm, True, self.dtype, self.axis_name, name=f"stage{i}")(x, train)
+            x = stage(layers, pool, self.norm, True, self.dtype, self.norm_over, name=f"stage{i}")(x, train)
         size, hidden = 1 if self.average else 6, 64 * self.width
         return Head(self.classes, size, hidden, self.dropout, True, True, self.dtype, name="head")(x, train)

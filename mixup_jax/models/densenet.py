@@ -9,7 +9,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from mixup_jax.models.layers.batch_norm import BatchNorm
+from mixup_jax.models.layers.batch_norm import BatchNorm, Over
 from mixup_jax.models.layers.torch_layers import Dropout, he_normal_fan_out, kernel_init
 from mixup_jax.models.preact_resnet import Hidden, Image, conv
 
@@ -25,13 +25,13 @@ class Layer(nn.Module):
     growth: int
     dropout: float = 0.0
     dtype: Any = jnp.float32
-    axis_name: str | None = None
+    norm_over: Over = Over()
 
     @nn.compact
     def __call__(self, before: Sequence[Array], train: bool) -> Float[Array, "batch height width growth"]:
         """Apply the layer; dropout follows each convolution."""
         x = jnp.concatenate(before, axis=-1)  # within the layer: `remat` computes it again, and keeps no copy
-        norm = partial(BatchNorm, dtype=self.dtype, axis_name=self.axis_name)
+        norm = partial(BatchNorm, dtype=self.dtype, over=self.norm_over)
         convolve = partial(conv, stride=1, dtype=self.dtype, init=he_normal_fan_out)
         y = nn.relu(norm(name="bn1")(x, train))
         y = convolve(BOTTLENECK * self.growth, 1, name="conv1")(y)
@@ -63,19 +63,19 @@ class DenseNet(nn.Module):
     dropout: float = 0.0
     """Probability of dropping a unit after each convolution."""
     dtype: Any = jnp.float32
-    axis_name: str | None = None
+    norm_over: Over = Over()
     remat: bool = False
 
     @nn.compact
     def __call__(self, x: Image, train: bool) -> Float[Array, "batch classes"]:
         """Return the logits of a batch of images."""
-        norm = partial(BatchNorm, dtype=self.dtype, axis_name=self.axis_name)
+        norm = partial(BatchNorm, dtype=self.dtype, over=self.norm_over)
         convolve = partial(conv, stride=1, dtype=self.dtype, init=he_normal_fan_out)
         x = convolve(2 * self.width, 3, name="stem")(x)
         for i, layers in enumerate(self.blocks):
             if i > 0:
-                x = Transition(self.dropout, self.dtype, self.axis_name, name=f"transition{i}")(x, train)
-            x = Block(layers, self.width, self.dropout, self.dtype, self.axis_name, self.remat, name=f"block{i + 1}")(
+                x = Transition(self.dropout, self.dtype, self.norm_over, name=f"transition{i}")(x, train)
+            x = Block(layers, self.width, self.dropout, self.dtype, self.norm_over, self.remat, name=f"block{i + 1}")(
                 x, train
             )
         x = nn.relu(norm(name="bn")(x, train)).astype(jnp.float32).mean(axis=(1, 2))
@@ -89,7 +89,7 @@ class Block(nn.Module):
     growth: int
     dropout: float = 0.0
     dtype: Any = jnp.float32
-    axis_name: str | None = None
+    norm_over: Over = Over()
     remat: bool = False
 
     @nn.compact
@@ -98,7 +98,7 @@ class Block(nn.Module):
         layer = nn.remat(Layer, static_argnums=(2,)) if self.remat else Layer
         results = [x]
         for i in range(self.layers):
-            new = layer(self.growth, self.dropout, self.dtype, self.axis_name, name=f"layer{i + 1}")
+            new = layer(self.growth, self.dropout, self.dtype, self.norm_over, name=f"layer{i + 1}")
             results.append(new(results, train))
         return jnp.concatenate(results, axis=-1)
 
@@ -108,11 +108,11 @@ class Transition(nn.Module):
 
     dropout: float = 0.0
     dtype: Any = jnp.float32
-    axis_name: str | None = None
+    norm_over: Over = Over()
 
     @nn.compact
     def __call__(self, x: Image, train: bool) -> Hidden:
         """Apply the transition."""
-        x = nn.relu(BatchNorm(dtype=self.dtype, axis_name=self.axis_name, name="bn")(x, train))
+        x = nn.relu(BatchNorm(dtype=self.dtype, over=self.norm_over, name="bn")(x, train))
         x = conv(math.floor(x.shape[-1] * COMPRESSION), 1, 1, self.dtype, "conv", he_normal_fan_out)(x)
         return nn.avg_pool(Dropout(self.dropout, name="dropout")(x, train), (2, 2), (2, 2))

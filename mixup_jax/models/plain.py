@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax.typing import Initializer
 from jaxtyping import Array, Float
 
-from mixup_jax.models.layers.batch_norm import BatchNorm
+from mixup_jax.models.layers.batch_norm import BatchNorm, Over
 from mixup_jax.models.layers.convolution import conv_general_dilated
 from mixup_jax.models.layers.torch_layers import (
     Dropout,
@@ -32,7 +32,7 @@ class Stage(nn.Module):
     norm: bool = False
     torch_start: bool = False
     dtype: Any = jnp.float32
-    axis_name: str | None = None
+    norm_over: Over = Over()
 
     @nn.compact
     def __call__(self, x: Image, train: bool) -> Hidden:
@@ -51,7 +51,7 @@ class Stage(nn.Module):
                 name=f"conv{i}",
             )(x)
             if self.norm:
-                x = BatchNorm(dtype=self.dtype, axis_name=self.axis_name, name=f"bn{i}")(x, train)
+                x = BatchNorm(dtype=self.dtype, over=self.norm_over, name=f"bn{i}")(x, train)
             x = nn.relu(x)
         return x if self.pool == 1 else nn.max_pool(x, (self.pool, self.pool), (2, 2))
 

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from flax.typing import Initializer
 from jaxtyping import Array, Float
 
-from mixup_jax.models.layers.batch_norm import BatchNorm
+from mixup_jax.models.layers.batch_norm import BatchNorm, Over
 from mixup_jax.models.layers.convolution import conv_general_dilated
 from mixup_jax.models.layers.torch_layers import Dropout, dense, kernel_init
 
@@ -52,14 +52,14 @@ class Stem(nn.Module):
     stride: int = 1
     variant: Literal["H", "F"] = "H"
     dtype: Any = jnp.float32
-    axis_name: str | None = None
+    norm_over: Over = Over()
 
     @nn.compact
     def __call__(self, x: Image, train: bool) -> Hidden:
         """Convolve; in variant F also normalise and rectify."""
         x = conv(self.features, 3, self.stride, self.dtype, "conv")(x)
         if self.variant == "F":
-            x = nn.relu(BatchNorm(dtype=self.dtype, axis_name=self.axis_name, name="bn")(x, train))
+            x = nn.relu(BatchNorm(dtype=self.dtype, over=self.norm_over, name="bn")(x, train))
         return x
 
 
@@ -71,14 +71,14 @@ class Block(nn.Module):
     variant: Literal["H", "F"] = "H"
     dropout: float = 0.0
     dtype: Any = jnp.float32
-    axis_name: str | None = None
+    norm_over: Over = Over()
     kernel_init: Initializer = kernel_init
     scale_init: Initializer = nn.initializers.ones
 
     @nn.compact
     def __call__(self, x: Image, train: bool) -> Hidden:
         """Apply the block; with `train` and dropout, the "dropout" key must be given."""
-        norm = partial(BatchNorm, dtype=self.dtype, axis_name=self.axis_name, scale_init=self.scale_init)
+        norm = partial(BatchNorm, dtype=self.dtype, over=self.norm_over, scale_init=self.scale_init)
         convolve = partial(conv, dtype=self.dtype, init=self.kernel_init)
         activated = nn.relu(norm(name="bn1")(x, train))
         if self.stride != 1 or x.shape[-1] != self.features:
@@ -101,7 +101,7 @@ class Stage(nn.Module):
     variant: Literal["H", "F"] = "H"
     dropout: float = 0.0
     dtype: Any = jnp.float32
-    axis_name: str | None = None
+    norm_over: Over = Over()
     kernel_init: Initializer = kernel_init
     scale_init: Initializer = nn.initializers.ones
 
@@ -115,7 +115,7 @@ class Stage(nn.Module):
                 self.variant,
                 self.dropout,
                 self.dtype,
-                self.axis_name,
+                self.norm_over,
                 self.kernel_init,
                 self.scale_init,
                 name=f"block{i + 1}",
@@ -164,7 +164,7 @@ class PreActResNet(nn.Module):
     """Probability of dropping a unit between the two convolutions of a block."""
     dtype: Any = jnp.float32
     """Of the convolutions' inputs and results."""
-    axis_name: str | None = None
+    norm_over: Over = Over()
     """See BatchNorm."""
     stem_stride: int = 1
     """2 halves the image before the first stage: a quarter of the work."""
@@ -172,7 +172,7 @@ class PreActResNet(nn.Module):
     @nn.compact
     def __call__(self, x: Image, train: bool) -> Float[Array, "batch classes"]:
         """Return the logits of a batch of images."""
-        x = Stem(self.width, self.stem_stride, self.variant, self.dtype, self.axis_name, name="stem")(x, train)
+        x = Stem(self.width, self.stem_stride, self.variant, self.dtype, self.norm_over, name="stem")(x, train)
         for i, blocks in enumerate(self.blocks):
             x = Stage(
                 self.width * 2**i,
@@ -181,7 +181,7 @@ class PreActResNet(nn.Module):
                 self.variant,
                 self.dropout,
                 self.dtype,
-                self.axis_name,
+                self.norm_over,
                 name=f"stage{i + 1}",
             )(x, train)
         return Head(self.classes, name="head")(x)

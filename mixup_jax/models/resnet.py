@@ -13,7 +13,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from mixup_jax.models.layers.batch_norm import BatchNorm
+from mixup_jax.models.layers.batch_norm import BatchNorm, Over
 from mixup_jax.models.layers.stochastic_depth import StochasticDepth, rates
 from mixup_jax.models.layers.torch_layers import Dropout, he_normal_fan_out, normal
 from mixup_jax.models.preact_resnet import Hidden, Image, conv
@@ -27,13 +27,13 @@ class Stem(nn.Module):
 
     features: int
     dtype: Any = jnp.float32
-    axis_name: str | None = None
+    norm_over: Over = Over()
 
     @nn.compact
     def __call__(self, x: Image, train: bool) -> Hidden:
         """Convolve, normalise, rectify, pool."""
         x = conv(self.features, 7, 2, self.dtype, "conv", he_normal_fan_out)(x)
-        x = nn.relu(BatchNorm(dtype=self.dtype, axis_name=self.axis_name, name="bn")(x, train))
+        x = nn.relu(BatchNorm(dtype=self.dtype, over=self.norm_over, name="bn")(x, train))
         padding: Any = ((1, 1), (1, 1))  # flax says str
         return nn.max_pool(x, (3, 3), (2, 2), padding)
 
@@ -47,13 +47,13 @@ class Block(nn.Module):
 
     layers: tuple[tuple[int, int, int, int], ...]
     dtype: Any = jnp.float32
-    axis_name: str | None = None
+    norm_over: Over = Over()
     stochastic_depth: float = 0.0
 
     @nn.compact
     def __call__(self, x: Image, train: bool) -> Hidden:
         """Apply the block."""
-        norm = partial(BatchNorm, dtype=self.dtype, axis_name=self.axis_name)
+        norm = partial(BatchNorm, dtype=self.dtype, over=self.norm_over)
         y, total_stride = x, 1
         for i, (features, size, stride, groups) in enumerate(self.layers, start=1):
             last = i == len(self.layers)
@@ -75,7 +75,7 @@ class Stage(nn.Module):
     blocks: tuple[tuple[tuple[int, int, int, int], ...], ...]
     stochastic_depth: tuple[float, ...]
     dtype: Any = jnp.float32
-    axis_name: str | None = None
+    norm_over: Over = Over()
     remat: bool = False
 
     @nn.compact
@@ -83,7 +83,7 @@ class Stage(nn.Module):
         """Apply the blocks."""
         block = nn.remat(Block, static_argnums=(2,)) if self.remat else Block
         for i, (layers, rate) in enumerate(zip(self.blocks, self.stochastic_depth, strict=True), start=1):
-            x = block(layers, self.dtype, self.axis_name, rate, name=f"block{i}")(x, train)
+            x = block(layers, self.dtype, self.norm_over, rate, name=f"block{i}")(x, train)
         return x
 
 
@@ -132,7 +132,7 @@ class ResNet(nn.Module):
     """Probability of dropping a unit before the last layer; the papers drop none."""
     dtype: Any = jnp.float32
     """Of the convolutions' inputs and results."""
-    axis_name: str | None = None
+    norm_over: Over = Over()
     """See BatchNorm."""
     remat: bool = False
     """Keep only what each block returns, and compute the rest again in the backward pass."""
@@ -142,12 +142,12 @@ class ResNet(nn.Module):
     @nn.compact
     def __call__(self, x: Image, train: bool) -> Float[Array, "batch classes"]:
         """Return the logits of a batch of images."""
-        x = Stem(self.width, self.dtype, self.axis_name, name="stem")(x, train)
+        x = Stem(self.width, self.dtype, self.norm_over, name="stem")(x, train)
         depths = rates(self.stochastic_depth, sum(self.blocks))
         for i, count in enumerate(self.blocks):
             blocks = tuple(self._layers(i, 2 if i > 0 and j == 0 else 1) for j in range(count))
             mine, depths = depths[:count], depths[count:]
-            x = Stage(blocks, mine, self.dtype, self.axis_name, self.remat, name=f"stage{i + 1}")(x, train)
+            x = Stage(blocks, mine, self.dtype, self.norm_over, self.remat, name=f"stage{i + 1}")(x, train)
         return Head(self.classes, self.dropout, name="head")(x, train)
 
     def _layers(self, stage: int, stride: int) -> tuple[tuple[int, int, int, int], ...]:

@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from mixup_jax.models.layers.batch_norm import Over
 from mixup_jax.models.plain import Head, Stage
 from mixup_jax.models.preact_resnet import Image
 
@@ -41,7 +42,7 @@ class VGG(nn.Module):
     dropout: float = 0.0
     """Probability of dropping a unit after each hidden layer; 0.5 in the original. Before the last with `average`."""
     dtype: Any = jnp.float32
-    axis_name: str | None = None
+    norm_over: Over = Over()
     remat: bool = False
     """Keep only what each stage returns, and compute the rest again in the backward pass."""
 
@@ -53,6 +54,6 @@ class VGG(nn.Module):
         stage = nn.remat(Stage, static_argnums=(2,)) if self.remat else Stage
         for i, count in enumerate(self.blocks):
             layers = ((self.width * 2 ** min(i, 3), 3, 1, 1),) * count
-            x = stage(layers, 2, self.norm, False, self.dtype, self.axis_name, name=f"stage{i + 1}")(x, train)
+            x = stage(layers, 2, self.norm, False, self.dtype, self.norm_over, name=f"stage{i + 1}")(x, train)
         size, hidden = 1 if self.average else 7, 64 * self.width
         return Head(self.classes, size, hidden, self.dropout, dtype=self.dtype, name="head")(x, train)

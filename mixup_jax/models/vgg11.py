@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from mixup_jax.models.layers.batch_norm import BatchNorm
+from mixup_jax.models.layers.batch_norm import BatchNorm, Over
 from mixup_jax.models.layers.convolution import conv_general_dilated
 from mixup_jax.models.layers.torch_layers import bias_init, dense, kernel_init
 
@@ -36,7 +36,7 @@ class VGG11(nn.Module):
     """Channels of the first convolution."""
     dtype: Any = jnp.float32
     """Of the inputs and results of all layers but the last."""
-    axis_name: str | None = None
+    norm_over: Over = Over()
     """See BatchNorm."""
 
     @nn.compact
@@ -50,7 +50,7 @@ class VGG11(nn.Module):
         for stage, widths in enumerate(STAGES, start=1):
             for layer, factor in enumerate(widths, start=1):
                 x = self._conv(x, factor * self.width, f"conv{stage}_{layer}")
-                x = nn.relu(BatchNorm(dtype=self.dtype, axis_name=self.axis_name, name=f"bn{stage}_{layer}")(x, train))
+                x = nn.relu(BatchNorm(dtype=self.dtype, over=self.norm_over, name=f"bn{stage}_{layer}")(x, train))
             x = nn.max_pool(x, POOL, POOL)
         x = dense(x.reshape(x.shape[0], -1), HIDDEN * self.width, "hidden", self.dtype)
         return dense(x.astype(jnp.float32), self.classes, "head")

@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from mixup_jax.models.layers.batch_norm import BatchNorm
+from mixup_jax.models.layers.batch_norm import BatchNorm, Over
 from mixup_jax.models.layers.torch_layers import Dropout, dense
 from mixup_jax.models.preact_resnet import Hidden, Image, conv
 
@@ -36,7 +36,7 @@ class WaferNet(nn.Module):
     dropout: float = 0.0
     """Probability of dropping an input of the last layer."""
     dtype: Any = jnp.float32
-    axis_name: str | None = None
+    norm_over: Over = Over()
     """See BatchNorm."""
 
     @nn.compact
@@ -45,7 +45,7 @@ class WaferNet(nn.Module):
         x = with_distance(x)
         for layer, (widths, stride) in enumerate(LAYERS, start=1):
             out = conv(int(widths * self.width), 3, stride, self.dtype, f"conv{layer}")(x)
-            out = nn.relu(BatchNorm(dtype=self.dtype, axis_name=self.axis_name, name=f"bn{layer}")(out, train))
+            out = nn.relu(BatchNorm(dtype=self.dtype, over=self.norm_over, name=f"bn{layer}")(out, train))
             x = x + out if out.shape == x.shape else out
         x = x.astype(jnp.float32)
         x = jnp.concatenate([x.mean(axis=(1, 2)), x.max(axis=(1, 2))], axis=-1)

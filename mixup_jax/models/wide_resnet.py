@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from flax.typing import Initializer
 from jaxtyping import Array, Float
 
-from mixup_jax.models.layers.batch_norm import BatchNorm
+from mixup_jax.models.layers.batch_norm import BatchNorm, Over
 from mixup_jax.models.layers.torch_layers import he_normal
 from mixup_jax.models.preact_resnet import Image, Stage, conv
 
@@ -40,7 +40,7 @@ class WideResNet(nn.Module):
     dropout: float = 0.0
     """Probability of dropping a unit between the two convolutions of a block."""
     dtype: Any = jnp.float32
-    axis_name: str | None = None
+    norm_over: Over = Over()
 
     @nn.compact
     def __call__(self, x: Image, train: bool) -> Float[Array, "batch classes"]:
@@ -54,11 +54,11 @@ class WideResNet(nn.Module):
                 1 if i == 0 else 2,
                 dropout=self.dropout,
                 dtype=self.dtype,
-                axis_name=self.axis_name,
+                over=self.norm_over,
                 kernel_init=he_normal,
                 scale_init=uniform,
                 name=f"stage{i + 1}",
             )(x, train)
-        norm = BatchNorm(dtype=self.dtype, axis_name=self.axis_name, scale_init=uniform, name="bn")
+        norm = BatchNorm(dtype=self.dtype, over=self.norm_over, scale_init=uniform, name="bn")
         x = nn.relu(norm(x, train)).astype(jnp.float32).mean(axis=(1, 2))
         return nn.Dense(self.classes, kernel_init=he_normal, name="head")(x)

@@ -1,4 +1,4 @@
-"""How and where a run is carried out. Nothing here changes what is learned, bit for bit."""
+"""How and where a run is carried out. Nothing here changes what is learned, bit for bit, but for `deterministic`."""
 
 import hashlib
 import json
@@ -37,6 +37,9 @@ class Launch:
     """The same as --track tensorboard."""
     profile: int = 0
     """Steps to trace with jax.profiler, after the first call, into the folder profile of the workdir."""
+    deterministic: bool = False
+    """On GPUs: the same bits each time, by slower kernels (XLA's deterministic ones, chosen without measuring them);
+    recorded with JAX's settings. Elsewhere bits repeat anyway, and it is refused."""
     coordinator: str | None = None
     """host:port of process 0, when processes are started by hand; found by itself under SLURM, Open MPI, GKE, TPU."""
     processes: int | None = None

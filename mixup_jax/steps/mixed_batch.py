@@ -29,7 +29,7 @@ from mixup_jax.methods import choose, different_class, draw_dirichlet, larger, m
 from mixup_jax.methods.latent import INPUT
 from mixup_jax.methods.noisy_feature import add_noise, draw_sigmas
 from mixup_jax.methods.table import METHODS, Method
-from mixup_jax.mixing import PARTNERS, Mix
+from mixup_jax.mixing import PARTNERS, Mix, take_partner
 from mixup_jax.steps.state import Recipe
 
 Batch = dict[str, Array]
@@ -66,28 +66,37 @@ def mixed_batch(
     if recipe.axis_name is not None:
         rows += jax.lax.axis_index(recipe.axis_name) * size
 
-    def prepare(rng: Array, image: Array, label: Array) -> tuple[Array, Array]:
+    def augment(rng: Array, image: Array) -> Array:
         image = pad_crop_flip(rng, image, pad=augmentation.pad_crop, flip=augmentation.flip, positions=rows)
         height, width = image.shape[1:3]
         stages = stages_of(recipe.augment, augmentation.color_jitter, (height, width), recipe.mean)
-        image = augment_in_step(jax.random.fold_in(rng, OPERATIONS), image, stages, rows)
+        return jax.lax.optimization_barrier(augment_in_step(jax.random.fold_in(rng, OPERATIONS), image, stages, rows))
+
+    def finish(rng: Array, image: Array, label: Array, rows: Array) -> tuple[Array, Array]:
         image = normalize(image, recipe.mean, recipe.std)
         image = erase(jax.random.fold_in(rng, ERASING), image, augmentation.erase, rows)
         # Constants of the normalisation multiplied into lambda would round differently on another number of devices.
         return jax.lax.optimization_barrier((image, jax.nn.one_hot(label, recipe.classes)))
 
-    image, label = own = prepare(rng_augment, batch["image"], batch["label"])
+    pixels, beside = augment(rng_augment, batch["image"]), "partner_image" in batch
+    image, label = own = finish(rng_augment, pixels, batch["label"], rows)
     plan: Plan = Mix(jnp.ones(size), jnp.arange(size))
     if not isinstance(mixing, Erm):
         other = own
-        if "partner_image" in batch:
-            other = prepare(jax.random.fold_in(rng_augment, size), batch["partner_image"], batch["partner_label"])
+        if beside:
+            rng_other = jax.random.fold_in(rng_augment, size)
+            other = finish(rng_other, augment(rng_other, batch["partner_image"]), batch["partner_label"], rows)
         if recipe.axis_name is None:
             partner = choose_partners(rng_partner, batch, image, mixing)
             plan = draw_plan(rng_mix, other[0], alpha, step, recipe, partner)
         else:
             plan = _share_of_plan(rng_mix, image, rows, alpha, step, recipe, mixing)
-        image, label = carry_out(plan, own, other, recipe)
+        carried = plan
+        if isinstance(plan, Mix) and plan.block is None and recipe.layer == INPUT and not beside:
+            # Where partners cross devices, a byte a pixel and a class id do, not what is made of them.
+            other = finish(rng_augment, *(take_partner(plan, each) for each in (pixels, batch["label"], rows)))
+            carried = replace(plan, partner=jnp.arange(size), block=1)  # beside their examples now
+        image, label = carry_out(carried, own, other, recipe)
         if isinstance(mixing, NoisyFeatureMixup):
             image = _disturbed(jax.random.fold_in(rng_noise, NOT_A_ROW), image, rows, mixing)
     if augmentation.noise:

@@ -10,8 +10,8 @@ from flax.errors import FlaxError
 from mixup_jax.choices import Mixed, Mixing, NoAugment, Step
 from mixup_jax.config import Config
 from mixup_jax.methods import phase_out
-from mixup_jax.models import OnSpectrograms, build, normalizes
-from mixup_jax.steps.frozen import layers_before
+from mixup_jax.models import OnSpectrograms, build, has_batch_norm, normalizes
+from mixup_jax.steps.frozen import layers_before, trained_part
 from mixup_jax.steps.optim import direction, learning_rate
 from mixup_jax.steps.state import Rate, Recipe
 
@@ -43,13 +43,15 @@ def make_recipe(config: Config, data: Described) -> Recipe:
         raise ValueError(
             f"decay_norm is for networks with norm layers, and {config.model.name} has none: leave it out."
         )
+    if config.norm_block is not None and not has_batch_norm(config.model):
+        raise ValueError(f"norm_block is for networks with BatchNorm, and {config.model.name} has none: leave it out.")
     decays = config.schedule.decay_epochs if isinstance(config.schedule, Step) else ()
     if any(epoch >= config.epochs for epoch in decays):
         raise ValueError(f"decay_epochs must lie within the training of {config.epochs:g} epochs, got {decays}.")
     _check_against_data(config, data)
     _check_threshold(config, len(data.classes))
     steps_per_epoch = data.train_count / config.batch_size
-    model = build(config.model, len(data.classes), config.compute_dtype)
+    model = build(config.model, len(data.classes), config.compute_dtype, norm_block=config.norm_block)
     if config.data.test_size is not None:
         _check_test_size(config.data.test_size, model, config.model.name, data.image_shape)
     model = OnSpectrograms(model, config.data.nyquist) if config.data.mix == "waveform" else model
@@ -67,9 +69,13 @@ def make_recipe(config: Config, data: Described) -> Recipe:
         loss=config.loss,
         label_smoothing=config.label_smoothing,
         accumulate=config.accumulate,
+        norm_block=config.norm_block,
+        matmul_precision=config.matmul_precision,
         ema=config.ema,
         frozen=() if config.train_from is None else layers_before(model, data.image_shape, config.train_from),
     )
+    if config.norm_block is not None and recipe.frozen:
+        _check_frozen_norms(recipe, data.image_shape)
     return for_decoded(recipe) if data.streamed else recipe
 
 
@@ -106,6 +112,14 @@ def _check_threshold(config: Config, classes: int) -> None:
             f"target_threshold must be at least {off:g} and below {1 - smoothing + off:g}, between the targets of "
             f"{classes} classes with label_smoothing {smoothing:g}, got {threshold:g}."
         )
+
+
+def _check_frozen_norms(recipe: Recipe, shape: tuple[int, ...]) -> None:
+    """Raise ValueError where no layer that is trained has BatchNorm: the others normalise as in the evaluation."""
+    image = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
+    variables = jax.eval_shape(lambda x: recipe.model.init(jax.random.key(0), x, train=False), image)
+    if not jax.tree.leaves(trained_part(variables["batch_stats"], recipe.frozen)):
+        raise ValueError("norm_block is for BatchNorm that is trained, and train_from leaves none: leave it out.")
 
 
 def _check_test_size(test_size: int, model: Any, name: str, shape: tuple[int, ...]) -> None:

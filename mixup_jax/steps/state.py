@@ -1,6 +1,7 @@
 """What a step changes, the state, and what stays fixed, the recipe."""
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,11 +44,28 @@ class Recipe:
     frozen: tuple[str, ...] = ()
     """Paths of the layers that are not trained."""
     axis_name: str | None = None
+    norm_block: int | None = None
+    """Rows that BatchNorm, which knows it too, normalises together: a micro-batch is made of whole runs."""
+    matmul_precision: str = "default"
 
     @property
     def layer(self) -> str:
         """Return the layer whose input is mixed."""
         return self.mixing.layer if isinstance(self.mixing, Mixup) else INPUT
+
+    def precision(self) -> AbstractContextManager[None]:
+        """Let products that are traced in the context have the precision; the default one leaves JAX's setting."""
+        return precision(self.matmul_precision)
+
+
+def precision(name: str) -> AbstractContextManager[None]:
+    """Return a context in which JAX's products of float32 numbers have a precision: `Config.matmul_precision`.
+
+    >>> with precision("highest"):
+    ...     "HIGHEST" in str(jax.make_jaxpr(jnp.dot)(jnp.ones(2), jnp.ones(2)))
+    True
+    """
+    return nullcontext() if name == "default" else jax.default_matmul_precision(name)
 
 
 @jax.tree_util.register_dataclass

@@ -1,5 +1,6 @@
 """One step of vicinal risk minimisation. Pure: no devices, no files, no clock; `jit`, `vmap`, a mesh happen outside."""
 
+import math
 from contextlib import nullcontext
 from typing import Any
 
@@ -31,7 +32,8 @@ def train_step(state: TrainState, batch: Batch, alpha: ArrayLike, recipe: Recipe
     if recipe.axis_name is not None:
         rng_dropout = jax.random.fold_in(rng_dropout, jax.lax.axis_index(recipe.axis_name))
     target = optax.smooth_labels(label, recipe.label_smoothing)
-    grads, batch_stats, loss, logits = _mean_gradients(state, image, target, plan, rng_dropout, recipe)
+    with recipe.precision():
+        grads, batch_stats, loss, logits = _mean_gradients(state, image, target, plan, rng_dropout, recipe)
     accuracy = jnp.mean(jnp.take_along_axis(label, jnp.argmax(logits, axis=-1, keepdims=True), axis=-1))
     if recipe.axis_name is not None:
         grads, loss, accuracy = jax.lax.pmean((grads, loss, accuracy), recipe.axis_name)
@@ -80,7 +82,8 @@ def _mean_gradients(
         return (jax.tree.map(jnp.add, grads, micro_grads), stats, loss + micro_loss), logits
 
     # Micro-batch j takes rows j, j + k, ...: each device's share of the batch gives its share of every micro-batch.
-    count, together = recipe.accumulate, rows_together(recipe.mixing)
+    # With norm_block, what BatchNorm normalises together stays together.
+    count, together = recipe.accumulate, math.lcm(rows_together(recipe.mixing), recipe.norm_block or 1)
     split = [
         leaf.reshape(-1, count, together, *leaf.shape[1:]).swapaxes(0, 1).reshape(count, -1, *leaf.shape[1:])
         for leaf in (image, target)

@@ -55,7 +55,8 @@ def on_features(
     @jax.jit
     def features(image: Array) -> Array:
         normalized = normalize(image, recipe.mean, recipe.std)
-        return input_of(layer, lambda: recipe.model.apply(variables, normalized, train=False))
+        with recipe.precision():
+            return input_of(layer, lambda: recipe.model.apply(variables, normalized, train=False))
 
     found = dict[str, np.ndarray]()
     for part in _parts(data):

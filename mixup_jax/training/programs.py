@@ -209,7 +209,8 @@ def snapshot(mesh: Mesh, state: TrainState, totals: Totals, seconds: float) -> d
 
 def predict_logits(recipe: Recipe, state: TrainState, image: Array) -> Array:
     """Return the logits of uint8 images (batch, ...) with running statistics, or with the averages of all if kept."""
-    logits = recipe.model.apply(evaluated_variables(state), normalize(image, recipe.mean, recipe.std), train=False)
+    with recipe.precision():
+        logits = recipe.model.apply(evaluated_variables(state), normalize(image, recipe.mean, recipe.std), train=False)
     assert isinstance(logits, Array)
     return logits
 

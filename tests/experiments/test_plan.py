@@ -32,6 +32,7 @@ def costs():
     cases = {
         "block": (TINY, "cpu:8"),
         "whole": (replace(TINY, mixing=Mixup()), "cpu:8"),
+        "runs": (replace(TINY, norm_block=2), "cpu:8"),
         "half": (replace(TINY, batch_size=8), "cpu:4"),
     }
     jax.config.update("jax_disable_most_optimizations", True)  # what the devices say to each other stays the same
@@ -55,8 +56,16 @@ def test_partners_from_the_whole_batch_move_all_of_it(costs):
     (moved,) = costs["whole"].moved(IMAGE)
     assert moved.kind == "all-gather"
     sizes = {part.purpose: part.size for part in moved.parts}
-    assert sizes["images"] == TINY.batch_size * IMAGE * 4  # float32, after normalisation
+    assert sizes["images"] == TINY.batch_size * IMAGE  # bytes, before the normalisation
     assert costs["whole"].exchanged()["gradients"] == costs["block"].exchanged()["gradients"]
+
+
+def test_statistics_of_runs_that_stay_on_a_device_wait_for_no_other(costs):
+    """Gradients and the means for evaluation are one sum, after the backward pass."""
+    (one,) = costs["runs"].collectives
+    state = ahead.abstract_state(TINY)
+    assert 1.0 <= one.size / (bytes_of(state.params) + bytes_of(state.batch_stats)) < 1.1
+    assert len(costs["block"].collectives) > 10
 
 
 def test_twice_the_devices_for_twice_the_batch_cost_each_device_the_same(costs):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from mixup_jax.models.layers.batch_norm import BatchNorm, moments
+from mixup_jax.models.layers.batch_norm import BatchNorm, Over, moments
 
 SHAPE = (16, 4, 4, 3)
 
@@ -125,7 +125,7 @@ def test_sixteen_bits_go_through_float32(x, variables, dtype):
 
 @pytest.mark.parametrize("how", ["pmap", "shard_map", "vmap"])
 def test_statistics_over_a_mapped_axis_are_those_of_the_whole_batch(x, variables, how):
-    norm = BatchNorm(axis_name="data")
+    norm = BatchNorm(over=Over("data"))
 
     def loss_fn(variables, x):
         y, updated = train(variables, x, norm)
@@ -176,7 +176,7 @@ def test_each_seed_of_a_vmap_has_its_own_statistics(x, variables):
 
 
 def test_initialising_leaves_the_running_statistics_alone(rng, x):
-    stats = BatchNorm(axis_name="data").init(rng, x, train=True)["batch_stats"]
+    stats = BatchNorm(over=Over("data")).init(rng, x, train=True)["batch_stats"]
     np.testing.assert_array_equal(stats["mean"], jnp.zeros(3))
     np.testing.assert_array_equal(stats["var"], jnp.ones(3))
 
@@ -184,6 +184,60 @@ def test_initialising_leaves_the_running_statistics_alone(rng, x):
 def test_the_last_scale_of_a_block_may_start_at_zero(rng, x):
     norm = BatchNorm(scale_init=jax.nn.initializers.zeros)
     assert not train(norm.init(rng, x, train=False), x, norm)[0].any()
+
+
+def with_gradient(variables, x, norm):
+    """Return gradients by parameters and images of a function of the result, the result, and the new statistics."""
+
+    def loss_fn(params, x):
+        y, updated = train(variables | {"params": params}, x, norm)
+        return jnp.sin(y + x).sum(), (y, updated["batch_stats"])
+
+    (by_params, by_x), (y, stats) = jax.grad(loss_fn, argnums=(0, 1), has_aux=True)(variables["params"], x)
+    return by_params, by_x, y, stats
+
+
+def test_a_block_of_the_whole_batch_is_the_whole_batch(x, variables):
+    assert_close(
+        with_gradient(variables, x, BatchNorm(over=Over(block=16))), with_gradient(variables, x, BatchNorm()), 1e-4
+    )
+
+
+def test_each_block_is_a_batch_of_its_own_and_running_statistics_are_the_mean_of_theirs(x, variables):
+    by_params, by_x, y, stats = with_gradient(variables, x, BatchNorm(over=Over(block=4)))
+    alone = [with_gradient(variables, run, BatchNorm()) for run in x.reshape(4, 4, *SHAPE[1:])]
+    assert_close(by_params, jax.tree.map(lambda *each: sum(each), *(each[0] for each in alone)), 1e-4)
+    assert_close(by_x, jnp.concatenate([each[1] for each in alone]), 1e-4)
+    assert_close(y, jnp.concatenate([each[2] for each in alone]))
+    assert_close(stats, jax.tree.map(lambda *each: sum(each) / 4, *(each[3] for each in alone)))
+    assert not np.allclose(y, train(variables, x)[0], atol=0.01)
+
+
+@pytest.mark.parametrize("block", [2, 8])
+def test_blocks_are_the_same_on_eight_devices_and_those_of_a_device_wait_for_no_other(x, variables, block):
+    mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
+    sharded = jax.device_put(x, NamedSharding(mesh, PartitionSpec("data")))
+    norm = BatchNorm(over=Over(block=block))
+    compiled = jax.jit(partial(with_gradient, norm=norm)).lower(variables, sharded).compile()
+    assert_close(compiled(variables, sharded), with_gradient(variables, x, norm), 1e-4)
+    forward = jax.jit(lambda variables, x: train(variables, x, norm)[0]).lower(variables, sharded).compile()
+    assert ("all-reduce" in forward.as_text()) == (block > 2)
+
+
+def test_blocks_within_the_devices_of_a_mapped_axis_are_those_of_the_whole_batch(x, variables):
+    norm, parts = BatchNorm(over=Over("data", block=2)), x.reshape(4, 4, *SHAPE[1:])
+    mapped = jax.pmap(partial(train, norm=norm), axis_name="data", in_axes=(None, 0), devices=jax.devices()[:4])
+    y, updated = mapped(variables, parts)
+    theirs = train(variables, x, BatchNorm(over=Over(block=2)))
+    assert_close((y.reshape(SHAPE), jax.tree.map(lambda leaf: leaf[0], updated)), theirs)
+    with pytest.raises(ValueError, match="norm_block must divide the 16 examples that BatchNorm sees, got 3"):
+        train(variables, x, BatchNorm(over=Over(block=3)))
+
+
+def test_evaluation_and_initialisation_take_no_notice_of_blocks(rng, x, variables):
+    norm = BatchNorm(over=Over(block=32))
+    np.testing.assert_array_equal(norm.apply(variables, x, train=False), BatchNorm().apply(variables, x, train=False))
+    norm.init(rng, x[:1], train=True)
 
 
 def test_one_value_per_channel_has_no_variance(variables):

@@ -11,7 +11,7 @@ import pytest
 
 from mixup_jax.choices import networks
 from mixup_jax.config import CHOICES, Config, read
-from mixup_jax.models import MLP, MODELS, PreActResNet, build, normalizes
+from mixup_jax.models import MLP, MODELS, Over, PreActResNet, build, normalizes
 from mixup_jax.steps.optim import outside_norms
 
 SET = {
@@ -46,7 +46,7 @@ def options(name):
 
 def test_the_network_is_the_one_described():
     model = networks.PreActResNet(16, (1, 2), "F", 0.3)
-    expected = PreActResNet(10, 16, (1, 2), "F", 0.3, jnp.dtype("bfloat16"), "data")
+    expected = PreActResNet(10, 16, (1, 2), "F", 0.3, jnp.dtype("bfloat16"), Over("data"))
     assert build(model, 10, "bfloat16", axis_name="data") == expected
     assert build(networks.MLP(128, 0.5), 3, axis_name="data") == MLP(3, 128, dropout=0.5, dtype=jnp.dtype("float32"))
 

@@ -1,5 +1,6 @@
 """Laws of the examples that a step sees: partners, labels, hidden layers and noise, as in the paper's ablation."""
 
+import re
 from dataclasses import replace
 from functools import partial
 
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from jax.sharding import AxisType
+from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 from tiny_runs import BATCH, CLASSES, DATA, MLP, PREACT, Run, assert_close, changed
 
@@ -23,6 +24,7 @@ from mixup_jax.steps.state import init_state
 from mixup_jax.steps.train_step import train_step
 from mixup_jax.training.programs import place_examples
 
+GATHERED = re.compile(r"(\w+)\[([\d,]+)\]\S* all-(?:gather|to-all|reduce)\(")
 STILL = {"pad_crop": 0, "flip": False, "per": "example"}
 
 
@@ -35,6 +37,10 @@ def vicinity(rng, batch, alpha=1.0, **fields):
     recipe = make_recipe(changed(MLP, **STILL, **fields), DATA)
     image, label, plan = jax.jit(partial(mixed_batch, recipe=recipe))(rng, batch, alpha, 0)
     return np.asarray(image), np.asarray(label), plan
+
+
+def vicinity_of(rng, batch, recipe):
+    return jax.jit(partial(mixed_batch, recipe=recipe))(rng, batch, 1.0, 0)[:2]
 
 
 def clean(image):
@@ -111,6 +117,21 @@ def test_a_run_mixes_with_the_neighbours_of_its_table():
     with_itself = run.programs.train(*run.start(), run.run.alpha, mirror, np.int32(2))
     assert_close(with_itself, run.train(run.start(), 2, alpha=0.0), 1e-5)
     assert abs(float(run.train(run.start(), 2)[1].loss[0]) - float(with_itself[1].loss[0])) > 1e-3
+
+
+@pytest.mark.parametrize("fields", [{}, {"method": "cutmix", "erase": 0.5}, {"method": "resizemix", "pad_crop": 1}])
+def test_partners_that_cross_devices_are_mixed_to_the_same_bits_as_bytes_and_class_ids(batch, rng, fields):
+    """What crosses is gathered before the normalisation; within a block, which may stay on a device, after it."""
+    whole, run = (make_recipe(changed(MLP, **STILL | fields, block=block), DATA) for block in (None, BATCH))
+    see = jax.jit(partial(mixed_batch, recipe=whole))
+    spread = jax.device_put(batch, NamedSharding(make_mesh(1, BATCH), P("data")))
+    for ours, theirs in zip(see(rng, spread, 1.0, 0)[:2], vicinity_of(rng, batch, run), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    program = see.lower(rng, spread, 1.0, 0).compile().as_text()
+    pixels = batch["image"].size
+    moved = {kind: int(np.prod([int(side) for side in sides.split(",")])) for kind, sides in GATHERED.findall(program)}
+    assert moved.get("u8") == pixels
+    assert all(count <= BATCH for kind, count in moved.items() if kind != "u8"), moved
 
 
 @pytest.mark.parametrize("layer", ["stage1", "head"])

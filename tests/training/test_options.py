@@ -112,6 +112,7 @@ VALUES = {  # another value of each field, where its type does not say one
     "warmup_start": 0.01,
     "train_from": "head",
     "accumulate": 4,
+    "norm_block": 8,
     "ema": 0.5,
     "batch_size": 8,
     "epochs": 3.0,
@@ -202,7 +203,7 @@ def test_every_option_changes_what_is_trained_or_is_refused(name, most):
             else:
                 assert "\n" not in reason
                 needed = f"{name}|warmup_epochs|momentum|weight_decay|block|layer|neighbours|decay_epochs|norm layers"
-                needed += "|pool|group|period"
+                needed += "|pool|group|period|BatchNorm"
                 assert re.search(needed, reason), reason
             accepted += reason is None
     assert (accepted > 0) == (name not in ELSEWHERE)

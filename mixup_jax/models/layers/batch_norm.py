@@ -1,5 +1,7 @@
 """Batch normalisation (arXiv 1502.03167) with PyTorch's conventions."""
 
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -35,6 +37,16 @@ def moments(
     return shift + first, jnp.maximum(second - jnp.square(first), 0.0)
 
 
+@dataclass(frozen=True)
+class Over:
+    """Over which examples statistics are taken; left out, over the whole batch that the program sees."""
+
+    axis_name: str | None = None
+    """Mapped axis (pmap, shard_map, vmap) over which they are averaged."""
+    block: int | None = None
+    """Each run of so many consecutive examples has its own: Goyal et al.'s 32 images of a worker (arXiv 1706.02677)."""
+
+
 class BatchNorm(nn.Module):
     """Normalise each channel (the last axis) as `torch.nn.BatchNorm2d` does.
 
@@ -44,9 +56,14 @@ class BatchNorm(nn.Module):
     float32 whatever `dtype` is; the result has `dtype`, or that of the input.
 
     The batch is the whole batch that the program sees: all of it under a global-view `jit`, also when it is sharded;
-    one seed's under `vmap`; one device's under `pmap` or `shard_map`, unless `axis_name` says what to average over.
+    one seed's under `vmap`; one device's under `pmap` or `shard_map`, unless `over` says what to average over.
 
-    Raises ValueError when training on a single value per channel, whose variance does not exist.
+    With ``over.block`` ("ghost batch normalisation", arXiv 1705.08741) each run of the batch is normalised by itself,
+    by a reshape that stays on a device which holds whole runs, and the running statistics move towards the mean over
+    all runs. Nothing in the forward or backward pass waits for that mean.
+
+    Raises ValueError when training on a single value per channel, whose variance does not exist, and on a batch (under
+    `pmap` or `shard_map` a device's share of it) that is no whole number of runs.
 
     >>> norm = BatchNorm()
     >>> x = jnp.array([[1.0], [3.0]])
@@ -62,8 +79,8 @@ class BatchNorm(nn.Module):
     """Added to the variance."""
     dtype: Any = None
     """Of the result; None is the input's."""
-    axis_name: str | None = None
-    """Mapped axis (pmap, shard_map, vmap) over which statistics are averaged."""
+    over: Over = Over()
+    """Over which examples statistics are taken."""
     scale_init: initializers.Initializer = initializers.ones
     """Zeros on the last one of a residual block makes the block the identity at the start."""
     bias_init: initializers.Initializer = initializers.zeros
@@ -77,23 +94,34 @@ class BatchNorm(nn.Module):
         running_mean = self.variable("batch_stats", "mean", jnp.zeros, (channels,), jnp.float32)
         running_var = self.variable("batch_stats", "var", jnp.ones, (channels,), jnp.float32)
 
+        # Parameters are initialised outside of the mapped function, where the axis does not exist.
+        over = self.over if train and not self.is_initializing() else Over()
+        if over.block is not None and len(x) % over.block:
+            raise ValueError(f"norm_block must divide the {len(x)} examples that BatchNorm sees, got {over.block}.")
+        # The reshape stays on a device that holds whole runs.
+        runs = x if over.block is None else x.reshape(-1, over.block, *x.shape[1:])
         if not train:
             mean, var = running_mean.value, running_var.value
         else:
-            # Parameters are initialised outside of the mapped function, where the axis does not exist.
-            axis_name = None if self.is_initializing() else self.axis_name
-            mean, var = moments(x, running_mean.value, axis_name)
+            axis_name = over.axis_name if over.block is None else None
+            take = partial(moments, shift=running_mean.value, axis_name=axis_name)
+            mean, var = take(runs) if over.block is None else jax.vmap(take)(runs)
             if not self.is_initializing():
-                count = x.size // channels * (jax.lax.axis_size(axis_name) if axis_name is not None else 1)
+                count = runs.size // mean.size * (jax.lax.axis_size(axis_name) if axis_name is not None else 1)
                 if count < 2:
                     raise ValueError("BatchNorm got one value per channel to train on; it needs 2 or more.")
-                unbiased = var * (count / (count - 1))
-                running_mean.value = self.momentum * running_mean.value + (1 - self.momentum) * mean
-                running_var.value = self.momentum * running_var.value + (1 - self.momentum) * unbiased
+                # Paper: a worker (of PyTorch's DDP; Goyal et al. do not say) keeps running statistics of its own runs,
+                # and those of worker 0 are kept. The mean over all has the same expectation, and less noise.
+                new_mean, new_var = (each.reshape(-1, channels).mean(0) for each in (mean, var * (count / (count - 1))))
+                if over.block is not None and over.axis_name is not None:
+                    new_mean, new_var = jax.lax.pmean((new_mean, new_var), over.axis_name)
+                running_mean.value = self.momentum * running_mean.value + (1 - self.momentum) * new_mean
+                running_var.value = self.momentum * running_var.value + (1 - self.momentum) * new_var
 
         mean, bias, weight = (
-            jnp.expand_dims(each, range(x.ndim - 1)) for each in (mean, bias, scale * jax.lax.rsqrt(var + self.epsilon))
+            jnp.expand_dims(each, range(each.ndim - 1, runs.ndim - 1))
+            for each in (mean, bias, (scale if mean.ndim == 1 else scale[None]) * jax.lax.rsqrt(var + self.epsilon))
         )
         # (x - mean) * weight rather than x * weight + (bias - mean * weight): the same work, no cancellation.
-        y = (x.astype(jnp.float32) - mean) * weight + bias
-        return y.astype(x.dtype if self.dtype is None else self.dtype)
+        y = (runs.astype(jnp.float32) - mean) * weight + bias
+        return y.reshape(x.shape).astype(x.dtype if self.dtype is None else self.dtype)

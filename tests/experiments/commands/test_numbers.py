@@ -118,7 +118,7 @@ def test_epochs_of_a_pair_too(value):
 
 def test_every_number_of_a_configuration_is_tried():
     tried = {name for experiment, name, *_ in CASES if experiment == "cifar"}
-    assert len(fields(Config)) == 19
+    assert len(fields(Config)) == 21
     assert {
         "alpha",
         "cutmix_alpha",

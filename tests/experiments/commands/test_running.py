@@ -8,9 +8,9 @@ import jax
 import numpy as np
 import pytest
 
-from experiments.commands.running import cache_compilations, warn_of_shifts
+from experiments.commands.running import cache_compilations, warn_of_devices, warn_of_shifts
 from experiments.commands.training_data import prepare
-from mixup_jax.choices import BigVisionRandAugment, Data
+from mixup_jax.choices import BigVisionRandAugment, Data, Erm, Mixup
 from mixup_jax.config import Config
 from mixup_jax.data.sources import load
 
@@ -68,3 +68,33 @@ def test_a_subset_that_is_none_is_refused(part):
 def test_shifts_beyond_the_image_are_said(capsys, magnitude, side, said):
     warn_of_shifts(Config(augment=BigVisionRandAugment(magnitude=magnitude)), (side, side, 3))
     assert ("100 pixels" in capsys.readouterr().out) == said
+
+
+@pytest.mark.parametrize(
+    ("fields", "devices", "said"),
+    [
+        ({}, 8, "partners come from the whole batch of 128: images cross devices at each step; --block 16 keeps them"),
+        ({"batch_size": 1024}, 8, "from the whole batch of 1,024: .* --block 32 keeps them local"),
+        ({"seeds": 4}, 8, "--block 32 keeps"),
+        ({"mixing": Mixup(block=32)}, 8, "partners come from runs of 32: .* --block 16"),
+        ({"mixing": Mixup(partner="same_class")}, 8, "images cross devices at each step$"),
+        ({}, 128, "images cross devices at each step$"),
+        ({"mixing": Mixup(block=16)}, 8, ""),
+        ({"mixing": Mixup(partner="neighbours")}, 8, ""),
+        ({"mixing": Erm()}, 8, ""),
+        ({"seeds": 8}, 8, ""),
+        ({}, 1, ""),
+    ],
+)
+def test_it_is_said_where_images_cross_devices_and_which_block_keeps_them(fields, devices, said, capsys):
+    warn_of_devices(Config(**fields), "tpu", devices)
+    out = capsys.readouterr().out
+    assert re.search(said, out)
+    assert bool(out) == bool(said)
+    assert len(out.splitlines()) <= 1
+
+
+def test_it_is_said_where_a_precision_changes_nothing(capsys):
+    for platform, lines in (("cpu", 1), ("gpu", 0)):
+        warn_of_devices(Config(matmul_precision="highest"), platform, 1)
+        assert len(capsys.readouterr().out.splitlines()) == lines
