@@ -114,7 +114,7 @@ def run(
     if weights:
         description |= {"weights": {"sha256": weights.sha256}}
         show_weights(weights, data)
-    saved = {"checkpoints": job.launch.checkpoints or str(workdir), "keep": job.launch.keep}
+    saved = {"checkpoints": job.launch.checkpoints or str(workdir), "keep": job.launch.keep, "fsdp": job.launch.fsdp}
     agree(description | {"launch": saved})
     with owned(workdir, description, config, job.launch.checkpoint_folder(workdir, config)) as description:
         result = record.finished(workdir) if is_writer() else {}

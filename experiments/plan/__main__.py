@@ -13,6 +13,7 @@ import sys
 from dataclasses import dataclass
 
 import jax
+import tyro
 from rich.console import Console
 
 from experiments import cifar
@@ -22,9 +23,10 @@ from experiments.imagenet import presets as imagenet_presets
 from experiments.plan.table import collectives_table, cost_table
 from mixup_jax.choices import OF_PHOTOGRAPHS
 from mixup_jax.config import Config
-from mixup_jax.planning.aot import abstract_state, compile_step, devices_of, identity
+from mixup_jax.planning.aot import compile_step, devices_of, identity, state_on
 from mixup_jax.planning.cost import cost_of
 from mixup_jax.planning.roofline import CHIPS
+from mixup_jax.runtime.mesh import make_mesh
 
 PRESETS = {"imagenet": (imagenet_presets.PRESETS, "resnet50-mixup"), "cifar": (cifar.PRESETS, "preact18-mixup")}
 
@@ -51,6 +53,8 @@ class Plan:
     config: Config
     topology: str = "v5e:4x4"
     """Chips and how they are laid out, as v5e:4x4 or v6e:8x8, or cpu:N for N virtual devices of this machine."""
+    fsdp: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Each chip keeps a part of every large parameter and of its optimiser state (docs/launching.md)."""
 
 
 def main(arguments: list[str]) -> None:
@@ -78,7 +82,8 @@ def show(plan: Plan, title: str, console: Console) -> None:
     data, devices = identity(plan.config), devices_of(plan.topology)
     kind = devices[0].device_kind
     with console.status(f"compiling for {len(devices)} x {kind}: minutes for a large network"):
-        state, cost = abstract_state(plan.config), cost_of(compile_step(plan.config, devices))
+        state, _ = state_on(make_mesh(1, plan.config.batch_size, devices), plan.config, fsdp=plan.fsdp)
+        cost = cost_of(compile_step(plan.config, devices, fsdp=plan.fsdp))
     title = f"{title} on {plan.topology} ({len(devices)} x {kind}), batch {plan.config.batch_size:,}"
     console.print(cost_table(title, plan.config, data, state, cost, CHIPS.get(kind), len(devices)))
     console.print(collectives_table(cost))

@@ -1,4 +1,4 @@
-"""How and where a run is carried out. Nothing here changes what is learned, bit for bit."""
+"""How and where a run is carried out. Nothing here changes what is learned: bit for bit, but for `fsdp`, to rounding."""
 
 import hashlib
 import json
@@ -25,6 +25,9 @@ class Launch:
     """Checkpoints to keep: the newest ones, and the best besides."""
     workers: int = 0
     """Processes that decode training images which stay on disk (imagenet); 0, and testing: threads, one a core."""
+    fsdp: bool = False
+    """Each device keeps a part of every large parameter and of its optimiser state: less memory, more communication.
+    Checkpoints are those of a run without; losses are equal to rounding, as on another number of devices."""
     tensorboard: bool = False
     """Also write TensorBoard event files into the workdir (needs tensorboardX)."""
     coordinator: str | None = None

@@ -43,6 +43,8 @@ class Recipe:
     frozen: tuple[str, ...] = ()
     """Paths of the layers that are not trained."""
     axis_name: str | None = None
+    gather: Callable[[Any], Any] = lambda params: params
+    """Puts parameters together that lie in parts on a mesh (training/fsdp.py)."""
 
     @property
     def layer(self) -> str:

@@ -32,6 +32,7 @@ from mixup_jax.steps.many_seeds import map_over_seeds
 from mixup_jax.steps.mixed_batch import epoch_order
 from mixup_jax.steps.state import Recipe, TrainState, evaluated_variables, init_state
 from mixup_jax.steps.train_step import Metrics, train_step
+from mixup_jax.training.fsdp import in_parts, split_largest
 
 Step = int | Int[Array, ""]
 
@@ -112,14 +113,24 @@ class Programs:
     """predict(state, batches) -> `classification.Answers`, (S, batches, batch) each"""
 
 
-def make_programs(recipe: Recipe, mesh: Mesh, image_shape: tuple[int, ...], batch_size: int) -> Programs:
-    """Build the programs; they compile at their first call, and never again: `count` is traced."""
+def make_programs(
+    recipe: Recipe, mesh: Mesh, image_shape: tuple[int, ...], batch_size: int, *, fsdp: bool = False
+) -> Programs:
+    """Build the programs; they compile at their first call, and never again: `count` is traced.
+
+    With `fsdp` states are split over the devices that share a batch; raises ValueError where that does nothing.
+    """
     by_seed, replicated, platform = shard(mesh, "seed"), shard(mesh), mesh.devices.flat[0].platform
     blank = jnp.zeros((1, *image_shape), jnp.float32)
 
     def init(seed: Array, given: dict[str, Any]) -> TrainState:
         options = {"average": recipe.ema > 0, "frozen": recipe.frozen, "given": given}
         return init_state(seed, recipe.model, recipe.optimizer, blank, **options)
+
+    layout: Any = by_seed
+    if fsdp:
+        one = jax.eval_shape(lambda: init(jnp.uint32(0), {}))
+        layout, recipe = in_parts(recipe, mesh, one, "seed")
 
     def take_batch(examples: Examples, index: Array, rng: Array) -> dict[str, Array]:
         batch = {"image": examples.image[index], "label": examples.label[index]}
@@ -149,6 +160,8 @@ def make_programs(recipe: Recipe, mesh: Mesh, image_shape: tuple[int, ...], batc
             state, totals = carry
             batch = batch_at(state.step)
             new_state, metrics = train_step(state, batch, alpha, recipe)
+            if fsdp:
+                new_state = jax.lax.with_sharding_constraint(new_state, split_largest(mesh, new_state))
             return new_state, totals.add(metrics, state.step)
 
         return jax.lax.fori_loop(0, count, body, (state, totals))
@@ -173,9 +186,9 @@ def make_programs(recipe: Recipe, mesh: Mesh, image_shape: tuple[int, ...], batc
 
     compiled = partial(jax.jit, compiler_options=compiler_options(platform))
     return Programs(
-        init=compiled(over_seeds(init, (0, None)), out_shardings=by_seed),
+        init=compiled(over_seeds(init, (0, None)), out_shardings=layout),
         train=compiled(
-            over_seeds(train, (0, 0, 0, None, None)), out_shardings=(by_seed, Totals.layout(mesh)), donate_argnums=0
+            over_seeds(train, (0, 0, 0, None, None)), out_shardings=(layout, Totals.layout(mesh)), donate_argnums=0
         ),
         evaluate=compiled(over_seeds(evaluate, (0, None)), out_shardings=replicated),
         predict=compiled(over_seeds(predict, (0, None)), out_shardings=replicated),
@@ -194,7 +207,9 @@ def snapshot(mesh: Mesh, state: TrainState, totals: Totals, seconds: float) -> d
 
 def predict_logits(recipe: Recipe, state: TrainState, image: Array) -> Array:
     """Return the logits of uint8 images (batch, ...) with running statistics, or with the averages of all if kept."""
-    logits = recipe.model.apply(evaluated_variables(state), normalize(image, recipe.mean, recipe.std), train=False)
+    variables = evaluated_variables(state)
+    variables |= {"params": recipe.gather(variables["params"])}
+    logits = recipe.model.apply(variables, normalize(image, recipe.mean, recipe.std), train=False)
     assert isinstance(logits, Array)
     return logits
 

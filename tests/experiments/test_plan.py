@@ -76,7 +76,7 @@ def test_the_state_is_donated_and_the_arguments_are_what_they_are(costs):
 
 
 def test_the_table_says_what_it_costs_and_the_hint_what_to_do(costs, monkeypatch):
-    monkeypatch.setattr(plan, "compile_step", lambda config, devices: None)
+    monkeypatch.setattr(plan, "compile_step", lambda *_, **__: None)
     monkeypatch.setattr(plan, "CHIPS", {"cpu": plan.CHIPS["TPU v5 lite"]})
     for name, words in (("block", "no image leaves its device"), ("whole", "--block 2 or a divisor")):
         monkeypatch.setattr(plan, "cost_of", lambda _, name=name: costs[name])
@@ -129,7 +129,7 @@ def test_too_little_memory_is_one_line(monkeypatch):
                 "31.2G of 15.75G hbm.\nTotal hbm usage >= 31.8G:"
             )
 
-    monkeypatch.setattr(ahead, "lower_step", lambda config, devices: Lowered())
+    monkeypatch.setattr(ahead, "lower_step", lambda *_, **__: Lowered())
     with pytest.raises(
         ValueError, match=r"batch_size 16 .*31\.2G of 15\.75G hbm.*--accumulate, or more chips"
     ) as error:
