@@ -27,11 +27,8 @@ class Collective:
         """Return what is exchanged, by the place of the operation in the step.
 
         Sums in the network's forward pass are BatchNorm's, sums in its backward pass are gradients (those of
-        BatchNorm's statistics among them), other sums are of metrics; parameters are gathered by `training/fsdp.py`;
-        all else moves examples.
+        BatchNorm's statistics among them), other sums are of metrics; all else moves examples.
         """
-        if self.kind == "all-gather" and self.op_name.endswith("sharding_constraint"):
-            return "parameters"
         if self.kind not in ("all-reduce", "reduce-scatter"):
             return "examples"
         if "transpose(" in self.op_name:

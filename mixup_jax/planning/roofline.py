@@ -51,14 +51,13 @@ class Roofline:
 def roofline(cost: Cost, chip: Chip, devices: int) -> Roofline:
     """Return the limits of a program on some devices.
 
-    To sum n bytes over d devices, each has to send at least 2 n (d - 1) / d bytes, half of that where each keeps a part
-    of n / d bytes alone; what is gathered or moved is received once.
+    To sum n bytes over d devices, each has to send at least 2 n (d - 1) / d bytes; what is gathered or moved is
+    received once.
 
     >>> chip = Chip(memory=16e9, bandwidth=800e9, flops=200e12, interconnect=200e9)
     >>> roofline(Cost(0, 0, 0, 0, 20e12, 8e9, ()), chip, 16)
     Roofline(arithmetic=0.1, memory=0.01, network=0.0)
     """
     share = (devices - 1) / devices
-    times = {"all-reduce": 2, "reduce-scatter": devices}  # of the result on each device
-    sent = sum(times.get(each.kind, 1) * share * each.size for each in cost.collectives)
+    sent = sum((2 if each.kind == "all-reduce" else 1) * share * each.size for each in cost.collectives)
     return Roofline(cost.flops / chip.flops, cost.accessed / chip.bandwidth, sent / chip.interconnect)
