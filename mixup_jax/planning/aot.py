@@ -110,7 +110,7 @@ def compile_step(config: Config, devices: Sequence[Any], *, fsdp: bool = False) 
 
 
 def lower_step(config: Config, devices: Sequence[Any], *, fsdp: bool = False) -> Any:
-    """Lower the step of a run, batch split over the devices and state on each or in parts, donated, as training does."""
+    """Lower the step of a run, batch split over devices and state on each or in parts, donated, as training does."""
     mesh = make_mesh(1, config.batch_size, devices)
     everywhere, split = shard(mesh), shard(mesh, "data")
     state, recipe = state_on(mesh, config, fsdp=fsdp)

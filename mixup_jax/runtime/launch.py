@@ -1,4 +1,4 @@
-"""How and where a run is carried out. Nothing here changes what is learned: bit for bit, but for `fsdp`, to rounding."""
+"""How and where a run is carried out. Nothing here changes what is learned, bit for bit (`fsdp`: to rounding)."""
 
 import hashlib
 import json
