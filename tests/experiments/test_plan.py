@@ -12,7 +12,7 @@ from experiments.imagenet.presets import PRESETS
 from experiments.plan import __main__ as plan
 from experiments.plan.table import bytes_of
 from mixup_jax.choices import Data, Mixup
-from mixup_jax.choices.networks import PreActResNet
+from mixup_jax.choices.networks import MLP, PreActResNet
 from mixup_jax.config import Config
 from mixup_jax.planning import aot as ahead
 from mixup_jax.planning.cost import cost_of
@@ -142,6 +142,18 @@ def test_unknown_data_and_experiments_are_refused():
         ahead.identity(replace(TINY, data=Data("digits")))
     with pytest.raises(ValueError, match="the first word is the experiment, one of imagenet, cifar, got 'imagnet'"):
         plan.main(["imagnet"])
+
+
+def test_parameters_in_parts_weigh_an_eighth_and_are_gathered():
+    config = replace(TINY, model=MLP(width=512))
+    devices = ahead.devices_of("cpu:8")
+    whole, parts = (cost_of(ahead.compile_step(config, devices, fsdp=fsdp)) for fsdp in (False, True))
+    large = 4 * 512 * (IMAGE + 512)
+    assert whole.arguments - parts.arguments == 2 * large * 7 // 8  # kernels and their momentum
+    gathered = [each.size for each in parts.collectives if each.kind == "all-gather"]
+    assert sorted(gathered) == [4 * 512 * 512, 4 * 512 * IMAGE]
+    states = [ahead.state_on(ahead.make_mesh(1, 16, devices), config, fsdp=fsdp)[0] for fsdp in (False, True)]
+    assert bytes_of(states[0].params) - bytes_of(states[1].params) == large * 7 // 8
 
 
 def test_a_plan_of_several_rounds_a_step_is_refused():
