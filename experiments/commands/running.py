@@ -99,7 +99,7 @@ def run(
     description = _names(config, data.mark, wrong, part) | describe(config, experiment, preset, data.identity())
     if weights:
         description |= {"weights": {"sha256": weights.sha256}}
-    saved = {"checkpoints": job.launch.checkpoints or str(workdir), "keep": job.launch.keep}
+    saved = {"checkpoints": job.launch.checkpoints or str(workdir), "keep": job.launch.keep, "fsdp": job.launch.fsdp}
     saved |= {"max_hours": job.launch.max_hours}
     agree(description | {"launch": saved})
     given, title = weights and weights.arrays, f"{experiment} {preset}"

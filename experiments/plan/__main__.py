@@ -16,6 +16,7 @@ import sys
 from dataclasses import dataclass
 
 import jax
+import tyro
 from rich.console import Console
 
 from experiments import cifar
@@ -25,9 +26,10 @@ from experiments.imagenet import presets as imagenet_presets
 from experiments.plan.table import collectives_table, cost_table, notes
 from mixup_jax.choices import OF_PHOTOGRAPHS
 from mixup_jax.config import Config
-from mixup_jax.planning.aot import abstract_state, compile_step, flops_on_gpus, identity
+from mixup_jax.planning.aot import compile_step, flops_on_gpus, identity, state_on
 from mixup_jax.planning.cost import cost_of
 from mixup_jax.planning.topology import topology_of
+from mixup_jax.runtime.mesh import make_mesh
 
 PRESETS = {"imagenet": (imagenet_presets.PRESETS, "resnet50-mixup"), "cifar": (cifar.PRESETS, "preact18-mixup")}
 
@@ -55,6 +57,8 @@ class Plan:
     topology: str = "v5e:4x4"
     """Chips and how they are joined: GPUs as h100:8 or, nodes times GPUs, h100:2x8 (a100, h100, h200, b200), TPUs as
     v5e:4x4 (v5e, v5p, v6e), or cpu:N for N virtual devices of this machine."""
+    fsdp: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Each chip keeps a part of every large parameter and of its optimiser state (docs/launching.md)."""
 
 
 def main(arguments: list[str]) -> None:
@@ -84,7 +88,8 @@ def show(plan: Plan, title: str, console: Console) -> None:
     devices, kind = topology.devices, topology.devices[0].device_kind
     with console.status(f"compiling for {len(devices)} x {kind}: minutes for a large network"):
         flops = flops_on_gpus(config, len(devices)) if devices[0].platform == "gpu" else None
-        state, cost = abstract_state(config), cost_of(compile_step(config, devices), flops)
+        state, _ = state_on(make_mesh(1, config.batch_size, devices), config, fsdp=plan.fsdp)
+        cost = cost_of(compile_step(config, devices, fsdp=plan.fsdp), flops)
     title = f"{title} on {plan.topology} ({len(devices)} x {kind}), batch {config.batch_size:,}"
     console.print(cost_table(title, config, data, state, cost, topology))
     console.print(collectives_table(cost))

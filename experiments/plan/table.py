@@ -141,5 +141,10 @@ def _links(topology: Topology) -> str:
 
 
 def bytes_of(tree: Any) -> int:
-    """Return the bytes of a tree of arrays or of their shapes."""
-    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+    """Return the bytes of a tree of arrays or of their shapes, on each device where their sharding is known."""
+
+    def here(leaf: Any) -> int:
+        sharding = getattr(leaf, "sharding", None)
+        return math.prod(sharding.shard_shape(leaf.shape)) if sharding else leaf.size
+
+    return sum(here(leaf) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))

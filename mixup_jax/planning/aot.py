@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh
 
 from mixup_jax.choices import IMAGE_SIZE
 from mixup_jax.config import Config
@@ -15,6 +16,7 @@ from mixup_jax.runtime.mesh import make_mesh, shard
 from mixup_jax.steps.recipe import for_decoded, make_recipe
 from mixup_jax.steps.state import Recipe, TrainState, init_state
 from mixup_jax.steps.train_step import train_step
+from mixup_jax.training.fsdp import in_parts
 
 DATASETS = {
     "imagenet": ((IMAGE_SIZE, IMAGE_SIZE, 3), 1000, 1_281_167),
@@ -44,12 +46,12 @@ def identity(config: Config) -> DataIdentity:
     )
 
 
-def compile_step(config: Config, devices: Sequence[Any]) -> Any:
+def compile_step(config: Config, devices: Sequence[Any], *, fsdp: bool = False) -> Any:
     """Compile the step of a run, for one seed, on all of the devices; nothing is computed.
 
     Raises ValueError for a batch that cannot be split over the devices, and where the chip has too little memory.
     """
-    lowered = lower_step(config, devices)
+    lowered = lower_step(config, devices, fsdp=fsdp)
     try:
         return lowered.compile()
     except jax.errors.JaxRuntimeError as error:
@@ -57,25 +59,25 @@ def compile_step(config: Config, devices: Sequence[Any]) -> Any:
             raise
         reason = next((line for line in str(error).splitlines() if "hbm" in line.lower()), str(error).splitlines()[0])
         remat = ", --remat" if getattr(config.model, "remat", True) is False else ""
+        remat += "" if fsdp else ", --fsdp"
         raise ValueError(
             f"batch_size {config.batch_size} on {len(devices)} devices needs more memory than a chip has "
             f"({reason.strip()}): choose a smaller one, --accumulate{remat}, or more chips."
         ) from None
 
 
-def lower_step(config: Config, devices: Sequence[Any]) -> Any:
-    """Lower the step of a run, batch split over the devices and state on each, donated, as training does."""
+def lower_step(config: Config, devices: Sequence[Any], *, fsdp: bool = False) -> Any:
+    """Lower the step of a run, batch split over devices and state on each or in parts, donated, as training does."""
     mesh = make_mesh(1, config.batch_size, devices)
     everywhere, split = shard(mesh), shard(mesh, "data")
-    state = jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=everywhere), abstract_state(config)
-    )
+    state, recipe = state_on(mesh, config, fsdp=fsdp)
+    layout = jax.tree.map(lambda leaf: leaf.sharding, state)
     alpha = jax.ShapeDtypeStruct((), jnp.float32, sharding=everywhere)
     options = compiler_options(devices[0].platform)
     step = jax.jit(
-        partial(train_step, recipe=step_recipe(config)),
+        partial(train_step, recipe=recipe),
         donate_argnums=0,
-        out_shardings=everywhere,
+        out_shardings=(layout, everywhere),
         compiler_options=options,
     )
     return step.lower(state, abstract_batch(config, split), alpha)
@@ -114,3 +116,15 @@ def abstract_state(config: Config) -> TrainState:
     return jax.eval_shape(
         lambda: init_state(0, recipe.model, recipe.optimizer, image, average=recipe.ema > 0, frozen=recipe.frozen)
     )
+
+
+def state_on(mesh: Mesh, config: Config, *, fsdp: bool = False) -> tuple[TrainState, Recipe]:
+    """Return the training state of one seed as it lies on a mesh, its shapes and shardings; and the recipe of its step.
+
+    Raises ValueError where there is nothing that `fsdp` could split.
+    """
+    state, recipe = abstract_state(config), step_recipe(config)
+    everywhere = jax.tree.map(lambda _: shard(mesh), state)
+    layout, recipe = in_parts(recipe, mesh, state) if fsdp else (everywhere, recipe)
+    placed = lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)  # noqa: E731
+    return jax.tree.map(placed, state, layout), recipe

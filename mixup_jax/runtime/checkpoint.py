@@ -323,7 +323,10 @@ def fingerprint(tree: Any) -> Array:
         if _is_key(leaf):
             leaf = jax.random.key_data(leaf)
         width = {1: jnp.uint8, 2: jnp.uint16, 4: jnp.uint32, 8: jnp.uint32}[leaf.dtype.itemsize]
-        bits = jax.lax.bitcast_convert_type(leaf, width).astype(jnp.uint32).reshape(-1)
-        weight = jax.lax.iota(jnp.uint32, bits.size) * jnp.uint32(2654435761) + jnp.uint32(2 * index + 1)
+        bits = jax.lax.bitcast_convert_type(leaf, width).astype(jnp.uint32)
+        place = jnp.zeros(bits.shape, jnp.uint32)  # in the flat array: flattening would gather what devices share
+        for axis, length in enumerate(bits.shape):
+            place = place * jnp.uint32(length) + jax.lax.broadcasted_iota(jnp.uint32, bits.shape, axis)
+        weight = place * jnp.uint32(2654435761) + jnp.uint32(2 * index + 1)
         total += jnp.sum(bits * (weight | jnp.uint32(1)), dtype=jnp.uint32)
     return total

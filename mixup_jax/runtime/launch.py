@@ -1,4 +1,7 @@
-"""How and where a run is carried out. Nothing here changes what is learned, bit for bit, but for `deterministic`."""
+"""How and where a run is carried out. Nothing here changes what is learned: `fsdp` to rounding, all else bit for bit.
+
+`deterministic` chooses a GPU's kernels, and is recorded with JAX's settings.
+"""
 
 import hashlib
 import json
@@ -31,6 +34,9 @@ class Launch:
     """Checkpoints to keep: the newest ones, and the best besides."""
     workers: int = 0
     """Processes that decode training images which stay on disk (imagenet); 0, and testing: threads, one a core."""
+    fsdp: bool = False
+    """Each device keeps a part of every large parameter and of its optimiser state: less memory, more communication.
+    Checkpoints are those of a run without; losses are equal to rounding, as on another number of devices."""
     track: tuple[Name, ...] = ()
     """Also tell TensorBoard, Weights & Biases or MLflow, one or several, what metrics.jsonl says."""
     tensorboard: bool = False

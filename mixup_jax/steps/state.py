@@ -47,6 +47,8 @@ class Recipe:
     norm_block: int | None = None
     """Rows that BatchNorm, which knows it too, normalises together: a micro-batch is made of whole runs."""
     matmul_precision: str = "default"
+    gather: Callable[[Any], Any] = lambda params: params
+    """Puts parameters together that lie in parts on a mesh (training/fsdp.py)."""
 
     @property
     def layer(self) -> str:

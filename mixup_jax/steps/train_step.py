@@ -53,7 +53,7 @@ def _mean_gradients(
     """Return gradients of what is trained, new statistics, loss and logits of a mixed batch, maybe in micro-batches."""
 
     def loss_fn(trained, batch_stats, image, target, rng):
-        params = whole(trained, state.params)
+        params = recipe.gather(whole(trained, state.params))
         with (
             nullcontext() if recipe.layer == INPUT else mix_at(plan, recipe.layer),
             keep_frozen(recipe.frozen) if recipe.frozen else nullcontext(),

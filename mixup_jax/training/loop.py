@@ -74,7 +74,7 @@ def fit(
     for settings that do not fit together.
     """
     began = time.time() if began is None else began
-    run = Run(config, data, workdir, workers=launch.workers, given=given)
+    run = Run(config, data, workdir, workers=launch.workers, given=given, fsdp=launch.fsdp)
     start, folder = snapshot(run.mesh, *run.start(), 0.0), launch.checkpoint_folder(workdir, config)
     run.records_in_bucket = records_folder(folder) if is_bucket(folder) else None
     settings = flatten(plain(config))
@@ -111,7 +111,7 @@ def predict_again(
     folder = launch.checkpoint_folder(workdir, config)
     if not folder.exists():  # opening it would make it
         return
-    run = Run(config, data, workdir, workers=launch.workers, given=given)
+    run = Run(config, data, workdir, workers=launch.workers, given=given, fsdp=launch.fsdp)
     with open_checkpoints(folder, launch.keep) as checkpoints, contextlib.closing(run.train), ends_together():
         found: Any = checkpoints.restore(snapshot(run.mesh, *run.start(), 0.0))
         if found is not None and int(on_host(found["state"].step)[0]) == run.eval_steps[-1]:
@@ -122,6 +122,7 @@ class Run:
     """A `resumable.Resumable`: the programs and data of a run on its devices, and what it accumulates on the host.
 
     The data are placed on all devices unless some are named; data that is streamed is decoded by as many `workers`.
+    With `fsdp` the state is split over the devices that share a batch.
     Where the last layer alone is trained on images that do not change, the data are its inputs, computed once.
     Raises ValueError for settings that do not fit together or to the data.
     """
@@ -137,6 +138,7 @@ class Run:
         devices: Sequence[Any] | None = None,
         workers: int = 0,
         given: Mapping[str, np.ndarray] | None = None,
+        fsdp: bool = False,
     ):
         self.given = dict(given or {})
         self.eval_steps = evaluation_steps(data.train_count, data.test_count + data.valid_count, config)
@@ -149,9 +151,9 @@ class Run:
         self.examples_per_step = config.batch_size * len(config.runs)
         self.max_steps_per_call = STREAMED_STEPS_PER_CALL if data.streamed else max(1, int(self.steps_per_epoch))
         self.mesh = make_mesh(len(config.runs), config.batch_size, devices)
+        self.programs = make_programs(self.recipe, self.mesh, data.image_shape, config.batch_size, fsdp=fsdp)
         self.train, self.clean, self.test, self.valid = place_data(config, data, self.mesh, workers)
         self.chosen_by = "valid_error" if data.valid_count else "test_error"
-        self.programs = make_programs(self.recipe, self.mesh, data.image_shape, config.batch_size)
         alphas, seeds = zip(*config.runs, strict=True)
         self.alpha = place(np.array(alphas, np.float32), shard(self.mesh, "seed"))
         self.seeds = place(np.array(seeds, np.uint32), shard(self.mesh, "seed"))

@@ -32,6 +32,7 @@ from mixup_jax.steps.many_seeds import map_over_seeds
 from mixup_jax.steps.mixed_batch import epoch_order
 from mixup_jax.steps.state import Recipe, TrainState, evaluated_variables, init_state
 from mixup_jax.steps.train_step import Metrics, train_step
+from mixup_jax.training.fsdp import in_parts, split_largest
 
 Step = int | Int[Array, ""]
 
@@ -112,15 +113,26 @@ class Programs:
     """predict(state, batches) -> `classification.Answers`, (S, batches, batch) each"""
 
 
-def make_programs(recipe: Recipe, mesh: Mesh, image_shape: tuple[int, ...], batch_size: int) -> Programs:
-    """Build the programs; they compile at their first call, and never again: `count` is traced."""
+def make_programs(
+    recipe: Recipe, mesh: Mesh, image_shape: tuple[int, ...], batch_size: int, *, fsdp: bool = False
+) -> Programs:
+    """Build the programs; they compile at their first call, and never again: `count` is traced.
+
+    With `fsdp` states are split over the devices that share a batch; raises ValueError where that does nothing.
+    """
     by_seed, replicated, platform = shard(mesh, "seed"), shard(mesh), mesh.devices.flat[0].platform
     blank = jnp.zeros((1, *image_shape), jnp.float32)
-    train_one, (evaluate, predict) = _training(recipe, mesh, batch_size), _evaluation(recipe, mesh)
 
     def init(seed: Array, given: dict[str, Any]) -> TrainState:
         options = {"average": recipe.ema > 0, "frozen": recipe.frozen, "given": given}
         return init_state(seed, recipe.model, recipe.optimizer, blank, **options)
+
+    layout: Any = by_seed
+    if fsdp:
+        one = jax.eval_shape(lambda: init(jnp.uint32(0), {}))
+        layout, recipe = in_parts(recipe, mesh, one, "seed")
+    train_one = _training(recipe, mesh, batch_size, fsdp=fsdp)
+    evaluate, predict = _evaluation(recipe, mesh)
 
     def train(state: TrainState, totals: Totals, alpha: Array, examples: Examples | StreamedBatch, count: Array) -> Any:
         own_or_shared = 0 if isinstance(examples, StreamedBatch) else None
@@ -133,14 +145,14 @@ def make_programs(recipe: Recipe, mesh: Mesh, image_shape: tuple[int, ...], batc
 
     compiled = partial(jax.jit, compiler_options=compiler_options(platform))
     return Programs(
-        init=compiled(over_seeds(init, (0, None)), out_shardings=by_seed),
-        train=compiled(train, out_shardings=(by_seed, Totals.layout(mesh)), donate_argnums=0),
+        init=compiled(over_seeds(init, (0, None)), out_shardings=layout),
+        train=compiled(train, out_shardings=(layout, Totals.layout(mesh)), donate_argnums=0),
         evaluate=compiled(over_seeds(evaluate, (0, None)), out_shardings=replicated),
         predict=compiled(over_seeds(predict, (0, None)), out_shardings=replicated),
     )
 
 
-def _training(recipe: Recipe, mesh: Mesh, batch_size: int) -> Callable:
+def _training(recipe: Recipe, mesh: Mesh, batch_size: int, *, fsdp: bool) -> Callable:
     """Return `Programs.train` of one network."""
 
     def take_batch(examples: Examples, index: Array, rng: Array) -> dict[str, Array]:
@@ -171,6 +183,8 @@ def _training(recipe: Recipe, mesh: Mesh, batch_size: int) -> Callable:
             state, totals = carry
             batch = jax.lax.with_sharding_constraint(batch_at(state.step), shard(mesh, "data"))
             new_state, metrics = train_step(state, batch, alpha, recipe)
+            if fsdp:
+                new_state = jax.lax.with_sharding_constraint(new_state, split_largest(mesh, new_state))
             return new_state, totals.add(metrics, state.step)
 
         return jax.lax.fori_loop(0, count, body, (state, totals))
@@ -209,8 +223,10 @@ def snapshot(mesh: Mesh, state: TrainState, totals: Totals, seconds: float) -> d
 
 def predict_logits(recipe: Recipe, state: TrainState, image: Array) -> Array:
     """Return the logits of uint8 images (batch, ...) with running statistics, or with the averages of all if kept."""
+    variables = evaluated_variables(state)
+    variables |= {"params": recipe.gather(variables["params"])}
     with recipe.precision():
-        logits = recipe.model.apply(evaluated_variables(state), normalize(image, recipe.mean, recipe.std), train=False)
+        logits = recipe.model.apply(variables, normalize(image, recipe.mean, recipe.std), train=False)
     assert isinstance(logits, Array)
     return logits
 

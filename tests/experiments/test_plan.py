@@ -11,7 +11,7 @@ from experiments.imagenet.presets import PRESETS
 from experiments.plan import __main__ as plan
 from experiments.plan.table import bytes_of
 from mixup_jax.choices import Data, Mixup
-from mixup_jax.choices.networks import PreActResNet
+from mixup_jax.choices.networks import MLP, PreActResNet
 from mixup_jax.config import Config
 from mixup_jax.planning import aot as ahead
 from mixup_jax.planning.cost import cost_of
@@ -96,7 +96,7 @@ def test_operations_are_those_that_a_gpu_would_be_given(costs):
 def test_the_table_says_what_it_costs_and_the_hint_what_to_do(costs, monkeypatch, kind):
     devices = topology_of("cpu:8").devices
     chip = chip_of(kind)
-    monkeypatch.setattr(plan, "compile_step", lambda config, devices: None)
+    monkeypatch.setattr(plan, "compile_step", lambda *_, **__: None)
     monkeypatch.setattr(plan, "topology_of", lambda name: Topology(name, devices, chip, 2 if "H100" in kind else 1))
     for name, words in (("block", "no image leaves its device"), ("whole", "--block 2 or a divisor")):
         monkeypatch.setattr(plan, "cost_of", lambda *_, name=name: costs[name])
@@ -164,7 +164,7 @@ def test_too_little_memory_is_one_line(monkeypatch):
                 "31.2G of 15.75G hbm.\nTotal hbm usage >= 31.8G:"
             )
 
-    monkeypatch.setattr(ahead, "lower_step", lambda config, devices: Lowered())
+    monkeypatch.setattr(ahead, "lower_step", lambda *_, **__: Lowered())
     with pytest.raises(
         ValueError, match=r"batch_size 16 .*31\.2G of 15\.75G hbm.*--accumulate, or more chips"
     ) as error:
@@ -177,6 +177,18 @@ def test_unknown_data_and_experiments_are_refused():
         ahead.identity(replace(TINY, data=Data("digits")))
     with pytest.raises(ValueError, match="the first word is the experiment, one of imagenet, cifar, got 'imagnet'"):
         plan.main(["imagnet"])
+
+
+def test_parameters_in_parts_weigh_an_eighth_and_are_gathered():
+    config = replace(TINY, model=MLP(width=512))
+    devices = ahead.devices_of("cpu:8")
+    whole, parts = (cost_of(ahead.compile_step(config, devices, fsdp=fsdp)) for fsdp in (False, True))
+    large = 4 * 512 * (IMAGE + 512)
+    assert whole.arguments - parts.arguments == 2 * large * 7 // 8  # kernels and their momentum
+    gathered = [each.size for each in parts.collectives if each.kind == "all-gather"]
+    assert sorted(gathered) == [4 * 512 * 512, 4 * 512 * IMAGE]
+    states = [ahead.state_on(ahead.make_mesh(1, 16, devices), config, fsdp=fsdp)[0] for fsdp in (False, True)]
+    assert bytes_of(states[0].params) - bytes_of(states[1].params) == large * 7 // 8
 
 
 def test_a_plan_of_several_rounds_a_step_is_refused():

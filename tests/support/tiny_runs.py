@@ -64,8 +64,8 @@ def changed(config: Config, **fields) -> Config:
 class Run:
     """A configuration made ready on the first `devices` devices, and its training program."""
 
-    def __init__(self, config: Config, devices: int = 8):
-        self.run = loop.Run(config, DATA, Path("unused"), devices=jax.devices()[:devices])
+    def __init__(self, config: Config, devices: int = 8, *, fsdp: bool = False):
+        self.run = loop.Run(config, DATA, Path("unused"), devices=jax.devices()[:devices], fsdp=fsdp)
         self.start, self.programs, self.mesh = self.run.start, self.run.programs, self.run.mesh
 
     def train(self, carry, count: int, alpha: float | None = None):
