@@ -14,7 +14,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-import yaml
 
 from experiments.commands.command_line import parse
 from experiments.imagenet import __main__ as imagenet
@@ -23,7 +22,6 @@ from mixup_jax.runtime.libtpu import answer_without_tpu
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted((ROOT / "docs" / "launching").glob("*.sh"))
-JOBSET = ROOT / "docs" / "launching" / "jobset.yaml"
 JOBS = {name: (text, ImageNet(config)) for name, (text, config) in imagenet.PRESETS.items()}
 
 
@@ -51,25 +49,6 @@ def test_a_script_is_bash_and_runs_a_command_of_ours(script):
     assert preset == "resnet50-mixup"
     assert job.launch.workdir is not None
     assert job.launch.data_dir is not None
-
-
-def test_the_jobset_runs_a_command_of_ours_on_each_host_of_its_slice():
-    jobset = yaml.safe_load(JOBSET.read_text())
-    (replicated,) = jobset["spec"]["replicatedJobs"]
-    job = replicated["template"]["spec"]
-    pod = job["template"]["spec"]
-    (container,) = pod["containers"]
-    assert container["command"][:3] == ["python", "-m", "experiments.imagenet"]
-    _, parsed = read(container["command"][3:] + container["args"])
-    assert parsed.launch.checkpoints == "gs://BUCKET/resnet50-mixup"
-    rows, columns = map(int, pod["nodeSelector"]["cloud.google.com/gke-tpu-topology"].split("x"))
-    chips = container["resources"]["limits"]["google.com/tpu"]
-    assert job["parallelism"] == job["completions"] == rows * columns // chips
-    mounts = {each["mountPath"]: each["name"] for each in container["volumeMounts"]}
-    volumes = {each["name"]: each for each in pod["volumes"]}
-    assert set(mounts.values()) == volumes.keys()
-    assert parsed.launch.workers > 0
-    assert volumes[mounts["/dev/shm"]]["emptyDir"]["medium"] == "Memory"  # a container's own 64 MiB are too few
 
 
 def executable(path, text):
@@ -162,6 +141,17 @@ def run_command(code, **environment):
 
 
 JOIN = ["from mixup_jax.runtime.distributed import join", "join()", "import jax; jax.devices()"]
+
+
+def test_a_signal_between_joining_and_the_first_step_is_heard():
+    """JAX takes SIGTERM for itself where several processes join, unless it is told not to."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        join = f"join('127.0.0.1:{found.getsockname()[1]}', 1, 0)"
+    sent = ["import os, signal, time", "os.kill(os.getpid(), signal.SIGTERM)", "time.sleep(60)"]
+    done = run_command([JOIN[0], join, *sent])
+    assert done.returncode == 128 + signal.SIGTERM
+    assert done.stderr.splitlines()[-1].startswith("stopped")
 
 
 @pytest.mark.parametrize("platform", ["cuda", "tpu", "nonsense"])

@@ -1,5 +1,6 @@
 #!/bin/bash
 # sbatch docs/launching/slurm.sh: ResNet-50 with mixup on 2 nodes of 4 GPUs, one process a GPU.
+# sbatch docs/launching/slurm.sh -m experiments.cifar preact18-mixup --workdir FOLDER: another command of Python's.
 # Three minutes before the time limit SLURM asks the run to stop; it saves, and the job takes its place in the queue again.
 # It does so, too, where a task is lost, but not after RESTARTS times in the queue.
 #SBATCH --job-name=mixup
@@ -18,8 +19,8 @@ DATA=${DATA:-/shared/data}
 RUNS=${RUNS:-/shared/runs}
 RESTARTS=${RESTARTS:-20}
 
-srun --kill-on-bad-exit=1 "$PYTHON" -m experiments.imagenet resnet50-mixup \
-    --data-dir "$DATA" --workdir "$RUNS/resnet50-mixup"
+[ "$#" -gt 0 ] || set -- -m experiments.imagenet resnet50-mixup --data-dir "$DATA" --workdir "$RUNS/resnet50-mixup"
+srun --kill-on-bad-exit=1 "$PYTHON" "$@"
 status=$?
 
 case $status in

@@ -1,6 +1,13 @@
 #!/bin/bash
 # docs/launching/tpu.sh NAME ZONE gs://BUCKET: the same command on every host of a Cloud TPU slice; they find each other.
 # The project and its requirements (with jax[tpu] and gcsfs) are installed in ~/mixup_jax, ImageNet is mounted at /mnt/data.
+#
+# A slice is asked for before, and is there when `queued-resources describe NAME --zone ZONE` says ACTIVE:
+#     gcloud compute tpus queued-resources create NAME --node-id NAME --zone ZONE --spot \
+#         --accelerator-type v6e-16 --runtime-version v2-alpha-tpuv6e
+# or, for v5e, --accelerator-type v5litepod-16 --runtime-version v2-alpha-tpuv5-lite. A spot slice that was taken away does
+# not come back: `queued-resources delete NAME --zone ZONE --force`, ask for another, and start this script again. What is in
+# the bucket goes on; the records of the run lie in ~/mixup_jax/runs of host 0 and go with it, unless they were copied.
 set -euo pipefail
 
 if [ "$#" -ne 3 ]; then

@@ -51,6 +51,7 @@ def join(
         raise ValueError(f"--process-id must be between 0 and {processes - 1}, got {process_id}.")
     if coordinator is not None and not coordinator.rpartition(":")[2].isdigit():
         raise ValueError(f"--coordinator must be host:port, got {coordinator!r}.")
+    jax.config.update("jax_enable_preemption_service", False)  # it takes SIGTERM from us, and tells nobody until a step
     where = f" at {coordinator}" if coordinator else ""
     late = (
         f"error: the processes of the run did not find each other{where} within {timeout} s; are all of them started?"
