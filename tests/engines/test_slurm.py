@@ -73,7 +73,7 @@ def test_a_job_that_is_stopped_and_then_loses_a_task_comes_to_the_bits_of_one_le
     until(lambda: slurm.shown(job)["Restarts"] == "1", 60)
     slurm.call("scontrol", "update", f"JobId={job}", "TimeLimit=60")
     learns(slurm, "stopped", job)
-    slurm.nodes[1].kill("experiments.cifar")
+    slurm.nodes[1].kill(f"^{sys.executable} ")
     shown = slurm.wait(job, "COMPLETED", 300)
     assert shown["Restarts"] == "2"
     assert "another process of the run was lost, start the same command again" in slurm.output(job)
@@ -86,7 +86,7 @@ def test_a_job_that_is_stopped_and_then_loses_a_task_comes_to_the_bits_of_one_le
 def test_a_job_is_not_queued_again_after_so_many_times(slurm):
     job = train(slurm, "bounded", 1000, RESTARTS="0")
     learns(slurm, "bounded", job)
-    slurm.nodes[0].kill("experiments.cifar")
+    slurm.nodes[0].kill(f"^{sys.executable} ")  # and not the script of the job, which runs here
     assert slurm.wait(job, "FAILED", 100)["Restarts"] == "0"
     assert "not queued again" in slurm.output(job)
 
