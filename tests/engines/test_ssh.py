@@ -15,7 +15,7 @@ from mixup_jax.runtime.distributed import LOST_SECONDS
 pytestmark = pytest.mark.engines
 
 SCRIPT = ROOT / "docs" / "launching" / "ssh.sh"
-EPOCHS = 150
+EPOCHS = 100
 TRAIN = ["-m", "experiments.cifar", "small-mixup", "--dataset=digits", "--train-examples=256", "--batch-size=32"]
 TRAIN += ["--seeds=1", "--lr=0.02", "--eval-every=1", "--model=mlp", "--width=32", f"--epochs={EPOCHS}"]
 SERVER = """
