@@ -168,7 +168,7 @@ def owned(
     with claimed(path, description, defaults=defaults, checkpoints=checkpoints, done=done) as first:
         if records is not None:
             fetch_records(workdir, records)
-            (records / path.name).write_bytes(path.read_bytes())
+            copy_records(workdir, records, [path.name])
         yield first
 
 

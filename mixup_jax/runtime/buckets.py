@@ -128,11 +128,12 @@ def copy_metrics(workdir: Path, records: epath.Path) -> None:
         warnings.warn(f"{records / METRICS} could not be written: {reason_of(error)}", stacklevel=2)
 
 
-def copy_records(workdir: Path, records: epath.Path) -> None:
-    """Copy what a run has recorded to a bucket; raises CheckpointError where that fails."""
-    figures = sorted(f"figures/{path.name}" for path in (workdir / "figures").glob("*.png"))
+def copy_records(workdir: Path, records: epath.Path, names: Collection[str] = RECORDS) -> None:
+    """Copy what a run has recorded, with its figures, to a bucket; raises CheckpointError where that fails."""
+    if names is RECORDS:
+        names = [*sorted(f"figures/{path.name}" for path in (workdir / "figures").glob("*.png")), *names]
     try:
-        for name in (*figures, *RECORDS):
+        for name in names:
             if (workdir / name).is_file():
                 (records / name).write_bytes((workdir / name).read_bytes())
     except Exception as error:
@@ -154,8 +155,10 @@ def fetch_records(workdir: Path, records: epath.Path, names: Collection[str] = R
         try:
             if here.exists() and name != METRICS:
                 continue
-            if not there.exists() or there.stat().length > LARGEST:
+            if not there.exists():
                 continue
+            if there.stat().length > LARGEST:
+                raise ValueError(f"larger than {LARGEST >> 30} GiB")
             content = there.read_bytes()
         except Exception as error:
             raise ValueError(f"{there} cannot be read: {reason_of(error)}") from error
@@ -174,7 +177,7 @@ def _last_step(lines: bytes) -> int:
     """
     found = [0]
     for line in lines.splitlines():
-        with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
+        with contextlib.suppress(ArithmeticError, LookupError, RecursionError, TypeError, ValueError):
             found.append(int(json.loads(line)["step"]))
     return max(found)
 
