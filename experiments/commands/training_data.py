@@ -3,7 +3,7 @@
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from mixup_jax.data.sources import open_data
 from mixup_jax.data.speech.recordings import Speech
 from mixup_jax.runtime.mesh import is_writer
 
-D = TypeVar("D", Dataset, StreamedDataset)
+D = TypeVar("D", bound=Any)
 DEVICES = 8
 """A batch that is made smaller can be split over as many devices, where it is not smaller than that."""
 FOR_STREAMS = ("color_jitter", "crop", "flip", "interpolation", "repeats", "test_crop", "test_size")

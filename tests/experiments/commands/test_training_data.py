@@ -112,6 +112,11 @@ def test_what_is_wrong_is_told_before_a_photograph_is_read(broken, name, tmp_pat
         check_early(replace(Config(data=data, model=TINY), **rest))
 
 
+def test_neighbours_of_photographs_on_disk_are_refused():
+    with pytest.raises(ValueError, match="partner neighbours needs data in memory"):
+        Config(data=OF_STREAM, mixing=Mixup(partner="neighbours"))
+
+
 def test_a_command_that_is_right_so_far_is_let_through_without_a_photograph_being_read(broken):
     data = Data(f"folder:{broken}", pad_crop=0, image_size=8)
     check_early(Config(data=data, model=TINY, mixing=Mixup(layer="block2"), batch_size=1024))
