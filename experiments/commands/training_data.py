@@ -3,7 +3,7 @@
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from mixup_jax.data.sources import open_data
 from mixup_jax.data.speech.recordings import Speech
 from mixup_jax.runtime.mesh import is_writer
 
-D = TypeVar("D", Dataset, StreamedDataset)
+D = TypeVar("D", bound=Any)
 DEVICES = 8
 """A batch that is made smaller can be split over as many devices, where it is not smaller than that."""
 FOR_STREAMS = ("color_jitter", "crop", "flip", "interpolation", "repeats", "test_crop", "test_size")
@@ -69,6 +69,7 @@ def prepare(data: D, config: Data, augment: Augment = NoAugment()) -> tuple[D, f
     drawn at random, as a draw may be the truth.
     Raises ValueError for more parts or images than there are, and for options that do not go with the data.
     """
+    found: Any = data
     part = subset_of(config, data)
     if config.train_examples is not None:
         if not 1 <= config.train_examples <= len(part):
@@ -81,16 +82,16 @@ def prepare(data: D, config: Data, augment: Augment = NoAugment()) -> tuple[D, f
         check_padding(config, data.name)
         options = {name: getattr(config, name) for name in FOR_STREAMS}
         size, chosen = config.image_size or IMAGE_SIZE, {"train_start": part.start, "train_count": len(part)}
-        data = replace(data, size=size, augment=augment, **chosen, **options)
+        found = replace(data, size=size, augment=augment, **chosen, **options)
         if not config.label_noise:  # the labels may be in files that nobody needs to read now
-            return data, 0.0
-        label = data.labels_of_files()
+            return found, 0.0
+        label = found.labels_of_files()
     else:
         label = np.asarray(data.train_label[part.start : part.stop])
-        data = replace(data, train_image=data.train_image[part.start : part.stop], train_label=label)
+        found = replace(found, train_image=data.train_image[part.start : part.stop], train_label=label)
     given, mask = corrupt_labels(label, config.label_noise, len(data.classes))
-    data = replace(data, train_label=given, corrupted=mask if config.label_noise else None)
-    return data, float(np.mean(given != label))
+    found = replace(found, train_label=given, corrupted=mask if config.label_noise else None)
+    return found, float(np.mean(given != label))
 
 
 def subset_of(config: Data, data: Dataset | StreamedDataset) -> range:

@@ -66,5 +66,5 @@ def test_weights_of_one_name_that_are_others_on_each_machine_are_refused(tmp_pat
     assert codes == [2, 2], errors
     for each in errors:
         (line,) = [line for line in each.splitlines() if line.startswith("error: ")]
-        assert "weights.sha256 is" in line
+        assert "sha256 is" in line
     assert not (folders[0] / "config.json").exists()

@@ -62,7 +62,7 @@ def test_the_labels_of_photographs_are_corrupted_by_the_rule_of_images_in_memory
     [
         ({"batch_size": 128}, 48),
         ({"batch_size": 32}, 32),
-        ({"batch_size": 128, "accumulate": 5}, 40),
+        ({"batch_size": 130, "accumulate": 5}, 40),
         ({"batch_size": 128, "mixing": Mixup(block=32)}, 32),
         ({"batch_size": 128, "mixing": Mixup(partner="optimal", group=4)}, 48),
         ({"batch_size": 128, "data": replace(OF_STREAM, train_examples=7)}, 7),
@@ -110,6 +110,11 @@ def test_what_is_wrong_is_told_before_a_photograph_is_read(broken, name, tmp_pat
     rest = {key: value.format(tmp_path) if key == "init" else value for key, value in change.items() if key != "data"}
     with pytest.raises((ValueError, OSError), match=message):
         check_early(replace(Config(data=data, model=TINY), **rest))
+
+
+def test_neighbours_of_photographs_on_disk_are_refused():
+    with pytest.raises(ValueError, match="partner neighbours needs data in memory"):
+        Config(data=OF_STREAM, mixing=Mixup(partner="neighbours"))
 
 
 def test_a_command_that_is_right_so_far_is_let_through_without_a_photograph_being_read(broken):
