@@ -54,7 +54,7 @@ class WideResNet(nn.Module):
                 1 if i == 0 else 2,
                 dropout=self.dropout,
                 dtype=self.dtype,
-                over=self.norm_over,
+                norm_over=self.norm_over,
                 kernel_init=he_normal,
                 scale_init=uniform,
                 name=f"stage{i + 1}",

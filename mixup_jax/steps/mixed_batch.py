@@ -94,7 +94,8 @@ def mixed_batch(
         carried = plan
         if isinstance(plan, Mix) and plan.block is None and recipe.layer == INPUT and not beside:
             # Where partners cross devices, a byte a pixel and a class id do, not what is made of them.
-            other = finish(rng_augment, *(take_partner(plan, each) for each in (pixels, batch["label"], rows)))
+            taken = [take_partner(plan, each) for each in (pixels, batch["label"], rows)]
+            other = finish(rng_augment, *jax.lax.optimization_barrier(taken))
             carried = replace(plan, partner=jnp.arange(size), block=1)  # beside their examples now
         image, label = carry_out(carried, own, other, recipe)
         if isinstance(mixing, NoisyFeatureMixup):

@@ -65,7 +65,7 @@ def test_statistics_of_runs_that_stay_on_a_device_wait_for_no_other(costs):
     (one,) = costs["runs"].collectives
     state = ahead.abstract_state(TINY)
     assert 1.0 <= one.size / (bytes_of(state.params) + bytes_of(state.batch_stats)) < 1.1
-    assert len(costs["block"].collectives) > 10
+    assert len(costs["block"].collectives) > 5
 
 
 def test_twice_the_devices_for_twice_the_batch_cost_each_device_the_same(costs):

@@ -120,13 +120,18 @@ def test_a_run_mixes_with_the_neighbours_of_its_table():
 
 
 @pytest.mark.parametrize("fields", [{}, {"method": "cutmix", "erase": 0.5}, {"method": "resizemix", "pad_crop": 1}])
-def test_partners_that_cross_devices_are_mixed_to_the_same_bits_as_bytes_and_class_ids(batch, rng, fields):
-    """What crosses is gathered before the normalisation; within a block, which may stay on a device, after it."""
+def test_partners_that_cross_devices_are_bytes_and_class_ids_and_mix_to_the_same(batch, rng, fields):
+    """What crosses is gathered before the normalisation; within a block, which may stay on a device, after it.
+
+    These two are the same bits as runs compile them, and to a last bit as tests do, without LLVM's optimisations.
+    """
     whole, run = (make_recipe(changed(MLP, **STILL | fields, block=block), DATA) for block in (None, BATCH))
     see = jax.jit(partial(mixed_batch, recipe=whole))
     spread = jax.device_put(batch, NamedSharding(make_mesh(1, BATCH), P("data")))
-    for ours, theirs in zip(see(rng, spread, 1.0, 0)[:2], vicinity_of(rng, batch, run), strict=True):
+    crossing = see(rng, spread, 1.0, 0)[:2]
+    for ours, theirs in zip(crossing, see(rng, batch, 1.0, 0)[:2], strict=True):
         np.testing.assert_array_equal(ours, theirs)
+    assert_close(crossing, vicinity_of(rng, batch, run), 1e-6)
     program = see.lower(rng, spread, 1.0, 0).compile().as_text()
     pixels = batch["image"].size
     moved = {kind: int(np.prod([int(side) for side in sides.split(",")])) for kind, sides in GATHERED.findall(program)}
