@@ -66,6 +66,7 @@ def compile_step(config: Config, devices: Sequence[Any]) -> Any:
 def lower_step(config: Config, devices: Sequence[Any]) -> Any:
     """Lower the step of a run, batch split over the devices and state on each, donated, as training does."""
     mesh = make_mesh(1, config.batch_size, devices)
+    recipe = step_recipe(config)
     everywhere, split = shard(mesh), shard(mesh, "data")
     state = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=everywhere), abstract_state(config)
@@ -73,12 +74,18 @@ def lower_step(config: Config, devices: Sequence[Any]) -> Any:
     alpha = jax.ShapeDtypeStruct((), jnp.float32, sharding=everywhere)
     options = compiler_options(devices[0].platform)
     step = jax.jit(
-        partial(train_step, recipe=step_recipe(config)),
-        donate_argnums=0,
-        out_shardings=everywhere,
-        compiler_options=options,
+        partial(train_step, recipe=recipe), donate_argnums=0, out_shardings=everywhere, compiler_options=options
     )
     return step.lower(state, abstract_batch(config, split), alpha)
+
+
+def abstract_batch(config: Config, sharding: Any) -> dict[str, Any]:
+    """Return the shapes and dtypes of a batch."""
+    size, shape = config.batch_size, identity(config).image_shape
+    return {
+        "image": jax.ShapeDtypeStruct((size, *shape), jnp.uint8, sharding=sharding),
+        "label": jax.ShapeDtypeStruct((size,), jnp.int32, sharding=sharding),
+    }
 
 
 def flops_on_gpus(config: Config, devices: int) -> float:
@@ -91,15 +98,6 @@ def flops_on_gpus(config: Config, devices: int) -> float:
     alpha = jax.ShapeDtypeStruct((), jnp.float32)
     traced = step.trace(abstract_state(config), abstract_batch(config, None), alpha)
     return traced.lower(lowering_platforms=("cuda",)).cost_analysis()["flops"] / devices
-
-
-def abstract_batch(config: Config, sharding: Any) -> dict[str, Any]:
-    """Return the shapes and dtypes of a batch."""
-    size, shape = config.batch_size, identity(config).image_shape
-    return {
-        "image": jax.ShapeDtypeStruct((size, *shape), jnp.uint8, sharding=sharding),
-        "label": jax.ShapeDtypeStruct((size,), jnp.int32, sharding=sharding),
-    }
 
 
 def step_recipe(config: Config) -> Recipe:

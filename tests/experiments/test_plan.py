@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import jax
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 from rich.console import Console
 
 from experiments.imagenet.presets import PRESETS
@@ -112,8 +113,18 @@ def test_what_does_not_fit_is_said(costs, share, words):
     assert ("fit" in text) == bool(words)
 
 
+@pytest.fixture
+def uncached():
+    """Switch the cache of programs off, as the command does: those for devices that are not there cannot be read."""
+    jax.config.update("jax_enable_compilation_cache", False)
+    compilation_cache.reset_cache()
+    yield
+    jax.config.update("jax_enable_compilation_cache", True)
+    compilation_cache.reset_cache()
+
+
 @pytest.mark.slow
-def test_a_step_is_planned_for_gpus():
+def test_a_step_is_planned_for_gpus(uncached):
     pytest.importorskip("jax_plugins.xla_cuda12", reason="JAX's plugin for CUDA, the extra plan-gpu, is not installed")
     for name, nodes in (("h100:2", 1), ("b200:2x1", 2)):
         topology = topology_of(name)
@@ -133,7 +144,7 @@ def test_a_step_is_planned_for_gpus():
 
 
 @pytest.mark.slow
-def test_a_tpu_and_a_gpu_are_planned_in_one_process():
+def test_a_tpu_and_a_gpu_are_planned_in_one_process(uncached):
     pytest.importorskip("libtpu", reason="libtpu, the extra plan, is not installed")
     pytest.importorskip("jax_plugins.xla_cuda12", reason="JAX's plugin for CUDA, the extra plan-gpu, is not installed")
     state = ahead.abstract_state(TINY)
