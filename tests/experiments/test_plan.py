@@ -90,10 +90,14 @@ def test_the_table_says_what_it_costs_and_the_hint_what_to_do(costs, monkeypatch
     chip = chip_of(kind)
     monkeypatch.setattr(plan, "compile_step", lambda config, devices: None)
     monkeypatch.setattr(plan, "topology_of", lambda name: Topology(name, devices, chip, 2 if "H100" in kind else 1))
-    for name, words in (("block", "no image leaves its device"), ("whole", "--block 2 or a divisor")):
+    whole = replace(TINY, mixing=Mixup())
+    for name, config, words in (
+        ("block", TINY, "no image leaves its device"),
+        ("whole", whole, "of f32; --block 2 or a divisor"),
+    ):
         monkeypatch.setattr(plan, "cost_of", lambda *_, name=name: costs[name])
         out = io.StringIO()
-        plan.show(plan.Plan(TINY, "cpu:8"), "tiny", Console(file=out, width=200))
+        plan.show(plan.Plan(config, "cpu:8"), "tiny", Console(file=out, width=200))
         text = out.getvalue()
         assert words in text
         for row in ("parameters", "peak memory", "network: gradients", "latency", "images/s", "an epoch"):
