@@ -97,7 +97,9 @@ def flops_on_gpus(config: Config, devices: int) -> float:
     step = jax.jit(partial(train_step, recipe=step_recipe(config)))
     alpha = jax.ShapeDtypeStruct((), jnp.float32)
     traced = step.trace(abstract_state(config), abstract_batch(config, None), alpha)
-    return traced.lower(lowering_platforms=("cuda",)).cost_analysis()["flops"] / devices
+    counts = traced.lower(lowering_platforms=("cuda",)).cost_analysis()
+    assert counts is not None
+    return counts["flops"] / devices
 
 
 def step_recipe(config: Config) -> Recipe:
