@@ -73,17 +73,18 @@ def main(arguments: list[str]) -> None:
     for name in sorted(given_options(arguments[1:]).keys() & WITHOUT):
         raise ValueError(f"{name} does nothing here: it changes nothing in the step of one network; leave it out.")
     preset, plan = parse(f"plan {arguments[0]}", __doc__ or "", plans, default, arguments[1:])
+    if plan.config.accumulate > 1:
+        raise ValueError(
+            "accumulate: the compiler counts one of its rounds; plan one without it, of --batch-size divided by it."
+        )
     jax.config.update("jax_platforms", "cpu")  # nothing else computes here; libtpu would look for chips
+    jax.config.update("jax_enable_compilation_cache", False)  # a program for devices that are not there cannot be read
     show(plan, f"{arguments[0]} {preset}", Console(markup=False))
 
 
 def show(plan: Plan, title: str, console: Console) -> None:
     """Compile the step and print what it costs."""
     config = plan.config
-    if config.accumulate > 1:
-        raise ValueError(
-            "accumulate: the compiler counts one of its rounds; plan one without it, of --batch-size divided by it."
-        )
     data, topology = identity(config), topology_of(plan.topology)
     devices, kind = topology.devices, topology.devices[0].device_kind
     with console.status(f"compiling for {len(devices)} x {kind}: minutes for a large network"):

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from mixup_jax.config import Config
 from mixup_jax.data.identity import DataIdentity
-from mixup_jax.planning.collectives import IMAGES
+from mixup_jax.planning.collectives import EXAMPLES
 from mixup_jax.planning.cost import Cost
 from mixup_jax.planning.gpus import NOT_PLANNED, TAKEN
 from mixup_jax.planning.roofline import latency_of, roofline
@@ -31,7 +31,7 @@ def cost_table(
     sections = [
         _memory(config, data, state, cost, topology.chip, share),
         _work(cost, share),
-        _network(data, cost, share),
+        _network(config, data, cost, share),
         _times(config, data, cost, topology) if topology.chip is not None else iter(()),
     ]
     for rows in sections:
@@ -100,13 +100,14 @@ def _work(cost: Cost, share: int) -> Rows:
     yield "memory traffic", size(cost.accessed), f"{size(cost.accessed / share)} an image"
 
 
-def _network(data: DataIdentity, cost: Cost, share: int) -> Rows:
+def _network(config: Config, data: DataIdentity, cost: Cost, share: int) -> Rows:
     moved = cost.moved(math.prod(data.image_shape))
+    block = getattr(config.mixing, "block", None)
     for purpose, (count, total) in cost.exchanged().items():
         hint = ""
-        if purpose == IMAGES and moved:
-            dtype = next(part.dtype for part in moved[0].parts if part.purpose == IMAGES)
-            hint = f" of {dtype}; --block {share} or a divisor of it keeps images where they are"
+        carried = [part for each in moved for part in each.parts if part.purpose == purpose]
+        if carried and purpose in EXAMPLES and (block is None or share % block):
+            hint = f" of {carried[0].dtype}; --block {share} or a divisor of it keeps {purpose} where they are"
         yield f"network: {purpose}", size(total), f"{count} collective{'s' * (count > 1)}{hint}"
     if not moved:
         yield "network: images", "none", "no image leaves its device"

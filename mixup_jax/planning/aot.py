@@ -83,6 +83,15 @@ def lower_step(config: Config, devices: Sequence[Any], *, fsdp: bool = False) ->
     return step.lower(state, abstract_batch(config, split), alpha)
 
 
+def abstract_batch(config: Config, sharding: Any) -> dict[str, Any]:
+    """Return the shapes and dtypes of a batch."""
+    size, shape = config.batch_size, identity(config).image_shape
+    return {
+        "image": jax.ShapeDtypeStruct((size, *shape), jnp.uint8, sharding=sharding),
+        "label": jax.ShapeDtypeStruct((size,), jnp.int32, sharding=sharding),
+    }
+
+
 def flops_on_gpus(config: Config, devices: int) -> float:
     """Return the operations of a step for each device, of the program as JAX hands it to the compiler for GPUs.
 
@@ -92,16 +101,9 @@ def flops_on_gpus(config: Config, devices: int) -> float:
     step = jax.jit(partial(train_step, recipe=step_recipe(config)))
     alpha = jax.ShapeDtypeStruct((), jnp.float32)
     traced = step.trace(abstract_state(config), abstract_batch(config, None), alpha)
-    return traced.lower(lowering_platforms=("cuda",)).cost_analysis()["flops"] / devices
-
-
-def abstract_batch(config: Config, sharding: Any) -> dict[str, Any]:
-    """Return the shapes and dtypes of a batch."""
-    size, shape = config.batch_size, identity(config).image_shape
-    return {
-        "image": jax.ShapeDtypeStruct((size, *shape), jnp.uint8, sharding=sharding),
-        "label": jax.ShapeDtypeStruct((size,), jnp.int32, sharding=sharding),
-    }
+    counts = traced.lower(lowering_platforms=("cuda",)).cost_analysis()
+    assert counts is not None
+    return counts["flops"] / devices
 
 
 def step_recipe(config: Config) -> Recipe:

@@ -27,6 +27,8 @@ GRADIENTS, SCATTERED = "gradients", "gradients scattered"
 STATISTICS, METRICS = "BatchNorm statistics", "metrics"
 PARAMETERS, ACTIVATIONS = "parameters gathered", "activations"
 IMAGES, LABELS = "images", "labels"
+EXAMPLES = (IMAGES, ACTIVATIONS)
+"""What partners move where they are on other devices: images, or what a layer in which they are mixed is given."""
 
 
 @dataclass(frozen=True)
@@ -188,6 +190,8 @@ def _purpose(kind: str, name: str, source: Instruction | None, program: Program)
     pass are BatchNorm's, but for those of products; other sums are of metrics. What is gathered depends on the state
     alone (parameters), on the batch alone (images, labels), or on both: activations, after the network the parameters.
     """
+    if kind in SUMS and re.search(r"transpose\(.*/(gather|scatter-add)$", name):  # of partners that were gathered
+        return ACTIVATIONS
     if kind in SUMS and "transpose(" in name:
         return SCATTERED if kind == "reduce-scatter" else GRADIENTS
     if kind in SUMS and re.search(r"jvp\(\w", name):

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from mixup_jax.planning.collectives import IMAGES, KINDS, Collective, collectives
+from mixup_jax.planning.collectives import ACTIVATIONS, IMAGES, KINDS, SUMS, Collective, Part, collectives
 from mixup_jax.planning.program import Leaves, Program, leaves_of
 
 NOTHING = {"bitcast", "tuple", "get-tuple-element", "parameter", "constant", "after-all", "opt-barrier", "partition-id"}
@@ -45,12 +45,14 @@ class Cost:
         return counts
 
     def moved(self, image: int) -> tuple[Collective, ...]:
-        """Return the collectives that move images, one of `image` bytes or more."""
-        return tuple(
-            each
-            for each in self.collectives
-            if any(part.purpose == IMAGES and part.size >= image for part in each.parts)
-        )
+        """Return the collectives that move images, one of `image` bytes or more, or what a layer made of them."""
+
+        def moves(each: Collective, part: Part) -> bool:
+            if part.purpose == IMAGES:
+                return part.size >= image
+            return part.purpose == ACTIVATIONS and each.kind not in SUMS
+
+        return tuple(each for each in self.collectives if any(moves(each, part) for part in each.parts))
 
 
 def cost_of(compiled: Any, flops: float | None = None) -> Cost:

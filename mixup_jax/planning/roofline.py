@@ -61,16 +61,16 @@ class Roofline:
         return max(self.arithmetic, self.memory, self.network, self.launches)
 
 
-def roofline(cost: Cost, topology: Topology, dtype: str = "bfloat16") -> Roofline:
+def roofline(cost: Cost, topology: Topology, dtype: str = "bfloat16", precision: str = "default") -> Roofline:
     """Return the limits of a program on the devices of a topology that has a chip.
 
-    `dtype` is what products are computed in: "bfloat16" or "float32", at JAX's default precision.
+    `dtype` is that of what is multiplied, "bfloat16" or "float32", `precision` JAX's of the products.
     """
     chip = topology.chip
     assert chip is not None
     latency = sum(delay(each, topology) for each in cost.collectives)
     return Roofline(
-        arithmetic=cost.flops / chip.flops(dtype),
+        arithmetic=cost.flops / chip.flops(dtype, precision),
         memory=cost.accessed / chip.bandwidth,
         network=latency + sum(transfer(each, topology) for each in cost.collectives),
         latency=latency,

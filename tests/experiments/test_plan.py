@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import jax
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 from rich.console import Console
 
 from experiments.imagenet.presets import PRESETS
@@ -98,10 +99,14 @@ def test_the_table_says_what_it_costs_and_the_hint_what_to_do(costs, monkeypatch
     chip = chip_of(kind)
     monkeypatch.setattr(plan, "compile_step", lambda *_, **__: None)
     monkeypatch.setattr(plan, "topology_of", lambda name: Topology(name, devices, chip, 2 if "H100" in kind else 1))
-    for name, words in (("block", "no image leaves its device"), ("whole", "--block 2 or a divisor")):
+    whole = replace(TINY, mixing=Mixup())
+    for name, config, words in (
+        ("block", TINY, "no image leaves its device"),
+        ("whole", whole, "of f32; --block 2 or a divisor"),
+    ):
         monkeypatch.setattr(plan, "cost_of", lambda *_, name=name: costs[name])
         out = io.StringIO()
-        plan.show(plan.Plan(TINY, "cpu:8"), "tiny", Console(file=out, width=200))
+        plan.show(plan.Plan(config, "cpu:8"), "tiny", Console(file=out, width=200))
         text = out.getvalue()
         assert words in text
         for row in ("parameters", "peak memory", "network: gradients", "latency", "images/s", "an epoch"):
@@ -121,8 +126,18 @@ def test_what_does_not_fit_is_said(costs, share, words):
     assert ("fit" in text) == bool(words)
 
 
+@pytest.fixture
+def uncached():
+    """Switch the cache of programs off, as the command does: those for devices that are not there cannot be read."""
+    jax.config.update("jax_enable_compilation_cache", False)
+    compilation_cache.reset_cache()
+    yield
+    jax.config.update("jax_enable_compilation_cache", True)
+    compilation_cache.reset_cache()
+
+
 @pytest.mark.slow
-def test_a_step_is_planned_for_gpus():
+def test_a_step_is_planned_for_gpus(uncached):
     pytest.importorskip("jax_plugins.xla_cuda12", reason="JAX's plugin for CUDA, the extra plan-gpu, is not installed")
     for name, nodes in (("h100:2", 1), ("b200:2x1", 2)):
         topology = topology_of(name)
@@ -142,7 +157,7 @@ def test_a_step_is_planned_for_gpus():
 
 
 @pytest.mark.slow
-def test_a_tpu_and_a_gpu_are_planned_in_one_process():
+def test_a_tpu_and_a_gpu_are_planned_in_one_process(uncached):
     pytest.importorskip("libtpu", reason="libtpu, the extra plan, is not installed")
     pytest.importorskip("jax_plugins.xla_cuda12", reason="JAX's plugin for CUDA, the extra plan-gpu, is not installed")
     state = ahead.abstract_state(TINY)

@@ -81,6 +81,11 @@ LINES = {
         128,
         "activations",
     ),
+    f'%k = f32[8,4]{{1,0}} all-reduce(%x), metadata={{op_name="{STEP}transpose(jvp(Net))/stage2/gather"}}': (
+        "all-reduce",
+        128,
+        "activations",
+    ),
     "%g = f32[4]{0} reduce-scatter(%x), replica_groups=[2,4]<=[8], "
     f'metadata={{op_name="{STEP}transpose(jvp(Net))/conv"}}': ("reduce-scatter", 64, "gradients scattered"),
 }
