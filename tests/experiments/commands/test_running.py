@@ -8,11 +8,12 @@ import jax
 import numpy as np
 import pytest
 
-from experiments.commands.running import cache_compilations, warn_of_devices, warn_of_shifts
+from experiments.commands.running import cache_compilations, warn_of_devices, warn_of_finished, warn_of_shifts
 from experiments.commands.training_data import prepare
 from mixup_jax.choices import BigVisionRandAugment, Data, Erm, Mixup
 from mixup_jax.config import Config
 from mixup_jax.data.sources import load
+from mixup_jax.runtime.launch import Launch
 
 EXPERIMENTS = Path(__file__).parents[3] / "experiments"
 
@@ -98,3 +99,24 @@ def test_it_is_said_where_a_precision_changes_nothing(capsys):
     for platform, lines in (("cpu", 1), ("gpu", 0)):
         warn_of_devices(Config(matmul_precision="highest"), platform, 1)
         assert len(capsys.readouterr().out.splitlines()) == lines
+
+
+@pytest.mark.parametrize(
+    ("options", "finished", "named"),
+    [
+        ({"profile": 5}, True, ["--profile"]),
+        ({"profile": 5, "tensorboard": True}, True, ["--profile", "--track"]),
+        ({"profile": 5}, False, []),
+        ({}, True, []),
+    ],
+)
+def test_options_that_do_nothing_for_a_finished_run_are_named_in_one_line(capsys, tmp_path, options, finished, named):
+    warn_of_finished(tmp_path, Launch(**options), finished)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == bool(named)
+    assert [name for name in ("--profile", "--track") if lines and name in lines[0]] == named
+
+
+def test_a_trace_of_less_than_no_steps_is_refused():
+    with pytest.raises(ValueError, match="profile must be at least 0, got -1"):
+        Launch(profile=-1)
