@@ -27,7 +27,7 @@ from mixup_jax.training.trained import load_trained
 WIDE = changed(MLP, width=512)  # its middle kernel is just large enough
 CONFIGS = {
     "mlp": WIDE,
-    "two seeds": changed(WIDE, seeds=2),
+    "two seeds": changed(WIDE, seeds=2, ema=0.9),
     "vit": replace(
         changed(MLP, accumulate=2),
         model=ViT(width=256, depth=1, patch=2, stochastic_depth=0.1),
@@ -66,6 +66,11 @@ def test_states_in_parts_learn_what_whole_ones_learn(name):
     np.testing.assert_allclose(parts[1].loss, plain[1].loss, rtol=1e-5)
     assert_close(parts[0].params, plain[0].params, 1e-4)
     assert_close(parts[0].average, plain[0].average, 1e-4)
+    sums = [
+        run(name, fsdp).run.score(state, run(name, fsdp).run.test)
+        for fsdp, (state, _) in ((False, plain), (True, parts))
+    ]
+    assert_close(sums[1], sums[0], 1e-4)
 
 
 @pytest.mark.parametrize("saved", [True, False])
