@@ -62,11 +62,11 @@ def float32(small: bool, precision: str, tolerance: float) -> Outcome:
 def resnet50(small: bool) -> Outcome:
     """Train ResNet-50 in bfloat16 on a batch that lies there: speed, and memory against the compiler's plan."""
     config, steps = PRESETS["resnet50-mixup"][1], 3 if small else 100
-    each, size, width = (2, 32, 8) if small else (128, 224, 64)
+    each, size, network = (2, 32, {"name": "resnet18", "width": 8}) if small else (128, 224, {})
     config = dataclasses.replace(
         config,
         data=dataclasses.replace(config.data, image_size=size),
-        model=dataclasses.replace(config.model, width=width),
+        model=dataclasses.replace(config.model, **network),
         mixing=dataclasses.replace(config.mixing, block=each),
         batch_size=each * jax.device_count(),
     )

@@ -59,7 +59,7 @@ def compile_step(config: Config, devices: Sequence[Any], *, fsdp: bool = False) 
             raise
         reason = next((line for line in str(error).splitlines() if "hbm" in line.lower()), str(error).splitlines()[0])
         remat = ", --remat" if getattr(config.model, "remat", True) is False else ""
-        remat += "" if fsdp else ", --fsdp"
+        remat += ", --fsdp" if len(devices) > 1 and not fsdp else ""
         raise ValueError(
             f"batch_size {config.batch_size} on {len(devices)} devices needs more memory than a chip has "
             f"({reason.strip()}): choose a smaller one, --accumulate{remat}, or more chips."

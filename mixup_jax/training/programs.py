@@ -224,7 +224,7 @@ def snapshot(mesh: Mesh, state: TrainState, totals: Totals, seconds: float) -> d
 def predict_logits(recipe: Recipe, state: TrainState, image: Array) -> Array:
     """Return the logits of uint8 images (batch, ...) with running statistics, or with the averages of all if kept."""
     variables = evaluated_variables(state)
-    variables |= {"params": recipe.gather(variables["params"])}
+    variables = variables | {"params": recipe.gather(variables["params"])}
     with recipe.precision():
         logits = recipe.model.apply(variables, normalize(image, recipe.mean, recipe.std), train=False)
     assert isinstance(logits, Array)

@@ -181,7 +181,7 @@ def test_too_little_memory_is_one_line(monkeypatch):
 
     monkeypatch.setattr(ahead, "lower_step", lambda *_, **__: Lowered())
     with pytest.raises(
-        ValueError, match=r"batch_size 16 .*31\.2G of 15\.75G hbm.*--accumulate, or more chips"
+        ValueError, match=r"batch_size 16 .*31\.2G of 15\.75G hbm.*--accumulate, --fsdp, or more chips"
     ) as error:
         ahead.compile_step(TINY, [None] * 8)
     assert "\n" not in str(error.value)

@@ -15,8 +15,9 @@ from tiny_runs import DATA, MLP, Run, assert_close, assert_equal, changed
 
 from mixup_jax.choices import AdamW
 from mixup_jax.choices.networks import ViT
-from mixup_jax.runtime.checkpoint import open_checkpoints
+from mixup_jax.runtime.checkpoint import fingerprint, open_checkpoints
 from mixup_jax.runtime.launch import Launch
+from mixup_jax.runtime.mesh import place, shard
 from mixup_jax.runtime.progress import Bar
 from mixup_jax.runtime.signals import Stopped
 from mixup_jax.training.fsdp import SPLIT_FROM
@@ -26,7 +27,7 @@ from mixup_jax.training.trained import load_trained
 WIDE = changed(MLP, width=512)  # its middle kernel is just large enough
 CONFIGS = {
     "mlp": WIDE,
-    "two seeds": changed(WIDE, seeds=2),
+    "two seeds": changed(WIDE, seeds=2, ema=0.9),
     "vit": replace(
         changed(MLP, accumulate=2),
         model=ViT(width=256, depth=1, patch=2, stochastic_depth=0.1),
@@ -65,6 +66,11 @@ def test_states_in_parts_learn_what_whole_ones_learn(name):
     np.testing.assert_allclose(parts[1].loss, plain[1].loss, rtol=1e-5)
     assert_close(parts[0].params, plain[0].params, 1e-4)
     assert_close(parts[0].average, plain[0].average, 1e-4)
+    sums = [
+        run(name, fsdp).run.score(state, run(name, fsdp).run.test)
+        for fsdp, (state, _) in ((False, plain), (True, parts))
+    ]
+    assert_close(sums[1], sums[0], 1e-4)
 
 
 @pytest.mark.parametrize("saved", [True, False])
@@ -78,6 +84,15 @@ def test_a_checkpoint_of_parts_is_one_of_a_whole_state(saved, tmp_path):
     assert_equal(found["state"], state)
     for leaf, like in zip(jax.tree.leaves(found["state"]), jax.tree.leaves(other.start()[0]), strict=True):
         assert leaf.sharding.is_equivalent_to(like.sharding, leaf.ndim)
+
+
+def test_the_fingerprint_of_an_array_in_parts_is_that_of_its_numbers_in_a_row():
+    mesh = Run(MLP).mesh
+    array = np.random.default_rng(0).normal(size=(6, 16, 5)).astype(np.float32)
+    weight = np.arange(array.size, dtype=np.uint32) * np.uint32(2654435761) + np.uint32(1)
+    expected = np.sum(array.view(np.uint32).reshape(-1) * (weight | np.uint32(1)), dtype=np.uint32)
+    for axes in ((), (None, "data")):
+        assert fingerprint([place(array, shard(mesh, *axes))]) == expected
 
 
 @pytest.mark.slow
