@@ -88,8 +88,9 @@ class StepTimes:
         start = began if self._ended is None else max(self._ended, began)
         if self._warm:
             wait = 0.0 if self._ended is None else start - self._ended
-            for values, value in ((self._counts, steps), (self._seconds, (ended - start) / steps), (self._waits, wait)):
-                values.append(value)
+            self._counts.append(steps)
+            self._seconds.append((ended - start) / steps)
+            self._waits.append(wait)
             self.steps, self.busy, self.waited = self.steps + steps, self.busy + ended - start, self.waited + wait
         self._warm, self._ended = True, ended
 
@@ -162,7 +163,7 @@ def peak_of(kind: str, dtype: str) -> float | None:
     >>> peak_of("NVIDIA H100 80GB HBM3", "bfloat16"), peak_of("cpu", "float32")
     (989400000000000.0, None)
     """
-    precision = PRECISIONS.get(jax.config.jax_default_matmul_precision)
+    precision = PRECISIONS.get(jax.config.jax_default_matmul_precision)  # pyright: ignore[reportAttributeAccessIssue]
     chip = chip_of(kind)
     return chip.flops(dtype, precision) if chip and precision else None
 

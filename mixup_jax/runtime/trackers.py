@@ -117,7 +117,7 @@ def _tensorboard(workdir: Path, run: str, title: str, config: Mapping[str, Any])
 
 
 def _wandb(workdir: Path, run: str, title: str, config: Mapping[str, Any]) -> Tracker:
-    import wandb
+    import wandb  # pyright: ignore[reportMissingImports]
 
     opened = wandb.init(
         id=run or secrets.token_hex(4),
@@ -134,7 +134,7 @@ def _wandb(workdir: Path, run: str, title: str, config: Mapping[str, Any]) -> Tr
 
 
 def _mlflow(workdir: Path, run: str, title: str, config: Mapping[str, Any]) -> Tracker:
-    from mlflow import MlflowClient
+    from mlflow import MlflowClient  # pyright: ignore[reportMissingImports]
 
     client = MlflowClient()
     if not run:
