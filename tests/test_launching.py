@@ -58,7 +58,15 @@ def executable(path, text):
 
 @pytest.mark.parametrize(
     ("status", "restarts", "queued"),
-    [(0, "0", False), (2, "0", False), (143, "30", True), (137, "0", True), (1, "19", True), (1, "20", False)],
+    [
+        (0, "0", False),
+        (2, "0", False),
+        (143, "30", True),
+        (75, "30", True),
+        (137, "0", True),
+        (1, "19", True),
+        (1, "20", False),
+    ],
 )
 def test_slurm_queues_a_job_again_that_was_stopped_or_has_lost_a_task(tmp_path, status, restarts, queued):
     executable(tmp_path / "srun", f'echo "$@" >{tmp_path}/started; exit {status}')

@@ -25,7 +25,7 @@ status=$?
 
 case $status in
     0 | 2) ;; # done, or something to mend: said in one line
-    143) scontrol requeue "$SLURM_JOB_ID" ;; # 128 + SIGTERM: asked to stop, not at its end
+    75 | 143) scontrol requeue "$SLURM_JOB_ID" ;; # --max-hours is over, or SIGTERM has come (128 + 15): not at its end
     *)
         if [ "${SLURM_RESTART_COUNT:-0}" -lt "$RESTARTS" ]; then
             scontrol requeue "$SLURM_JOB_ID"

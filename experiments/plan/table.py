@@ -114,9 +114,10 @@ def _network(config: Config, data: DataIdentity, cost: Cost, share: int) -> Rows
 
 
 def _times(config: Config, data: DataIdentity, cost: Cost, topology: Topology) -> Rows:
-    chip, devices, least = topology.chip, len(topology.devices), roofline(cost, topology, config.compute_dtype)
+    how = config.compute_dtype, config.matmul_precision
+    chip, devices, least = topology.chip, len(topology.devices), roofline(cost, topology, *how)
     assert chip is not None
-    rate, count, latency = chip.flops(config.compute_dtype), len(cost.collectives), latency_of(chip)
+    rate, count, latency = chip.flops(*how), len(cost.collectives), latency_of(chip)
     for name, seconds, why in (
         ("arithmetic", least.arithmetic, f"{config.compute_dtype} at {rate / 1e12:.0f} TFLOP/s: no step is faster"),
         ("memory", least.memory, f"at {size(chip.bandwidth)}/s"),

@@ -139,12 +139,13 @@ class StepTimes:
         )
 
 
-def speed(times: StepTimes, operations: float | None, devices: list[Any], dtype: str) -> dict[str, Any]:
+def speed(times: StepTimes, operations: float | None, devices: list[Any], dtype: str, precision: str) -> dict[str, Any]:
     """Return what result.json says of the speed; a value is None where it is not known.
 
-    `operations` are those of a step on all `devices` together, `dtype` is that of the network's products.
+    `operations` are those of a step on all `devices` together, `dtype` is that of the network's products, `precision`
+    `Config.matmul_precision`.
     """
-    quantiles, peak = times.quantiles(), peak_of(devices[0].device_kind, dtype)
+    quantiles, peak = times.quantiles(), peak_of(devices[0].device_kind, dtype, precision)
     per_second = operations / quantiles["median"] if operations and quantiles["median"] else None
     return {
         "step_seconds": quantiles,
@@ -157,15 +158,15 @@ def speed(times: StepTimes, operations: float | None, devices: list[Any], dtype:
     }
 
 
-def peak_of(kind: str, dtype: str) -> float | None:
+def peak_of(kind: str, dtype: str, precision: str = "default") -> float | None:
     """Return the peak of operations a second of a kind of device; None where it is unknown, as a CPU's is.
 
     >>> peak_of("NVIDIA H100 80GB HBM3", "bfloat16"), peak_of("cpu", "float32")
     (989400000000000.0, None)
     """
-    precision = PRECISIONS.get(jax.config.jax_default_matmul_precision)  # pyright: ignore[reportAttributeAccessIssue]
-    chip = chip_of(kind)
-    return chip.flops(dtype, precision) if chip and precision else None
+    chosen = jax.config.jax_default_matmul_precision if precision == "default" else precision  # pyright: ignore
+    chip, known = chip_of(kind), PRECISIONS.get(chosen)
+    return chip.flops(dtype, known) if chip and known else None
 
 
 def device_memory() -> int | None:

@@ -252,7 +252,8 @@ class Run:
         if last is not None and (not self.records or self.records[-1]["step"] < steps):  # the last line was lost
             self._append({"step": steps, "epoch": self._epoch(steps), **last, "seconds": round(self._seconds(), 3)})
         measured = summary(self.records, self.config.epochs, sums) | errors
-        seen = {"speed": self.watch.speed(list(self.mesh.devices.flat), self.config.compute_dtype)}
+        products = self.config.compute_dtype, self.config.matmul_precision
+        seen = {"speed": self.watch.speed(list(self.mesh.devices.flat), *products)}
         return measured | seen | {"first_step_seconds": first_step_seconds, "params_digest": run_folder.digest(params)}
 
     def keep_predictions(self, state: TrainState) -> None:

@@ -39,7 +39,7 @@ class Watch:
             warnings.warn(word, stacklevel=2)
         return state, totals
 
-    def speed(self, devices: list[Any], dtype: str) -> dict[str, Any]:
+    def speed(self, devices: list[Any], dtype: str, precision: str) -> dict[str, Any]:
         """Return what result.json says of the speed."""
         self.times.pause()
-        return speed(self.times, self.operations, devices, dtype)
+        return speed(self.times, self.operations, devices, dtype, precision)
