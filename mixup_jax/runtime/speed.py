@@ -139,7 +139,9 @@ class StepTimes:
         )
 
 
-def speed(times: StepTimes, operations: float | None, devices: list[Any], dtype: str, precision: str = "default") -> dict[str, Any]:
+def speed(
+    times: StepTimes, operations: float | None, devices: list[Any], dtype: str, precision: str = "default"
+) -> dict[str, Any]:
     """Return what result.json says of the speed; a value is None where it is not known.
 
     `operations` are those of a step on all `devices` together, `dtype` is that of the network's products, `precision`
