@@ -36,6 +36,12 @@ def metrics(folder):
     return [{name: value for name, value in line.items() if name not in CLOCK} for line in lines]
 
 
+def once(number):
+    """Return a method that sends this process a signal when it is called first: a second signal would end it."""
+    left = [number]
+    return lambda *_: left and os.kill(os.getpid(), left.pop())
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """An uninterrupted run: its folder and its result."""
@@ -48,7 +54,7 @@ def test_a_run_stopped_by_a_signal_and_started_again_is_the_uninterrupted_run(wh
     stops = []
     for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         with monkeypatch.context() as patch:
-            patch.setattr(Bar, moment, lambda *_, number=each: os.kill(os.getpid(), number))
+            patch.setattr(Bar, moment, once(each))
             with pytest.raises(Stopped, match=r"at step \d+ of 15; the same command goes on from there") as stopped:
                 fit(CONFIG, DATA, Launch(), tmp_path)
         assert stopped.value.exit_code == 128 + each
@@ -74,7 +80,7 @@ def test_a_transformer_under_a_recipe_of_today_resumes_to_the_same_bits(tmp_path
     )
     expected = fit(config, DATA, Launch(), tmp_path / "whole")
     with monkeypatch.context() as patch:
-        patch.setattr(Bar, "update", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        patch.setattr(Bar, "update", once(signal.SIGTERM))
         with pytest.raises(Stopped):
             fit(config, DATA, Launch(), tmp_path / "stopped")
     result = fit(config, DATA, Launch(), tmp_path / "stopped")
