@@ -66,8 +66,9 @@ def test_a_field_is_one_that_there_is(name):
 
 def test_it_runs_a_command_of_ours_on_each_host_of_its_slice():
     assert CONTAINER["command"][:3] == ["python", "-m", "experiments.imagenet"]
-    _, job = parse("imagenet", "", JOBS, imagenet.DEFAULT, CONTAINER["command"][3:] + CONTAINER["args"])
-    assert job.launch.checkpoints == "gs://BUCKET/resnet50-mixup"
+    words = [word.replace("gs://BUCKET", "gs://mine") for word in CONTAINER["command"][3:] + CONTAINER["args"]]
+    _, job = parse("imagenet", "", JOBS, imagenet.DEFAULT, words)
+    assert job.launch.checkpoints == "gs://mine/resnet50-mixup"
     assert job.launch.workers > 0
     rows, columns = map(int, POD["nodeSelector"]["cloud.google.com/gke-tpu-topology"].split("x"))
     chips = CONTAINER["resources"]["limits"]["google.com/tpu"]

@@ -102,7 +102,7 @@ def test_the_table_says_what_it_costs_and_the_hint_what_to_do(costs, monkeypatch
     whole = replace(TINY, mixing=Mixup())
     for name, config, words in (
         ("block", TINY, "no image leaves its device"),
-        ("whole", whole, "of f32; --block 2 or a divisor"),
+        ("whole", whole, "of u8; --block 2 or a divisor"),
     ):
         monkeypatch.setattr(plan, "cost_of", lambda *_, name=name: costs[name])
         out = io.StringIO()
@@ -196,7 +196,7 @@ def test_unknown_data_and_experiments_are_refused():
 
 def test_parameters_in_parts_weigh_an_eighth_and_are_gathered():
     config = replace(TINY, model=MLP(width=512))
-    devices = ahead.devices_of("cpu:8")
+    devices = topology_of("cpu:8").devices
     whole, parts = (cost_of(ahead.compile_step(config, devices, fsdp=fsdp)) for fsdp in (False, True))
     large = 4 * 512 * (IMAGE + 512)
     assert whole.arguments - parts.arguments == 2 * large * 7 // 8  # kernels and their momentum

@@ -93,7 +93,7 @@ class Counted(InMemory):
 
 def test_while_nobody_asks_the_next_batches_are_decoded_in_the_background_and_some_are_on_the_devices(data):
     train = Counted(40, (AHEAD + 2) * 16)  # one that is asked for, those that lie ready, and one that nobody asks for
-    stream = BatchStream(replace(data, train=train), 0, 16, make_mesh(1, 16, jax.devices()[:1]), workers=0)
+    stream = BatchStream(replace(data, train=train), [0], 16, make_mesh(1, 16, jax.devices()[:1]), workers=0)
     batch, _ = next(stream.calls(0, 1))
     assert train.enough.wait(60)
     assert threading.get_ident() not in train.threads

@@ -5,17 +5,16 @@ import os
 import subprocess
 import sys
 import time
+from unittest.mock import Mock
 
 import jax
-import numpy as np
 import pytest
-from jax.experimental import multihost_utils
 from several_processes import ROOT, TRAIN, free_port
 from tiny_runs import DATA, MLP, changed
 
 from mixup_jax.runtime import signals
 from mixup_jax.runtime.launch import Launch
-from mixup_jax.runtime.signals import LATE, StopFlag, TimeLimit
+from mixup_jax.runtime.signals import StopFlag, TimeLimit
 from mixup_jax.training.loop import fit
 
 CONFIG = changed(MLP, epochs=5.0, eval_every=1.0)
@@ -58,13 +57,15 @@ def test_a_run_whose_time_is_up_goes_on_from_there_and_ends_with_the_same_bits(t
 
 def test_all_processes_leave_by_the_clock_of_process_0_and_a_signal_says_more(monkeypatch):
     monkeypatch.setattr(jax, "process_count", lambda: 2)
-    monkeypatch.setattr(multihost_utils, "process_allgather", lambda mine: np.stack([[first, 4], mine]))
-    first, flag = LATE, StopFlag(TimeLimit(1.0, began=time.time()))
+    monkeypatch.setattr(jax, "process_index", lambda: 1)
+    monkeypatch.setattr(signals, "store", Mock)
+    monkeypatch.setattr(signals, "wait_for", lambda name: answer)
+    answer, flag = "1 1 4", StopFlag(TimeLimit(1.0, began=time.time()))  # stop, late, steps: of process 0
     assert flag.agreed(7) == (True, 4)
     assert flag.stopped("x").exit_code == 75
-    first, flag = 0, StopFlag(TimeLimit(1.0, began=time.time() - 3600))
+    answer, flag = "0 0 4", StopFlag(TimeLimit(1.0, began=time.time() - 3600))
     assert flag.agreed(7) == (False, 4)
-    first, flag.signal = LATE, 15
+    answer, flag.signal = "1 1 4", 15
     assert flag.agreed(7) == (True, 4)
     assert flag.stopped("x").exit_code == 143
 

@@ -305,7 +305,7 @@ def literals():
 @pytest.mark.parametrize(("part", "kind", "name", "value"), list(literals()))
 def test_every_allowed_value_has_a_name_and_a_folder(part, kind, name, value):
     data = "imagenet" if name in OF_PHOTOGRAPHS else "chirps"
-    needed = {"stochastic_depth": 0.1} if name == "stochastic_depth_rule" else {}
+    needed = {"stochastic_depth_rule": {"stochastic_depth": 0.1}, "per": {"block": 32}}.get(name, {})
     chosen = kind(data, **{name: value}) if kind is Data else kind(**{name: value} | needed)
     config = replace(cifar.SMALL, **{part: chosen})
     assert method(config)
