@@ -60,7 +60,7 @@ def test_alpha_zero_leaves_the_batch_alone_and_bad_input_is_refused(rng):
         draw_dirichlet(rng, 5, 1.0, examples=1)
     with pytest.raises(ValueError, match="alpha must be a finite number >= 0"):
         draw_dirichlet(rng, 5, -1.0)
-    with pytest.raises(ValueError, match="per must be one of batch, .*example.*, got 'pair'"):
+    with pytest.raises(ValueError, match=r"per must be one of batch, .*example.*, got 'pair'"):
         draw_dirichlet(rng, 5, 1.0, per="pair")
     with pytest.raises(ValueError, match=r"partner must be integers \(2, 5\), got 3 rows"):
         draw_dirichlet(rng, 5, 1.0, partner=jnp.zeros((3, 5), jnp.int32))
