@@ -24,7 +24,7 @@ TITLES = (
 )
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive  # minutes of both cores
 def test_all_benchmarks_run_and_fill_the_page(tmp_path):
     page = tmp_path / "benchmarks.md"
     command = [sys.executable, "-m", "benchmarks", "--quick", f"--out={page}"]
