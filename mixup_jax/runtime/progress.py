@@ -1,8 +1,12 @@
 """What a person sees while a run is under way: one line with a bar, speed, loss, error and the time that is left."""
 
+import errno
+import os
+import stat
+import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import TypeVar
+from contextlib import contextmanager, suppress
+from typing import TextIO, TypeVar
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,6 +22,26 @@ from rich.progress import (
 )
 
 
+def leave_lost_terminals(*streams: TextIO) -> None:
+    """Give what is printed from now on to nobody, where the terminal that it went to is gone: each write would fail."""
+    for stream in streams or (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # a stream without a file
+            number = stream.fileno()
+            if stat.S_ISCHR(os.fstat(number).st_mode) and not os.isatty(number):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+
+
+@contextmanager
+def _terminal_may_go() -> Iterator[None]:
+    """Let a training go on to its next question when its terminal is lost before the signal that says so is heard."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        leave_lost_terminals()
+
+
 class Bar:
     """The progress of one run in steps."""
 
@@ -27,17 +51,20 @@ class Bar:
 
     def started(self, seconds: float) -> None:
         """Say how long the first step took to come: starting up, data, compiling."""
-        (self._plain or self._progress.console).print(f"first step after {seconds:.1f} s", highlight=False)
+        with _terminal_may_go():
+            (self._plain or self._progress.console).print(f"first step after {seconds:.1f} s", highlight=False)
 
     def update(self, step: int, examples_per_second: float) -> None:
         """Move the bar to `step`."""
-        self._progress.update(self._task, completed=step, speed=f"{examples_per_second:,.0f} {self._unit}/s")
+        with _terminal_may_go():
+            self._progress.update(self._task, completed=step, speed=f"{examples_per_second:,.0f} {self._unit}/s")
 
     def evaluated(self, text: str) -> None:
         """Show the result of an evaluation, if there is one to show."""
-        self._progress.update(self._task, metrics=text)
-        if self._plain and text:
-            self._plain.print(text, highlight=False, soft_wrap=True)
+        with _terminal_may_go():
+            self._progress.update(self._task, metrics=text)
+            if self._plain and text:
+                self._plain.print(text, highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import jax
 
 from mixup_jax.runtime.distributed import store, wait_for
 from mixup_jax.runtime.errors import SIGNALS, Stopped, TimeIsUp
+from mixup_jax.runtime.progress import leave_lost_terminals
 
 MARGIN, SHARE = 60.0, 0.05
 """Seconds that are left for the last save and the end of the process, and the share of a short limit."""
@@ -93,6 +94,8 @@ def stop_on_signals(limit: TimeLimit | None = None) -> Iterator[StopFlag]:
     def note(number: int, _: object) -> None:
         flag.signal = number
         signal.signal(number, signal.SIG_DFL)
+        if number == getattr(signal, "SIGHUP", None):
+            leave_lost_terminals()
 
     for number in SIGNALS:
         if number == getattr(signal, "SIGHUP", None) and signal.getsignal(number) == signal.SIG_IGN:
