@@ -52,8 +52,9 @@ def draw_sigmas(rng: Array, additive: ArrayLike, multiplicative: ArrayLike) -> t
     >>> bool(draw_sigmas(jax.random.key(0), 0.4, 0.2)[0] < 0.4)
     True
     """
-    share = jnp.sort(jax.random.uniform(rng, (2, 6), jnp.float32), axis=1)[:, 1]  # the second smallest of six is Beta(2, 5)
-    return additive * share[0], multiplicative * share[1]
+    # the second smallest of six is Beta(2, 5)
+    share = jnp.sort(jax.random.uniform(rng, (2, 6), jnp.float32), axis=1)[:, 1]
+    return share[0] * jnp.asarray(additive, jnp.float32), share[1] * jnp.asarray(multiplicative, jnp.float32)
 
 
 def add_noise(rng: Array, tree: X, additive: ArrayLike, multiplicative: ArrayLike) -> X:
