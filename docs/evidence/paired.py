@@ -14,6 +14,10 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from mixup_jax.report.statistics import holm
+
 
 def values(folder: Path, read) -> np.ndarray:
     """Return a number of each part, in their order."""
@@ -32,11 +36,7 @@ def main(folder: Path, name: str) -> None:
             for key in ("train_subset_error", "test_ece")
         ]
         found[data.name] = *last, stats.ttest_rel(last[1], last[0]), other
-    ordered = sorted(found, key=lambda data: found[data][2].pvalue)
-    corrected, least = {}, 0.0
-    for place, data in enumerate(ordered):
-        least = max(least, min(1.0, (len(ordered) - place) * found[data][2].pvalue))
-        corrected[data] = least
+    corrected = dict(zip(found, holm([test.pvalue for _, _, test, _ in found.values()]), strict=True))
     for data, (erm, mixup, test, ((train_erm, train_mixup), (ece_erm, ece_mixup))) in found.items():
         low, high = test.confidence_interval()
         print(
