@@ -58,7 +58,8 @@ def _together(config: Config) -> int:
     """Return what must divide a batch."""
     mixing, repeats = config.mixing, 1 if config.data.is_streamed else config.data.repeats
     group = (mixing.group or GROUP) if isinstance(mixing, Mixed) and mixing.partner == "optimal" else 1
-    return math.lcm(config.accumulate, getattr(mixing, "block", None) or 1, repeats, group)
+    rounds = config.accumulate * (config.norm_block or 1)
+    return math.lcm(rounds, getattr(mixing, "block", None) or 1, repeats, group)
 
 
 def prepare(data: D, config: Data, augment: Augment = NoAugment()) -> tuple[D, float]:  # noqa: B008

@@ -64,6 +64,8 @@ def test_the_labels_of_photographs_are_corrupted_by_the_rule_of_images_in_memory
         ({"batch_size": 32}, 32),
         ({"batch_size": 130, "accumulate": 5}, 40),
         ({"batch_size": 128, "mixing": Mixup(block=32)}, 32),
+        ({"batch_size": 128, "norm_block": 32}, 32),
+        ({"batch_size": 120, "norm_block": 10, "accumulate": 2}, 40),
         ({"batch_size": 128, "mixing": Mixup(partner="optimal", group=4)}, 48),
         ({"batch_size": 128, "data": replace(OF_STREAM, train_examples=7)}, 7),
         ({"batch_size": 128, "data": replace(OF_STREAM, train_subset=(0, 2))}, 24),
