@@ -1,13 +1,17 @@
 """Eight virtual CPU devices, strict dtypes and ranks, and jaxtyping checks for the whole suite."""
 
 import os
+from importlib.metadata import version
 from pathlib import Path
 
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8 " + os.environ.get("XLA_FLAGS", "")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-# Compiling is most of the suite's time: keep what was compiled, also for the processes that tests start.
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "xla"))
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
+if tuple(map(int, version("jax").split(".")[:2])) >= (0, 12):
+    # Compiling is most of the suite's time: keep what was compiled, also for the processes that tests start.
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "xla"))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
+else:  # several CPU devices and a cache do not go together: experiments/commands/running.py
+    os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)
 
 import jax
 import pytest

@@ -12,6 +12,7 @@ from typing import Any, Self
 import jax
 import tyro
 from etils import epath
+from jax.experimental.compilation_cache import compilation_cache
 from rich.console import Console
 from rich.table import Table
 
@@ -268,7 +269,15 @@ def warn_of_devices(config: Config, platform: str, devices: int) -> None:
 
 
 def cache_compilations() -> None:
-    """Keep compiled programs between runs, in the cache folder, unless JAX was told where to; also quick ones."""
+    """Keep compiled programs between runs, in the cache folder, unless JAX was told where to; also quick ones.
+
+    Not before JAX 0.12 on several CPU devices: a program that JAX 0.10 reads from a cache runs its collectives out of
+    order there, and waits for itself until XLA ends the process.
+    """
+    if jax.version.__version_info__ < (0, 12) and jax.default_backend() == "cpu" and jax.device_count() > 1:
+        jax.config.update("jax_enable_compilation_cache", False)
+        compilation_cache.reset_cache()  # whether there is one was decided with the first program
+        return
     if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:  # JAX's 1 leaves dozens to compile at each start
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:

@@ -28,19 +28,21 @@ from experiments.wafer.tables import by_number_table, main_table
 
 def main() -> None:
     """Run the command line: predict, patterns, or a preset and its options."""
-    cache_compilations()
     if sys.argv[1:2] == ["predict"]:
         del sys.argv[1]
+        cache_compilations()
         call(predict, prog="python -m experiments.wafer predict")
         return
     if sys.argv[1:2] == ["patterns"]:
         from experiments.wafer.sheet import patterns
 
         del sys.argv[1]
+        cache_compilations()
         call(patterns, prog="python -m experiments.wafer patterns")
         return
     text = f"{__doc__}\n`predict --help` and `patterns --help` have their own options."
     preset, job = parse("wafer", text, PRESETS, "small", sys.argv[1:])
+    cache_compilations()  # after the processes of a run have found each other
     run(preset, job)
 
 

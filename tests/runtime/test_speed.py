@@ -63,7 +63,7 @@ def test_what_is_not_known_is_none_and_the_peak_is_that_of_all_devices(monkeypat
     found = speed(times, 10.0, devices, "float32")
     assert (found["operations_per_second"], found["flop_utilisation"], found["device_memory"]) == (5.0, None, None)
     assert found["process_memory"] > 2**20
-    monkeypatch.setattr(module, "peak_of", lambda kind, dtype: 100.0)
+    monkeypatch.setattr(module, "peak_of", lambda kind, dtype, precision: 100.0)
     assert speed(times, 10.0, devices, "float32")["flop_utilisation"] == pytest.approx(5 / 200)
     assert speed(times, None, devices, "float32")["flop_utilisation"] is None
 

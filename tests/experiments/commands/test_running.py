@@ -7,6 +7,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 
 from experiments.commands.running import cache_compilations, warn_of_devices, warn_of_finished, warn_of_shifts
 from experiments.commands.training_data import prepare
@@ -18,19 +19,39 @@ from mixup_jax.runtime.launch import Launch
 EXPERIMENTS = Path(__file__).parents[3] / "experiments"
 
 
-def test_compiled_programs_are_kept_in_the_cache_folder_unless_jax_was_told_where(monkeypatch, tmp_path):
-    before, least = jax.config.jax_compilation_cache_dir, jax.config.jax_persistent_cache_min_compile_time_secs
+@pytest.fixture
+def cache_settings(monkeypatch, tmp_path):
+    """What JAX is told of its cache is as before after the test."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    try:
-        monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "there")
-        cache_compilations()
-        assert jax.config.jax_compilation_cache_dir == before
-        monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
-        cache_compilations()
-        assert jax.config.jax_compilation_cache_dir == str(tmp_path / "mixup_jax" / "xla")
-    finally:
-        jax.config.update("jax_compilation_cache_dir", before)
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", least)
+    names = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs", "jax_enable_compilation_cache")
+    before = {name: getattr(jax.config, name) for name in names}
+    yield before
+    for name, value in before.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
+
+
+def test_compiled_programs_are_kept_in_the_cache_folder_or_where_jax_was_told(cache_settings, monkeypatch, tmp_path):
+    monkeypatch.setattr(jax, "device_count", lambda: 1)
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "there")
+    cache_compilations()
+    assert jax.config.jax_compilation_cache_dir == cache_settings["jax_compilation_cache_dir"]
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
+    cache_compilations()
+    assert jax.config.jax_compilation_cache_dir == str(tmp_path / "mixup_jax" / "xla")
+
+
+@pytest.mark.parametrize(
+    ("version", "devices", "kept"), [((0, 10, 2), 1, True), ((0, 10, 2), 2, False), ((0, 12, 0), 2, True)]
+)
+def test_no_program_of_several_cpu_devices_comes_from_a_cache_that_loses_the_order_of_collectives(
+    cache_settings, monkeypatch, version, devices, kept
+):
+    jax.config.update("jax_enable_compilation_cache", True)
+    monkeypatch.setattr(jax.version, "__version_info__", version)
+    monkeypatch.setattr(jax, "device_count", lambda: devices)
+    cache_compilations()
+    assert jax.config.jax_enable_compilation_cache is kept
 
 
 def test_every_command_that_computes_keeps_its_programs():
