@@ -48,10 +48,10 @@ def measure(effort: Effort) -> list[Table]:
         except ImportError as error:
             missing.append(f"{name}: {error}")
     timings = take_turns(runs, effort)
-    rows = [(name, rate(timing), share(timings[LIMIT], timing)) for name, timing in timings.items()]
+    rows = [(name, rate(timing), timings[LIMIT].processor_over(timing)) for name, timing in timings.items()]
     peers = [name for name in PEERS if name in timings]
     best = min(peers, key=lambda name: float(np.median(timings[name].processor)))
-    ratio = share(timings[best], timings[OURS])
+    ratio = timings[best].processor_over(timings[OURS])
     text = (
         f"{len(files)} photographs, {sum(map(len, files)) / len(files) / 1000:.0f} kB on average. Processor "
         f"time, one thread each. Ours is {ratio} times as fast as the best other ({best}). Pillow and OpenCV alone "
@@ -77,11 +77,6 @@ def photographs(count: int) -> list[bytes]:
 def rate(timing: Timing) -> str:
     """Return images a second of processor time."""
     return spread([BATCH / each for each in timing.processor])
-
-
-def share(limit: Timing, timing: Timing) -> str:
-    """Return how fast something is, as a share of the limit, turn by turn."""
-    return spread([one / other for one, other in zip(limit.processor, timing.processor, strict=True)])
 
 
 def for_each(files: list[bytes], work: Callable[[bytes, np.random.Generator], Any]) -> Steps:

@@ -20,10 +20,9 @@ from benchmarks.harness.turns import NO_TORCH, QUICK, STDERR, Effort, digits, im
 from benchmarks.limits import beside_product, the_product
 from benchmarks.training_step import LAYOUTS
 from experiments.cifar import SMALL
-from experiments.commands.training_data import prepare
 from mixup_jax.config import Config
 from mixup_jax.data.dataset import Dataset
-from mixup_jax.data.sources import load
+from mixup_jax.data.sources import load, prepare
 from mixup_jax.training.measurements import error_of
 
 CONFIG = replace(SMALL, epochs=15.0, seeds=1)

@@ -19,9 +19,9 @@ import tyro
 
 from experiments.commands.command_line import begin, show_runs
 from experiments.commands.errors import one_line_errors
+from experiments.commands.notices import say
 from experiments.commands.running import Job, default_folder, run
 from experiments.commands.smoke import shrink
-from experiments.commands.training_data import say
 from mixup_jax.choices import AdamW, Cosine, Data, Erm, Mixup, NoAugment
 from mixup_jax.choices.networks import ViT
 from mixup_jax.config import Config

@@ -18,7 +18,8 @@ from mixup_jax.data.dataset import Dataset
 from mixup_jax.mixing import Mix
 from mixup_jax.models import build
 from mixup_jax.models.layers import winograd
-from mixup_jax.steps import mixed_batch as vicinity
+from mixup_jax.steps import recipe
+from mixup_jax.steps.state import Mixer
 from mixup_jax.training.loop import Run
 
 SHAPES = {"digits": (8, 8, 1), "fashion_mnist": (28, 28, 1), "cifar10": (32, 32, 3)}
@@ -80,7 +81,8 @@ def nothing_mixed() -> Iterator[None]:
     def no_plan(rng: Any, x: Any, *_: Any) -> Mix:
         return Mix(jnp.ones(len(x)), jnp.arange(len(x)))
 
-    with patch.object(vicinity, "draw_plan", no_plan), patch.object(vicinity, "carry_out", lambda plan, own, *_: own):
+    nothing = Mixer(draw=no_plan, carry_out=lambda plan, own, other: own)
+    with patch.object(recipe, "mixer_of", lambda *_: nothing):
         yield
 
 

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from mixup_jax.config import Config, read, upgraded
+from mixup_jax.config import Config
 from mixup_jax.runtime.claim import VERSION
 from mixup_jax.runtime.json_files import Malformed, parse_json, read_bytes
+from mixup_jax.stored_config import read, upgraded
 
 LARGEST = 2**20
 """Bytes; those of ours have a few thousand."""

@@ -9,7 +9,7 @@ from mixup_jax.choices import IMAGE_SIZE, Data
 from mixup_jax.config import Config
 from mixup_jax.data.identity import DataIdentity
 from mixup_jax.data.images.layouts import find_pictures
-from mixup_jax.data.sources import check_name
+from mixup_jax.data.sources import check_name, check_padding
 from mixup_jax.methods import mix_at
 from mixup_jax.methods.latent import INPUT
 from mixup_jax.mixing import Mix
@@ -39,12 +39,6 @@ def check_early(config: Config) -> None:
         _check_layer(recipe, data.image_shape)
         if config.init is not None:
             check_given(recipe, data.image_shape, initial_weights(config, data).arrays)
-
-
-def check_padding(config: Data, name: str) -> None:
-    """Raise ValueError for photographs of any size that would be padded."""
-    if config.is_streamed and config.pad_crop:
-        raise ValueError(f"pad_crop does not go with {name}, which is cropped from its photographs: --pad-crop 0.")
 
 
 def _announced(config: Data) -> DataIdentity:

@@ -1,6 +1,7 @@
 """Say in the paper's words what was trained, and on what."""
 
 from dataclasses import fields
+from typing import Any
 
 from mixup_jax.choices import (
     GROUP,
@@ -30,6 +31,18 @@ AUGMENTS = {
     "big_vision_randaugment": "big_vision's RandAugment",
     "three_augment": "3-Augment",
 }
+
+
+def in_tables(config: Config, mark: str, wrong_labels: float, part: bool) -> dict[str, Any]:
+    """Return what a run is called in tables; `part` says whether photographs of the data set are missing."""
+    return {
+        "method": method(config),
+        **({"methods": [method(each) for each in config.each_alpha()]} if config.side_by_side else {}),
+        "model": config.model.name,
+        "dataset": dataset(config.data) + (", a part" if part else ""),
+        "mark": mark,
+        **({"wrong_labels": wrong_labels} if config.data.label_noise else {}),
+    }
 
 
 def method(config: Config) -> str:

@@ -1,33 +1,37 @@
 """Carry out a job: data, training, and the files of the run's folder."""
 
 import contextlib
-import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import jax
 import tyro
 from etils import epath
 from jax.experimental.compilation_cache import compilation_cache
-from rich.console import Console
-from rich.table import Table
 
 from experiments.commands.early_checks import check_early
-from experiments.commands.naming import dataset, method
+from experiments.commands.naming import in_tables
+from experiments.commands.notices import (
+    fit_to,
+    say,
+    say_speed,
+    show_weights,
+    warn_of_devices,
+    warn_of_finished,
+    warn_of_shifts,
+)
 from experiments.commands.run_figures import draw_missing
 from experiments.commands.smoke import shrink
-from experiments.commands.training_data import fit_to, load_data, prepare, say
-from mixup_jax.choices import BigVisionRandAugment, Mixed, Step
+from mixup_jax.choices import Step
 from mixup_jax.config import Config, usual
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.files.archives import cache_home
 from mixup_jax.data.photographs.streamed import StreamedDataset
-from mixup_jax.data.sources import check_name
-from mixup_jax.mixing import PARTNERS
+from mixup_jax.data.sources import check_name, load_data, prepare
 from mixup_jax.runtime import run_folder as record
 from mixup_jax.runtime.atomic import write_json
 from mixup_jax.runtime.buckets import copy_records, fetch_records, is_bucket, open_bucket, records_folder
@@ -37,12 +41,9 @@ from mixup_jax.runtime.identity import agree, plain
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.mesh import from_writer, is_writer
 from mixup_jax.runtime.provenance import describe
-from mixup_jax.runtime.speed import in_words
 from mixup_jax.training.loop import fit, predict_again
 from mixup_jax.weights.initial import InitialWeights, initial_weights, normalized_as
 
-BLOCK = 32
-"""Images of a block that is recommended, where a device holds whole ones."""
 NAMES = ("experiment", "preset", "method", "methods", "model", "dataset", "mark", "wrong_labels")
 
 Paper = dict[str, Any] | None
@@ -86,29 +87,24 @@ def run(
     raise, and ValueError for a folder that holds a run of another configuration.
     """
     began = time.time() if began is None else began
-    check_name(job.config.data.dataset)  # a smoke run looks at other data
-    config = job.effective().within_training()
-    check_early(config)
-    if config.schedule != job.effective().schedule and not isinstance(config.schedule, Step):
-        say(f"no decay_epochs within the {config.epochs:g} epochs: the learning rate stays at {config.optimizer.lr:g}")
+    config = _checked(job)
     cache_compilations()
     if is_bucket(job.launch.checkpoints):
         open_bucket(str(job.launch.checkpoints))
     workdir = job.launch.workdir or default_folder(experiment, preset, job)
-    config, data, wrong, weights = _material(job, config)
-    part = isinstance(data, StreamedDataset) and data.part
-    description = _names(config, data.mark, wrong, part) | describe(config, experiment, preset, data.identity())
-    if weights:
-        description |= {"weights": {"sha256": weights.sha256}}
-    saved = {"checkpoints": job.launch.checkpoints or str(workdir), "keep": job.launch.keep, "fsdp": job.launch.fsdp}
-    saved |= {"max_hours": job.launch.max_hours}
-    agree(description | {"launch": saved})
-    given, title = weights and weights.arrays, f"{experiment} {preset}"
+    config, data, wrong_labels, weights = _material(job, config)
+    part, given = isinstance(data, StreamedDataset) and data.part, weights and weights.arrays
+    description = in_tables(config, data.mark, wrong_labels, part)
+    description |= describe(config, experiment, preset, data.identity())
+    description |= {"weights": {"sha256": weights.sha256}} if weights else {}
+    saved = {"checkpoints": job.launch.checkpoints or str(workdir)}
+    agree(description | {"launch": saved | {name: getattr(job.launch, name) for name in ("keep", "fsdp", "max_hours")}})
     folder = job.launch.checkpoint_folder(workdir, config)
     with owned(workdir, description, config, folder) as description:
         result = record.finished(workdir) if is_writer() else {}
         warn_of_finished(workdir, job.launch, finished := from_writer(result is not None))
         if not finished:
+            title = f"{experiment} {preset}"
             measured = fit(config, data, job.launch, workdir, title=title, began=began, given=given)
             result = write_result(workdir, description, measured, config, None if part else paper(config))
             say_speed(result)
@@ -124,11 +120,30 @@ def run(
     return (result or {}) | {"workdir": str(workdir), "checkpoints": str(folder)}
 
 
-def _material(job: Job, config: Config) -> tuple[Config, Dataset | StreamedDataset, float, InitialWeights | None]:
-    """Return what a run trains with: its configuration, fitted to the data, the data, prepared, the share of their
-    labels that are wrong, and the weights that it starts from, where it does; say what was made of them.
-    """
-    data = load_data(config, job.launch.data_dir)
+def _checked(job: Job) -> Config:
+    """Return the configuration that is carried out; raise what is wrong with it before its data are read."""
+    check_name(job.config.data.dataset)  # a smoke run looks at other data
+    asked = job.effective()
+    config = asked.within_training()
+    check_early(config)
+    if config.schedule != asked.schedule and not isinstance(config.schedule, Step):
+        say(f"no decay_epochs within the {config.epochs:g} epochs: the learning rate stays at {config.optimizer.lr:g}")
+    return config
+
+
+class Material(NamedTuple):
+    """What a run trains with: its configuration, made to fit the data, the data, the weights that it starts from."""
+
+    config: Config
+    data: Dataset | StreamedDataset
+    wrong_labels: float
+    """Their share in the training set."""
+    weights: InitialWeights | None
+
+
+def _material(job: Job, config: Config) -> Material:
+    """Load the data and the weights that a run starts from, and say what was made of them."""
+    data = load_data(config.data, job.launch.data_dir)
     config = fit_to(config, data)
     data, wrong = prepare(data, config.data, config.augment)
     config = job.sized(config, data.train_count)
@@ -138,19 +153,7 @@ def _material(job: Job, config: Config) -> tuple[Config, Dataset | StreamedDatas
     data = normalized_as(data, config.normalize, weights)
     if weights:
         show_weights(weights, data)
-    return config, data, wrong, weights
-
-
-def _names(config: Config, mark: str, wrong: float, part: bool) -> dict[str, Any]:
-    """Return what a run is called in tables; `part` says whether photographs of the data set are missing."""
-    return {
-        "method": method(config),
-        **({"methods": [method(each) for each in config.each_alpha()]} if config.side_by_side else {}),
-        "model": config.model.name,
-        "dataset": dataset(config.data) + (", a part" if part else ""),
-        "mark": mark,
-        **({"wrong_labels": wrong} if config.data.label_noise else {}),
-    }
+    return Material(config, data, wrong, weights)
 
 
 @contextlib.contextmanager
@@ -216,56 +219,6 @@ def write_result(
     if is_writer():
         write_json(workdir / "result.json", result)
     return result
-
-
-def show_weights(weights: InitialWeights, data: Dataset | StreamedDataset) -> None:
-    """Print, once for all processes, what becomes of the weights that a run starts from."""
-    if not is_writer():
-        return
-    table = Table(show_header=False, title="initial weights", title_justify="left")
-    unknown = "" if weights.mean else ", the file does not say which it is used to: see --normalize"
-    numbers = "; ".join(" ".join(f"{each:.3f}" for each in values) for values in (data.mean, data.std))
-    for row in (*weights.rows, ("normalised", f"mean and deviation {numbers}{unknown}")):
-        table.add_row(*row)
-    Console(markup=False, soft_wrap=True).print(table)
-
-
-def say_speed(result: dict[str, Any]) -> None:
-    """Print what the run tells of its speed, in a line."""
-    if line := in_words(result.get("speed", {})):
-        say(line)
-
-
-def warn_of_finished(workdir: Path, launch: Launch, finished: bool) -> None:
-    """Say which options do nothing for a run that is finished."""
-    names = [name for name, asked in (("--profile", launch.profile), ("--track", launch.trackers)) if asked]
-    if finished and names:
-        say(f"{workdir} is finished, no step is left for {' and '.join(names)}: give another --workdir")
-
-
-def warn_of_shifts(config: Config, shape: tuple[int, ...]) -> None:
-    """Say where big_vision's RandAugment, whose shifts are pixels of images of 224, leaves nothing of an image."""
-    shift = 10 * getattr(config.augment, "magnitude", 0)
-    if isinstance(config.augment, BigVisionRandAugment) and shift >= min(shape[:2]):
-        size = f"{shape[0]} x {shape[1]}"
-        say(f"big_vision_randaugment shifts by {shift:g} pixels: nothing is left of some images of {size}")
-
-
-def warn_of_devices(config: Config, platform: str, devices: int) -> None:
-    """Say where images cross devices at each step, and where a precision changes nothing."""
-    if platform == "cpu" and config.matmul_precision != "default":
-        say(f"matmul_precision {config.matmul_precision}: on a CPU products are float32 whatever it says")
-    share = devices // math.gcd(len(config.runs), devices)  # of the mesh, to the batch
-    mixing, rows = config.mixing, config.batch_size // share
-    if share == 1 or not isinstance(mixing, Mixed) or mixing.among_neighbours:
-        return
-    if mixing.block is not None and rows % mixing.block == 0:
-        return
-    whole = f"{'runs' if mixing.block else 'the whole batch'} of {mixing.block or config.batch_size:,}"
-    block = BLOCK if rows % BLOCK == 0 else rows
-    advice = f"; --block {block} keeps them local (another recipe: partners and results change)"
-    kept = block > 1 and mixing.partner in PARTNERS
-    say(f"partners come from {whole}: images cross devices at each step{advice if kept else ''}")
 
 
 def cache_compilations() -> None:

@@ -11,12 +11,12 @@ import jax
 import jax.numpy as jnp
 
 from experiments.commands.naming import dataset, method
-from experiments.commands.training_data import load_data, prepare
 from mixup_jax.choices import Erm
 from mixup_jax.config import Config
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.identity import DataIdentity
 from mixup_jax.data.photographs.streamed import StreamedDataset
+from mixup_jax.data.sources import load_data, prepare
 from mixup_jax.runtime.claim import read_config, read_identity
 from mixup_jax.runtime.errors import CheckpointError
 from mixup_jax.runtime.identity import differing, flatten, plain
@@ -83,7 +83,7 @@ def load_network(folder: Path, data_dir: Path | None, checkpoints: str | None = 
 
 def prepared_data(config: Config, data_dir: Path | None) -> Dataset | StreamedDataset:
     """Load and prepare the data of a run."""
-    return prepare(load_data(config, data_dir), config.data, config.augment)[0]
+    return prepare(load_data(config.data, data_dir), config.data, config.augment)[0]
 
 
 def load_seeds(folders: Sequence[Path], data_dir: Path | None, checkpoints: str | None = None) -> Network:

@@ -4,8 +4,8 @@
 >>> load("digits").image_shape
 (8, 8, 1)
 
-`load`, `open_data` and `Dataset` are imported when they are first used. Importing this package, or
-`mixup_jax.data.augment` from it, therefore imports no module that reads files.
+`load`, `open_data` and `Dataset` are imported when they are first used: importing this package imports no module that
+reads files.
 """
 
 from importlib import import_module

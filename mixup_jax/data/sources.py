@@ -1,21 +1,27 @@
-"""Data sets by name."""
+"""Data sets by name, and what a configuration makes of them: the training set that a run sees."""
 
 import difflib
 import logging
 import os
 import re
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
-from mixup_jax.choices import Data
+import numpy as np
+
+from mixup_jax.choices import IMAGE_SIZE, Augment, Data, NoAugment
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.files.archives import data_folder
+from mixup_jax.data.held_out import hold_out
 from mixup_jax.data.imagenet.source import load_imagenet
 from mixup_jax.data.images.cifar import CIFAR10, CIFAR100, load_cifar
 from mixup_jax.data.images.digits import load_digits
 from mixup_jax.data.images.fashion_mnist import load_fashion_mnist
 from mixup_jax.data.images.folder import load_folder
 from mixup_jax.data.images.layouts import Pictures
+from mixup_jax.data.label_noise import corrupt_labels
 from mixup_jax.data.photographs.files import load_photographs
 from mixup_jax.data.photographs.streamed import StreamedDataset
 from mixup_jax.data.speech.chirps import load_chirps
@@ -24,6 +30,7 @@ from mixup_jax.data.speech.fsdd import load_fsdd
 from mixup_jax.data.speech.recordings import Speech
 
 log = logging.getLogger(__name__)
+D = TypeVar("D", bound=Any)
 
 SOURCES = {
     "digits": lambda data_dir: load_digits(),
@@ -39,6 +46,15 @@ SPEECH = {
 STREAMED = {"imagenet": load_imagenet}
 PREFIXES = ("folder", "speech", "fsdd")
 """Kinds of data sets whose names continue after a colon."""
+FOR_STREAMS = ("color_jitter", "crop", "flip", "interpolation", "repeats", "test_crop", "test_size")
+"""Options of the data that streamed ones carry out."""
+
+
+def load_data(data: Data, data_dir: Path | None) -> Dataset | StreamedDataset:
+    """Load the data of a run and hold a validation set out; raises what `open_data` and `hold_out` raise."""
+    speech = Speech(data.mix == "waveform", data.nyquist)
+    pictures = Pictures(data.split, data.image_size, data.skip_bad) if data.is_folder else None
+    return hold_out(open_data(data.dataset, data_dir, speech, pictures), data.validation)
 
 
 def open_data(
@@ -95,6 +111,57 @@ def load(
         dataset = SOURCES[name](folder)
     _say(dataset)
     return dataset
+
+
+def prepare(data: D, config: Data, augment: Augment = NoAugment()) -> tuple[D, float]:  # noqa: B008
+    """Keep a subset or the first of the training examples and corrupt labels, as the configuration says.
+
+    Subsets are consecutive runs of the training set, of streamed photographs of their fixed order. Streamed ones are
+    also told how they are cut and augmented. Returns also the share of the labels that are wrong now: less than was
+    drawn at random, as a draw may be the truth.
+    Raises ValueError for more parts or images than there are, and for options that do not go with the data.
+    """
+    found: Any = data
+    part = subset_of(config, data)
+    if config.train_examples is not None:
+        if not 1 <= config.train_examples <= len(part):
+            raise ValueError(
+                f"train_examples must be between 1 and {len(part)}, got {config.train_examples}; "
+                "--train-examples None takes all."
+            )
+        part = part[: config.train_examples]
+    if isinstance(data, StreamedDataset):
+        check_padding(config, data.name)
+        options = {name: getattr(config, name) for name in FOR_STREAMS}
+        size, chosen = config.image_size or IMAGE_SIZE, {"train_start": part.start, "train_count": len(part)}
+        found = replace(data, size=size, augment=augment, **chosen, **options)
+        if not config.label_noise:  # the labels may be in files that nobody needs to read now
+            return found, 0.0
+        label = found.labels_of_files()
+    else:
+        label = np.asarray(data.train_label[part.start : part.stop])
+        found = replace(found, train_image=data.train_image[part.start : part.stop], train_label=label)
+    given, mask = corrupt_labels(label, config.label_noise, len(data.classes))
+    found = replace(found, train_label=given, corrupted=mask if config.label_noise else None)
+    return found, float(np.mean(given != label))
+
+
+def subset_of(config: Data, data: Dataset | StreamedDataset) -> range:
+    """Return which of the training examples are those of --train-subset: all without one.
+
+    Raises ValueError for more parts than there are examples.
+    """
+    index, parts = config.train_subset or (0, 1)
+    count = data.train_count
+    if parts > count:
+        raise ValueError(f"train_subset asks for {parts} parts; {data.name} has {count} training images.")
+    return range(index * count // parts, (index + 1) * count // parts)
+
+
+def check_padding(config: Data, name: str) -> None:
+    """Raise ValueError for photographs of any size that would be padded."""
+    if config.is_streamed and config.pad_crop:
+        raise ValueError(f"pad_crop does not go with {name}, which is cropped from its photographs: --pad-crop 0.")
 
 
 def _say(data: Dataset | StreamedDataset) -> None:

@@ -1,12 +1,13 @@
 """How large a network is, counted from shapes: nothing is computed and nothing compiled."""
 
-import math
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+
+from mixup_jax.models.operations import count_operations
 
 
 class Size(NamedTuple):
@@ -29,22 +30,4 @@ def size(model: nn.Module, shape: tuple[int, ...]) -> Size:
     example = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
     forward = partial(model.init_with_output, train=False)
     jaxpr, (_, variables) = jax.make_jaxpr(forward, return_shape=True)(jax.random.key(0), example)
-    return Size(sum(leaf.size for leaf in jax.tree.leaves(variables["params"])), _multiply_adds(jaxpr.jaxpr))
-
-
-def _multiply_adds(jaxpr: Any) -> int:
-    total = 0
-    for equation in jaxpr.eqns:
-        out = equation.outvars[0].aval
-        if equation.primitive.name == "conv_general_dilated":
-            kernel = equation.invars[1].aval.shape  # the last axis is the outputs
-            total += math.prod(out.shape) * math.prod(kernel[:-1])
-        elif equation.primitive.name == "dot_general":
-            (contracted, _), _ = equation.params["dimension_numbers"]
-            total += math.prod(out.shape) * math.prod(equation.invars[0].aval.shape[axis] for axis in contracted)
-        elif equation.primitive.name == "cond":  # the platform's way, and last the native operation
-            total += _multiply_adds(equation.params["branches"][-1].jaxpr)
-        else:
-            inner = [getattr(value, "jaxpr", value) for value in equation.params.values()]
-            total += sum(_multiply_adds(each) for each in inner if hasattr(each, "eqns"))
-    return total
+    return Size(sum(leaf.size for leaf in jax.tree.leaves(variables["params"])), int(count_operations(jaxpr) / 2))

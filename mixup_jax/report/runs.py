@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mixup_jax.config import Config, read, upgraded
+from mixup_jax.config import Config
 from mixup_jax.evaluation.metrics import METRICS
 from mixup_jax.evaluation.predictions import Predictions
 from mixup_jax.report.fields import MANY, folders_with, integers, mapping, number, numbers
@@ -23,6 +23,7 @@ from mixup_jax.runtime.identity import plain
 from mixup_jax.runtime.json_files import LARGEST, Malformed, parse_json, read_bytes, read_text
 from mixup_jax.runtime.run_folder import PREDICTIONS, read_predictions
 from mixup_jax.runtime.speed import QUANTILES, SPEEDS, in_words
+from mixup_jax.stored_config import read, upgraded
 
 BEST = ("best", "median_last_10")
 CURVES = ("train_loss", "test_error", "valid_error")

@@ -8,12 +8,13 @@ from typing import Any, TypeVar
 
 from etils import epath
 
-from mixup_jax.config import Config, read, upgraded
+from mixup_jax.config import Config
 from mixup_jax.data.identity import DataIdentity
 from mixup_jax.runtime.atomic import write_json
 from mixup_jax.runtime.folder_lock import sole_owner
 from mixup_jax.runtime.identity import CODE, PARTS, Content, changed_parts, differing, flatten
 from mixup_jax.runtime.json_files import Malformed, read_object
+from mixup_jax.stored_config import read, upgraded
 
 VERSION = 3
 """Of config.json: 1 had no version, no data and no settings of JAX; 1 and 2 held the options of all choices."""

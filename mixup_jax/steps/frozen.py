@@ -15,6 +15,17 @@ import jax
 import jax.numpy as jnp
 
 
+def shapes_of(model: nn.Module, image_shape: Sequence[int]) -> dict[str, Any]:
+    """Return the shapes of the parameters and statistics of a network for images of a shape; nothing is computed.
+
+    >>> from mixup_jax.models import MLP
+    >>> shapes_of(MLP(classes=3, width=8), (4,))["params"]["head"]["dense"]["kernel"].shape
+    (8, 3)
+    """
+    blank = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
+    return jax.eval_shape(partial(model.init, train=False), jax.random.key(0), blank)
+
+
 def layers_before(model: nn.Module, image_shape: Sequence[int], layer: str) -> tuple[str, ...]:
     """Return the paths of the layers with parameters that `model` calls before `layer`, in the order of the calls.
 
@@ -85,8 +96,7 @@ def check_given(recipe: Any, image_shape: Sequence[int], given: Mapping[str, Any
     """
     if not recipe.frozen:
         return
-    variables = jax.eval_shape(partial(recipe.model.init, train=False), jax.random.key(0), _blank(image_shape))
-    for tree in variables.values():
+    for tree in shapes_of(recipe.model, image_shape).values():
         kept = whole(trained_part(jax.tree.map(lambda _: 0, tree), recipe.frozen), jax.tree.map(lambda _: 1, tree))
         for path, frozen in jax.tree_util.tree_leaves_with_path(kept):
             name = jax.tree_util.keystr(path, simple=True, separator="/")
@@ -128,13 +138,8 @@ def _parameters_in_order(model: nn.Module, image_shape: Sequence[int]) -> tuple[
         return next_fun(*args, **kwargs)
 
     with nn.intercept_methods(interceptor):
-        init = partial(model.init, train=False)
-        params = jax.eval_shape(init, jax.random.key(0), _blank(image_shape))["params"]
+        params = shapes_of(model, image_shape)["params"]
     return params, [path for path in calls if path and _at(params, path)]
-
-
-def _blank(image_shape: Sequence[int]) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
 
 
 def _at(params: Any, path: Sequence[str]) -> Any:

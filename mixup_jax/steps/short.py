@@ -41,7 +41,7 @@ def train_short(
 ) -> Any:
     """Train from scratch with mixup and return the parameters; ``Beta(alpha, alpha)``, one lambda a batch.
 
-    `alpha` may be traced; 0 is ERM. Batches are those of `training.programs.batch_indices`. All batches and plans are
+    `alpha` may be traced; 0 is ERM. Batches are those of `training.programs.two_epochs`. All batches and plans are
     drawn before the first step: one large draw costs a CPU a fraction of many small ones.
 
     Raises ValueError for a batch larger than the training set.

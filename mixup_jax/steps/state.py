@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import flax.linen as nn
@@ -11,7 +11,6 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from mixup_jax.choices import Augment, Data, Loss, Mixing, Mixup, NoAugment, Softmax
 from mixup_jax.methods.latent import INPUT
 from mixup_jax.steps.frozen import trained_part, whole
 
@@ -20,8 +19,30 @@ Rate = Callable[..., Any]
 
 
 @dataclass(frozen=True)
+class Mixer:
+    """How a method mixes a batch, but for alpha, an argument of the step."""
+
+    draw: Callable[..., Any]
+    """``(rng, x, alpha, step, partner) -> plan`` for images x (batch, height, width, ...), among which partners are."""
+    carry_out: Callable[..., Any]
+    """``(plan, tree, other) -> tree``."""
+    partner: str = "permutation"
+    group: int = 0
+    """Examples that are matched at once, for partner optimal."""
+    block: int | None = None
+    larger_label: bool = False
+    """Labels are not mixed: that of the example which weighs more is kept."""
+    sees_images: bool = False
+    """What is pasted depends on all images of the batch."""
+    noise: tuple[float, float] | None = None
+    """Levels of the additive and the multiplicative noise on mixed images, for noisy feature mixup."""
+    eta: float | None = None
+    """Weight of the loss of mixtures, which come beside the clean examples, for RegMixup."""
+
+
+@dataclass(frozen=True)
 class Recipe:
-    """What a step does, apart from numbers that may be traced: fixed when the program is built."""
+    """What a step does, apart from numbers that may be traced: fixed when the program is built (steps/recipe.py)."""
 
     model: nn.Module
     optimizer: optax.GradientTransformation
@@ -29,15 +50,19 @@ class Recipe:
     classes: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    data: Data
-    """How images are cropped, mirrored and erased."""
-    mixing: Mixing
-    """How they are mixed, but for alpha, an argument of the step."""
-    augment: Augment = field(default_factory=NoAugment)
-    """What else is done to images before they are mixed."""
-    probability: Rate | None = None
-    """Of mixing at all, as a function of the step; None is always."""
-    loss: Loss = field(default_factory=Softmax)
+    loss: Callable[[Array, Array], Array]
+    """``(logits, soft targets) -> (batch,)``."""
+    pad_crop: int = 0
+    flip: bool = False
+    augment: Callable[[Array, Array, Array], Array] = lambda rng, image, rows: image
+    """``(rng, image, rows) -> image``: what else is done to pixels; `rows` are the images' places in the batch."""
+    erase: float = 0.0
+    noise: float = 0.0
+    repeats: int = 1
+    mixer: Mixer | None = None
+    """None is ERM."""
+    layer: str = INPUT
+    """The layer whose input is mixed."""
     label_smoothing: float = 0.0
     accumulate: int = 1
     ema: float = 0.0
@@ -49,11 +74,6 @@ class Recipe:
     matmul_precision: str = "default"
     gather: Callable[[Any], Any] = lambda params: params
     """Puts parameters together that lie in parts on a mesh (training/fsdp.py)."""
-
-    @property
-    def layer(self) -> str:
-        """Return the layer whose input is mixed."""
-        return self.mixing.layer if isinstance(self.mixing, Mixup) else INPUT
 
     def precision(self) -> AbstractContextManager[None]:
         """Let products that are traced in the context have the precision; the default one leaves JAX's setting."""

@@ -14,7 +14,6 @@ from mixup_jax.methods import mix_at
 from mixup_jax.methods.latent import INPUT
 from mixup_jax.steps.frozen import keep_frozen, trained_part, whole
 from mixup_jax.steps.mixed_batch import Batch, mean_loss, mixed_batch, rows_together
-from mixup_jax.steps.soft_loss import soft_loss
 from mixup_jax.steps.state import Recipe, TrainState, update_average
 
 Metrics = dict[str, Array]
@@ -65,7 +64,7 @@ def _mean_gradients(
                 mutable=["batch_stats"],
                 rngs={"dropout": rng},
             )
-        loss = mean_loss(soft_loss(recipe.loss, logits, target), recipe.mixing)
+        loss = mean_loss(recipe.loss(logits, target), recipe.mixer)
         return loss, (updated.get("batch_stats", {}), logits)
 
     value_and_grad = jax.value_and_grad(loss_fn, has_aux=True)
@@ -83,7 +82,7 @@ def _mean_gradients(
 
     # Micro-batch j takes rows j, j + k, ...: each device's share of the batch gives its share of every micro-batch.
     # With norm_block, what BatchNorm normalises together stays together.
-    count, together = recipe.accumulate, math.lcm(rows_together(recipe.mixing), recipe.norm_block or 1)
+    count, together = recipe.accumulate, math.lcm(rows_together(recipe.mixer), recipe.norm_block or 1)
     split = [
         leaf.reshape(-1, count, together, *leaf.shape[1:]).swapaxes(0, 1).reshape(count, -1, *leaf.shape[1:])
         for leaf in (image, target)

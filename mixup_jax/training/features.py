@@ -13,12 +13,12 @@ from jaxtyping import Array, Float
 
 from mixup_jax.choices import Erm, Mixup, NoAugment
 from mixup_jax.config import Config
-from mixup_jax.data.augment import normalize
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.photographs.streamed import EvaluationRows, StreamedDataset, batches, cores
 from mixup_jax.evaluation.classification import padded
 from mixup_jax.methods.latent import INPUT, at_layer, input_of
 from mixup_jax.steps.frozen import is_last
+from mixup_jax.steps.mixed_batch import normalize
 from mixup_jax.steps.state import Recipe, with_given
 
 
@@ -69,9 +69,8 @@ def on_features(
     zeros, ones = (0.0,) * width, (1.0,) * width
     options: dict[str, Any] = {name: getattr(data, name) for name in ("name", "mark", "classes")} | found
     dataset = Dataset(**options, mean=zeros, std=ones, corrupted=data.corrupted)
-    mixing = replace(recipe.mixing, layer=INPUT) if isinstance(recipe.mixing, Mixup) else recipe.mixing
     model = FromFeatures(recipe.model, shape, layer)
-    return replace(recipe, model=model, mean=zeros, std=ones, mixing=mixing), dataset
+    return replace(recipe, model=model, mean=zeros, std=ones, layer=INPUT), dataset
 
 
 class FromFeatures(nn.Module):

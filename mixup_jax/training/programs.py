@@ -3,8 +3,8 @@
 Which images make up a batch is a function of (key, step), with no state to save. Epoch e visits the n images in the
 order ``permutation(fold_in(rng, e), n)``. The orders of all epochs are laid end to end, and step s takes the positions
 ``[s * batch_size, (s + 1) * batch_size)`` of that stream. Every batch is full and every image is seen exactly k times
-in k epochs. `batch_indices` is that definition for one step; a program of many steps computes the orders of two epochs
-once and slices them. With repeated augmentation the images of such a batch, a smaller one, are laid out several times:
+in k epochs. A program of many steps computes the orders of two epochs once, `two_epochs`, and slices them,
+`take_indices`. With repeated augmentation the images of such a batch, a smaller one, are laid out several times:
 `repeat_indices`.
 """
 
@@ -21,7 +21,6 @@ from jax.sharding import Mesh
 from jaxtyping import Int, Int32, Key
 
 from mixup_jax.choices import NEIGHBOURS, Mixed, Mixing
-from mixup_jax.data.augment import normalize
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.evaluation.classification import Answers, Sums, answer_batches, in_batches, score_batches
 from mixup_jax.methods import neighbour_table, neighbours
@@ -29,7 +28,7 @@ from mixup_jax.models.layers.convolution import compiler_options
 from mixup_jax.runtime.mesh import place, shard
 from mixup_jax.runtime.resumable import NEVER
 from mixup_jax.steps.many_seeds import map_over_seeds
-from mixup_jax.steps.mixed_batch import epoch_order
+from mixup_jax.steps.mixed_batch import epoch_order, normalize
 from mixup_jax.steps.state import Recipe, TrainState, evaluated_variables, init_state
 from mixup_jax.steps.train_step import Metrics, train_step
 from mixup_jax.training.fsdp import in_parts, split_largest
@@ -167,11 +166,11 @@ def _training(recipe: Recipe, mesh: Mesh, batch_size: int, *, fsdp: bool) -> Cal
     ) -> Callable[[Array], dict[str, Array]]:
         if isinstance(examples, StreamedBatch):
             return lambda step: examples._asdict()
-        distinct = batch_size // recipe.data.repeats
+        distinct = batch_size // recipe.repeats
         order, first_epoch = two_epochs(order_key(state.rng), state.step, distinct, len(examples.label), count)
 
         def batch_at(step: Array) -> dict[str, Array]:
-            index = repeat_indices(take_indices(order, first_epoch, step, distinct), recipe.data.repeats)
+            index = repeat_indices(take_indices(order, first_epoch, step, distinct), recipe.repeats)
             return take_batch(examples, index, jax.random.fold_in(neighbour_key(state.rng), step))
 
         return batch_at
@@ -273,19 +272,6 @@ def take_indices(
     """
     start = _position(step, batch_size) - jnp.asarray(first_epoch, jnp.int32) * (order.shape[0] // 2)
     return jax.lax.dynamic_slice(order, (start,), (batch_size,))
-
-
-def batch_indices(rng: Key[Array, ""], step: Step, batch_size: int, n: int) -> Int32[Array, "batch"]:
-    """Return the indices into `n` images of the batch of `step` (may be traced).
-
-    Raises ValueError unless ``1 <= batch_size <= n``.
-
-    >>> seen = [int(i) for step in range(3) for i in batch_indices(jax.random.key(0), step, 2, 3)]
-    >>> sorted(seen)  # two epochs
-    [0, 0, 1, 1, 2, 2]
-    """
-    order, first_epoch = two_epochs(rng, step, batch_size, n)
-    return take_indices(order, first_epoch, step, batch_size)
 
 
 def repeat_indices(index: Int32[Array, "images"], repeats: int) -> Int32[Array, "batch"]:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from mixup_jax.models.operations import count_operations
 from mixup_jax.runtime.profiling import Profile, profiling
 from mixup_jax.runtime.speed import StepTimes, speed
-from mixup_jax.training.operations import count_operations
 
 
 class Watch:

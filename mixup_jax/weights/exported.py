@@ -3,22 +3,22 @@
 import hashlib
 import math
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from mixup_jax.choices import networks
-from mixup_jax.config import Config, read
+from mixup_jax.config import Config
 from mixup_jax.config_checks import check_fields
 from mixup_jax.data.identity import DataIdentity
 from mixup_jax.data.images.as_input import AsInput
 from mixup_jax.models import build
 from mixup_jax.runtime.errors import reason_of
 from mixup_jax.runtime.json_files import read_object
+from mixup_jax.steps.frozen import shapes_of
+from mixup_jax.stored_config import read
 from mixup_jax.weights.tensors import from_tensors, to_tensors
 
 DESCRIPTION, WEIGHTS, PROGRAM, CARD, TIMM = (
@@ -80,8 +80,7 @@ def read_export(folder: Path) -> Export:
         as_input = AsInput(_frozen(content["image_shape"]), **content["input"])
         _check(content, config.model, as_input)
         model = build(config.model, len(content["classes"]), config.compute_dtype)
-        image = jax.ShapeDtypeStruct((1, *as_input.image_shape), jnp.float32)
-        shapes = jax.eval_shape(partial(model.init, train=False), jax.random.key(0), image)
+        shapes = shapes_of(model, as_input.image_shape)
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise ValueError(f"{folder / DESCRIPTION} does not describe a network: {reason_of(error)}") from None
     path = folder / WEIGHTS

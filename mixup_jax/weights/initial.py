@@ -1,17 +1,15 @@
 """What a run starts from, where it does not start from random numbers: `--init`."""
 
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from mixup_jax.config import Config
 from mixup_jax.models import OnSpectrograms, build
 from mixup_jax.runtime.run_folder import digest
+from mixup_jax.steps.frozen import shapes_of
 from mixup_jax.steps.recipe import Described
 from mixup_jax.weights.earlier_run import read_exported, read_run
 from mixup_jax.weights.exported import is_export
@@ -80,8 +78,7 @@ def _shapes(config: Config, data: Described, classes: int) -> dict[str, tuple[in
     """Return the shapes of all parameters and statistics by their paths."""
     model = build(config.model, classes)
     model = OnSpectrograms(model, config.data.nyquist) if config.data.mix == "waveform" else model
-    blank = jax.ShapeDtypeStruct((1, *data.image_shape), jnp.float32)
-    variables = jax.eval_shape(partial(model.init, train=False), jax.random.key(0), blank)
+    variables = shapes_of(model, data.image_shape)
     return {name: leaf.shape for part in variables.values() for name, leaf in flat(part).items()}
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from flax.traverse_util import unflatten_dict
 
 from mixup_jax.choices.networks import ConvNeXt, Network, ViT
 from mixup_jax.models.vit import sincos2d
@@ -43,13 +44,7 @@ def from_tensors(
     else:
         own = flat_from_timm(model.name, tensors, {"/".join(path[1:]): leaf.shape for path, leaf in leaves.items()})
         found = {path: own["/".join(path[1:])] for path in leaves}
-    tree: dict[str, Any] = {"params": {}, "batch_stats": {}}
-    for (*modules, last), array in found.items():
-        inner = tree
-        for module in modules:
-            inner = inner.setdefault(module, {})
-        inner[last] = array
-    return tree
+    return {"params": {}, "batch_stats": {}} | unflatten_dict(found)
 
 
 def _fixed(model: Network, image_shape: tuple[int, ...]) -> dict[str, np.ndarray]:

@@ -1,13 +1,14 @@
-"""Weights of ViT, ConvNeXt, MLP-Mixer and ResNet under timm's names and in timm's shapes, and back. NumPy alone.
+"""Weights of ViT, ConvNeXt, MLP-Mixer and ResNet under timm's names and in timm's shapes, and back.
 
 A ResNet has running statistics too, `mean` and `var` of each BatchNorm: they are named like parameters.
 """
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from functools import partial
 
 import numpy as np
+from flax.traverse_util import flatten_dict
 
 STAGES = range(1, 5)
 MODULES = {
@@ -57,6 +58,8 @@ SINGLE = {
 """Parameters that belong to no such module."""
 COUNTED = ("block", "stage")
 LEAVES = {"kernel": "weight", "scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
+flat = partial(flatten_dict, sep="/")
+"""Return the leaves of a tree of dictionaries by their paths, "head/dense/kernel"."""
 COUNTER = "num_batches_tracked"
 """Which PyTorch's BatchNorm counts, and nothing depends on."""
 
@@ -109,32 +112,6 @@ def to_timm(network: str, params: Mapping, batch_stats: Mapping | None = None) -
     return {timm_name(network, name): _theirs(name, np.asarray(leaf)) for name, leaf in leaves.items()}
 
 
-def from_timm(network: str, state: Mapping[str, np.ndarray], shapes: Mapping) -> dict:
-    """Return parameters of a state dictionary; `shapes` is a tree of them, of arrays or `jax.ShapeDtypeStruct`.
-
-    Fully connected layers that timm stores as 1 x 1 convolutions fit too. Statistics are read by a tree that holds them
-    beside the parameters of their modules; `flat_from_timm` returns all by their paths.
-    Raises ValueError for names that are missing on either side, and for shapes that do not fit.
-    """
-    leaves = flat(shapes)
-    ours = {timm_name(network, name) for name in leaves}
-    there = {name for name in state if not name.endswith(COUNTER)}
-    lacking, left = sorted(ours - there), sorted(there - ours)
-    if lacking or left:
-        raise ValueError(f"the weights lack {lacking or 'nothing'}, and have {left or 'nothing'} besides.")
-    params = {}
-    for name, array in flat_from_timm(network, state, {name: leaf.shape for name, leaf in leaves.items()}).items():
-        if array.shape != tuple(leaves[name].shape):
-            theirs = timm_name(network, name)
-            raise ValueError(f"{theirs} is {state[theirs].shape}; {name} has the shape {tuple(leaves[name].shape)}.")
-        *modules, last = name.split("/")
-        inner = params
-        for module in modules:
-            inner = inner.setdefault(module, {})
-        inner[last] = array
-    return params
-
-
 def flat_from_timm(
     network: str, state: Mapping[str, np.ndarray], shapes: Mapping[str, Iterable[int]]
 ) -> dict[str, np.ndarray]:
@@ -149,18 +126,6 @@ def flat_from_timm(
         for name, shape in shapes.items()
         if theirs[name] in state
     }
-
-
-def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return the leaves of a tree of dictionaries by their paths.
-
-    >>> flat({"a": {"b": 1}, "c": 2})
-    {'a/b': 1, 'c': 2}
-    """
-    leaves = {}
-    for name, value in tree.items():
-        leaves |= flat(value, f"{prefix}{name}/") if isinstance(value, Mapping) else {prefix + name: value}
-    return leaves
 
 
 def _theirs(name: str, leaf: np.ndarray) -> np.ndarray:

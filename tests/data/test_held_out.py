@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_runs import DATA
 
-from experiments.commands.training_data import prepare
 from experiments.imagenet.archives import photograph
 from mixup_jax.choices import Data
 from mixup_jax.data.held_out import held_out, hold_out
 from mixup_jax.data.photographs.streamed import EvaluationRows, Photograph, StreamedDataset
+from mixup_jax.data.sources import prepare
 
 PHOTOGRAPHS = [Photograph(f"{n}.JPEG", n % 2, photograph(n % 2, n)) for n in range(12)]
 STREAM = StreamedDataset(

@@ -5,11 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from experiments.commands.training_data import prepare
 from mixup_jax.choices import Data
 from mixup_jax.data.identity import ENDS, PIECE, digest_array, digest_files
 from mixup_jax.data.photographs.streamed import StreamedDataset
-from mixup_jax.data.sources import load
+from mixup_jax.data.sources import load, prepare
 
 DIGITS = load("digits")
 

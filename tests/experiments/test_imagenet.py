@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from experiments.commands.command_line import parse
-from experiments.commands.training_data import prepare
 from experiments.imagenet import __main__ as imagenet
 from experiments.imagenet.presets import PRESETS, TABLE_1, ImageNet, paper
 from mixup_jax.choices import Data
 from mixup_jax.data.photographs.streamed import Photograph, StreamedDataset
+from mixup_jax.data.sources import prepare
 
 ROOT = Path(__file__).parents[2]
 JOBS = {name: (text, ImageNet(config)) for name, (text, config) in PRESETS.items()}

@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import pytest
 
 from mixup_jax.choices import networks
-from mixup_jax.config import CHOICES, Config, read
+from mixup_jax.config import CHOICES, Config
 from mixup_jax.models import MLP, MODELS, Over, PreActResNet, build, normalizes
 from mixup_jax.steps.optim import outside_norms
+from mixup_jax.stored_config import read
 
 SET = {
     "width": 8,

@@ -80,11 +80,11 @@ def test_every_method_of_the_library_is_one_of_the_commands():
 @pytest.mark.parametrize("name", FIELDS)
 def test_labels_keep_their_mass_and_images_are_mixed(alone, batch, name):
     image, label = alone[name]
-    rows = BATCH * (2 if RECIPES[name].mixing.name == "regmixup" else 1)
+    rows = BATCH * (2 if FIELDS[name]["method"] == "regmixup" else 1)
     assert (image.shape, label.shape) == ((rows, *DATA.image_shape), (rows, CLASSES))
     np.testing.assert_allclose(np.sum(label, axis=1), 1, atol=1e-6)
     assert np.isfinite(image).all()
-    assert (np.asarray(label).max(axis=1) < 1).any() or RECIPES[name].mixing.labels == "larger"
+    assert (np.asarray(label).max(axis=1) < 1).any() or FIELDS[name].get("labels") == "larger"
 
 
 @pytest.mark.slow
@@ -120,9 +120,8 @@ def test_devices_that_draw_their_shares_see_the_batch_of_one(batch, rng):
 
 @pytest.mark.parametrize("name", WHOLE_BATCH)
 def test_what_looks_at_the_whole_batch_is_refused_under_pmap(batch, rng, name):
-    recipe = replace(RECIPES[name], axis_name="data", mixing=replace(RECIPES[name].mixing, block=None))
-    if recipe.mixing.partner == "permutation":
-        recipe = replace(recipe, mixing=replace(recipe.mixing, block=2))
+    block = None if "partner" in FIELDS[name] else 2
+    recipe = replace(recipe_of(**FIELDS[name], block=block), axis_name="data")
     shares = jax.tree.map(lambda leaf: leaf.reshape(8, -1, *leaf.shape[1:]), batch)
     step = jax.vmap(lambda own: mixed_batch(rng, own, 1.0, 0, recipe)[:2], axis_name="data")
     with pytest.raises(ValueError, match=r"under pmap|not pmap") as refusal:

@@ -5,12 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from batches import batch_indices
 
 from mixup_jax import mixup
 from mixup_jax.models.mlp import MLP
 from mixup_jax.steps.many_seeds import map_over_seeds, over_seeds
 from mixup_jax.steps.short import Short, train_short
-from mixup_jax.training.programs import batch_indices
 
 HOW = Short(MLP(classes=3, width=8), steps=7, batch_size=4)
 X = np.random.default_rng(0).normal(size=(10, 2)).astype(np.float32)

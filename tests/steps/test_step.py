@@ -12,9 +12,8 @@ from jax.sharding import AxisType
 from jax.sharding import PartitionSpec as P
 from tiny_runs import BATCH, BOTH, CLASSES, DATA, MLP, PREACT, assert_close, assert_equal, changed
 
-from mixup_jax.data.augment import normalize
 from mixup_jax.models import build
-from mixup_jax.steps.mixed_batch import mixed_batch
+from mixup_jax.steps.mixed_batch import mixed_batch, normalize
 from mixup_jax.steps.recipe import make_recipe
 from mixup_jax.steps.state import init_state, share_of_start
 from mixup_jax.steps.train_step import train_step

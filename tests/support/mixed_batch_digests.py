@@ -8,6 +8,7 @@ import sys
 
 import jax
 import numpy as np
+from batches import batch_indices
 from jax.experimental import multihost_utils
 from tiny_runs import BATCH, DATA, PREACT, TRAIN, changed
 
@@ -15,7 +16,7 @@ from mixup_jax.runtime.distributed import join
 from mixup_jax.runtime.mesh import make_mesh, place, shard
 from mixup_jax.steps.mixed_batch import mixed_batch
 from mixup_jax.steps.recipe import make_recipe
-from mixup_jax.training.programs import batch_indices, order_key
+from mixup_jax.training.programs import order_key
 
 
 def show(fields):

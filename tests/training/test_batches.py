@@ -4,9 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from batches import batch_indices
 
 from mixup_jax.steps.mixed_batch import epoch_order
-from mixup_jax.training.programs import batch_indices, repeat_indices, take_indices, two_epochs
+from mixup_jax.training.programs import repeat_indices, take_indices, two_epochs
 
 
 def stream(rng, steps, batch_size, n):

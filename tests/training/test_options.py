@@ -10,22 +10,24 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from batches import batch_indices
 from tiny_runs import DATA, MLP, PREACT, Run, changed
 
 from experiments.commands.command_line import all_options
-from experiments.commands.training_data import fit_to, prepare
+from experiments.commands.notices import fit_to
 from mixup_jax.choices import OF_FOLDERS, OF_PHOTOGRAPHS
 from mixup_jax.choices.networks import WideResNet
-from mixup_jax.config import CHOICES, Config, read, usual
+from mixup_jax.config import CHOICES, Config, usual
 from mixup_jax.data.held_out import hold_out
-from mixup_jax.data.sources import check_name
+from mixup_jax.data.sources import check_name, prepare
 from mixup_jax.runtime.identity import plain
 from mixup_jax.runtime.mesh import make_mesh
 from mixup_jax.steps.recipe import make_recipe
 from mixup_jax.steps.state import init_state
 from mixup_jax.steps.train_step import train_step
+from mixup_jax.stored_config import read
 from mixup_jax.training.loop import evaluation_steps
-from mixup_jax.training.programs import batch_indices, place_examples, repeat_indices
+from mixup_jax.training.programs import place_examples, repeat_indices
 from mixup_jax.weights.initial import normalized_as
 
 BASES = {

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from tiny_runs import assert_close
 
-from experiments.commands.training_data import prepare
 from experiments.imagenet.archives import photograph
 from mixup_jax.choices import Constant, Data, Mixup, Sgd
 from mixup_jax.choices.networks import MLP, PreActResNet
 from mixup_jax.config import Config
 from mixup_jax.data.photographs.streamed import Photograph, StreamedDataset
+from mixup_jax.data.sources import prepare
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.mesh import make_mesh, shard
 from mixup_jax.training.loop import STREAMED_STEPS_PER_CALL, Run, fit

@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import pytest
 from tiny_runs import DATA, MLP, PREACT, Run, changed
 
+from mixup_jax.models.operations import count_operations
 from mixup_jax.runtime import profiling
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.training import programs
 from mixup_jax.training.loop import fit
-from mixup_jax.training.operations import count_operations
 from mixup_jax.training.watch import Watch
 
 

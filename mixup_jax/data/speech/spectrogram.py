@@ -4,9 +4,6 @@ import jax.numpy as jnp
 from jax.scipy.signal import stft
 from jaxtyping import Array, Float
 
-FRAMES = 101
-"""Windows of 20 ms, one every 10 ms, with centres from 0 to 1 s."""
-
 
 def log_spectrogram(
     waveform: Float[Array, "*batch samples"], *, nyquist: bool = False

@@ -32,7 +32,11 @@ def bias_init(fan_in: int) -> initializers.Initializer:
     >>> bool(abs(bias).max() <= 0.1), bool(abs(bias).max() > 0.09)
     (True, True)
     """
-    bound = fan_in**-0.5
+    return uniform(fan_in**-0.5)
+
+
+def uniform(bound: float) -> initializers.Initializer:
+    """Return an initialiser of numbers uniform in +-`bound`."""
 
     def init(key, shape, dtype=None, out_sharding=None) -> Float[Array, "..."]:
         flat = jax.random.uniform(key, (math.prod(shape),), dtype or jnp.float32, -bound, bound)

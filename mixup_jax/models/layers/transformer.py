@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from flax.typing import Initializer
 from jaxtyping import Array, Float
 
-from mixup_jax.models.layers.torch_layers import Dropout
+from mixup_jax.models.layers.torch_layers import Dropout, uniform
 
 Gelu = Literal["exact", "tanh"]
 Tokens = Float[Array, "batch tokens features"]
@@ -141,13 +141,7 @@ def xavier_uniform(fan_in: int, fan_out: int) -> Initializer:
     >>> bool(abs(kernel).max() <= 0.2), bool(abs(kernel).max() > 0.199)
     (True, True)
     """
-    bound = math.sqrt(6 / (fan_in + fan_out))
-
-    def init(key, shape, dtype=None, out_sharding=None) -> Float[Array, "..."]:
-        flat = jax.random.uniform(key, (math.prod(shape),), dtype or jnp.float32, -bound, bound)
-        return jnp.reshape(flat, shape, out_sharding=out_sharding)
-
-    return init
+    return uniform(math.sqrt(6 / (fan_in + fan_out)))
 
 
 def lecun_normal(key, shape, dtype=None, out_sharding=None) -> Float[Array, "..."]:

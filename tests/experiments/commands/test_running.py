@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
-from experiments.commands.running import cache_compilations, warn_of_devices, warn_of_finished, warn_of_shifts
-from experiments.commands.training_data import prepare
+from experiments.commands.notices import warn_of_devices, warn_of_finished, warn_of_shifts
+from experiments.commands.running import cache_compilations
 from mixup_jax.choices import BigVisionRandAugment, Data, Erm, Mixup
 from mixup_jax.config import Config
-from mixup_jax.data.sources import load
+from mixup_jax.data.sources import load, prepare
 from mixup_jax.runtime.launch import Launch
 
 EXPERIMENTS = Path(__file__).parents[3] / "experiments"

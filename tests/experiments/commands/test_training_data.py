@@ -10,12 +10,13 @@ from safetensors.numpy import save_file
 from weight_files import random_timm
 
 from experiments.commands.early_checks import check_early
-from experiments.commands.training_data import fit_to, prepare
+from experiments.commands.notices import fit_to
 from mixup_jax.choices import Data, Mixup
 from mixup_jax.choices.networks import ViT
 from mixup_jax.config import Config
 from mixup_jax.data.label_noise import corrupt_labels
 from mixup_jax.data.photographs.streamed import Photograph, StreamedDataset
+from mixup_jax.data.sources import prepare
 
 COUNT = 50
 PHOTOGRAPHS = [Photograph(f"{number}.JPEG", number % 5, b"") for number in range(COUNT)]

@@ -1,0 +1,109 @@
+"""What a run says of its data, weights and devices; and its configuration, made to fit the data."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from mixup_jax.choices import GROUP, BigVisionRandAugment, Mixed
+from mixup_jax.config import Config
+from mixup_jax.data.dataset import Dataset
+from mixup_jax.data.photographs.streamed import StreamedDataset
+from mixup_jax.data.sources import subset_of
+from mixup_jax.mixing import PARTNERS
+from mixup_jax.runtime.launch import Launch
+from mixup_jax.runtime.mesh import is_writer
+from mixup_jax.runtime.speed import in_words
+from mixup_jax.weights.initial import InitialWeights
+
+DEVICES = 8
+"""A batch that is made smaller can be split over as many devices, where it is not smaller than that."""
+BLOCK = 32
+"""Images of a block that is recommended, where a device holds whole ones."""
+
+
+def say(line: str) -> None:
+    """Print a line, once for all processes."""
+    if is_writer():
+        print(line)
+
+
+def fit_to(config: Config, data: Dataset | StreamedDataset) -> Config:
+    """Let a run that asks for more images than there are take all, and a batch hold no more than them; say so."""
+    asked, there = config.data.train_examples, len(subset_of(config.data, data))
+    if asked is not None and asked > there:
+        say(f"{data.name}: {there:,} training images, fewer than --train-examples {asked:,}: all are taken")
+        config = replace(config, data=replace(config.data, train_examples=None))
+    elif asked is not None and asked < there and config.data.is_folder:
+        say(f"{data.name}: {asked:,} of {there:,} training images are taken; --train-examples None takes all")
+    count = min(asked or there, there)
+    together = _together(config)
+    sizes = [count - count % multiple for multiple in (math.lcm(together, DEVICES), together)]
+    largest = sizes[0] or sizes[1]
+    if config.batch_size > count and largest:
+        say(f"{data.name}: {count:,} training images, fewer than a batch of {config.batch_size}: batches of {largest}")
+        config = replace(config, batch_size=largest)
+    if isinstance(data, StreamedDataset) and config.seeds > 1:
+        say(f"{data.name}: {config.seeds} seeds, each with crops of its own: photographs are decoded for each")
+    return config
+
+
+def _together(config: Config) -> int:
+    """Return what must divide a batch."""
+    mixing, repeats = config.mixing, 1 if config.data.is_streamed else config.data.repeats
+    group = (mixing.group or GROUP) if isinstance(mixing, Mixed) and mixing.partner == "optimal" else 1
+    rounds = config.accumulate * (config.norm_block or 1)
+    return math.lcm(rounds, getattr(mixing, "block", None) or 1, repeats, group)
+
+
+def show_weights(weights: InitialWeights, data: Dataset | StreamedDataset) -> None:
+    """Print, once for all processes, what becomes of the weights that a run starts from."""
+    if not is_writer():
+        return
+    table = Table(show_header=False, title="initial weights", title_justify="left")
+    unknown = "" if weights.mean else ", the file does not say which it is used to: see --normalize"
+    numbers = "; ".join(" ".join(f"{each:.3f}" for each in values) for values in (data.mean, data.std))
+    for row in (*weights.rows, ("normalised", f"mean and deviation {numbers}{unknown}")):
+        table.add_row(*row)
+    Console(markup=False, soft_wrap=True).print(table)
+
+
+def say_speed(result: dict[str, Any]) -> None:
+    """Print what the run tells of its speed, in a line."""
+    if line := in_words(result.get("speed", {})):
+        say(line)
+
+
+def warn_of_finished(workdir: Path, launch: Launch, finished: bool) -> None:
+    """Say which options do nothing for a run that is finished."""
+    names = [name for name, asked in (("--profile", launch.profile), ("--track", launch.trackers)) if asked]
+    if finished and names:
+        say(f"{workdir} is finished, no step is left for {' and '.join(names)}: give another --workdir")
+
+
+def warn_of_shifts(config: Config, shape: tuple[int, ...]) -> None:
+    """Say where big_vision's RandAugment, whose shifts are pixels of images of 224, leaves nothing of an image."""
+    shift = 10 * getattr(config.augment, "magnitude", 0)
+    if isinstance(config.augment, BigVisionRandAugment) and shift >= min(shape[:2]):
+        size = f"{shape[0]} x {shape[1]}"
+        say(f"big_vision_randaugment shifts by {shift:g} pixels: nothing is left of some images of {size}")
+
+
+def warn_of_devices(config: Config, platform: str, devices: int) -> None:
+    """Say where images cross devices at each step, and where a precision changes nothing."""
+    if platform == "cpu" and config.matmul_precision != "default":
+        say(f"matmul_precision {config.matmul_precision}: on a CPU products are float32 whatever it says")
+    share = devices // math.gcd(len(config.runs), devices)  # of the mesh, to the batch
+    mixing, rows = config.mixing, config.batch_size // share
+    if share == 1 or not isinstance(mixing, Mixed) or mixing.among_neighbours:
+        return
+    if mixing.block is not None and rows % mixing.block == 0:
+        return
+    whole = f"{'runs' if mixing.block else 'the whole batch'} of {mixing.block or config.batch_size:,}"
+    block = BLOCK if rows % BLOCK == 0 else rows
+    advice = f"; --block {block} keeps them local (another recipe: partners and results change)"
+    kept = block > 1 and mixing.partner in PARTNERS
+    say(f"partners come from {whole}: images cross devices at each step{advice if kept else ''}")
