@@ -13,13 +13,20 @@ if tuple(map(int, version("jax").split(".")[:2])) >= (0, 12):
 else:  # several CPU devices and a cache do not go together: experiments/commands/running.py
     os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)
 
+import functools
+import inspect
+from types import SimpleNamespace
+
 import jax
 import pytest
+import tyro
 from jaxtyping import install_import_hook
 
 TESTS = Path(__file__).parent
 install_import_hook("mixup_jax", "typechecker.check")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+tyro._unsafe_cache.sys = SimpleNamespace(modules={})  # under pytest it fills a tenth of its cache anew, to compare
+inspect.getsource = functools.cache(inspect.getsource)  # tyro asks for the source of each choice at each command line
 
 
 def pytest_configure(config):
