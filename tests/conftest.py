@@ -13,13 +13,23 @@ if tuple(map(int, version("jax").split(".")[:2])) >= (0, 12):
 else:  # several CPU devices and a cache do not go together: experiments/commands/running.py
     os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)
 
+import functools
+import gc
+import inspect
+from types import SimpleNamespace
+
 import jax
 import pytest
+import tyro
+from compiled import keep_programs
 from jaxtyping import install_import_hook
 
 TESTS = Path(__file__).parent
 install_import_hook("mixup_jax", "typechecker.check")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+keep_programs()
+tyro._unsafe_cache.sys = SimpleNamespace(modules={})  # under pytest it fills a tenth of its cache anew, to compare
+inspect.getsource = functools.cache(inspect.getsource)  # tyro asks for the source of each choice at each command line
 
 
 def pytest_configure(config):
@@ -38,6 +48,13 @@ def strict_promotion(request):
     strict = request.path.is_relative_to(TESTS) and request.path.relative_to(TESTS).parts[0] in STRICT
     with jax.numpy_dtype_promotion("strict" if strict else "standard"):
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_heap():
+    """Keep what is there out of later collections, also those of the library: a second each with all modules loaded."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

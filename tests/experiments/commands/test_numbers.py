@@ -2,7 +2,7 @@
 
 import inspect
 import typing
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 
 import pytest
 
@@ -18,6 +18,7 @@ from experiments.tabular import __main__ as tabular
 from experiments.trained_pairs.presets import Pair
 from experiments.wafer import presets as wafer_presets
 from experiments.wafer import sheet as wafer_sheet
+from mixup_jax.choices import Data
 from mixup_jax.config import CHOICES, Config
 from mixup_jax.runtime.launch import Launch
 
@@ -57,19 +58,30 @@ def numbers(part):
     return found
 
 
-CASES = [  # every value for cifar; the ranges are the same for what shares its configuration
-    (experiment, name, value, count, [])
-    for experiment, presets in PRESETS.items()
-    for name, (values, count) in numbers(next(iter(presets.values()))[1]).items()
-    for value in (values if experiment in ("cifar", *OTHERS) else values[:1])
-]
-CASES += [
-    ("cifar", name, value, count, [f"--{FLAGS[part]}", choice])
-    for part, kinds in CHOICES.items()
-    for choice, kind in kinds.items()
-    for name, (values, count) in numbers(kind()).items()
-    for value in values
-]
+def cases():
+    """Yield a number of each option of each command, and of each option of each choice, once: the next of its values.
+
+    Every value is tried on what holds it, by itself, which is as good and a thousandth of the time of a command line.
+    """
+    seen: set[str] = set()
+    for experiment, presets in PRESETS.items():
+        found = numbers(next(iter(presets.values()))[1])
+        left_out = set() if experiment in OTHERS else set([each for each in found if each in seen][4:])
+        seen |= found.keys()
+        for index, (name, (values, count)) in enumerate(found.items()):
+            if name not in left_out:  # the same configuration as of another experiment: four of its fields
+                yield experiment, name, values[index % len(values)], count, []
+    options: dict = {}
+    for part, kinds in CHOICES.items():
+        for choice, kind in kinds.items():
+            for name, number in numbers(kind()).items():
+                options.setdefault((part, name), []).append((choice, *number))
+    for index, ((part, name), several) in enumerate(options.items()):
+        choice, values, count = several[index % len(several)]
+        yield "cifar", name, values[index % len(values)], count, [f"--{FLAGS[part]}", choice]
+
+
+CASES = list(cases())
 
 
 @pytest.mark.parametrize(("experiment", "name", "value", "count", "needs"), CASES)
@@ -81,7 +93,40 @@ def test_a_number_that_no_run_can_be_made_of_is_refused_at_once(experiment, name
         parse(experiment, "", presets, next(iter(presets)), [option, *[str(value)] * count, *needs], configs)
     said = capsys.readouterr().err.splitlines() if error.type is SystemExit else str(error.value).splitlines()
     assert len(said) == 1, said
-    assert name.rpartition("_")[2].rstrip("s") in said[0].replace("-", "_"), said
+    assert named(name, said[0]), said
+
+
+def named(name, message):
+    return name.rpartition("_")[2].rstrip("s") in message.replace("-", "_")
+
+
+HOLDERS = [  # a configuration, its parts, and the jobs of other experiments
+    Config(),
+    Data(),
+    *[kind() for kinds in CHOICES.values() for kind in kinds.values()],
+    *[next(iter(presets.values()))[1] for presets in PRESETS.values()],
+]
+LATER = {"block", "split"}
+"""What is refused by more than the part that has it, or is no plain number: by a whole configuration."""
+
+
+@pytest.mark.parametrize("holder", HOLDERS, ids=lambda holder: getattr(holder, "name", type(holder).__name__))
+def test_every_bad_value_of_every_number_is_refused_by_what_holds_it(holder):
+    for name, (values, count) in numbers(holder).items():
+        if name in vars(holder).keys() - LATER:
+            old = getattr(holder, name)
+            count = len(old) if isinstance(old, tuple) else count if count > 1 else 0
+            for value in values:
+                with pytest.raises(ValueError, match=r"\A.+\Z") as error:
+                    replace(holder, **{name: (value,) * count if count else value})
+                assert named(name, str(error.value)), error.value
+
+
+@pytest.mark.parametrize("kind", [kind for kind in CHOICES["mixing"].values() if hasattr(kind(), "block")])
+@pytest.mark.parametrize("value", INTEGERS)
+def test_a_block_of_no_batch_is_refused_by_a_configuration(kind, value):
+    with pytest.raises(ValueError, match="block"):
+        Config(mixing=kind(block=value))
 
 
 @pytest.mark.parametrize(
