@@ -13,7 +13,6 @@ import jax
 import tyro
 from etils import epath
 from jax.experimental.compilation_cache import compilation_cache
-from rich.console import Console
 from rich.table import Table
 
 from experiments.commands.early_checks import check_early
@@ -32,6 +31,7 @@ from mixup_jax.runtime import run_folder as record
 from mixup_jax.runtime.atomic import write_json
 from mixup_jax.runtime.buckets import copy_records, fetch_records, is_bucket, open_bucket, records_folder
 from mixup_jax.runtime.claim import claimed
+from mixup_jax.runtime.console import Fitted, console
 from mixup_jax.runtime.errors import CheckpointError
 from mixup_jax.runtime.identity import agree, plain
 from mixup_jax.runtime.launch import Launch
@@ -227,7 +227,7 @@ def show_weights(weights: InitialWeights, data: Dataset | StreamedDataset) -> No
     numbers = "; ".join(" ".join(f"{each:.3f}" for each in values) for values in (data.mean, data.std))
     for row in (*weights.rows, ("normalised", f"mean and deviation {numbers}{unknown}")):
         table.add_row(*row)
-    Console(markup=False, soft_wrap=True).print(table)
+    console().print(Fitted(table))
 
 
 def say_speed(result: dict[str, Any]) -> None:
