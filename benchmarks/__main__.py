@@ -19,6 +19,7 @@ import tyro
 
 from benchmarks.harness.page import Measure, Table, effort_of, load_average, show, write
 from benchmarks.harness.turns import STDERR, Effort
+from mixup_jax.runtime.console import write_any_character
 from mixup_jax.runtime.provenance import origin
 
 SECTIONS = (
@@ -94,4 +95,5 @@ def tables_of(name: str, effort: Effort) -> list[Table]:
 
 
 if __name__ == "__main__":
+    write_any_character()
     tyro.cli(main, prog="python -m benchmarks", description=__doc__)

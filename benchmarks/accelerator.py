@@ -23,6 +23,7 @@ from typing import Annotated, Any
 import tyro
 
 from mixup_jax.runtime.atomic import write_json
+from mixup_jax.runtime.console import write_any_character
 
 TRAIN = (
     *("-m", "experiments.cifar", "small-mixup", "--dataset=digits", "--train-examples=512", "--width=8", "--blocks=1"),
@@ -89,7 +90,7 @@ class Session:
             finally:
                 process.kill()
                 process.wait()
-        return subprocess.CompletedProcess(command, process.returncode, log.read_text())
+        return subprocess.CompletedProcess(command, process.returncode, log.read_text(encoding="utf-8"))
 
     def train(self, name: str, options: tuple[str, ...], *, stop: int | None = None) -> dict:
         """Train in a folder by the name; return its result, or, when stopped, its exit status."""
@@ -100,7 +101,7 @@ class Session:
             return {"status": done.returncode}
         if done.returncode:
             raise RuntimeError(_last_line(done))
-        return json.loads((folder / "result.json").read_text())
+        return json.loads((folder / "result.json").read_text(encoding="utf-8"))
 
     def reference(self, options: tuple[str, ...]) -> dict:
         """Return the result of a run with these options that was left alone."""
@@ -163,7 +164,7 @@ def stopped_by(number: int, status: int) -> Callable[[Session], Outcome]:
         ended = session.train(name, session.exact, stop=number)["status"]
         if ended != status:
             return passed(False, f"exit status {ended}, not {status}")
-        lines = (session.folder / name / "metrics.jsonl").read_text().splitlines()
+        lines = (session.folder / name / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
         again = session.train(name, session.exact)
         equal = again["params_digest"] == expected["params_digest"]
         text = f"status {ended} after {len(lines)} evaluations, then {'the same' if equal else 'OTHER'} bits"
@@ -256,4 +257,5 @@ def _last_line(done: subprocess.CompletedProcess[str]) -> str:
 
 
 if __name__ == "__main__":
+    write_any_character()
     tyro.cli(main, prog="python -m benchmarks.accelerator", description=__doc__)

@@ -58,7 +58,7 @@ def first_step(command: list[str], environment: dict[str, str]) -> float:
     """Run a command in a new folder; return the seconds to its first step."""
     with tempfile.TemporaryDirectory() as folder:
         seconds_of(["-m", *command, f"--workdir={folder}/run"], environment)
-        return json.loads(Path(folder, "run", "result.json").read_text())["first_step_seconds"]
+        return json.loads(Path(folder, "run", "result.json").read_text(encoding="utf-8"))["first_step_seconds"]
 
 
 def seconds_of(arguments: list[str], environment: dict[str, str]) -> float:

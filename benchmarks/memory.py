@@ -95,7 +95,7 @@ def resident() -> float:
     """Return the most memory that this process has held so far, in MiB."""
     status = Path("/proc/self/status")
     if status.exists():  # `getrusage` counts what the parent held when it started this process
-        return int(status.read_text().partition("VmHWM:")[2].split()[0]) * 1024 / MIB
+        return int(status.read_text(encoding="utf-8").partition("VmHWM:")[2].split()[0]) * 1024 / MIB
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB  # of macOS: bytes
 
 

@@ -1,14 +1,14 @@
 """List the experiments: the table or figure of the paper that each one reproduces, and the command."""
 
 import ast
-import difflib
 import shlex
 import sys
 from pathlib import Path
 
-from rich.console import Console
+from rich.text import Text
 
 from experiments.commands.errors import call, one_line_errors
+from mixup_jax.runtime.console import console
 
 EXPERIMENTS = (
     "quickstart",
@@ -38,14 +38,17 @@ EXPERIMENTS = (
 
 def main() -> None:
     """Print the first sentence and the commands of each experiment's page."""
-    console = Console(highlight=False)
+    screen = console()
     for name in EXPERIMENTS:
         page = page_of(name)
         commands = [line.strip() for line in page.splitlines() if line.strip().startswith("python -m")]
-        console.print(f"\n[bold]{name}[/bold]  {page.splitlines()[0]}")
+        screen.print(Text(f"\n{name}", style="bold").append(f"  {page.splitlines()[0]}", style="not bold"))
         for each in commands:
-            console.print(f"  {each}", markup=False, soft_wrap=True)
-    console.print("\nEvery command takes --help, and every experiment that trains or draws --smoke: a minute or two.")
+            screen.print(f"  {each}", soft_wrap=True)
+    screen.print(
+        "\nEvery command takes --help, the options that people use first, and --help-all; "
+        "every experiment that trains or draws --smoke: a minute or two."
+    )
 
 
 def page_of(name: str) -> str:
@@ -56,7 +59,7 @@ def page_of(name: str) -> str:
     """
     base = Path(__file__).parent / name
     return (
-        ast.get_docstring(ast.parse((base / "__main__.py" if base.is_dir() else base.with_suffix(".py")).read_text()))
+        ast.get_docstring(ast.parse((base / "__main__.py" if base.is_dir() else base.with_suffix(".py")).read_bytes()))
         or ""
     )
 
@@ -67,9 +70,12 @@ def check_words(words: list[str]) -> None:
     >>> check_words(["--help"])
     """
     if words and not words[0].startswith("-"):
-        name = next(iter(difflib.get_close_matches(words[0], EXPERIMENTS, n=1)), None)
-        hint = f"did you mean python -m {shlex.join([f'experiments.{name}', *words[1:]])}?" if name else "it lists them"
-        raise ValueError(f"python -m experiments takes no word, got {words[0]!r}; {hint}")
+
+        def command(name: str) -> str:
+            return f"python -m {shlex.join([f'experiments.{name}', *words[1:]])}"
+
+        hint = did_you_mean(words[0], EXPERIMENTS, command) or "; it lists them"
+        raise ValueError(f"python -m experiments takes no word, got {words[0]!r}{hint}")
 
 
 if __name__ == "__main__":

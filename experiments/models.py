@@ -18,14 +18,15 @@ from functools import cache, partial
 from typing import NamedTuple
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from experiments.commands.errors import one_line_errors
+from experiments.commands.help import asks
 from mixup_jax.choices.networks import Network, ViT
 from mixup_jax.config import CHOICES
 from mixup_jax.models import build
 from mixup_jax.models.size import Size, size
+from mixup_jax.runtime.console import Fitted, console
 
 
 class Setting(NamedTuple):
@@ -122,8 +123,6 @@ def table(chosen: Sequence[Entry]) -> Table:
     """Return the table of these networks."""
     columns = ("--model", "parameters", "G mult-adds", "image", "paper", "checked against")
     found = Table(*columns, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    found.columns[0].overflow = "fold"  # a name that is cut is no name to give
-    found.columns[0].min_width = max(len(word) for entry in chosen for word in entry.name.split())
     for index in (1, 2, 3):
         found.columns[index].justify = "right"
     for entry in chosen:
@@ -135,13 +134,13 @@ def table(chosen: Sequence[Entry]) -> Table:
 
 def main(words: list[str]) -> None:
     """Print the list, or of it what contains one of the words; raises ValueError where nothing does."""
-    if words and words[0] in ("-h", "--help"):
+    if asks(words):
         print(f"{__doc__}\nusage: python -m experiments.models [WORD ...]")
         return
     chosen = [entry for entry in entries() if not words or any(word in entry.name for word in words)]
     if not chosen:
         raise ValueError(f"no network's name contains {' or '.join(words)}; without words all are listed.")
-    Console(markup=False, highlight=False).print(table(chosen))
+    console().print(Fitted(table(chosen)))
 
 
 if __name__ == "__main__":

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
-from rich.console import Console
 
 from experiments.commands.errors import call, one_line_errors
 from experiments.commands.settings import check_counts
 from mixup_jax.data.imagenet.prepare import prepare
 from mixup_jax.data.photographs.streamed import cores
+from mixup_jax.runtime.console import console
 
 
 def main(
@@ -53,13 +53,13 @@ def main(
 
 def show(manifest: dict[str, Any], out: Path) -> None:
     """Print the numbers of images, and the images that were left out."""
-    console = Console(highlight=False, markup=False)
+    screen = console()
     images = manifest["images"]
-    console.print(f"{out}: {images['train']:,} training and {images['validation']:,} validation images", soft_wrap=True)
+    screen.print(f"{out}: {images['train']:,} training and {images['validation']:,} validation images", soft_wrap=True)
     for each in manifest["skipped"]:
-        console.print(f"left out: {each['split']} {each['name']}: {each['reason']}", markup=False, soft_wrap=True)
+        screen.print(f"left out: {each['split']} {each['name']}: {each['reason']}", soft_wrap=True)
     if manifest["skipped"]:
-        console.print(f"{len(manifest['skipped'])} unreadable images were left out")
+        screen.print(f"{len(manifest['skipped'])} unreadable images were left out")
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ def main(
             if (part := which_set(each.file)) in sets:
                 sets[part].append(f"{each.word}/{each.file}")
         for part, name in LISTS.items():
-            (folder / name).write_text("".join(f"{line}\n" for line in sorted(sets[part])))
+            (folder / name).write_text("".join(f"{line}\n" for line in sorted(sets[part])), encoding="utf-8")
         write_json(folder / SYNTHETIC, {"engine": version(), "voices": len({each.file[:8] for each in plans})})
         folder.rename(path)
     print(f"{path}: {len(plans)} recordings, {len(sets['valid'])} of them for validation, {len(sets['test'])} to test")

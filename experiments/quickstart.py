@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
-from rich.console import Console
 
 from experiments.commands.errors import call, one_line_errors
 from experiments.commands.running import Job, run
@@ -21,6 +20,7 @@ from mixup_jax.choices import Cosine, Data, Erm, Mixup, Sgd
 from mixup_jax.choices.networks import MLP
 from mixup_jax.config import Config
 from mixup_jax.config_checks import SEEDS
+from mixup_jax.runtime.console import console
 from mixup_jax.runtime.launch import Launch
 
 CLEAN = Config(
@@ -71,14 +71,14 @@ def show(results: dict[str, dict[str, Any]], workdir: Path) -> None:
     from mixup_jax.report.terminal import summary_table
 
     errors = {PRESETS[name][0]: result["test_error"]["last"] for name, result in results.items()}
-    console = Console(markup=False)
-    console.print()
-    console.print(summary_table(errors, title="scikit-learn's 8x8 digits (REAL)"))
+    screen = console()
+    screen.print()
+    screen.print(summary_table(errors, title="scikit-learn's 8x8 digits (REAL)"))
     runs, warnings = load_runs([workdir / name for name in results])
     figures = [("How strongly each alpha mixes: the density of lambda.", beta_densities())]
     page = workdir / "report.html"
     write_page(runs, page, title="mixup: quick start", figures=figures, warnings=warnings)
-    console.print(f"\nreport: {page}", highlight=False, soft_wrap=True)
+    screen.print(f"\nreport: {page}", soft_wrap=True)
 
 
 if __name__ == "__main__":

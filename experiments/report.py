@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from rich.console import Console
 
 from experiments.commands.errors import call, one_line_errors
 from mixup_jax.report.conditions import compare, group
@@ -20,6 +19,7 @@ from mixup_jax.report.plots import illustrations
 from mixup_jax.report.runs import load_runs
 from mixup_jax.report.tables import find_tables
 from mixup_jax.report.terminal import paper_table, results_table
+from mixup_jax.runtime.console import console
 
 DENSITIES = (
     "How strongly each alpha mixes: in brackets the average share of the smaller part of a mixed example, from 0 (ERM) "
@@ -54,16 +54,16 @@ def main(
         write_page(found, output, title=title, tables=tables, figures=figures, warnings=warnings)
     except OSError as error:
         raise ValueError(f"{output}: cannot be written: {error.strerror or error}") from None
-    console = Console(markup=False)
-    console.print()
-    console.print(results_table(found, title=title))
-    console.print()
+    screen = console()
+    screen.print()
+    screen.print(results_table(found, title=title))
+    screen.print()
     for comparison in compare(group(found)):
-        console.print(comparison.sentence(), highlight=False)
+        screen.print(comparison.sentence())
     for _, table in tables:
-        console.print()
-        console.print(paper_table(table))
-    console.print(f"\npage: {output.resolve()}", highlight=False, soft_wrap=True)
+        screen.print()
+        screen.print(paper_table(table))
+    screen.print(f"\npage: {output.resolve()}", soft_wrap=True)
 
 
 if __name__ == "__main__":

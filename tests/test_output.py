@@ -28,10 +28,8 @@ def test_no_console_takes_names_for_markup():
         for call in ast.walk(ast.parse(path.read_text()))
         if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Console"
     ]
-    allowed = ROOT / "experiments" / "__main__.py"  # prints its own words only
-    taken = [f"{path}:{call.lineno}" for path, call in calls if "markup" not in [word.arg for word in call.keywords]]
-    assert len(calls) >= 10
-    assert [place for place in taken if not place.startswith(str(allowed))] == []
+    assert {path.relative_to(ROOT).as_posix() for path, _ in calls} == {"mixup_jax/runtime/console.py"}
+    assert all("markup" in [word.arg for word in call.keywords] for _, call in calls)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -57,24 +55,37 @@ def test_class_names_get_into_figures_as_they_are_written():
         assert name.replace("\udce9", "?") in words
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "ascii"])
 def test_no_encoding_of_the_output_ends_a_command(encoding):
     script = (
         "from experiments.commands.errors import one_line_errors\n"
-        "from rich.console import Console\n"
+        "from mixup_jax.runtime.console import console\n"
         "from mixup_jax.report.terminal import summary_table\n"
         "import warnings\n"
         "with one_line_errors():\n"
-        "    Console(markup=False).print(summary_table({'\\u96ea \\udce9': [5.5, 5.6]}, title='\\u2014 \\u2501'))\n"
+        "    console().print(summary_table({'\\u96ea \\udce9': [5.5, 5.6]}, title='\\u2014 \\u2501'))\n"
         "    warnings.warn('\\u96ea')\n"
         "    raise ValueError('\\u2014 end \\udce9')\n"
     )
     environment = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, timeout=100)
     assert done.returncode == 2, done.stderr
-    assert b"5.55" in done.stdout
+    assert "5.55 ± 0.64".encode(encoding, "ignore").replace(b"5.55  ", b"5.55 +- ") in done.stdout
     assert done.stderr.splitlines()[-1].startswith(b"error: ")
     assert b"Traceback" not in done.stderr
+
+
+def test_every_file_of_ours_is_read_and_written_in_utf_8():
+    """The locale's encoding, which is not UTF-8 everywhere, is nowhere taken for that of a file."""
+    found = [
+        f"{path.relative_to(ROOT)}:{call.lineno}"
+        for part in ("mixup_jax", "experiments", "benchmarks")
+        for path in (ROOT / part).rglob("*.py")
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and getattr(call.func, "attr", "") in ("read_text", "write_text")
+        if "encoding" not in [word.arg for word in call.keywords]
+    ]
+    assert found == []
 
 
 def test_a_stream_of_a_test_or_a_notebook_is_left_alone(capsys):

@@ -11,10 +11,10 @@ from typing import Annotated, Any
 
 import jax
 import tyro
-from rich.console import Console
 from rich.table import Table as Grid
 
 from benchmarks.harness.turns import FULL, QUICK, Effort, as_in_runs
+from mixup_jax.runtime.console import Fitted, console, write_any_character
 
 QUICK_RUN = "**A quick run, small and hardly optimised, to see that everything works: the numbers mean nothing.**"
 USED = ("grain", "simplejpeg", "opencv-python-headless", "pillow")
@@ -47,6 +47,7 @@ def alone(measure: Measure) -> None:
         for table in measure(effort_of(quick)):
             show(table)
 
+    write_any_character()
     tyro.cli(main, description=inspect.getdoc(inspect.getmodule(measure)))
 
 
@@ -60,15 +61,12 @@ def effort_of(quick: bool) -> Effort:
 
 def show(table: Table) -> None:
     """Print a table on the terminal."""
-    console = Console()
-    console = console if console.is_terminal else Console(width=160)
     grid = Grid(title=table.title, caption=table.text or None, caption_justify="left", title_justify="left")
     for index, column in enumerate(table.columns):
         grid.add_column(column, justify="right" if index else "left")
     for row in table.rows:
         grid.add_row(*row)
-    console.print(grid)
-    console.print()
+    console().print(Fitted(grid), "")
 
 
 def markdown(table: Table) -> str:
@@ -126,7 +124,7 @@ def load_average() -> str:
 def huge_pages() -> str:
     """Return when Linux gives a process pages of 2 MiB: "always", "madvise" (if asked to) or "never"."""
     try:
-        choices = Path("/sys/kernel/mm/transparent_hugepage/enabled").read_text()
+        choices = Path("/sys/kernel/mm/transparent_hugepage/enabled").read_text(encoding="utf-8")
     except OSError:
         return "unknown"
     return choices[choices.index("[") + 1 : choices.index("]")]
@@ -145,4 +143,4 @@ def write(
     """Write the page; it took `took` seconds to make, and sections may be `absent`."""
     parts = [preamble(made, effort, took, absent), *map(markdown, tables)]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n\n".join(parts) + "\n")
+    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")

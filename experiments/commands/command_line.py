@@ -1,6 +1,5 @@
 """From a dictionary of presets to a command."""
 
-import difflib
 import os
 import re
 import sys
@@ -14,18 +13,20 @@ import jax
 import psutil
 import tyro
 from etils import epath
-from rich.console import Console
 from tyro.conf import AvoidSubcommands, OmitArgPrefixes, arg
 
 from experiments.commands.config_file import Given, read_config_file
 from experiments.commands.errors import command, one_line_errors
+from experiments.commands.help import help_of, without_all
 from experiments.commands.running import Job, Paper, run
 from mixup_jax.choices import Adam, Data, Erm, Sgd
 from mixup_jax.config import CHOICES, DEPENDENT, Config
 from mixup_jax.models import has_batch_norm, normalizes
 from mixup_jax.runtime import deterministic
 from mixup_jax.runtime.buckets import is_bucket, records_folder
+from mixup_jax.runtime.console import console
 from mixup_jax.runtime.distributed import join
+from mixup_jax.runtime.errors import did_you_mean
 from mixup_jax.runtime.mesh import is_writer
 
 J = TypeVar("J", bound=Job)
@@ -86,9 +87,9 @@ def parse(
         hint = f"; the preset comes first: {late[0]} --option ..." if late else ""
         arguments = [default, *arguments]
     if arguments[0] not in presets:
-        close = difflib.get_close_matches(arguments[0], presets, n=1)
-        perhaps = f"; did you mean {close[0]}?" if close else ""
-        raise ValueError(f"preset {arguments[0]!r} is not one of {', '.join(presets)}{perhaps}")
+        raise ValueError(
+            f"preset {arguments[0]!r} is not one of {', '.join(presets)}{did_you_mean(arguments[0], presets)}"
+        )
     listed = "\n".join(f"  {name:<16} {text}" for name, (text, _) in presets.items())
     text = f"{description}\nPRESET, {default} if left out:\n\n{listed}\n\nDefaults below are {arguments[0]}'s."
     program = f"python -m experiments.{experiment} [PRESET]"
@@ -105,8 +106,11 @@ def parse(
         choices = read_choices(config, arguments, hint, type(choices))
         job = replace(job, config=with_choices(config, vars(choices), given_options(arguments)))  # type: ignore
     kind = make_dataclass("Arguments", [("choices", type(choices)), ("job", type(job))])
-    options = {"prog": program, "description": text, "config": (OmitArgPrefixes, AvoidSubcommands), "hint": hint}
-    job = command(tyro.cli, kind, default=kind(choices, job), args=arguments, **options).job
+    default_job = kind(choices, job)
+    shown, registry = help_of(experiment, default_job, arguments)
+    options = {"prog": program, "description": text + shown, "registry": registry, "hint": hint}
+    options |= {"config": (OmitArgPrefixes, AvoidSubcommands), "args": without_all(arguments)}
+    job = command(tyro.cli, kind, default=default_job, **options).job
     if hasattr(job, "config"):
         job = replace(job, config=without_padding(job.config, given_options(arguments)))
         refuse_idle(job.config, configs(job) if configs else [job.config], given_options(arguments))
@@ -201,11 +205,10 @@ def read_choices(config: Any, arguments: Sequence[str], hint: str, base: type[Ch
     for flag, values in given_options(arguments).items():
         known = CHOICES[names[flag][0]] if flag in names else {}
         if len(values) == 1 and values[0] not in known and known:
-            close = difflib.get_close_matches(values[0], known, n=3, cutoff=0.5)
-            listed = f"perhaps you meant {' or '.join(close)}" if close else f"choose from {', '.join(known)}"
-            raise ValueError(f"{flag} {values[0]!r} is unknown; {listed}")
+            near = did_you_mean(values[0], known) or f"; choose from {', '.join(known)}"
+            raise ValueError(f"{flag} {values[0]!r} is unknown{near}")
     helps = {
-        flag: arg(help=f"The {'augmentation' if flag == 'augment' else flag}; the options below are for it.")
+        flag: arg(help=f"The {'augmentation' if flag == 'augment' else flag}, which has options of its own.")
         for flag in names
     }
     kind = make_dataclass(
@@ -328,13 +331,13 @@ def show_runs(results: Sequence[Mapping[str, Any]], *, title: str) -> None:
     from mixup_jax.report.terminal import results_table
 
     runs, _ = load_runs([Path(each["workdir"]) for each in results])
-    console = Console(markup=False)
-    console.print(results_table(runs, title=title))
+    screen = console()
+    screen.print(results_table(runs, title=title))
     for each in results:
         folder, checkpoints = each["workdir"], each["checkpoints"]
         bucket = is_bucket(checkpoints)
         names = f"result.json, predictions.npz, {'' if bucket else 'checkpoints/, '}figures/"
-        console.print(f"\n{folder}: config.json, metrics.jsonl, {names}", soft_wrap=True)
+        screen.print(f"\n{folder}: config.json, metrics.jsonl, {names}", soft_wrap=True)
         if bucket:
             records = records_folder(epath.Path(checkpoints))
-            console.print(f"{checkpoints}: checkpoints; {records}: the same records", soft_wrap=True)
+            screen.print(f"{checkpoints}: checkpoints; {records}: the same records", soft_wrap=True)

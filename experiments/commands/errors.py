@@ -16,7 +16,9 @@ from typing import Any, NoReturn
 
 import tyro
 
-from mixup_jax.runtime.errors import SIGNALS, RunEnded, Stopped
+from experiments.commands.help import without_all
+from mixup_jax.runtime.console import write_any_character
+from mixup_jax.runtime.errors import SIGNALS, RunEnded, Stopped, did_you_mean
 from mixup_jax.runtime.libtpu import answer_without_tpu
 
 
@@ -29,11 +31,12 @@ def command(cli: Callable[..., Any], *args: Any, hint: str = "", **options: Any)
     except SystemExit as stop:
         if stop.code in (None, 0):
             raise
-        fail(one_line(stderr.getvalue()).rstrip(".") + hint + "; --help lists the options")
+        line = one_line(stderr.getvalue()).rstrip(".") + hint
+        fail(f"{line}{'' if line.endswith('?') else ';'} --help-all lists the options")
 
 
 def one_line(box: str) -> str:
-    """Turn tyro's box into a sentence: its first section, and the names of similar options of the next.
+    """Turn tyro's box into a sentence: its first section, and the names of similar options or values.
 
     >>> one_line("╭─ Unrecognized options ─╮\\n│ Unrecognized options: --alhpa │\\n╰──────╯")
     'Unrecognized options: --alhpa'
@@ -43,8 +46,16 @@ def one_line(box: str) -> str:
     message = re.sub(r"^Error parsing [\w.]+: ", "", message)
     wrong_count = r"Error parsing (--\S+): .*input length (\d+) did not match expected argument count (\d+).*"
     message = re.sub(wrong_count, r"\1 needs \3 values, got \2", message)
-    close = [name for part in others if part.startswith("Perhaps") for name in re.findall(r"--[a-z][a-z-]+", part)]
-    return message + (f"; perhaps you meant {' or '.join(dict.fromkeys(close))}" if close else "")
+    if choice := re.search(r"invalid choice '(.*)' for argument '.*'\. Expected one of \((.*)\)", message):
+        return message.rstrip(".") + did_you_mean(choice[1], re.findall(r"'([^']+)'", choice[2]))
+    given = re.search(r"--[\w-]+", message)
+    close = [
+        name
+        for part in others
+        if part.startswith("Perhaps")
+        for name in re.findall(r"^--[\w-]+|(?<=Perhaps you meant: )--[\w-]+", part)
+    ]
+    return message + (did_you_mean(given[0], close) if given else "")
 
 
 def call(main: Callable[..., None], *, prog: str) -> None:
@@ -54,7 +65,7 @@ def call(main: Callable[..., None], *, prog: str) -> None:
     def bound(*args: Any, **options: Any) -> Callable[[], None]:
         return functools.partial(main, *args, **options)
 
-    command(tyro.cli, bound, prog=prog)()
+    command(tyro.cli, bound, prog=prog, args=without_all(sys.argv[1:]))()
 
 
 @contextlib.contextmanager
@@ -108,12 +119,11 @@ def one_line_errors() -> Iterator[None]:
     """Turn errors that the user can correct into one line on stderr.
 
     Exit status: 2 for bad input, 1 for a run that failed, 128 + signal for one that was asked to stop.
-    MIXUP_JAX_TRACEBACK=1 shows the traceback instead. Characters that the output's encoding lacks are escaped.
+    MIXUP_JAX_TRACEBACK=1 shows the traceback instead. Characters that the output's encoding lacks are spelled or
+    escaped.
     """
     answer_without_tpu(os.environ)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # tests and notebooks put something else here
-            stream.reconfigure(errors="backslashreplace")
+    write_any_character()
     warnings.showwarning = lambda message, *_, **__: print(f"warning: {message}", file=sys.stderr)
     if os.environ.get("MIXUP_JAX_TRACEBACK"):
         with data_told():

@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from mixup_jax.choices import GROUP, BigVisionRandAugment, Mixed
@@ -14,6 +13,7 @@ from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.photographs.streamed import StreamedDataset
 from mixup_jax.data.sources import subset_of
 from mixup_jax.mixing import PARTNERS
+from mixup_jax.runtime.console import Fitted, console
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.mesh import is_writer
 from mixup_jax.runtime.speed import in_words
@@ -68,7 +68,7 @@ def show_weights(weights: InitialWeights, data: Dataset | StreamedDataset) -> No
     numbers = "; ".join(" ".join(f"{each:.3f}" for each in values) for values in (data.mean, data.std))
     for row in (*weights.rows, ("normalised", f"mean and deviation {numbers}{unknown}")):
         table.add_row(*row)
-    Console(markup=False, soft_wrap=True).print(table)
+    console().print(Fitted(table))
 
 
 def say_speed(result: dict[str, Any]) -> None:

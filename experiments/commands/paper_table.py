@@ -5,12 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from mixup_jax.report.format import hardware, text
 from mixup_jax.report.tables import NAME, Table, to_json
 from mixup_jax.report.terminal import paper_table
 from mixup_jax.runtime.atomic import write_json
+from mixup_jax.runtime.console import console
 from mixup_jax.runtime.mesh import is_writer
 from mixup_jax.runtime.provenance import origin
 
@@ -28,7 +27,7 @@ def write_table(folder: Path, table: Table, results: Iterable[Mapping[str, Any]]
     table = replace(table, command=text(here["command"]), device=device, **words)
     if is_writer():
         write_json(folder / NAME, to_json(table))
-        Console(markup=False).print(paper_table(table))
+        console().print(paper_table(table))
     return table
 
 

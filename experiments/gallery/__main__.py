@@ -17,7 +17,6 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 from jax import Array
-from rich.console import Console
 from rich.progress import track
 
 from experiments.commands.errors import call, one_line_errors
@@ -36,6 +35,7 @@ from mixup_jax.methods import (
     resizemix,
     saliencymix,
 )
+from mixup_jax.runtime.console import console
 
 ALPHAS = (0.1, 0.2, 0.4, 1.0, 8.0)
 LAMBDAS = 100_000
@@ -122,7 +122,7 @@ def main(
         figure.set_label(f"{figure.get_label()} Images: {images.source}; {batch.source}.")
         save_png(figure, workdir / f"{name}.png")
     source = f"{images.source}; batches: {batch.source}"
-    Console(markup=False).print(f"{len(pictures)} pictures ({source}): {workdir}", highlight=False, soft_wrap=True)
+    console().print(f"{len(pictures)} pictures ({source}): {workdir}", soft_wrap=True)
 
 
 def rows_of_methods(rng: Array, images: Images, smoke: bool) -> dict[str, Callable[[], Any]]:

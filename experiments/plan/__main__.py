@@ -22,6 +22,7 @@ from rich.console import Console
 from experiments import cifar
 from experiments.commands.command_line import given_options, parse
 from experiments.commands.errors import one_line_errors
+from experiments.commands.help import asks
 from experiments.imagenet import presets as imagenet_presets
 from experiments.plan.table import collectives_table, cost_table, notes
 from mixup_jax.choices import OF_PHOTOGRAPHS
@@ -29,6 +30,8 @@ from mixup_jax.config import Config
 from mixup_jax.planning.aot import compile_step, flops_on_gpus, identity, state_on
 from mixup_jax.planning.cost import cost_of
 from mixup_jax.planning.topology import topology_of
+from mixup_jax.runtime.console import Fitted, console
+from mixup_jax.runtime.errors import did_you_mean
 from mixup_jax.runtime.mesh import make_mesh
 
 PRESETS = {"imagenet": (imagenet_presets.PRESETS, "resnet50-mixup"), "cifar": (cifar.PRESETS, "preact18-mixup")}
@@ -63,11 +66,12 @@ class Plan:
 
 def main(arguments: list[str]) -> None:
     """Read the arguments, compile, print."""
-    if not arguments or arguments[0] in ("-h", "--help"):
+    if not arguments or asks(arguments[:1]):
         print(f"{__doc__}\nusage: python -m experiments.plan {{{','.join(PRESETS)}}} [PRESET] [options]")
         return
     if arguments[0] not in PRESETS:
-        raise ValueError(f"the first word is the experiment, one of {', '.join(PRESETS)}, got {arguments[0]!r}.")
+        near = did_you_mean(arguments[0], PRESETS)
+        raise ValueError(f"the first word is the experiment, one of {', '.join(PRESETS)}, got {arguments[0]!r}{near}")
     presets, default = PRESETS[arguments[0]]
     plans = {name: (text, Plan(config)) for name, (text, config) in presets.items()}
     for name in sorted(given_options(arguments[1:]).keys() & WITHOUT):
@@ -79,10 +83,10 @@ def main(arguments: list[str]) -> None:
         )
     jax.config.update("jax_platforms", "cpu")  # nothing else computes here; libtpu would look for chips
     jax.config.update("jax_enable_compilation_cache", False)  # a program for devices that are not there cannot be read
-    show(plan, f"{arguments[0]} {preset}", Console(markup=False))
+    show(plan, f"{arguments[0]} {preset}", console())
 
 
-def show(plan: Plan, title: str, console: Console) -> None:
+def show(plan: Plan, title: str, screen: Console) -> None:
     """Compile the step and print what it costs."""
     config = plan.config
     data, topology = identity(config), topology_of(plan.topology)
@@ -92,10 +96,10 @@ def show(plan: Plan, title: str, console: Console) -> None:
         state, _ = state_on(make_mesh(1, config.batch_size, devices), config, fsdp=plan.fsdp)
         cost = cost_of(compile_step(config, devices, fsdp=plan.fsdp), flops)
     title = f"{title} on {plan.topology} ({len(devices)} x {kind}), batch {config.batch_size:,}"
-    console.print(cost_table(title, config, data, state, cost, topology))
-    console.print(collectives_table(cost))
+    screen.print(Fitted(cost_table(title, config, data, state, cost, topology)))
+    screen.print(Fitted(collectives_table(cost)))
     for line in notes(cost, topology):
-        console.print(line)
+        screen.print(line)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 from rich.progress import track
 
 from experiments.commands.paper_table import write_table
@@ -27,6 +26,7 @@ from mixup_jax.data.tables.uci import UCI
 from mixup_jax.report.tables import Row, Table
 from mixup_jax.runtime.atomic import write_json
 from mixup_jax.runtime.claim import claimed
+from mixup_jax.runtime.console import console
 from mixup_jax.runtime.identity import jax_settings
 from mixup_jax.runtime.provenance import origin
 
@@ -76,7 +76,7 @@ def measure_all(tables: list[TabularData], job: Tabular, workdir: Path) -> dict[
     The networks of a table of one's own are kept in `workdir`, for predictions.
     """
     errors = {}
-    for data in track(tables, description="tables", transient=True, console=Console(stderr=True, markup=False)):
+    for data in track(tables, description="tables", transient=True, console=console(stderr=True)):
         missing = f", {data.missing} missing values" if data.missing else ""
         rows, columns = data.features.shape
         print(f"{data.name}: {rows} rows, {columns} columns, {len(data.classes)} classes{missing}")

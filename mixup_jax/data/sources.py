@@ -1,9 +1,9 @@
 """Data sets by name, and what a configuration makes of them: the training set that a run sees."""
 
-import difflib
 import logging
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,7 @@ from mixup_jax.data.speech.chirps import load_chirps
 from mixup_jax.data.speech.commands import load_speech_commands, load_words
 from mixup_jax.data.speech.fsdd import load_fsdd
 from mixup_jax.data.speech.recordings import Speech
+from mixup_jax.runtime.errors import did_you_mean
 
 log = logging.getLogger(__name__)
 D = TypeVar("D", bound=Any)
@@ -188,16 +189,16 @@ def check_name(name: str) -> None:
         return
     raise ValueError(
         f"dataset is {name!r}; it must be one of {', '.join(known)}, folder:PATH, speech:PATH, fsdd:SPEAKER"
-        + _hint(name, {re.sub("[^a-z0-9]", "", each): each for each in known})
+        + _hint(name, known)
     )
 
 
-def _hint(name: str, known: dict[str, str]) -> str:
+def _hint(name: str, known: Sequence[str]) -> str:
     """Suggest what an unknown name may mean: a data set in another spelling, or a folder."""
     kind, colon, rest = name.partition(":")
     if colon and kind.lower() in PREFIXES:
         return f"; did you mean {kind.lower()}:{rest or 'PATH'}?"
-    close = difflib.get_close_matches(re.sub("[^a-z0-9]", "", name.lower()), known, n=1)
-    if os.sep in name or name.startswith(("~", ".")) or (not close and os.path.exists(name)):
+    near = did_you_mean(name, known)
+    if os.sep in name or name.startswith(("~", ".")) or (not near and os.path.exists(name)):
         return f"; a folder of images is folder:{name}, one of recordings speech:{name}"
-    return f"; did you mean {known[close[0]]}?" if close else ""
+    return near

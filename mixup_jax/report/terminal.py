@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from rich.console import Group
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from mixup_jax.report import tables
@@ -12,11 +12,12 @@ from mixup_jax.report.conditions import group, result_tables
 from mixup_jax.report.format import MISSING, duration
 from mixup_jax.report.runs import Run
 from mixup_jax.report.statistics import summarise
+from mixup_jax.runtime.console import Fitted
 
-COLUMNS = {"test error, %": 13, "95 % interval": 13, "seeds": 5, "paper": 5, "time": 11}
+COLUMNS = ("test error, %", "95 % interval", "seeds", "paper", "time")
 
 
-def summary_table(values: Mapping[str, Sequence[float]], *, title: str, column: str = "test error, %") -> Table:
+def summary_table(values: Mapping[str, Sequence[float]], *, title: str, column: str = "test error, %") -> Fitted:
     """Make a table of one row per condition: mean ± half of the 95 % interval, and the number of seeds.
 
     `values` maps a condition to one number per seed. One seed has no interval.
@@ -25,23 +26,17 @@ def summary_table(values: Mapping[str, Sequence[float]], *, title: str, column: 
     >>> values = {"ERM": [5.5, 5.6, 5.4], "mixup, alpha = 1": [4.2, 4.3, 4.1]}
     >>> Console(width=60).print(summary_table(values, title="CIFAR-10"))  # doctest: +SKIP
     """
-    table = _table(title)
-    table.add_column("method")
-    table.add_column(f"{column}\nmean ± 95 % interval", justify="right")
-    table.add_column("seeds", justify="right")
+    table = _table(title, f"{column}\nmean ± 95 % interval", "seeds")
     for label, numbers in values.items():
         table.add_row(Text(label), summarise(numbers).with_half_width, str(len(numbers)))
-    return table
+    return Fitted(table)
 
 
 def results_table(runs: Sequence[Run], *, title: str) -> Group:
     """Make a table for each setting (data, model and mark): the columns of the page that a terminal has room for."""
-    parts: list[Table | Text] = [Text(title, style="bold")]
+    parts: list[Fitted | Text] = [Text(title, style="bold")]
     for results in result_tables(group(runs)):
-        table = _table(f"\n{results.place}")
-        table.add_column("method", width=22)
-        for name, width in COLUMNS.items():
-            table.add_column(name, justify="right", no_wrap=True, min_width=width)
+        table = _table(f"\n{results.place}", *COLUMNS)
         for row in results.rows:
             error, paper = results.cell(row.summaries, "test_error"), results.cell(row.paper, "test_error")
             seconds = sum(results.cell(row.values, "wall_seconds"))
@@ -53,34 +48,33 @@ def results_table(runs: Sequence[Run], *, title: str) -> Group:
             shown = MISSING if paper is None else f"{paper:g}"
             # Text, not str: square brackets in a name are no markup.
             table.add_row(*map(Text, (label, str(error), interval, str(error.n), shown, duration(seconds))))
-        parts.append(table)
+        parts.append(Fitted(table))
     return Group(*parts)
 
 
 def paper_table(table: tables.Table) -> Group:
     """Make a table of the paper: ours, mean ± half of the 95 % interval, and the paper's numbers below."""
-    parts: list[Table | Text] = [Text(table.title, style="bold"), Text(f"{table.place}\n", style="italic")]
-    with_paper = table.with_paper
+    with_paper, parts = table.with_paper, []
     for index, (heading, rows) in enumerate([("", []), *table.groups]):  # the head is a table without rows
-        part = _table(f"\n{heading}" if heading else "")
+        part = _table(f"\n{heading}" if heading else "", *table.columns, "seeds")
         part.show_header = index == 0
-        part.add_column("method", width=max(14, min(26, 72 - 15 * len(table.columns))))
-        for name in table.columns:
-            part.add_column(Text(name), justify="right", width=13)
-        part.add_column("seeds", justify="right", width=6)
         for row in rows:
             ours = (summary.with_half_width for summary in row.summaries)
             part.add_row(*map(Text, (row.label, *ours, row.seeds or MISSING)))
             if any(with_paper):
                 papers = (paper if given else "" for paper, given in zip(row.papers, with_paper, strict=True))
-                part.add_row(*map(Text, ("  paper", *papers)), style="dim")
+                part.add_row(*map(Text, ("  paper", *papers, "")), style="dim")
         parts.append(part)
+    head = Text(table.title, style="bold"), Text(f"{table.place}\n", style="italic")
     source = f"; paper: {table.source}" if table.source else ""
-    return Group(*parts, Text(f"\nMean over seeds ± half of the 95 % interval{source}.", style="dim"))
+    return Group(*head, Fitted(*parts), Text(f"\nMean over seeds ± half of the 95 % interval{source}.", style="dim"))
 
 
-def _table(title: str) -> Table:
+def _table(title: str, *columns: str) -> Table:
+    """Make a table of methods, whose names may break between words, and of numbers, which may not."""
     return Table(
+        Column("method"),
+        *(Column(Text(name), justify="right", no_wrap=True) for name in columns),
         title=Text(title, style="italic") if title else None,
         title_justify="left",
         box=None,

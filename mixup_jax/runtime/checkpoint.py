@@ -159,7 +159,7 @@ def _damage(folder: epath.Path, error: BaseException) -> str:
     """Say in one line, with the file, why the checkpoint in `folder` cannot be read."""
     description = folder / "state" / "_METADATA"  # of the arrays; Orbax does not name it
     try:
-        json.loads(description.read_text())
+        json.loads(description.read_text(encoding="utf-8"))
     except (OSError, ValueError) as reason:
         return f"{description} cannot be read ({_first_line(reason)})"
     return f"{folder}: {_first_line(error)}"
@@ -191,7 +191,7 @@ def _set_notes_aside(folder: epath.Path) -> None:
             path = folder / step / name
             try:
                 if path.exists():
-                    read(json.loads((path / file).read_text()))
+                    read(json.loads((path / file).read_text(encoding="utf-8")))
             except Exception as error:  # whatever json, the file system or a field of another type raise
                 aside = _move_beside(folder, f"{step}/{name}")
                 warnings.warn(

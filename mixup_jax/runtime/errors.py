@@ -1,6 +1,8 @@
 """Why a run ended before its last step. What is wrong with an argument is a ValueError or a TypeError instead."""
 
+import difflib
 import signal
+from collections.abc import Callable, Iterable
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name))
 """Which ask a run to stop; Windows has no SIGHUP."""
@@ -43,3 +45,23 @@ def reason_of(error: BaseException) -> str:
     ('no space', 'EOFError')
     """
     return " ".join(str(error)[:300].split()) or type(error).__name__
+
+
+def did_you_mean(given: str, known: Iterable[str], written: Callable[[str], str] = str) -> str:
+    """Return the end of a message that asks for the names which an unknown one may mean; empty where none is near.
+
+    Capitals, and marks between words, count for nothing. `written` makes of a name what it is given as.
+
+    >>> did_you_mean("vgg16_bn_gap", ["vgg16_bn", "vgg16_gap"]), did_you_mean("Vgg16-bn", ["vgg16_bn", "vgg16_gap"])
+    ('; did you mean vgg16_gap or vgg16_bn?', '; did you mean vgg16_bn?')
+    >>> did_you_mean("nothing", ["vgg16_bn", "vgg16_gap"])
+    ''
+    """
+    words = {_letters(each): each for each in known}
+    near = [_letters(given)] if _letters(given) in words else difflib.get_close_matches(_letters(given), words)
+    *names, last = [written(words[each]) for each in near] or [""]
+    return f"; did you mean {', '.join(names)}{' or ' * bool(names)}{last}?" if last else ""
+
+
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalnum, name.lower()))

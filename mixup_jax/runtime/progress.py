@@ -21,6 +21,8 @@ from rich.progress import (
     track,
 )
 
+from mixup_jax.runtime.console import console
+
 
 def leave_lost_terminals(*streams: TextIO) -> None:
     """Give what is printed from now on to nobody, where the terminal that it went to is gone: each write would fail."""
@@ -70,7 +72,7 @@ class Bar:
 @contextmanager
 def progress_bar(title: str, total: int, done: int, unit: str, *, show: bool) -> Iterator[Bar]:
     """Open the bar on stderr; where that is no terminal, evaluations are lines on stdout; unless `show` is false."""
-    console = Console(stderr=True, markup=False)
+    screen = console(stderr=True)
     columns = (
         TextColumn("{task.description}", style="bold", markup=False),  # square brackets in a name are no markup
         BarColumn(),
@@ -81,10 +83,8 @@ def progress_bar(title: str, total: int, done: int, unit: str, *, show: bool) ->
         TextColumn("left:"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=not (show and console.is_terminal)) as progress:
-        yield Bar(
-            progress, title, total, done, unit, Console(markup=False) if show and not console.is_terminal else None
-        )
+    with Progress(*columns, console=screen, disable=not (show and screen.is_terminal)) as progress:
+        yield Bar(progress, title, total, done, unit, console() if show and not screen.is_terminal else None)
 
 
 T = TypeVar("T")
@@ -96,10 +96,8 @@ def progress(items: Iterable[T], description: str, total: int | None = None) -> 
     >>> list(progress([1, 2], "counting"))
     [1, 2]
     """
-    console = Console(stderr=True, markup=False)
-    yield from track(
-        items, escape(description), total, console=console, transient=True, disable=not console.is_terminal
-    )
+    screen = console(stderr=True)
+    yield from track(items, escape(description), total, console=screen, transient=True, disable=not screen.is_terminal)
 
 
 class DownloadBar:
@@ -108,8 +106,8 @@ class DownloadBar:
     def __init__(self, description: str):
         columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn())
         self.total = 0
-        console = Console(stderr=True, markup=False)
-        self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        screen = console(stderr=True)
+        self._progress = Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal)
         self._task = self._progress.add_task(description, total=None)
 
     def update(self, count: int) -> None:

@@ -77,7 +77,7 @@ def _parse_line(line: bytes, needs: Collection[str]) -> dict[str, Any] | None:
 def append_metrics(workdir: Path, record: dict[str, Any]) -> None:
     """Add a line to metrics.jsonl."""
     path = workdir / "metrics.jsonl"
-    with naming(path), path.open("a") as file:
+    with naming(path), path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(record) + "\n")
 
 

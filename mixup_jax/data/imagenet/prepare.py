@@ -174,7 +174,7 @@ def _content(path: Path) -> dict[str, Any]:
 def _is_whole(part: Part) -> bool:
     """Return whether the file has the content that its report describes; a damaged report describes none."""
     try:
-        report = json.loads(part.report.read_text())
+        report = json.loads(part.report.read_text(encoding="utf-8"))
         return part.path.stat().st_size == report["bytes"] and _content(part.path)["sha256"] == report["sha256"]
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return False

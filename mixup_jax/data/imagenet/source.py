@@ -79,7 +79,7 @@ def _resource(name: str) -> list[str]:
     spec = importlib.util.find_spec("tensorflow_datasets")
     assert spec is not None
     assert spec.origin is not None
-    return (Path(spec.origin).parent / "datasets" / "imagenet2012" / name).read_text().split()
+    return (Path(spec.origin).parent / "datasets" / "imagenet2012" / name).read_text(encoding="utf-8").split()
 
 
 def _from_shards(folder: Path) -> StreamedDataset:

@@ -1,6 +1,5 @@
 """Read a CSV file as a table; cells decide whether a column holds numbers or categories, and the log reports it."""
 
-import difflib
 import logging
 import re
 from pathlib import Path
@@ -13,7 +12,7 @@ from mixup_jax.data.files.archives import expand
 from mixup_jax.data.files.folders import name_variants
 from mixup_jax.data.tables.csv_columns import describe, suspicious
 from mixup_jax.data.tables.table import TabularData, make_table
-from mixup_jax.runtime.errors import reason_of
+from mixup_jax.runtime.errors import did_you_mean, reason_of
 
 log = logging.getLogger(__name__)
 
@@ -105,8 +104,7 @@ def _check_names(path: Path, names: list[str], target: str) -> None:
     if twice:
         raise ValueError(f"{path}: {names.count(twice[0])} columns have the name {twice[0]!r}; keep one, or rename.")
     if target not in names:
-        close = difflib.get_close_matches(target.lower(), [name.lower() for name in names], n=1)
-        hint = f"; did you mean {next(name for name in names if name.lower() == close[0])!r}?" if close else "."
+        hint = did_you_mean(target, names, repr)
         if len(names) == 1 and re.search("[;\t|]", names[0]):
             hint = "; fields must be separated by commas."
         raise ValueError(f"{path} has no column {target!r}; it has {', '.join(names)}{hint}")

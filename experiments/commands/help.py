@@ -1,0 +1,97 @@
+"""What --help shows of a command of many options: those that people use first. --help-all shows all of them."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import fields, is_dataclass, replace
+from typing import Annotated, Any, get_type_hints
+
+from tyro.conf import Suppress, arg
+from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructFieldSpec, StructTypeInfo
+
+ALL = "--help-all"
+FEW = 15
+"""Options that --help shows without choosing among them."""
+RUN = ("dataset", "model", "method", "alpha", "epochs", "batch_size", "lr", "seeds", "workdir", "smoke")
+FIRST: dict[str, Sequence[str]] = {
+    "imagenet": ("data_dir", *RUN[1:]),
+    "finetune": ("init", "dataset", "split", "image_size", "model", "method", "steps", "lr", "workdir", "smoke"),
+    "corrupted_labels": (
+        "dataset", "rates", "mixup_alphas", "dropouts", "model", "epochs", "lr", "seeds", "workdir", "smoke",
+    ),
+    "ablation": ("dataset", "only", "weight_decays", "model", "alpha", "epochs", "lr", "seeds", "workdir", "smoke"),
+    "speech": ("dataset", "data_dir", "networks", "mix", "alpha", "epochs", "lr", "seeds", "workdir", "smoke"),
+    "wafer": ("source", "noise", "only", "mode", "head", "steps", "lr", "seeds", "workdir", "smoke"),
+    "plan": (
+        "topology", "fsdp", "model", "method", "image_size", "batch_size", "norm_block", "block", "compute_dtype",
+        "matmul_precision",
+    ),
+}  # fmt: skip
+"""What people use first of each experiment's options, `RUN` where it is not here."""
+
+
+def without_all(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with --help in place of --help-all.
+
+    >>> without_all(["small-erm", "--help-all"])
+    ['small-erm', '--help']
+    """
+    return ["--help" if each == ALL else each for each in arguments]
+
+
+def asks(arguments: Collection[str]) -> bool:
+    """Return whether the arguments ask for help."""
+    return not {"-h", "--help", ALL}.isdisjoint(arguments)
+
+
+def help_of(experiment: str, options: Any, arguments: Sequence[str]) -> tuple[str, ConstructorRegistry | None]:
+    """Return what the page of help says of itself, and what makes tyro show the options that are asked for.
+
+    `options` is a dataclass, whose fields may be dataclasses, of a command that `arguments` are for.
+    """
+    if not asks(arguments):  # tyro suggests no option that is not shown
+        return "", None
+    names = names_of(options)
+    first = FIRST.get(experiment.split()[0], RUN)
+    if len(names) <= FEW:
+        return "", _showing(names, together=False)
+    if ALL in arguments:
+        return f"\n\nAll {len(names)} options; --help shows those that people use first.", _showing(
+            names, together=False
+        )
+    return f"\n\nThe options that people use first; --help-all shows all {len(names)}.", _showing(first, together=True)
+
+
+def names_of(options: Any) -> list[str]:
+    """Return the names of the options in a dataclass and in its fields.
+
+    >>> from mixup_jax.choices import Softmax
+    >>> names_of(Softmax())
+    []
+    """
+    hints = get_type_hints(type(options), include_extras=True)
+    hidden = [name for name, hint in hints.items() if Suppress in getattr(hint, "__metadata__", ())]
+    found = [(each.name, getattr(options, each.name)) for each in fields(options) if each.name not in hidden]
+    return [name for key, value in found for name in (names_of(value) if is_dataclass(value) else [key])]
+
+
+def _showing(names: Collection[str], *, together: bool) -> ConstructorRegistry:
+    """Return the rule by which tyro shows these options: `together`, or those of each field below its name."""
+    registry, within = ConstructorRegistry(), [False]
+
+    def field(spec: StructFieldSpec) -> StructFieldSpec:
+        if is_dataclass(spec.default):
+            label = {"name": ""} if together else {"name": spec.name, "prefix_name": False}
+            return replace(spec, type=Annotated[spec.type, arg(**label)], helptext="")
+        return spec if spec.name in names else replace(spec, type=Annotated[spec.type, Suppress])
+
+    @registry.struct_rule
+    def rule(info: StructTypeInfo) -> StructConstructorSpec | None:
+        if within[0]:  # tyro's own rule
+            return None
+        within[0] = True
+        try:
+            spec = ConstructorRegistry.get_struct_spec(info)
+        finally:
+            within[0] = False
+        return replace(spec, fields=tuple(map(field, spec.fields))) if isinstance(spec, StructConstructorSpec) else spec
+
+    return registry
