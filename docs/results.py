@@ -7,7 +7,8 @@ A table says its command, commit, date, seeds, data and mark, whether it was reg
 chosen on which data, and over what its intervals are. A value is a number, `[mean, half of the 95 % interval]`, with n
 as a third number where it is not the table's, or null. In columns of kind `difference` bold is what Student's t-test
 tells from 0 with Holm's correction over all differences of the table (p < 0.05); a column of kind `p` shows these
-p-values. Claims are the rows of README's table: `{NAME:ROW:COLUMN}` in their text is a value.
+p-values. Claims are the rows of README's table: `{NAME:ROW:COLUMN}` in their text is a value; what does not show says
+the smallest effect that could have, what is not testable here what others found.
 """
 
 import json
@@ -22,7 +23,8 @@ sys.path.insert(0, str(ROOT))
 from mixup_jax.report.statistics import Summary, holm  # noqa: E402
 
 BLOCK = re.compile(r"(<!-- results ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
-VERDICTS = ("shows", "does not show", "not testable here")
+VERDICTS = {"shows": None, "does not show": "smallest", "not testable here": "elsewhere"}
+"""What shows of a claim, and the field that must then stand beside its text."""
 
 
 def p_values(table: dict[str, Any]) -> dict[tuple[int, int], float]:
@@ -77,7 +79,9 @@ def claims(results: dict[str, Any]) -> str:
     lines = ["| paper | what it says of mixup | here |", "|---|---|---|"]
     for claim in results["claims"]:
         text = re.sub(r"\{([\w-]+):(\d+):(\d+)\}", value, claim["text"])
-        here = f"**{claim['verdict']}**: {text}"
+        needed = VERDICTS[claim["verdict"]]
+        beside = {"smallest": "smallest difference that could have shown: ", "elsewhere": "others: "}
+        here = f"**{claim['verdict']}**: {text}" + (f"; {beside[needed]}{claim[needed]}" if needed else "")
         lines.append(f"| [{claim['paper']}]({claim['page']}) | {claim['says']} | {here} |")
     return "\n".join(lines) + "\n"
 

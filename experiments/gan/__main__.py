@@ -106,8 +106,8 @@ def table(played: dict[str, GanRun], job: GanConfig) -> Table:
         model=f"MLP 3 x {job.width}, both players",
         columns=COLUMNS,
         rows=tuple(rows),
-        seeds=tuple(range(job.seeds)),
-        figures=(("figures/points.png", "Figure 5: real points blue, generated orange, by iteration; seed 0."),),
+        seeds=tuple(range(job.seed, job.seed + job.seeds)),
+        figures=(("figures/points.png", "Figure 5: real points blue, generated orange, by iteration; first seed."),),
     )
 
 

@@ -45,8 +45,8 @@ class Gan:
     """How the game goes.
 
     `objective`: "paper" mixes each real with a generated point, ``lam ~ Beta(alpha, alpha)``, in both players' task;
-    "demo", the first author's, mixes two shuffled batches of both kinds, ``lam ~ Uniform(0, alpha)`` the weight of the
-    other, and in the generator's task nothing.
+    "demo", the first author's, mixes a batch of both kinds with a second, independent one, shuffled, ``lam ~ Uniform(0,
+    alpha)`` the weight of the second, and in the generator's task nothing.
     """
 
     generator: nn.Module
@@ -81,11 +81,12 @@ def gan_step(state: GanState, means: Float[Array, "modes 2"], alpha: ArrayLike, 
     """Play one iteration: the discriminator's steps, then one of the generator. `alpha` may be traced; 0 is ERM."""
     rng_real, rng_latent, rng_mix = jax.random.split(jax.random.fold_in(state.rng, state.step), 3)
     rounds, size = hparams.discriminator_steps + 1, hparams.batch_size
-    real = draw_points(rng_real, means, rounds * size).reshape(rounds, size, 2)
-    z = jax.random.normal(rng_latent, (rounds, size, hparams.latent))
+    batches = 2 if hparams.objective == "demo" else 1  # of each kind, a round
+    real = draw_points(rng_real, means, rounds * batches * size).reshape(rounds, batches, size, 2)
+    z = jax.random.normal(rng_latent, (rounds, batches, size, hparams.latent))
     plans = jax.vmap(lambda key: draw_plan(key, size, alpha, hparams.objective))(jax.random.split(rng_mix, rounds))
     # The generator rests meanwhile: its points for all of the discriminator's steps are one product of matrices.
-    fake = hparams.generate(state.generator.params, z[:-1].reshape(-1, hparams.latent)).reshape(rounds - 1, size, 2)
+    fake = hparams.generate(state.generator.params, z[:-1].reshape(-1, hparams.latent)).reshape(real[:-1].shape)
 
     def discriminator_step(player: Player, inputs: tuple[Array, Array, Mix]) -> tuple[Player, None]:
         def loss_fn(params):
@@ -101,7 +102,8 @@ def gan_step(state: GanState, means: Float[Array, "modes 2"], alpha: ArrayLike, 
 
     def generator_loss(params):
         # Paper: the generator maximises the same objective; it does not minimise a loss of its own, as usual since.
-        return -play(discriminator.params, real[-1], hparams.generate(params, z[-1]), last, hparams)
+        generated = hparams.generate(params, z[-1, 0])
+        return -play(discriminator.params, real[-1, :1], generated[None], last, hparams)
 
     generator = _descend(state.generator, jax.grad(generator_loss)(state.generator.params), hparams)
     return GanState(state.step + 1, state.rng, generator, discriminator)
@@ -124,12 +126,19 @@ def draw_plan(rng: Key[Array, ""], size: int, alpha: ArrayLike, objective: Objec
 
 
 def play(
-    discriminator: Any, real: Float[Array, "size 2"], fake: Float[Array, "size 2"], plan: Mix, hparams: Gan
+    discriminator: Any,
+    real: Float[Array, "batches size 2"],
+    fake: Float[Array, "batches size 2"],
+    plan: Mix,
+    hparams: Gan,
 ) -> Float[Array, ""]:
-    """Return the discriminator's loss on mixed points, twice the mean: at alpha = 0 the sum of both kinds."""
-    x = jnp.concatenate([real, fake])
-    y = jnp.concatenate([jnp.ones(len(real)), jnp.zeros(len(fake))])
-    x, y = mix(plan, (x, y))
+    """Return the discriminator's loss on mixed points, twice the mean: at alpha = 0 the sum of both kinds.
+
+    The first batch is mixed with the last, which is itself if there is one.
+    """
+    x = jnp.concatenate([real, fake], axis=1)
+    y = jnp.concatenate([jnp.ones(real.shape[:2]), jnp.zeros(fake.shape[:2])], axis=1)
+    x, y = mix(plan, (x[0], y[0]), (x[-1], y[-1]))
     logits = predict(hparams.discriminator, discriminator, x)[:, 0]
     return 2 * optax.sigmoid_binary_cross_entropy(logits, y).mean()
 

@@ -40,8 +40,10 @@ class GanConfig:
     """The paper's (real with generated points, Beta) or the first author's demo's (shuffled batches, Uniform)."""
     alphas: tuple[float, ...] = (0.2,)
     """Of mixup; ERM is always there."""
+    seed: int = 0
+    """The first seed."""
     seeds: int = 5
-    """Networks a row of the table; the picture shows the first."""
+    """Networks a row of the table: seed, seed + 1, ...; the picture shows the first."""
     iterations: int = 20_000
     """Of the generator."""
     discriminator_steps: int = 5
@@ -66,6 +68,8 @@ class GanConfig:
             raise ValueError(f"alphas of the demo's objective are shares, at most 1, got {self.alphas}.")
         most = {"iterations": 10**8, "discriminator_steps": 1000, "batch_size": 10**6, "width": WIDEST, "latent": 1000}
         check_counts({name: (getattr(self, name), most) for name, most in ({"seeds": SEEDS} | most).items()})
+        if not 0 <= self.seed <= 2**32 - self.seeds:
+            raise ValueError(f"seed must be at least 0 and at most {2**32 - self.seeds:,}, got {self.seed}.")
         if not self.distributions:
             raise ValueError("distributions must name ring, grid or both, got none.")
 
@@ -103,7 +107,7 @@ def train_gan(config: GanConfig, distribution: str, times: list[int], folder: Pa
     means = jnp.asarray(centres(distribution))
     rng_real, rng_latent = jax.random.split(jax.random.key(0))
     z = jax.random.normal(rng_latent, (POINTS, config.latent))
-    seeds = jnp.tile(jnp.arange(config.seeds), 1 + len(config.alphas))
+    seeds = jnp.tile(np.arange(config.seed, config.seed + config.seeds, dtype=np.uint32), 1 + len(config.alphas))
     alphas = jnp.repeat(jnp.array([0.0, *config.alphas]), config.seeds)
 
     def advance(state: GanState, alpha: Array, count: Array) -> tuple[GanState, Array]:
@@ -121,7 +125,7 @@ def train_gan(config: GanConfig, distribution: str, times: list[int], folder: Pa
         program=jax.jit(over_seeds(advance, (0, 0, None)), donate_argnums=0),
         generate=jax.jit(jax.vmap(lambda params: hparams.generate(params, z))),
         alphas=alphas,
-        seeds=config.seeds,
+        seeds=range(config.seed, config.seed + config.seeds),
     )
     title = f"gan {distribution}"
     (_, points), _ = resumable.train(run, start, folder, keep=2, title=title, unit="iterations")
@@ -139,7 +143,7 @@ class _Run:
     examples_per_step = 1
     save_seconds = SAVE_SECONDS
 
-    def __init__(self, eval_steps: tuple[int, ...], program: Any, generate: Any, alphas: Array, seeds: int):
+    def __init__(self, eval_steps: tuple[int, ...], program: Any, generate: Any, alphas: Array, seeds: range):
         self.eval_steps, self.max_steps_per_call = eval_steps, eval_steps[-1]
         self._program, self._generate, self._alphas, self._seeds = program, generate, alphas, seeds
         self._before, self._started = 0.0, 0.0
@@ -173,7 +177,7 @@ class _Run:
 
     def network(self, index: int) -> str:
         """Name a pair of networks by its seed and alpha."""
-        return f"seed {index % self._seeds}, alpha {float(self._alphas[index]):g}"
+        return f"seed {self._seeds[index % len(self._seeds)]}, alpha {float(self._alphas[index]):g}"
 
     def seconds(self) -> float:
         """Return the seconds spent on the iterations so far, by this process and those before it."""

@@ -68,6 +68,7 @@ def keep(networks: TableNetworks, workdir: Path) -> None:
         "width": networks.width,
         "numbers": preprocessing.numbers,
         "categories": list(preprocessing.categories.items()),
+        "unit": preprocessing.unit,
     }
     arrays: dict[str, Any] = {name: getattr(preprocessing, name) for name in ARRAYS}
     text = np.array(json.dumps(description).encode())

@@ -56,7 +56,8 @@ class Tabular:
     test_share: float = 0.2
     """Share of the rows that are tested on, in each class."""
     scaling: Scaling = "standard"
-    """Of columns of numbers, by the training rows: mean 0 and deviation 1, from 0 to 1, or as they are."""
+    """Of columns of numbers, by the training rows: mean 0 and deviation 1, from 0 to 1, or as they are; unit: as they
+    are, then each row divided by its norm."""
     data_dir: Path | None = None
     """Folder with data sets. Default: the environment variable MIXUP_JAX_DATA, or the cache folder."""
     workdir: Path | None = None

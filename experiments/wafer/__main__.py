@@ -5,7 +5,9 @@ Slides (DMQA seminar, 2020), mean over five nets of "accuracy", which they do no
 
     python -m experiments.wafer small                                   # modes and heads; two CPU cores
     python -m experiments.wafer beyond --noise high                     # to the best recipe; two CPU cores
+    python -m experiments.wafer controls                                # the recipe beside plain, mixup, a reference
     python -m experiments.wafer slides                                  # the slides' table; an accelerator
+    python -m experiments.wafer wm811k --source wm811k:LSWMD.pkl        # the same on real maps, split by lots
     python -m experiments.wafer patterns -o patterns.png                # a sheet of the 38 patterns, or of your maps
     python -m experiments.wafer train --source npz:maps.npz             # one network, on maps of your own
     python -m experiments.wafer predict runs/wafer/train-npz/network maps/  # a folder of maps to a CSV
@@ -59,6 +61,9 @@ def run(preset: str, job: WaferJob) -> None:
         if key not in maps:
             maps = {key: load_wafer(key[0], **dict(key[1:]))}
         print(f"{name}", flush=True)
+        training = maps[key].training
+        learned = len(training) if config.data.normal else int((training.number > 0).sum())
+        config = config.in_steps(learned)
         results[name] = config, run_wafer(config, maps[key], folder / name, title=f"wafer {name}")
     recipes = [name for name, config in configs.items() if not config.data.learn_mixed]
     last = (recipes or list(configs))[-1]
@@ -83,8 +88,9 @@ def folder_words(preset: str, job: WaferJob) -> list[str]:
 def data_key(config: WaferConfig) -> tuple:
     """Return the fields on which the maps of a configuration depend."""
     data = config.data
-    names = ("noise", "train_maps", "test_maps", "size", "learn_mixed")
-    return (data.source, *((name, getattr(data, name)) for name in names))
+    names = ("noise", "train_maps", "test_maps", "size", "learn_mixed", "choose_mixed", "test_seed")
+    normal = data.normal and data.learn_mixed  # otherwise they are drawn, and left out in training
+    return (data.source, *((name, getattr(data, name)) for name in names), ("normal", normal))
 
 
 if __name__ == "__main__":

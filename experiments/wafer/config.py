@@ -1,6 +1,7 @@
 """The configuration of a run on wafer maps: frozen dataclasses whose comments are the command line's help."""
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from mixup_jax.choices import Adam, Cosine, Optimizer, Schedule
@@ -8,6 +9,7 @@ from mixup_jax.choices.networks import Network, WaferNet
 from mixup_jax.config_checks import LARGEST, LEAST_ALPHA, SEEDS
 
 SMALLEST = 8
+STEPS = 600
 
 
 @dataclass(frozen=True)
@@ -24,14 +26,18 @@ class WaferData:
     """Validation maps of each defect, and test maps of each pattern, that the generator draws."""
     size: int = 52
     """Height and width of the maps; others are resized by nearest neighbours."""
+    test_seed: int = 0
+    """Another seed draws other test maps (generator); training and validation maps stay."""
     normal: bool = False
-    """Also train on maps without a defect, as a label of zeros (sigmoid head)."""
+    """Also train on maps without a defect: a label of zeros (sigmoid head), or a class of their own (softmax)."""
     turns: bool = False
     """Turn and mirror training maps at random, by the eight symmetries of a square."""
     average: bool = False
     """With turns: predict a map by the mean of the logits of its eight turned and mirrored versions."""
     learn_mixed: bool = False
-    """Learn from maps with several defects, as a bound to compare recipes with (generator, mode erm)."""
+    """Learn from maps with several defects, as a reference to compare recipes with (generator, mode erm)."""
+    choose_mixed: bool = False
+    """With learn_mixed: choose thresholds on held-out maps of every pattern, in place of overlays of single ones."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +73,10 @@ class WaferConfig:
     schedule: Schedule = field(default_factory=Cosine)
     batch_size: int = 32
     """Maps a step; the defect of each is drawn uniformly, so that classes are balanced."""
-    steps: int = 600
+    steps: int = STEPS
     """Steps of the training."""
+    epochs: float | None = None
+    """Length of the training in passes through the training maps, however many a source has, in place of steps."""
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
     """Precision of the forward and backward pass; parameters stay float32."""
     seed: int = 0
@@ -87,6 +95,7 @@ class WaferConfig:
             "steps": (self.steps, 1, 10**8),
             "seeds": (self.seeds, 1, SEEDS),
             "seed": (self.seed, 0, 2**32 - self.seeds),
+            "test_seed": (self.data.test_seed, 0, 2**32 - 1),
         }
         for name, (value, least, most) in ranges.items():
             if not least <= value <= most:
@@ -110,7 +119,24 @@ class WaferConfig:
             raise ValueError("lr_per epoch is for trainings in epochs, and this one counts steps: leave it out.")
         if self.data.learn_mixed and (self.data.source != "generator" or composing.mode != "erm"):
             raise ValueError("learn_mixed is for the generator's maps and the mode erm, as a bound for other recipes.")
-        if self.data.learn_mixed and self.data.normal:
-            raise ValueError("learn_mixed has no maps without a defect to learn from: leave normal out.")
-        if self.data.normal and composing.head == "softmax":
-            raise ValueError("normal needs --head sigmoid: a softmax always names a defect.")
+        if self.data.choose_mixed and not self.data.learn_mixed:
+            raise ValueError("choose_mixed is for learn_mixed: recipes choose nothing on maps with several defects.")
+        if self.epochs is not None and not 0 < self.epochs <= 10**6:
+            raise ValueError(f"epochs must be positive and at most 1,000,000, got {self.epochs}.")
+        if self.epochs is not None and self.steps != STEPS:
+            raise ValueError(f"steps {self.steps} do nothing beside epochs {self.epochs:g}: add --epochs None.")
+
+    @property
+    def none_class(self) -> bool:
+        """Whether "no defect" is a class of the softmax, the last one."""
+        return self.data.normal and self.composing.head == "softmax"
+
+    def in_steps(self, maps: int) -> "WaferConfig":
+        """Return the configuration with the steps that its epochs of so many training maps are, rounded up.
+
+        >>> [WaferConfig(epochs=100, batch_size=256).in_steps(maps).steps for maps in (16_000, 138_360)]
+        [6250, 54047]
+        """
+        if self.epochs is None:
+            return self
+        return replace(self, epochs=None, steps=math.ceil(self.epochs * maps / self.batch_size))

@@ -40,9 +40,22 @@ CHOICES: dict[str, Metric] = {
 """Metrics of the sets that a rule chooses."""
 
 
-def probabilities(logits: Float[np.ndarray, "*n classes"], head: str) -> np.ndarray:
-    """Return the probabilities of logits under a head, "softmax" or "sigmoid"."""
-    return softmax(logits, axis=-1) if head == "softmax" else expit(logits)
+def probabilities(logits: Float[np.ndarray, "*n classes"], head: str, *, none: bool = False) -> np.ndarray:
+    """Return the probabilities of the defects under a head, "softmax" or "sigmoid".
+
+    With `none` the last class of the softmax is no defect: it is left out, as what the others leave of 1.
+    """
+    found = softmax(logits, axis=-1) if head == "softmax" else expit(logits)
+    return found[..., :-1] if none else found
+
+
+def unless_none(chosen: Chosen, probability: Probabilities) -> Chosen:
+    """Choose nothing where no defect is the likeliest class of a softmax.
+
+    >>> unless_none(np.full((2, 2), True), np.array([[0.3, 0.2], [0.6, 0.1]])).tolist()
+    [[False, False], [True, True]]
+    """
+    return chosen & (probability.max(axis=1) >= 1 - probability.sum(axis=1))[:, None]
 
 
 def likeliest(probability: Probabilities) -> Chosen:
@@ -101,9 +114,10 @@ def best_threshold(
     return _best(exact_match(above(probability, each, empty=empty), truth, weight) for each in CANDIDATES)
 
 
-def best_gap(probability: Probabilities, truth: Sets, *, weight: Weight | None = None) -> float:
-    """Return the gap with the most exact matches, the middle one of several."""
-    return _best(exact_match(within_gap(probability, each), truth, weight) for each in CANDIDATES)
+def best_gap(probability: Probabilities, truth: Sets, *, none: bool = False, weight: Weight | None = None) -> float:
+    """Return the gap with the most exact matches, the middle one of several; with `none` as `apply_rule` does."""
+    rules = [{"gap": each, "none": none} for each in CANDIDATES]
+    return _best(exact_match(apply_rule("gap", probability, each), truth, weight) for each in rules)
 
 
 def best_thresholds(
@@ -126,22 +140,24 @@ def _best(shares: Iterable[float]) -> float:
     return round(float(best[(len(best) - 1) // 2]), 6)
 
 
-def choose_rules(probability: np.ndarray, truth: Sets, *, empty: bool, weight: Weight | None = None) -> dict[str, Any]:
-    """Choose gap and thresholds on validation maps."""
+def choose_rules(
+    probability: np.ndarray, truth: Sets, *, empty: bool, none: bool = False, weight: Weight | None = None
+) -> dict[str, Any]:
+    """Choose gap and thresholds on validation maps; `none` says that no defect is a class of its own."""
     return {
-        "gap": best_gap(probability, truth, weight=weight),
+        "gap": best_gap(probability, truth, none=none, weight=weight),
         "threshold": best_threshold(probability, truth, empty=empty, weight=weight),
         "thresholds": best_thresholds(probability, truth, empty=empty, weight=weight).tolist(),
         "empty": empty,
+        "none": none,
     }
 
 
 def apply_rule(rule: str, probability: np.ndarray, rules: Rules) -> np.ndarray:
     """Return the sets that a rule of `RULES` chooses, bool (n, classes)."""
-    if rule == "argmax":
-        return likeliest(probability)
-    if rule == "gap":
-        return within_gap(probability, rules["gap"])
+    if rule in ("argmax", "gap"):
+        chosen = likeliest(probability) if rule == "argmax" else within_gap(probability, rules["gap"])
+        return unless_none(chosen, probability) if rules.get("none") else chosen
     if rule == "pattern":
         patterns = PATTERNS if rules["empty"] else PATTERNS[PATTERNS.sum(axis=1) > 0]
         return likeliest_pattern(probability, np.array(rules["thresholds"]), patterns)
@@ -172,4 +188,5 @@ def measure(probability: np.ndarray, truth: Sets, rules: Rules, defects: tuple[s
         found[rule] = {name: by_number(metric, chosen) for name, metric in CHOICES.items()}
         if (number == 0).any():
             found[rule]["exact_match"]["0"] = exact_match(chosen[number == 0], truth[number == 0])
+            found[rule]["false_alarms"] = {"0": float(chosen[number == 0].any(axis=1).mean())}
     return found

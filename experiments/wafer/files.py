@@ -29,8 +29,8 @@ NOTHING = ("none", "normal")
 def read_npz(path: Path, defects: Sequence[str] | None = None) -> WaferMaps:
     """Read an archive: ``arr_0`` maps (n, height, width), ``arr_1`` multi-hot labels (n, defects), as MixedWM38's.
 
-    The names of the defects are the argument, or the archive's array ``defects`` (strings), or MixedWM38's eight.
-    Nothing is unpickled: objects are an error.
+    The names of the defects are the argument, or the archive's array ``defects`` (strings), or MixedWM38's eight; an
+    array ``lots`` (n,), strings or numbers, says of which lot each map is. Nothing is unpickled: objects are an error.
 
     Raises FileNotFoundError, and ValueError for an archive without these arrays, maps of other values, and labels of
     the wrong width.
@@ -51,9 +51,11 @@ def read_npz(path: Path, defects: Sequence[str] | None = None) -> WaferMaps:
         raise ValueError(f"{path}: labels (arr_1) must hold 0 and 1 only.")
     if len(arrays["arr_0"]) != len(label):
         raise ValueError(f"{path}: {len(arrays['arr_0'])} maps (arr_0), but {len(label)} labels (arr_1).")
-    return WaferMaps(
-        path.name, "REAL", tuple(defects), check_values(str(path), arrays["arr_0"]), label.astype(np.uint8)
-    )
+    lots = arrays.get("lots")
+    if lots is not None and (lots.shape != (len(label),) or lots.dtype.kind not in "iuSU"):
+        raise ValueError(f"{path}: lots are {lots.dtype} {lots.shape}; they must be {len(label)} strings or integers.")
+    maps = check_values(str(path), arrays["arr_0"])
+    return WaferMaps(path.name, "REAL", tuple(defects), maps, label.astype(np.uint8), lots)
 
 
 def read_maps(path: Path) -> np.ndarray:
@@ -74,6 +76,7 @@ def read_wm811k(path: Path, size: int) -> WaferMaps:
 
     The label "none" is no defect. Maps without a label (an empty cell: nothing, None, NaN, NA or an empty text) are
     left out, and their number is logged. The official split (`trianTestLabel`) is ignored, as by the co-author's code.
+    Lots are those of the column `lotName`; a map without one is a lot of its own.
 
     Raises FileNotFoundError, and ValueError for a pickle that holds anything but a frame of arrays, strings and numbers
     with the columns `waferMap` and `failureType`, for an unknown defect, and for maps of other values.
@@ -85,9 +88,9 @@ def read_wm811k(path: Path, size: int) -> WaferMaps:
     if missing:
         raise ValueError(f"{path} has no column {' or '.join(missing)}; it is not LSWMD.pkl.")
     normal, names = NOTHING[0], {name.lower(): index for index, name in enumerate(DEFECTS)}
-    maps, labels, count = [], [], len(columns["waferMap"])
-    pairs = zip(columns["waferMap"], columns["failureType"], strict=True)
-    for row, (one, nested) in enumerate(progress(pairs, f"reading {path.name}", count)):
+    maps, labels, lots, count = [], [], [], len(columns["waferMap"])
+    triples = zip(columns["waferMap"], columns["failureType"], columns.get("lotName", [None] * count), strict=True)
+    for row, (one, nested, lot) in enumerate(progress(triples, f"reading {path.name}", count)):
         words = {str(word) for word in np.asarray(nested, object).ravel() if not _is_empty(word)}  # [['Center']]
         if not words:
             continue
@@ -98,11 +101,15 @@ def read_wm811k(path: Path, size: int) -> WaferMaps:
             )
         labels.append(np.arange(len(DEFECTS)) == names.get(words.pop().lower()))
         maps.append(resize_map(check_values(f"{path}, row {row}", np.asarray(one)[None])[0], size))
+        lots.append(f"row {row}" if _is_empty(lot) else str(lot))
     if not maps:
         raise ValueError(f"{path} holds no labelled map.")
     if len(maps) < count:
         log.warning("%s: %d of %d maps have no label and are left out", path.name, count - len(maps), count)
-    return WaferMaps("WM-811K", "REAL", DEFECTS, np.stack(maps), np.array(labels, np.uint8))
+    if "lotName" not in columns:
+        log.warning("%s has no column lotName: training and test may share lots", path.name)
+    known = np.array(lots) if "lotName" in columns else None
+    return WaferMaps("WM-811K", "REAL", DEFECTS, np.stack(maps), np.array(labels, np.uint8), known)
 
 
 def _is_empty(word: Any) -> bool:

@@ -19,7 +19,8 @@ VALUES = "a map holds 0 (no die), 1 (passes), 2 (fails)"
 class WaferMaps:
     """Maps uint8 (n, height, width): 0 no die, 1 passes, 2 fails; labels uint8 multi-hot (n, defects).
 
-    `mark` is REAL or SYNTHETIC. Raises ValueError for other values in maps and for labels that do not fit.
+    `mark` is REAL or SYNTHETIC; `lot` names the lot of each map (n,), where lots are known. Raises ValueError for other
+    values in maps and for labels that do not fit.
 
     >>> WaferMaps("mine", "REAL", ("Ring",), np.full((1, 2, 2), 5, np.uint8), np.ones((1, 1), np.uint8))
     Traceback (most recent call last):
@@ -32,6 +33,7 @@ class WaferMaps:
     defects: tuple[str, ...]
     maps: np.ndarray
     label: np.ndarray
+    lot: np.ndarray | None = None
 
     def __post_init__(self):
         if self.mark not in MARKS:
@@ -47,6 +49,8 @@ class WaferMaps:
                 f"{self.name}: labels are {self.label.dtype} {self.label.shape}; they must be uint8 multi-hot "
                 f"({len(self.maps)}, {len(self.defects)}), one column for each of {', '.join(self.defects)}."
             )
+        if self.lot is not None and self.lot.shape != (len(self.maps),):
+            raise ValueError(f"{self.name}: lots are {self.lot.shape}; they must be ({len(self.maps)},), one a map.")
         if self.label.max() > 1:
             raise ValueError(f"{self.name}: labels hold {self.label.max()}; a multi-hot label holds 0 and 1.")
 
@@ -60,13 +64,14 @@ class WaferMaps:
 
     def take(self, index: np.ndarray) -> "WaferMaps":
         """Return the maps of an index or a mask."""
-        return replace(self, maps=self.maps[index], label=self.label[index])
+        lot = None if self.lot is None else self.lot[index]
+        return replace(self, maps=self.maps[index], label=self.label[index], lot=lot)
 
     def join(self, name: str, *others: "WaferMaps") -> "WaferMaps":
-        """Return these maps and others with the same defects as one set with a name."""
+        """Return these maps and others with the same defects as one set with a name, without lots."""
         parts = (self, *others)
         maps, label = (np.concatenate([getattr(part, each) for part in parts]) for each in ("maps", "label"))
-        return replace(self, name=name, maps=maps, label=label)
+        return replace(self, name=name, maps=maps, label=label, lot=None)
 
 
 def check_values(name: str, maps: np.ndarray) -> np.ndarray:

@@ -44,7 +44,7 @@ def predict(
     check_output(output)
     names, arrays, bad = read_all(maps, config.data.size)
     network = load_wafer_network(config, defects, run)
-    probability = probabilities(network.logits(arrays)[seed], config.composing.head)
+    probability = probabilities(network.logits(arrays)[seed], config.composing.head, none=config.none_class)
     chosen = apply_rule(rule, probability, content["rules"][seed])
     lines = []
     for name, bits, shares in zip(names, chosen, probability, strict=True):

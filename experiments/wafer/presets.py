@@ -43,15 +43,15 @@ class WaferJob:
 
 SMALL = WaferConfig(model=WaferNet(width=16), steps=500, seeds=3)
 # Paper: the slides say neither data set nor settings; these are those of a co-author's code of the time
-# (github.com/hgkahng/wbm-self-supervised, September 2020).
+# (github.com/hgkahng/wbm-self-supervised, September 2020): a softmax over eight defects and "none".
 SLIDES = WaferConfig(
-    data=WaferData(noise="high", train_maps=2000, size=64),
+    data=WaferData(noise="high", train_maps=2000, size=64, normal=True),
     composing=MapMixing(mode="mixup", head="softmax"),
     model=ResNet("resnet18", dropout=0.5),
     optimizer=Sgd(lr=0.01, weight_decay=1e-3),
     schedule=Cosine(),
     batch_size=256,
-    steps=6250,  # 100 epochs of 16,000 maps
+    epochs=100.0,  # of the source's own number of training maps
     seeds=5,
 )
 BEST = replace(
@@ -61,11 +61,30 @@ BEST = replace(
     model=WaferNet(width=32),
     steps=4000,
 )
+# Test maps of a stream that nothing was chosen on, seeds that were not run, and as much training for each row.
+CONTROLS = replace(BEST, data=replace(BEST.data, normal=True, test_seed=1), seed=3)
 
+
+def _slides(source: str) -> WaferJob:
+    data = WaferData(source=source, size=SLIDES.data.size, normal=True)
+    return WaferJob(replace(SLIDES, data=data))
+
+
+AS_SLIDES = ("slides", "mixedwm38", "wm811k")
+"""Presets whose tables have the layout of the slides."""
 PRESETS = {
     "small": ("Four training modes and two heads, a small net: two CPU cores.", WaferJob(SMALL)),
     "beyond": ("From an overlay of two maps to the best recipe, a step a row: two CPU cores.", WaferJob(BEST)),
     "slides": ("The table of the slides: five nets, plain and mixup, five seeds: an accelerator.", WaferJob(SLIDES)),
+    "controls": (
+        "Plain, mixup, overlays of any and of possible types, a reference: as much training each.",
+        WaferJob(CONTROLS),
+    ),
+    "mixedwm38": (
+        "The slides' table on MixedWM38 (--source mixedwm38:FILE.npz).",
+        _slides("mixedwm38:Wafer_Map_Datasets.npz"),
+    ),
+    "wm811k": ("The same on WM-811K (--source wm811k:FILE.pkl), split by lots.", _slides("wm811k:LSWMD.pkl")),
     "train": (
         "One network, by default with the best recipe: for maps of your own, --source.",
         WaferJob(replace(BEST, seeds=1)),
@@ -73,7 +92,8 @@ PRESETS = {
 }
 ROW_FIELDS = {
     "small": ("composing.mode", "composing.head"),
-    "slides": ("model.name", "composing.mode"),
+    **dict.fromkeys(AS_SLIDES, ("model.name", "composing.mode")),
+    "controls": ("composing.mode", "composing.pairs"),
     "beyond": ("composing.mode",),
     "train": (),
 }
@@ -95,20 +115,22 @@ def rows(preset: str, job: WaferJob) -> dict[str, WaferConfig]:
             option = name.removesuffix(".name").split(".")[-1]
             raise ValueError(f"{option} is what the rows of {preset} differ in, got {given}: see --only.")
     if job.config.data.source != "generator":
-        for name in ("noise", "train_maps", "test_maps"):
+        for name in ("noise", "train_maps", "test_maps", "test_seed"):
             given = getattr(job.config.data, name)
             if given != getattr(PRESETS[preset][1].config.data, name):
                 raise ValueError(f"{name} is for the source generator, got {given} with {job.config.data.source}.")
     config = job.effective()
     if preset == "train":
         found = {"network": config}
-    elif preset == "slides":
+    elif preset in AS_SLIDES:
         options = {name: getattr(config.model, name) for name in ("width", "dropout", "remat")}
         nets = {net: replace(config, model=CHOICES["model"][net](**options)) for net in NETS}
         modes = {"plain": "erm", "mixup": "mixup"}
         found = {f"{net}-{name}": _mixed(nets[net], mode=mode) for net in nets for name, mode in modes.items()}
     elif preset == "small":
         found = {f"{mode}-{head}": _mixed(config, mode=mode, head=head) for mode in MODES for head in HEADS}
+    elif preset == "controls":
+        found = control_rows(config)
     else:
         found = ablation_rows(config)
     unknown = [name for name in job.only if name not in found]
@@ -145,12 +167,31 @@ def ablation_rows(config: WaferConfig) -> dict[str, WaferConfig]:
     }
     if config.data.source != "generator":
         return found
-    # About as many maps in all as the recipes learn from: a quarter as many of each of 37 patterns.
-    seen = replace(config.data, learn_mixed=True, normal=False, train_maps=-(-config.data.train_maps // 4))
-    return found | {"bound": replace(config, data=seen, composing=MapMixing(mode="erm", head=config.composing.head))}
+    return found | {"bound": replace(reference(config), data=replace(reference(config).data, normal=False))}
+
+
+def reference(config: WaferConfig) -> WaferConfig:
+    """Return the configuration that learns from mixed maps: about as many in all, a quarter of each of 37 patterns."""
+    seen = replace(config.data, learn_mixed=True, train_maps=-(-config.data.train_maps // 4))
+    return replace(config, data=seen, composing=MapMixing(mode="erm", head=config.composing.head))
+
+
+def control_rows(config: WaferConfig) -> dict[str, WaferConfig]:
+    """Return the recipe and its controls: the same maps, network, steps and seeds; with the generator a reference.
+
+    Its thresholds are chosen on held-out mixed maps, those of the others on overlays.
+    """
+    found = {
+        mode: replace(config, composing=MapMixing(mode=mode, head=config.composing.head)) for mode in ("erm", "mixup")
+    }
+    found = {"plain": found["erm"], "mixup": found["mixup"], "any": _mixed(config, pairs="any"), "best": config}
+    if config.data.source != "generator":
+        return found
+    learned = reference(config)
+    return found | {"reference": replace(learned, data=replace(learned.data, choose_mixed=True))}
 
 
 def shrink(config: WaferConfig) -> WaferConfig:
     """Shrink a run to seconds, keeping its method."""
     data, model = replace(config.data, train_maps=8, test_maps=4), replace(config.model, width=4)
-    return replace(config, data=data, model=model, batch_size=8, steps=2, seeds=1)
+    return replace(config, data=data, model=model, batch_size=8, steps=2, epochs=None, seeds=1)

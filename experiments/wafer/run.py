@@ -57,14 +57,14 @@ def evaluate(network: WaferNetwork, config: WaferConfig, maps: WaferSplit, workd
     Every set of defects of the validation maps counts the same when rules are chosen: how many maps there are of each
     is an accident, of the overlays above all.
     """
-    head, normal = config.composing.head, config.data.normal
+    head, normal, none = config.composing.head, config.data.normal, config.none_class
     held_out = maps.validation if normal else maps.validation.take(maps.validation.number > 0)
-    chosen_on = validation_maps(held_out, config.composing.background)
+    chosen_on = held_out if config.data.choose_mixed else validation_maps(held_out, config.composing.background)
     tested = tested_maps(maps, normal)
-    here = probabilities(network.logits(chosen_on.maps), head)
-    there = probabilities(network.logits(tested.maps), head)
+    here = probabilities(network.logits(chosen_on.maps), head, none=none)
+    there = probabilities(network.logits(tested.maps), head, none=none)
     weight = even_weight(chosen_on.label)
-    rules = [choose_rules(each, chosen_on.label, empty=normal, weight=weight) for each in here]
+    rules = [choose_rules(each, chosen_on.label, empty=normal, none=none, weight=weight) for each in here]
     measured = [measure(each, tested.label, rule, tested.defects) for each, rule in zip(there, rules, strict=True)]
     validated = [measure(each, chosen_on.label, rule, tested.defects) for each, rule in zip(here, rules, strict=True)]
     np.savez_compressed(workdir / "probabilities.npz", probability=there.astype(np.float32), label=tested.label)

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +21,8 @@ SPLIT_SEED = 2015010720
 """The seed of the split of a file of maps, as in the co-author's code."""
 PART = 400
 """Maps that the generator draws at once."""
+SINGLE_TEST, MIXED_TEST = 2, 3
+"""Streams of the generator's test maps; 0 and 4 are of training maps, 1 and 5 of validation maps."""
 NORMALS = 2
 """Multiple of maps without a defect that the generator draws, as they vary most."""
 
@@ -38,18 +41,17 @@ class WaferSplit:
     mixed: WaferMaps | None
 
 
-def load_wafer(
-    source: str, *, noise: str, train_maps: int, test_maps: int, size: int, learn_mixed: bool = False
-) -> WaferSplit:
+def load_wafer(source: str, *, noise: str, train_maps: int, test_maps: int, size: int, **drawn: Any) -> WaferSplit:
     """Load or draw maps: "generator", "mixedwm38:PATH.npz", "wm811k:PATH.pkl", "npz:PATH" or "folder:PATH".
 
-    The maps of a file with one defect or none are split by a fixed seed, pattern by pattern: 80 % train, 10 % validate,
-    10 % test. All maps with several defects are test maps. Maps of another size are resized.
+    The maps of a file with one defect or none are split by a fixed seed, pattern by pattern, or lot by lot where lots
+    are known: 80 % train, 10 % validate, 10 % test. All maps with several defects are test maps. Maps of another size
+    are resized. `drawn` are further options of `generate`.
 
     Raises ValueError for an unknown source, a defect without enough maps, and what `read_wafer` raises.
     """
     if source == "generator":
-        parts = generate(noise, train_maps, test_maps, size, learn_mixed=learn_mixed)
+        parts = generate(noise, train_maps, test_maps, size, **drawn)
     else:
         parts = split(read_wafer(source, size))
     maps = parts.training
@@ -77,10 +79,21 @@ def read_wafer(source: str, size: int) -> WaferMaps:
     return resize_maps(check_convention(readers[kind](expand(path, "source"))), size)
 
 
-def generate(noise: str, train_maps: int, test_maps: int, size: int, *, learn_mixed: bool = False) -> WaferSplit:
+def generate(
+    noise: str,
+    train_maps: int,
+    test_maps: int,
+    size: int,
+    *,
+    learn_mixed: bool = False,
+    normal: bool = False,
+    choose_mixed: bool = False,
+    test_seed: int = 0,
+) -> WaferSplit:
     """Draw SYNTHETIC maps: `train_maps` of each defect for training, `test_maps` of each pattern otherwise.
 
-    With `learn_mixed`, `train_maps` of each pattern with a defect for training.
+    With `learn_mixed`, `train_maps` of each pattern with a defect for training, and with `normal` maps without one too;
+    with `choose_mixed`, `test_maps` of each pattern for validation. Another `test_seed` draws other test maps.
     """
     draw = jax.jit(draw_maps, static_argnames=("noise", "size"))
     name = f"generator, {noise} noise"
@@ -90,35 +103,81 @@ def generate(noise: str, train_maps: int, test_maps: int, size: int, *, learn_mi
         for part in range(0, len(label), PART):  # pieces of one size need one program and little memory
             piece = label[part : part + PART]
             piece = np.concatenate([piece, np.zeros((PART - len(piece), label.shape[1]), label.dtype)])
-            rng = jax.random.fold_in(jax.random.fold_in(jax.random.key(0), stream), part)
+            seed = test_seed if stream in (SINGLE_TEST, MIXED_TEST) else 0
+            rng = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), stream), part)
             found.append(np.asarray(draw(rng, jnp.asarray(piece), noise=noise, size=size)))
         return WaferMaps(name, "SYNTHETIC", DEFECTS, np.concatenate(found)[: len(label)], label)
 
-    learned = np.concatenate([SINGLES, np.repeat(PATTERNS[:1], NORMALS, axis=0)])
+    without = np.repeat(PATTERNS[:1], NORMALS, axis=0)
+    learned = np.concatenate([SINGLES, without])
+    every = np.concatenate([SINGLES, MIXED, *[without] * normal])
     return WaferSplit(
-        training=make(4, np.concatenate([SINGLES, MIXED]), train_maps) if learn_mixed else make(0, learned, train_maps),
-        validation=make(1, learned, test_maps),
-        single=make(2, learned, test_maps),
-        mixed=make(3, MIXED, test_maps),
+        training=make(4, every, train_maps) if learn_mixed else make(0, learned, train_maps),
+        validation=make(5, every, test_maps) if choose_mixed else make(1, learned, test_maps),
+        single=make(SINGLE_TEST, learned, test_maps),
+        mixed=make(MIXED_TEST, MIXED, test_maps),
     )
 
 
 def split(maps: WaferMaps) -> WaferSplit:
-    """Split the maps of a file; the split depends only on the file."""
+    """Split the maps of a file, by lots where they are known; the split depends only on the file."""
+    for column, name in enumerate(maps.defects):
+        if not (maps.label[maps.number == 1, column] == 1).any():
+            raise ValueError(f"{maps.name} has no map whose only defect is {name}; every class needs some.")
+    found = split_by_map(maps) if maps.lot is None else split_by_lot(maps)
+    training, validation, single = (maps.take(index) for index in found)
+    mixed = maps.take(maps.number > 1) if (maps.number > 1).any() else None
+    return WaferSplit(training, validation, single, mixed)
+
+
+def split_by_lot(maps: WaferMaps) -> list[np.ndarray]:
+    """Return the indices of training, validation and test maps with one defect or none, of different lots.
+
+    Lots are drawn at random, a tenth of the maps each for validation and for test; lots with a map of several defects,
+    which is a test map, are test lots. Raises ValueError where a part has no map of a class.
+    """
+    if maps.lot is None:
+        raise ValueError(f"{maps.name} does not say of which lots its maps are.")
+    names, of = np.unique(maps.lot, return_inverse=True)
+    learned, total = maps.number <= 1, np.zeros(len(names), int)
+    np.add.at(total, of[learned], 1)
+    tested = np.isin(np.arange(len(names)), of[~learned])
+    order = np.random.default_rng(SPLIT_SEED).permutation(len(names))
+    order = order[~tested[order]]
+    tenth, already = learned.sum() / 10, total[tested].sum()
+    before = already + np.cumsum(total[order]) - total[order]  # maps of the test lots and of the lots in front
+    part = np.zeros(len(names), int)  # training
+    part[order[before < max(tenth, already) + tenth]] = 1  # validation
+    part[order[before < tenth]] = 2  # test
+    part[tested] = 2
+    found = [np.flatnonzero(learned & (part[of] == each)) for each in range(3)]
+    for label in np.unique(maps.label[learned], axis=0):
+        for index, what in zip(found, ("training", "validation", "test"), strict=True):
+            if not (maps.label[index] == label).all(axis=1).any():
+                raise ValueError(
+                    f"{maps.name}, split by its {len(names)} lots, has no {what} map of {named(maps, label)}; it needs "
+                    "more lots with such maps, or leave the lots out."
+                )
+    log.info("%s: split by %d lots", maps.name, len(names))
+    return found
+
+
+def named(maps: WaferMaps, label: np.ndarray) -> str:
+    """Return the names of the defects of a label."""
+    return ", ".join(name for name, bit in zip(maps.defects, label, strict=True) if bit) or "no defect"
+
+
+def split_by_map(maps: WaferMaps) -> list[np.ndarray]:
+    """Return the indices of training, validation and test maps with one defect or none, pattern by pattern."""
     generator = np.random.default_rng(SPLIT_SEED)
     parts: list[list[np.ndarray]] = [[], [], []]
     learned = np.flatnonzero(maps.number <= 1)
     for label in np.unique(maps.label[learned], axis=0):
         index = generator.permutation(learned[(maps.label[learned] == label).all(axis=1)])
         if len(index) < 3:
-            which = ", ".join(name for name, bit in zip(maps.defects, label, strict=True) if bit) or "no defect"
+            which = named(maps, label)
             raise ValueError(f"{maps.name} has {len(index)} maps of {which}; training, validation and test need 3.")
         tenth = max(1, len(index) // 10)
         for part, piece in zip(parts, (index[2 * tenth :], index[:tenth], index[tenth : 2 * tenth]), strict=True):
             part.append(piece)
-    for column, name in enumerate(maps.defects):
-        if not (maps.label[learned, column] == 1).any():
-            raise ValueError(f"{maps.name} has no map whose only defect is {name}; every class needs some.")
-    training, validation, single = (maps.take(np.sort(np.concatenate(part))) for part in parts)
-    mixed = maps.take(maps.number > 1) if (maps.number > 1).any() else None
-    return WaferSplit(training, validation, single, mixed)
+    return [np.sort(np.concatenate(part)) for part in parts]

@@ -56,7 +56,7 @@ class WaferRecipe:
 def make_wafer_recipe(config: WaferConfig, defects: tuple[str, ...]) -> WaferRecipe:
     """Return the recipe of a configuration; its schedule counts steps, not epochs."""
     return WaferRecipe(
-        model=build(config.model, len(defects), config.compute_dtype),
+        model=build(config.model, len(defects) + config.none_class, config.compute_dtype),
         optimizer=direction(config.optimizer),
         schedule=learning_rate(config.schedule, config.optimizer.lr, 1.0, config.steps),
         composing=config.composing,
@@ -74,6 +74,7 @@ def make_training_maps(maps: WaferMaps, normal: bool, background: str = "add", *
     class. Raises ValueError for a class without maps and, unless `mixed`, for maps with several defects.
     """
     if mixed:
+        maps = maps if normal else maps.take(maps.number > 0)
         return _ordered(maps, np.unique(maps.label, axis=0, return_inverse=True)[1].ravel(), background)
     if maps.number.max() > 1:
         raise ValueError(f"{maps.name}: training maps must have one defect, got {int(maps.number.max())}.")
@@ -121,13 +122,16 @@ def wafer_step(state: TrainState, training: TrainingMaps, recipe: WaferRecipe) -
 def set_loss(logits: Array, label: Array, head: str) -> Array:
     """Return the mean loss of logits (batch, defects) for labels (batch, defects), mixed or sets.
 
-    With a softmax, each of k labels has the target 1/k. With sigmoids, the losses of the classes are summed.
+    With a softmax, each of k labels has the target 1/k; a further logit is for no defect, whose target is what the
+    defects leave of 1. With sigmoids, the losses of the classes are summed.
 
     >>> logits, both = jnp.zeros((1, 4)), jnp.array([[1.0, 1.0, 0.0, 0.0]])
     >>> [round(float(set_loss(logits, both, head) / jnp.log(2)), 3) for head in ("softmax", "sigmoid")]
     [2.0, 4.0]
     """
     if head == "softmax":
+        if logits.shape[1] > label.shape[1]:
+            label = jnp.concatenate([label, jax.nn.relu(1 - label.sum(axis=1, keepdims=True))], axis=1)
         return optax.softmax_cross_entropy(logits, label / label.sum(axis=1, keepdims=True)).mean()
     return optax.sigmoid_binary_cross_entropy(logits, label).sum(axis=1).mean()
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from experiments.wafer.config import WaferConfig
 from experiments.wafer.decisions import DEFAULT_RULE
-from experiments.wafer.presets import NETS
+from experiments.wafer.presets import AS_SLIDES, NETS
 from experiments.wafer.run import Content
 from mixup_jax.report.tables import Row, Table
 
@@ -68,6 +68,12 @@ SLIDES = {  # test, training -> per cent, a column for each of NETS
 SOURCE = "DMQA seminar (November 2020), on wafer maps that the slides do not name."
 UNSAID = "The slides say accuracy, not which; top-1-in-set fits the size of their numbers."
 
+NINE: list[tuple[str, tuple[str, ...], str]] = [
+    ("single types: accuracy of nine classes", ("argmax", "exact_match", "1"), "1"),
+    ("no defect: accuracy of nine classes", ("argmax", "exact_match", "0"), ""),
+]
+"""Rows of a softmax over the defects and "none"."""
+
 HEADLINE: dict[str, tuple[str, ...]] = {
     "exact match: one defect": (DEFAULT_RULE, "exact_match", "1"),
     "exact match: no defect": (DEFAULT_RULE, "exact_match", "0"),
@@ -75,6 +81,7 @@ HEADLINE: dict[str, tuple[str, ...]] = {
 }
 """The first columns of the main table, and where they are in the measurements: how often `predict` is right."""
 FURTHER: dict[str, tuple[str, ...]] = {
+    "false alarms: no defect": (DEFAULT_RULE, "false_alarms", "0"),
     "several, by a gap": ("gap", "exact_match", "mixed"),
     "several, by one threshold": ("threshold", "exact_match", "mixed"),
     "several, by the likeliest pattern": ("pattern", "exact_match", "mixed"),
@@ -93,6 +100,14 @@ BY_NUMBER: dict[str, tuple[str, ...]] = {
     "micro F1": (DEFAULT_RULE, "micro_f1"),
     "macro F1": (DEFAULT_RULE, "macro_f1"),
 }
+CONTROLS = {
+    "plain": "plain",
+    "mixup": "mixup",
+    "any": "overlays of any types",
+    "best": "overlays of types that occur together (the recipe)",
+    "reference": "learned from mixed maps, thresholds chosen on mixed maps (a reference, no recipe)",
+}
+"""Titles of the rows of the preset controls."""
 PREDICTED = "Exact match counts the maps whose set of defects, as predict chooses it, is right, no more and no less."
 ALWAYS = " No map without a defect was learned or tested: predict names a defect on every map."
 OVERLAYS = "The source has no maps with several defects: tested on overlays of held-out maps, not on real mixed maps."
@@ -100,8 +115,8 @@ OVERLAYS = "The source has no maps with several defects: tested on overlays of h
 
 def main_table(preset: str, results: Results, figures: Figures) -> Table:
     """Make the table of a preset: in the layout of the slides for "slides", else a row for each configuration."""
-    if preset == "slides":
-        return slides_table(results, figures)
+    if preset in AS_SLIDES:
+        return slides_table(preset, results, figures)
     titles = row_titles(preset, results)
     columns = {
         name: path
@@ -111,9 +126,10 @@ def main_table(preset: str, results: Results, figures: Figures) -> Table:
     rows = [row(titles[name], made, columns.values()) for name, (_, made) in results.items()]
     seen = any(config.data.learn_mixed for config, _ in results.values())
     normal = any(config.data.normal for config, _ in results.values())
+    but = ", but for the row learned from mixed maps" if seen else ""
     text = (
         f"Per cent. {PREDICTED} Single-type accuracy is of maps with one defect, the rest of several. Trained on "
-        f"maps with one defect{' or none' if normal else ''} only{', but for the bound' if seen else ''}; gap and "
+        f"maps with one defect{' or none' if normal else ''} only{but}; gap and "
         f"thresholds are chosen on held-out maps of these and overlays of them.{'' if normal else ALWAYS}"
     )
     return _table(preset, results, text, tuple(columns), tuple(rows), figures)
@@ -144,13 +160,14 @@ def numbers(content: Content) -> list[str]:
     return sorted(found, key=lambda number: (number == "mixed", len(number), number))
 
 
-def slides_table(results: Results, figures: Figures) -> Table:
+def slides_table(preset: str, results: Results, figures: Figures) -> Table:
     """Make the table of the slides: a column for each network, rows for single and mixed types, plain and mixup."""
+    nine = any(config.none_class for config, _ in results.values())
     nets = [net for net in NETS if any(name.startswith(f"{net}-") for name in results)]
     groups: list[tuple[str, tuple[str, ...], str]] = [
         ("single types: exact match, threshold a class", HEADLINE["exact match: one defect"], ""),
         ("mixed types: exact match, threshold a class", HEADLINE["exact match: several defects"], ""),
-        ("single types: accuracy", ("top_1_in_set", "1"), "1"),
+        *(NINE if nine else [("single types: accuracy", ("top_1_in_set", "1"), "1")]),
         ("mixed types: top-1-in-set", ("top_1_in_set", "mixed"), "mixed"),
         ("mixed types: known-k exact", ("known_k_exact", "mixed"), ""),
     ]
@@ -164,8 +181,9 @@ def slides_table(results: Results, figures: Figures) -> Table:
             shown = tuple(paper[list(NETS).index(net)] for net in nets)
             name = group.replace("mixed types", "overlays of single types") if laid else group
             rows.append(Row(mode, values, shown, group=name, note=UNSAID if test == "mixed" else ""))
-    text = f"{PREDICTED} Trained on maps with one defect only. The slides' numbers stand beside what fits their size."
-    return _table("slides", results, text, tuple(f"{NETS[net]}, %" for net in nets), tuple(rows), figures, SOURCE)
+    text = f"{PREDICTED} Trained on maps with one defect{' or none' if nine else ''} only. The slides' numbers stand "
+    text += "beside what fits their size."
+    return _table(preset, results, text, tuple(f"{NETS[net]}, %" for net in nets), tuple(rows), figures, SOURCE)
 
 
 def row(label: str, content: Content, paths: Collection[tuple[str, ...]]) -> Row:
@@ -187,6 +205,8 @@ def _find(measured: Any, path: Collection[str]) -> Any:
 def row_titles(preset: str, results: Results) -> dict[str, str]:
     """Return a title for each row: its mode and head, or for "beyond" what differs from the row before."""
     configs = {name: config for name, (config, _) in results.items()}
+    if preset == "controls":
+        return {name: CONTROLS.get(name, name) for name in configs}
     if preset != "beyond":
         bound = {name: words(each) for name, each in configs.items() if each.data.learn_mixed}
         return {name: f"{each.composing.mode}, {each.composing.head}" for name, each in configs.items()} | bound

@@ -21,7 +21,8 @@ class Preprocessing:
     """What becomes of the columns of a table: numbers are scaled, categories become columns of 0 and 1.
 
     `median`, `mean` and `scale` are float64 (seeds, numbers). `constant`, float32 (seeds, features), holds the value of
-    features that are constant in the training rows of a split, and NaN for all others.
+    features that are constant in the training rows of a split, and NaN for all others. With `unit` each row of features
+    is divided by its Euclidean norm.
     """
 
     numbers: tuple[str, ...]
@@ -30,6 +31,7 @@ class Preprocessing:
     mean: np.ndarray
     scale: np.ndarray
     constant: np.ndarray
+    unit: bool = False
 
     def __post_init__(self) -> None:
         seeds, numbers = len(self.median), len(self.numbers)
@@ -59,13 +61,24 @@ class Preprocessing:
         for median, mean, scale, constant in zip(self.median, self.mean, self.scale, self.constant, strict=True):
             scaled = (np.where(np.isnan(numbers), median, numbers) - mean) / scale
             x = np.concatenate([scaled, *words], axis=1).astype(np.float32)
-            parts.append(np.where(np.isnan(constant), x, constant))
+            x = np.where(np.isnan(constant), x, constant)
+            parts.append(unit_rows(x) if self.unit else x)
         return np.stack(parts)
 
     def unknown(self, rows: pd.DataFrame) -> dict[str, Any]:
         """Return the cells with categories that are not known, by their columns; a missing one may be such."""
         cells = {name: rows[name].fillna(MISSING) for name in self.categories}
         return {name: cells[name][~cells[name].isin(known)] for name, known in self.categories.items()}
+
+
+def unit_rows(x: np.ndarray) -> np.ndarray:
+    """Return rows float32 (n, features) divided by their Euclidean norms; a row of zeros stays.
+
+    >>> unit_rows(np.array([[3, 4], [0, 0]], np.float32)).round(1).tolist()
+    [[0.6, 0.8], [0.0, 0.0]]
+    """
+    norm = np.linalg.norm(x.astype(np.float64), axis=1, keepdims=True)
+    return (x / np.where(norm == 0, 1.0, norm)).astype(np.float32)
 
 
 def fitted(transformer: Any, train_x: np.ndarray) -> dict[str, np.ndarray]:
@@ -85,4 +98,7 @@ def from_arrays(content: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) ->
     Raises ValueError, KeyError or TypeError for what does not fit together.
     """
     categories = {str(name): tuple(map(str, known)) for name, known in content["categories"]}
-    return Preprocessing(tuple(map(str, content["numbers"])), categories, *(arrays[name] for name in ARRAYS))
+    unit = content.get("unit", False)  # older files have none
+    if not isinstance(unit, bool):
+        raise TypeError(f"unit is {unit!r}")
+    return Preprocessing(tuple(map(str, content["numbers"])), categories, *(arrays[name] for name in ARRAYS), unit)

@@ -5,11 +5,12 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float32, Int32
 
-from mixup_jax.data.tables.preprocessing import ARRAYS, Preprocessing, fitted
+from mixup_jax.data.tables.preprocessing import ARRAYS, Preprocessing, fitted, unit_rows
 from mixup_jax.data.tables.table import TabularData
 
-Scaling = Literal["standard", "minmax", "none"]
-"""Numbers get mean 0 and deviation 1, or go from 0 to 1, in the training rows; or they stay as they are."""
+Scaling = Literal["standard", "minmax", "none", "unit"]
+"""Numbers get mean 0 and deviation 1, or go from 0 to 1, in the training rows; or they stay as they are. With "unit"
+they stay as they are, and the features of each row are then divided by their Euclidean norm."""
 
 
 class Split(NamedTuple):
@@ -53,8 +54,9 @@ def prepared_splits(
         # A column that is constant in the training rows has no scale, and its weights learn nothing.
         constant = np.ptp(x[0], axis=0) == 0
         x[1][:, constant] = x[0][:1, constant]
-        parts.append(Split(x[0], data.label[train], x[1], data.label[test]))
         numbers.append(fitted(prepare, x[0]))
+        x = [unit_rows(each) for each in x] if scaling == "unit" else x
+        parts.append(Split(x[0], data.label[train], x[1], data.label[test]))
     split = Split(*(np.stack(arrays) for arrays in zip(*parts, strict=True)))
     if not (np.isfinite(split.train_x).all() and np.isfinite(split.test_x).all()):
         raise ValueError(f"{data.name}: NaN or infinity among the features after preprocessing; are they in range?")
@@ -62,7 +64,7 @@ def prepared_splits(
     known = one_hot.steps[1][1].categories
     categories = {name: tuple(map(str, found)) for name, found in zip(words, known, strict=True)}
     arrays = {name: np.stack([each[name] for each in numbers]) for name in ARRAYS}
-    return split, Preprocessing(tuple(numeric), categories, **arrays)
+    return split, Preprocessing(tuple(numeric), categories, **arrays, unit=scaling == "unit")
 
 
 def _rescale(prepare: Any, train: Any, scaling: Scaling) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from mixup_jax.data.tables import uci
 from mixup_jax.data.tables.csv_file import read_csv
+from mixup_jax.data.tables.preprocessing import ARRAYS, from_arrays
 from mixup_jax.data.tables.splits import make_splits, prepared_splits, split_rows
 from mixup_jax.data.tables.table import make_table
 from mixup_jax.data.tables.uci import load_tabular
@@ -45,6 +46,21 @@ def test_other_scalings_are_of_the_training_rows_and_kept_for_new_ones(tmp_path,
     )
     train, _ = split_rows(table.label, 1, 0.25)
     np.testing.assert_array_equal(preprocessing.apply(table.features.iloc[train])[1], split.train_x[1])
+
+
+def test_rows_of_length_1_are_the_raw_ones_divided_by_their_norm_also_new_ones(tmp_path):
+    table = read_csv(write(tmp_path / "boxes.csv", TEXT), "kind")
+    (raw, _), (unit, kept) = (prepared_splits(table, range(2), 0.25, scaling) for scaling in ("none", "unit"))
+    for one, other in ((raw.train_x, unit.train_x), (raw.test_x, unit.test_x)):
+        np.testing.assert_allclose(np.linalg.norm(other, axis=2), 1, rtol=1e-6)
+        np.testing.assert_allclose(other * np.linalg.norm(one, axis=2, keepdims=True), one, rtol=1e-5)
+    _, test = split_rows(table.label, 1, 0.25)
+    again = from_arrays(description_of(kept), {name: getattr(kept, name) for name in ARRAYS})
+    np.testing.assert_array_equal(again.apply(table.features.iloc[test])[1], unit.test_x[1])
+
+
+def description_of(kept):
+    return {"numbers": kept.numbers, "categories": list(kept.categories.items()), "unit": kept.unit}
 
 
 def test_a_split_does_not_look_at_its_test_rows():

@@ -10,6 +10,7 @@ from experiments.gan import step as gan
 from experiments.gan.modes import quality
 from experiments.gan.points import SIGMA, centres, draw_points
 from experiments.gan.step import Gan, draw_plan, gan_step
+from mixup_jax.mixing import Mix
 from mixup_jax.models.mlp import MLP
 
 MEANS = jnp.asarray(centres("ring"))
@@ -49,7 +50,7 @@ def test_at_alpha_0_both_objectives_are_the_usual_one(game):
     rng_real, rng_fake, rng_mix = jax.random.split(jax.random.key(7), 3)
     real, fake = draw_points(rng_real, MEANS, SIZE), jax.random.normal(rng_fake, (SIZE, 2))
     plan = draw_plan(rng_mix, SIZE, 0.0, hparams.objective)
-    loss = gan.play(state.discriminator.params, real, fake, plan, hparams)
+    loss = gan.play(state.discriminator.params, real[None], fake[None], plan, hparams)
     logits = [hparams.discriminator.apply({"params": state.discriminator.params}, x, train=False) for x in (real, fake)]
     expected = jnp.mean(jax.nn.softplus(-logits[0])) + jnp.mean(jax.nn.softplus(logits[1]))
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
@@ -60,8 +61,9 @@ def test_an_iteration_is_the_discriminators_steps_and_one_of_the_generator_again
     hparams, loop, state = game
     after, mixed = loop(state, 1, 0.5), 0.5
     rng_real, rng_latent, rng_mix = jax.random.split(jax.random.fold_in(state.rng, 0), 3)
-    real = draw_points(rng_real, MEANS, 3 * SIZE).reshape(3, SIZE, 2)
-    z = jax.random.normal(rng_latent, (3, SIZE, 2))
+    both = 2 if hparams.objective == "demo" else 1
+    real = draw_points(rng_real, MEANS, 3 * both * SIZE).reshape(3, both, SIZE, 2)
+    z = jax.random.normal(rng_latent, (3, both, SIZE, 2))
     plans = [draw_plan(key, SIZE, mixed, hparams.objective) for key in jax.random.split(rng_mix, 3)]
     optimizer, player = optax.adam(1e-3), state.discriminator
 
@@ -71,13 +73,13 @@ def test_an_iteration_is_the_discriminators_steps_and_one_of_the_generator_again
 
     params, opt_state = player
     for i in range(2):
-        fake = hparams.generate(state.generator.params, z[i])
+        fake = jnp.stack([hparams.generate(state.generator.params, each) for each in z[i]])
         params, opt_state = follow(
             params, opt_state, lambda p, i=i, fake=fake: gan.play(p, real[i], fake, plans[i], hparams)
         )
     plan = plans[2] if hparams.objective == "paper" else draw_plan(rng_mix, SIZE, 0.0, "demo")
     generator, _ = follow(
-        *state.generator, lambda p: -gan.play(params, real[2], hparams.generate(p, z[2]), plan, hparams)
+        *state.generator, lambda p: -gan.play(params, real[2, :1], hparams.generate(p, z[2, 0])[None], plan, hparams)
     )
     for ours, theirs in ((after.discriminator.params, params), (after.generator.params, generator)):
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), ours, theirs)
@@ -91,6 +93,26 @@ def test_the_paper_mixes_real_with_generated_and_the_demo_whatever_comes(rng):
     assert 0.6 <= demo.lam.min() < 0.65
     assert 0.95 < demo.lam.max() <= 1
     assert len(np.unique(demo.lam)) > 90
+
+
+def test_the_demo_draws_a_second_batch_and_the_paper_does_not(game, monkeypatch):
+    hparams, _, state = game
+    seen = []
+    usual = gan.play
+    monkeypatch.setattr(gan, "play", lambda *a: seen.append((a[1].shape, a[2].shape)) or usual(*a))
+    jax.eval_shape(lambda state: gan_step(state, MEANS, 0.3, hparams), state)
+    both = (2 if hparams.objective == "demo" else 1, SIZE, 2)
+    assert set(seen[:-1]) == {(both, both)}
+    assert seen[-1] == ((1, SIZE, 2),) * 2  # the generator's step
+
+
+def test_at_weight_0_only_the_second_batch_is_played(game, rng):
+    hparams, _, state = game
+    points = jax.random.normal(rng, (2, 2, SIZE, 2))  # kinds, batches
+    plan = Mix(jnp.zeros(2 * SIZE), jnp.arange(2 * SIZE)[::-1])
+    itself = Mix(jnp.ones(2 * SIZE), plan.partner)
+    found = gan.play(state.discriminator.params, *points, plan, hparams)
+    np.testing.assert_allclose(found, gan.play(state.discriminator.params, *points[:, 1:], itself, hparams), rtol=1e-5)
 
 
 def test_the_points_are_where_they_should_be(rng):

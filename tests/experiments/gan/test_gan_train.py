@@ -62,6 +62,15 @@ def test_a_training_that_was_cut_off_goes_on_to_the_same_bits(tmp_path, monkeypa
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("quick_beta")
+def test_a_seed_is_the_same_game_wherever_the_seeds_begin(tmp_path):
+    both, second = train_gan(TINY, "ring", TIMES, tmp_path / "a"), replace(TINY, seed=1, seeds=1)
+    alone = train_gan(second, "ring", TIMES, tmp_path / "b")
+    np.testing.assert_allclose(alone.points[:, :, 0], both.points[:, :, 1], atol=1e-5)
+    assert not np.allclose(alone.points[:, :, 0], both.points[:, :, 0], atol=1e-2)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("quick_beta")
 def test_a_game_that_is_not_finite_ends_with_step_seed_and_alpha(tmp_path, monkeypatch):
     monkeypatch.setattr(gan_train, "draw_points", lambda rng, means, count: jnp.zeros((count, 2)))
     monkeypatch.setattr(gan_train, "centres", lambda name: np.full((8, 2), np.inf, np.float32))
@@ -99,6 +108,8 @@ def test_going_on_with_other_code_is_said(tmp_path):
         ({"distributions": ()}, "distributions must name ring, grid or both"),
         ({"alphas": (0.0,)}, "alphas must be different positive numbers"),
         ({"objective": "demo", "alphas": (2.0,)}, "at most 1"),
+        ({"seed": -1}, "seed must be at least 0"),
+        ({"seed": 2**32 - 1, "seeds": 2}, "seed must be .* at most 4,294,967,294"),
         ({"iterations": 0}, "iterations must be at least 1 .*got 0"),
     ],
 )

@@ -152,6 +152,22 @@ def test_every_metric_is_there_for_every_number_and_is_that_of_these_maps(patter
     assert measured["argmax"]["exact_match"]["mixed"] == 0
 
 
+def test_the_ninth_class_of_a_softmax_is_no_defect():
+    """Nothing is chosen where it is the likeliest, by argmax and gap; the defects' probabilities stay as they are."""
+    logits = np.array([[0.0, 1.0, 3.0], [2.0, 1.9, 0.0]])
+    found = decisions.probabilities(logits, "softmax", none=True)
+    np.testing.assert_array_equal(found, decisions.probabilities(logits, "softmax")[:, :2])
+    truth = np.array([[0, 0], [1, 1]], np.uint8)
+    rules = decisions.choose_rules(found, truth, empty=True, none=True)
+    assert decisions.apply_rule("argmax", found, rules).tolist() == [[False, False], [True, False]]
+    for rule in ("gap", "threshold", "thresholds"):
+        assert (decisions.apply_rule(rule, found, rules) == truth).all()
+    measured = decisions.measure(found, truth, rules, ("a", "b"))
+    assert measured["argmax"]["false_alarms"]["0"] == 0
+    without = decisions.measure(found, truth, rules | {"none": False}, ("a", "b"))
+    assert without["argmax"]["false_alarms"]["0"] == 1  # a defect is named on every map
+
+
 def test_patterns_are_a_rule_for_their_types_only(patterned, rules):
     assert decisions.rules_for(DEFECTS) == decisions.RULES
     assert "pattern" not in decisions.rules_for(("Arc", "Blob"))

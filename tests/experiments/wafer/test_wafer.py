@@ -56,6 +56,31 @@ def test_the_ablation_begins_with_the_small_tables_overlay_and_ends_with_the_rec
     assert list(rows("beyond", own)) == list(ablation)[:-1]  # a file's mixed maps are tested on
 
 
+def test_controls_have_as_much_of_everything_as_the_recipe():
+    found = rows("controls", PRESETS["controls"][1])
+    best = found["best"]
+    assert list(found) == ["plain", "mixup", "any", "best", "reference"]
+    assert best.composing == PRESETS["beyond"][1].config.composing
+    assert best.data.normal
+    for name, config in found.items():
+        assert replace(config, composing=best.composing, data=best.data) == best, name
+        same = replace(config.data, learn_mixed=False, choose_mixed=False, train_maps=best.data.train_maps)
+        assert same == best.data, name
+    assert found["any"].composing == replace(best.composing, pairs="any")
+    assert [found[name].composing.mode for name in ("plain", "mixup")] == ["erm", "mixup"]
+    assert found["reference"].data.choose_mixed
+
+
+def test_the_real_sets_presets_have_epochs_of_their_own_size():
+    for preset in ("slides", "mixedwm38", "wm811k"):
+        for config in rows(preset, PRESETS[preset][1]).values():
+            assert config.none_class
+            assert config.in_steps(20_000).steps == 7813  # 100 epochs
+    job = PRESETS["wm811k"][1]
+    shorter = replace(job.config, epochs=None, steps=7)
+    assert {each.in_steps(10**6).steps for each in rows("wm811k", replace(job, config=shorter)).values()} == {7}
+
+
 def test_the_bound_learns_from_other_maps_of_every_pattern_than_it_is_tested_on():
     maps = generate("low", 1, 1, 16, learn_mixed=True)
     assert len(maps.training) == len(np.unique(maps.training.label, axis=0)) == 37

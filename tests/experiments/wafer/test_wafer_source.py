@@ -1,5 +1,7 @@
 """Laws of what is learned from and what is tested on."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -70,6 +72,59 @@ def test_maps_of_two_values_are_no_source(found, missing, tmp_path):
     np.savez(tmp_path / "maps.npz", np.take([found[0], found[1], found[1]], whole.maps), whole.label)
     with pytest.raises(ValueError, match=rf"maps.npz: no map holds a {missing}; .*0 .no die.*1 .passes.*2 .fails"):
         load_wafer(f"npz:{tmp_path / 'maps.npz'}", noise="low", train_maps=1, test_maps=1, size=12)
+
+
+def with_lots(lots):
+    return replace(archive_of(20).take(np.flatnonzero(archive_of(20).number <= 1)), lot=np.asarray(lots))
+
+
+def test_parts_share_no_lot_where_lots_are_known_and_the_split_is_always_the_same():
+    maps = with_lots([f"lot{i % 30}" for i in range(180)])
+    parts = split(maps)
+    lots = [set(part.lot) for part in (parts.training, parts.validation, parts.single)]
+    assert sum(map(len, lots)) == len(set.union(*lots)) == 30
+    assert [len(part) for part in (parts.training, parts.validation, parts.single)] == [144, 18, 18]
+    assert contents(split(maps).single) == contents(parts.single)
+
+
+def test_a_lot_with_a_map_of_several_defects_is_a_test_lot():
+    whole = archive_of(20)
+    lots = np.arange(len(whole)) % 40  # of 20 maps a pattern: each lot has singles and mixtures of half of the patterns
+    lots[whole.number <= 1] += 40 * (np.flatnonzero(whole.number <= 1) % 10 > 0)
+    parts = split(replace(whole, lot=lots))
+    assert not set(parts.mixed.lot) & {*parts.training.lot, *parts.validation.lot}
+    assert set(parts.single.lot) >= {lot for lot in lots[whole.number <= 1] if lot in set(parts.mixed.lot)}
+
+
+def test_lots_that_leave_a_part_without_a_class_are_refused():
+    maps = with_lots(np.repeat(np.arange(9), 20))  # a lot for each class
+    with pytest.raises(ValueError, match=r"split by its 9 lots, has no .* map of .*; it needs more lots"):
+        split(maps)
+
+
+def test_lots_of_an_archive_are_read(tmp_path):
+    whole = archive_of(10)
+    np.savez(tmp_path / "maps.npz", whole.maps, whole.label, lots=np.arange(len(whole)) // 3)
+    assert np.array_equal(read_wafer(f"npz:{tmp_path / 'maps.npz'}", 12).lot, np.arange(len(whole)) // 3)
+    np.savez(tmp_path / "maps.npz", whole.maps, whole.label, lots=np.zeros(3))
+    with pytest.raises(ValueError, match="lots are float64"):
+        read_wafer(f"npz:{tmp_path / 'maps.npz'}", 12)
+
+
+def test_another_test_seed_changes_test_maps_alone_and_thresholds_may_be_chosen_on_other_mixed_maps(monkeypatch):
+    monkeypatch.setattr(sources, "PART", 60)
+    first, second = (generate("low", 1, 1, 16, test_seed=seed) for seed in (0, 1))
+    for name in ("training", "validation"):
+        np.testing.assert_array_equal(getattr(first, name).maps, getattr(second, name).maps)
+    for name in ("single", "mixed"):
+        one, other = getattr(first, name), getattr(second, name)
+        np.testing.assert_array_equal(one.label, other.label)
+        assert not contents(one) & contents(other)
+    reference = generate("low", 1, 1, 16, learn_mixed=True, normal=True, choose_mixed=True)
+    for part in (reference.training, reference.validation):
+        assert len(np.unique(part.label, axis=0)) == 38
+        assert not contents(part) & (contents(first.mixed) | contents(first.single))
+    assert not contents(reference.training) & contents(reference.validation)
 
 
 def test_the_generator_draws_singles_to_learn_and_all_mixtures_to_test_on(monkeypatch):

@@ -99,6 +99,15 @@ def test_the_losses_are_optax_and_a_set_under_a_softmax_is_shared_evenly():
     assert set_loss(logits, both, "sigmoid") == pytest.approx(by_class, rel=1e-5)
 
 
+def test_a_further_logit_of_a_softmax_is_what_the_defects_leave_of_1():
+    logits = jnp.array([[2.0, -1.0, 0.5]])
+    nothing, blended, both = jnp.array([[0.0, 0.0]]), jnp.array([[0.3, 0.0]]), jnp.array([[1.0, 1.0]])
+    of_three = {"none": [0.0, 0.0, 1.0], "blended": [0.3, 0.0, 0.7], "both": [0.5, 0.5, 0.0]}
+    for label, target in zip((nothing, blended, both), of_three.values(), strict=True):
+        expected = optax.softmax_cross_entropy(logits, jnp.array([target]))
+        assert set_loss(logits, label, "softmax") == pytest.approx(float(expected[0]), rel=1e-6)
+
+
 def test_maps_with_several_defects_and_empty_classes_are_refused(maps):
     two = WaferMaps("mixed", "SYNTHETIC", DEFECTS, maps.maps[:1], np.ones((1, 2), np.uint8))
     with pytest.raises(ValueError, match="mixed: training maps must have one defect, got 2"):
@@ -113,10 +122,11 @@ def test_every_set_of_defects_is_a_class_where_mixed_maps_are_learned_from(maps)
     pool = make_training_maps(
         replace(maps, maps=np.concatenate([maps.maps, maps.maps[:3]]), label=both), False, mixed=True
     )
-    assert int(pool.count.sum()) == len(both)
+    assert int(pool.count.sum()) == (both.sum(axis=1) > 0).sum()
     for start, count in zip(pool.start, pool.count, strict=True):
         assert len(np.unique(pool.label[int(start) : int(start + count)], axis=0)) == 1
-    assert len(pool.count) == len(np.unique(both, axis=0))
+    assert len(pool.count) == len(np.unique(both, axis=0)) - 1  # maps without a defect are left out
+    assert (np.asarray(pool.label).sum(axis=1) > 0).all()
 
 
 @pytest.fixture(autouse=True)
@@ -203,7 +213,10 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_step_and_seed(maps, tmp_pat
         ),
         ({"composing": MapMixing(probability=1.5)}, r"probability must be in \(0, 1\], got 1.5"),
         ({"composing": MapMixing(mode="mixup", maps=3)}, "maps is for the mode overlay, got 3 with mixup"),
-        ({"composing": MapMixing(head="softmax")}, "normal needs --head sigmoid"),
+        ({"data": WaferData(choose_mixed=True)}, "choose_mixed is for learn_mixed"),
+        ({"epochs": 2.0}, "steps 6 do nothing beside epochs 2: add --epochs None"),
+        ({"epochs": 0.0, "steps": 600}, "epochs must be positive"),
+        ({"data": WaferData(test_seed=-1)}, "test_seed must be at least 0"),
         ({"data": WaferData(learn_mixed=True)}, "learn_mixed is for the generator's maps and the mode erm"),
     ],
 )

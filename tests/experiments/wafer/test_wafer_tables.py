@@ -26,11 +26,14 @@ def test_the_slides_numbers_stand_beside_the_metric_that_fits_them_and_no_other(
     configs = rows("slides", PRESETS["slides"][1])
     table = tables.main_table("slides", {name: (config, content()) for name, config in configs.items()}, ())
     assert table.columns == ("AlexNet, %", "VGGNet-16, %", "ResNet-18, %", "ResNet-34, %", "ResNet-50, %")
-    assert np.mean(table.rows[6].paper) == pytest.approx(72.6)
-    assert np.mean(table.rows[7].paper) == pytest.approx(91.2, abs=0.05)
-    assert [row.paper == (None,) * 5 for row in table.rows] == [True] * 4 + [False] * 4 + [True] * 2
+    assert np.mean(table.rows[8].paper) == pytest.approx(72.6)
+    assert np.mean(table.rows[9].paper) == pytest.approx(91.2, abs=0.05)
+    assert [row.paper == (None,) * 5 for row in table.rows] == [True] * 4 + [False] * 2 + [True] * 2 + [False] * 2 + [
+        True
+    ] * 2
     assert table.rows[4].values == ((90.0,),) * 5
-    assert "accuracy, not which" in table.rows[6].note
+    assert "nine classes" in table.rows[4].group
+    assert "accuracy, not which" in table.rows[8].note
 
 
 def test_the_other_tables_call_each_metric_by_its_name():
@@ -92,7 +95,7 @@ def test_overlays_in_place_of_mixed_maps_are_called_so_in_titles_rows_and_pictur
             assert "overlays of held-out maps, not on real mixed maps" in table.text
         assert tables.by_number_table(preset, made).rows[1].label == "2 and more, overlays"
         if preset == "slides":
-            assert tables.main_table(preset, made, ()).rows[6].group == "overlays of single types: top-1-in-set"
+            assert tables.main_table(preset, made, ()).rows[8].group == "overlays of single types: top-1-in-set"
         made = {name: (config, content(mixed="maps")) for name, (config, _) in made.items()}
         assert "overlay" not in tables.main_table(preset, made, ()).title
     figure = judged_maps(np.ones((1, 4, 4), np.uint8), ["a"], ["a"])

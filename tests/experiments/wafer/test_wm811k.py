@@ -125,6 +125,7 @@ def test_a_frame_that_a_newer_pandas_has_saved_again_is_read(storage, protocol, 
     maps = read_wm811k(path, 3)
     assert np.array_equal(maps.maps, [RING, np.ones((3, 3)), RING])
     assert [np.flatnonzero(label).tolist() for label in maps.label] == [[3], [], [5]]
+    assert maps.lot.tolist() == ["lot1", "lot1", "löt"]
     found = read_frame(path)
     assert set(found) == {"waferMap", "lotName", "dieSize", "failureType"}
     assert found["lotName"][[0, 1, 3]].tolist() == ["lot1", "lot1", "löt"]
