@@ -5,7 +5,7 @@ A run is a function of `Config` and nothing else; where it runs and what it writ
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from mixup_jax.choices import (
@@ -205,6 +205,9 @@ def usual(config: C) -> C:
     return replace(type(config)(), **{name: CHOICES[name][part.name]() for name, part in parts.items()})
 
 
+_hints = cache(get_type_hints)  # a report reads a thousand configurations
+
+
 def read(default: C, stored: Mapping[str, Any], part: str = "") -> C:
     """Return the dataclass that JSON describes: its choices, and `default` for fields that are not stored.
 
@@ -223,7 +226,7 @@ def read(default: C, stored: Mapping[str, Any], part: str = "") -> C:
     if unknown:
         names = ", ".join(f"{part}.{name}".strip(".") for name in unknown)
         raise ValueError(f"its configuration has {names}, which this version of the code does not know.")
-    values, hints = {}, get_type_hints(type(default))
+    values, hints = {}, _hints(type(default))
     for name, value in stored.items():
         there = getattr(default, name)
         if is_dataclass(there) != isinstance(value, Mapping) or not (is_dataclass(there) or _fits(value, hints[name])):
