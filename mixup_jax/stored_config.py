@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
+from functools import cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from mixup_jax.choices import IMAGE_SIZE, NEIGHBOURS
 from mixup_jax.config import CHOICES, DEPENDENT, C, Config
 from mixup_jax.config_checks import LARGEST
+
+_hints = cache(get_type_hints)  # a report reads a thousand configurations
 
 
 def read(default: C, stored: Mapping[str, Any], part: str = "") -> C:
@@ -27,7 +30,7 @@ def read(default: C, stored: Mapping[str, Any], part: str = "") -> C:
     if unknown:
         names = ", ".join(f"{part}.{name}".strip(".") for name in unknown)
         raise ValueError(f"its configuration has {names}, which this version of the code does not know.")
-    values, hints = {}, get_type_hints(type(default))
+    values, hints = {}, _hints(type(default))
     for name, value in stored.items():
         there = getattr(default, name)
         if is_dataclass(there) != isinstance(value, Mapping) or not (is_dataclass(there) or _fits(value, hints[name])):

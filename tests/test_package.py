@@ -139,7 +139,11 @@ def test_the_wheel_holds_the_library_alone_its_types_and_its_licence(wheel):
     info = f"mixup_jax-{mixup_jax.__version__}.dist-info"
     assert {name.split("/")[0] for name in names} == {"mixup_jax", info}
     assert {"mixup_jax/py.typed", f"{info}/licenses/LICENSE"} <= set(names)
-    ours = {str(path.relative_to(ROOT)) for path in (ROOT / "mixup_jax").rglob("*") if path.suffix in (".py", ".html")}
+    ours = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "mixup_jax").rglob("*")
+        if path.suffix in (".py", ".html", ".js")
+    }
     assert ours <= set(names)
     metadata = ZipFile(wheel).read(f"{info}/METADATA").decode()
     needed = [line for line in metadata.splitlines() if line.startswith("Requires-Dist:") and "extra ==" not in line]

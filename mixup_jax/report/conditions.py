@@ -1,6 +1,7 @@
 """Group runs into conditions, make tables of them, and pair ERM with mixup."""
 
 import math
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -9,11 +10,10 @@ from typing import Any
 import numpy as np
 
 from mixup_jax.evaluation.metrics import METRICS
-from mixup_jax.report.format import MISSING, decimal, short_commit
+from mixup_jax.report.format import MISSING, decimal, short_commit, text
 from mixup_jax.report.runs import BEST, Run
 from mixup_jax.report.statistics import Summary, holm, paired_difference
 from mixup_jax.report.tables import Row, Table
-from mixup_jax.runtime.identity import flatten
 
 SEED_FIELDS = ("seed", "seeds")
 COLUMNS = (*METRICS, *BEST, "wall_seconds", "images_per_second")
@@ -49,6 +49,13 @@ class Condition:
         error = self.runs[0].paper_error
         return error if error is not None and math.isfinite(error) else None
 
+    @property
+    def last_error(self) -> float:
+        """The mean of the last test error over seeds, infinite where there is none."""
+        values = list(self.error().values()) if self.finished else self.curve("test_error")[1][-1:].ravel().tolist()
+        mean = sum(values) / len(values) if values else math.inf
+        return mean if math.isfinite(mean) else math.inf
+
     def curve(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the epochs that all seeds have reached, and the values there (epochs x seeds)."""
         shared = sorted(set.intersection(*(set(run.epochs[np.isfinite(run.epochs)].tolist()) for run in self.runs)))
@@ -66,11 +73,30 @@ def group(runs: Sequence[Run]) -> list[Condition]:
     unfinished run is a condition of its own.
     """
     groups: list[list[Run]] = []
+    alike: dict[Any, list[list[Run]]] = defaultdict(list)
     different = {_networks(run): run for run in sorted(runs, key=_order, reverse=True)}  # the first of equal ones
     for run in sorted(different.values(), key=_order):
-        same = [members for members in groups if _mergeable(members, run)]
-        (same[0] if same else groups.append([]) or groups[-1]).append(run)
-    return [Condition(tuple(members), _label(members[0], [other[0] for other in groups])) for members in groups]
+        near = alike[_but_for_seeds(run)]
+        same = next((members for members in near if _mergeable(members, run)), None)
+        if same is None:
+            groups.append(same := [])
+            near.append(same)
+        same.append(run)
+    names = Counter(name for members in groups for name in _names(members[0]))
+    return [Condition(tuple(members), _label(members[0], names)) for members in groups]
+
+
+def lowest(conditions: Sequence[Condition], most: int) -> list[Condition]:
+    """Return at most so many conditions, in their order: those that have the lowest last error in their settings."""
+    if len(conditions) <= most:
+        return list(conditions)
+    ranks = Counter[tuple[str, str, str]]()
+    ranked = []
+    for condition in sorted(conditions, key=lambda each: each.last_error):
+        ranked.append((ranks[condition.setting], condition))
+        ranks[condition.setting] += 1
+    kept = {id(condition) for _, condition in sorted(ranked, key=lambda each: each[0])[:most]}
+    return [condition for condition in conditions if id(condition) in kept]
 
 
 def result_tables(conditions: Sequence[Condition]) -> list[Table]:
@@ -145,11 +171,16 @@ def compare(conditions: Sequence[Condition]) -> list[Comparison]:
     p-values are corrected over all pairs of several seeds.
     """
     finished = [condition for condition in conditions if condition.finished]
+    mixed: dict[Any, list[Condition]] = defaultdict(list)
+    for condition in finished:
+        if _mixed(condition.runs[0]):
+            mixed[_but_for_mixing(condition)].append(condition)
     found = [
         (erm, mixup, paired_difference(erm.error(), mixup.error()))
         for erm in finished
-        for mixup in finished
-        if _differ_by_mixing_only(erm, mixup)
+        if not _mixed(erm.runs[0])
+        for mixup in mixed[_but_for_mixing(erm)]
+        if _same_data(erm.runs[0], mixup.runs[0])
     ]
     pairs = [(erm, mixup, change) for erm, mixup, change in found if change is not None]
     tested = [change.p for *_, change in pairs if change.p is not None]
@@ -160,28 +191,28 @@ def compare(conditions: Sequence[Condition]) -> list[Comparison]:
     ]
 
 
-def _differ_by_mixing_only(erm: Condition, mixup: Condition) -> bool:
-    one, other = erm.runs[0], mixup.runs[0]
-    return (
-        not _mixed(one)
-        and _mixed(other)
-        and erm.setting == mixup.setting
-        and _same_data(one, other)
-        and _config(one, mixing=False) == _config(other, mixing=False)
-    )
+def _but_for_mixing(condition: Condition) -> Any:
+    """Return a key that conditions share if they may differ in mixing and seeds only."""
+    return condition.setting, _hashable(_config(condition.runs[0], mixing=False))
 
 
 def _mixed(run: Run) -> bool:
     """Return whether the run mixed; alpha counts for method mixup only."""
-    config = flatten(run.config)
+    config = run.flat
     return config.get("mixing.name", config.get("mixing.method")) in ("cutmix", "switch") or run.alpha != 0
 
 
 def _config(run: Run, *, mixing: bool = True) -> dict[str, Any]:
     """Return the configuration without seeds by dotted names."""
-    config = flatten(run.config)
-    kept = (name for name in config if mixing or not name.startswith("mixing."))
-    return {name: config[name] for name in kept if name not in SEED_FIELDS}
+    kept = (name for name in run.flat if mixing or not name.startswith("mixing."))
+    return {name: run.flat[name] for name in kept if name not in SEED_FIELDS}
+
+
+def _hashable(value: Any) -> Any:
+    """Return a JSON value as a key of a dictionary: equal values give equal keys, 20 and 20.0 too."""
+    if isinstance(value, dict):
+        return frozenset((name, _hashable(each)) for name, each in value.items())
+    return tuple(map(_hashable, value)) if isinstance(value, list) else value
 
 
 def _same_data(one: Run, other: Run) -> bool:
@@ -197,26 +228,32 @@ def _networks(run: Run) -> Any:
     return run.params_digest, repr((*_order(run)[:-1], _config(run), errors))
 
 
+def _but_for_seeds(run: Run) -> Any:
+    """Return a key that runs share if they may differ in their seeds only; an unfinished run shares it with none."""
+    names = (run.experiment, run.method, run.model, run.dataset, run.mark, run.commit)
+    return (*names, _hashable(_config(run))) if run.finished else run.path
+
+
 def _mergeable(members: list[Run], run: Run) -> bool:
-    first = members[0]
-    names = ("experiment", "method", "model", "dataset", "mark", "commit")
-    return (
-        all(member.finished for member in (*members, run))
-        and all(getattr(first, name) == getattr(run, name) for name in names)
-        and _config(first) == _config(run)
-        and _same_data(first, run)
-        and not any(set(member.seeds) & set(run.seeds) for member in members)
-    )
+    seeds = {seed for member in members for seed in member.seeds}
+    return run.finished and _same_data(members[0], run) and not seeds & set(run.seeds)
 
 
 def _order(run: Run) -> tuple[Any, ...]:
     return run.dataset, run.model, run.mark, math.isnan(run.alpha), run.alpha, run.method, run.seeds, str(run.path)
 
 
-def _label(run: Run, others: list[Run]) -> str:
-    names = ("dataset", "model", "method")
-    same = [each for each in others if each is not run and all(getattr(each, n) == getattr(run, n) for n in names)]
-    if not same:
-        return run.method or run.preset or run.path.name
-    unique = run.preset and all(other.preset != run.preset for other in same)
-    return f"{run.method} · {run.preset if unique else run.path.name}"
+def _names(run: Run) -> tuple[Any, ...]:
+    """Return what a label may say of a run, from its method to its folder and the one above, within its setting."""
+    method = run.dataset, run.model, run.method
+    return method, (*method, "preset", run.preset), (*method, "folder", run.path.name)
+
+
+def _label(run: Run, names: Counter[Any]) -> str:
+    """Name a run by its method; of several with one, by the preset or the folder too, whichever tells them apart."""
+    method, preset, folder = _names(run)
+    if names[method] == 1:
+        return run.method or run.preset or text(run.path.name)
+    if run.preset and names[preset] == 1:
+        return f"{run.method} · {run.preset}"
+    return f"{run.method} · {text(run.path.name if names[folder] == 1 else '/'.join(run.path.parts[-2:]))}"

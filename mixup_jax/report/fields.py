@@ -51,6 +51,8 @@ def number(value: Any, name: str) -> float:
     >>> number(3, "step"), number(None, "loss")
     (3.0, nan)
     """
+    if type(value) is float:
+        return value
     if value is None:
         return math.nan
     if isinstance(value, bool) or not isinstance(value, int | float):

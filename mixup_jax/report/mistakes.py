@@ -3,17 +3,28 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mixup_jax.evaluation.predictions import MOST_CLASSES, Pair, confused_pairs
+import numpy as np
+
+from mixup_jax.evaluation.predictions import (
+    MOST_CLASSES,
+    ClassError,
+    Pair,
+    Predictions,
+    Worst,
+    confused_pairs,
+    confusion,
+    errors_by_class,
+    worst_examples,
+)
 from mixup_jax.report import pictures
-from mixup_jax.report.conditions import Condition
+from mixup_jax.report.conditions import Condition, lowest
 from mixup_jax.report.format import decimal
 from mixup_jax.report.plots.drawing import drawable
-from mixup_jax.report.plots.mistakes import class_errors, confusion_matrix
 from mixup_jax.report.runs import Run
 
-PAIRS = 10
-BY_CLASS = "Test error by class; in brackets how many test images."
-CONFUSION = "Confusion: of each class (row), how many per cent are predicted as which (column)."
+PAIRS, WORST_IMAGES, MOST_ROWS = 10, 18, 200
+MOST_RUNS = 40
+"""The page holds tables and a picture for each; of more runs those with the lowest error of their data and model."""
 WORST = "The test images with the largest loss: the true class, below it what is predicted, and its probability."
 
 
@@ -28,11 +39,22 @@ class Mistakes:
     examples: int
     networks: int
     figures: tuple[pictures.Picture, ...]
+    classes: int
+    """How many have test images; `by_class` holds those with the largest error, the largest first."""
+    by_class: tuple[ClassError, ...]
+    confusion: tuple[list[tuple[float, float, float]], ...]
+    """A row a class, a cell a predicted class: per cent of the class, examples, and shade; empty of too many classes.
+
+    The shade is up to 75 %: of the right cells for 100 per cent, of the others for the largest of them.
+    """
     pairs: tuple[Pair, ...]
+    worst: tuple[Worst, ...]
 
     @property
     def numbered(self) -> dict[str, str]:
         """Return the names of the classes that pictures show by number."""
+        if not self.figures:
+            return {}
         shown = {drawable(name, number): name for number, name in enumerate(self.run.classes)}
         return {number: name for number, name in shown.items() if number.startswith("class ") and number != name}
 
@@ -40,19 +62,40 @@ class Mistakes:
 def find_mistakes(conditions: Sequence[Condition]) -> tuple[list[Mistakes], list[str]]:
     """Return a part for each run that has kept its predictions, and a line for each picture that cannot be used."""
     parts, warnings = [], []
-    for condition in conditions:
+    told = [each for each in conditions if any(run.predictions for run in each.runs)]
+    for condition in lowest(told, MOST_RUNS):
         for run in condition.runs:
             if (said := run.predictions) is not None:
-                drawn = [pictures.drawn(class_errors(said, run.classes), BY_CLASS)]
-                if len(run.classes) <= MOST_CLASSES:
-                    drawn.append(pictures.drawn(confusion_matrix(said, run.classes), CONFUSION))
                 found, unusable = pictures.named(run.path, _worst_images(run))
                 warnings += unusable
-                error = decimal(float(said.errors().mean()))
-                pairs = tuple(confused_pairs(said, PAIRS))
-                count, networks = len(said.label), len(said.loss)
-                parts.append(Mistakes(condition.label, run, error, count, networks, (*drawn, *found), pairs))
+                by_class = errors_by_class(said)
+                parts.append(
+                    Mistakes(
+                        label=condition.label,
+                        run=run,
+                        error=decimal(float(said.errors().mean())),
+                        examples=len(said.label),
+                        networks=len(said.loss),
+                        figures=tuple(found),
+                        classes=len(by_class),
+                        by_class=tuple(by_class[:MOST_ROWS]),
+                        confusion=_matrix(said, len(run.classes)),
+                        pairs=tuple(confused_pairs(said, PAIRS)),
+                        worst=tuple(worst_examples(said, WORST_IMAGES)),
+                    )
+                )
     return parts, warnings
+
+
+def _matrix(said: Predictions, classes: int) -> tuple[list[tuple[float, float, float]], ...]:
+    if classes > MOST_CLASSES:
+        return ()
+    counts = confusion(said, classes)
+    share = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    own = np.eye(classes, dtype=bool)
+    shade = 75 * share / np.where(own, 100, max(float(share[~own].max(initial=0)), 1e-3))
+    cells = np.stack([share, counts / len(said.loss), shade], axis=-1)
+    return tuple([(a, b, c) for a, b, c in row] for row in cells.tolist())
 
 
 def _worst_images(run: Run) -> list[tuple[str, str]]:

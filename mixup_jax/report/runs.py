@@ -7,7 +7,7 @@ import contextlib
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from mixup_jax.evaluation.metrics import METRICS
 from mixup_jax.evaluation.predictions import Predictions
 from mixup_jax.report.fields import MANY, folders_with, integers, mapping, number, numbers
 from mixup_jax.report.format import hardware, text
-from mixup_jax.runtime.identity import plain
+from mixup_jax.runtime.identity import flatten, plain
 from mixup_jax.runtime.json_files import LARGEST, Malformed, parse_json, read_bytes, read_text
 from mixup_jax.runtime.run_folder import PREDICTIONS, read_predictions
 from mixup_jax.runtime.speed import QUANTILES, SPEEDS, in_words
@@ -76,6 +76,11 @@ class Run:
     paper_source: str = ""
     predictions: Predictions | None = None
     """Of the test set; None where a run has kept none, or none that its result counts."""
+
+    @cached_property
+    def flat(self) -> Fields:
+        """The configuration by dotted names."""
+        return flatten(self.config)
 
 
 def load_runs(paths: Iterable[Path]) -> tuple[list[Run], list[str]]:

@@ -8,6 +8,7 @@ Files may come from anywhere: they are read as JSON only, and an unusable one is
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
@@ -44,7 +45,7 @@ class Row:
     progress: tuple[float, float] | None = None
     """Epoch reached and epochs planned, of an unfinished run."""
 
-    @property
+    @cached_property
     def summaries(self) -> tuple[Summary, ...]:
         """Summaries over seeds, one per column.
 

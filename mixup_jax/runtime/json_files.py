@@ -31,7 +31,7 @@ def parse_json(content: str) -> dict[str, Any]:
         raise Malformed("not a JSON object")
     level: list[Any] = [value]
     for _ in range(DEPTH):
-        containers = [item for item in level if isinstance(item, dict | list)]
+        containers = [item for item in level if isinstance(item, (dict, list))]
         level = [item for box in containers for item in (box.values() if isinstance(box, dict) else box)]
     if level:
         raise Malformed(f"nested more than {DEPTH} levels deep")

@@ -1,5 +1,6 @@
 """Laws of "Where it errs": what the page and the pictures say is what the predictions say, in any script."""
 
+import html
 import json
 import re
 import shutil
@@ -85,15 +86,18 @@ def test_the_page_has_the_pairs_that_are_confused_most(run_folder, said, tmp_pat
     write_page(runs, tmp_path / "page.html", title="Results", warnings=warnings)
     content = (tmp_path / "page.html").read_text()
     assert warnings == []
-    assert content.count('<details class="mistakes" open>') == 1
+    assert content.count('<details class="mistakes" id="mistakes-1" open>') == 1
     section = content.partition("Where it errs")[2].partition("</details>")[0]
-    found = re.findall(r'<tr><th scope="row">(.*?)</th><td>(.*?)</td><td.*?>(.*?)</td><td.*?>(.*?)</td></tr>', section)
-    escaped = [name.replace("<", "&lt;").replace(">", "&gt;") for name in NAMES]
+    table = section.partition("Most confused</caption>")[2].partition("</table>")[0]
+    name = "<bdi>(.*?)</bdi>"
+    row = rf'<th scope="row">{name}</th><td>{name}</td><td[^>]*>(.*?)</td><td[^>]*>(.*?)</td></tr>'
+    found = re.findall(row, table)
+    escaped = [html.escape(name) or "class 5" for name in NAMES]
     assert found == [
         (escaped[pair.label], escaped[pair.predicted], f"{pair.examples:.1f}", f"{100 * pair.share:.1f}")
         for pair in confused_pairs(said, 10)
     ]
-    assert (section.count("data:image/svg"), content.count("data:image/png;base64,")) == (2, 1)
+    assert content.count("data:image/png;base64,") == 1
     assert "data:image/png;base64," in section
 
 
@@ -104,7 +108,39 @@ def test_several_runs_are_folded(run_folder, tmp_path):
     (other / "result.json").write_text(json.dumps(result | {"params_digest": "00" * 32, "method": "other"}))
     write_page(load_runs([tmp_path])[0], tmp_path / "page.html", title="Results")
     content = (tmp_path / "page.html").read_text()
-    assert content.count('<details class="mistakes">') == 2
+    assert re.findall(r'<details class="mistakes" id="mistakes-(\d)">', content) == ["1", "2"]
+
+
+def test_classes_cells_and_worst_images_are_told_as_text_in_any_script(run_folder, said, tmp_path):
+    write_page(load_runs([run_folder])[0], tmp_path / "page.html", title="Results")
+    content = (tmp_path / "page.html").read_text()
+    by_class, worst = (
+        content.partition(f"{caption}</caption>")[2].partition("</table>")[0]
+        for caption in ("Error by class", "The test images with the largest loss")
+    )
+    names = [html.escape(name) or "class 5" for name in NAMES]
+    rows = re.findall(r'<th scope="row"><bdi>(.*?)</bdi></th><td[^>]*>\d+</td><td[^>]*>(.*?)</td>', by_class)
+    assert rows == [(names[row.label], f"{row.error:.2f}") for row in errors_by_class(said)]
+    shown = [(str(each.index), names[each.label]) for each in worst_examples(said, 18)]
+    assert re.findall(r'data-value="(\d+)">\d+</th><td><bdi>(.*?)</bdi>', worst) == shown
+    told = dict(re.findall(r'data-told="(.*?): (.*?) %', content))
+    counts = confusion(said, len(NAMES))
+    for row, column in zip(*np.nonzero(counts), strict=True):
+        key = " as ".join(html.escape(NAMES[place]) or str(place) for place in (row, column))
+        assert told[key] == f"{100 * counts[row, column] / counts[row].sum():.2f}"
+
+
+def test_of_many_runs_those_with_the_lowest_error_are_told_and_how_many_there_are(run_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("mixup_jax.report.mistakes.MOST_RUNS", 2)
+    result = json.loads((run_folder / "result.json").read_text())
+    for name in ("second", "third"):
+        shutil.copytree(run_folder, run_folder.with_name(name))
+        changed = {"params_digest": name, "method": name, "model": "mlp"}
+        (run_folder.with_name(name) / "result.json").write_text(json.dumps(result | changed))
+    write_page(load_runs([tmp_path])[0], tmp_path / "page.html", title="Results")
+    content = (tmp_path / "page.html").read_text()
+    assert content.count('<details class="mistakes"') == 2
+    assert "Shown are 2 of 3 runs" in content
 
 
 def test_each_alpha_has_its_own_networks(make_run, said):

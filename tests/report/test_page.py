@@ -1,5 +1,7 @@
 """Laws of the page: it needs nothing from outside, trusts nothing, and says what the runs say."""
 
+import base64
+import hashlib
 import json
 import os
 import re
@@ -46,22 +48,24 @@ def page(tmp_path):
 
 
 @pytest.fixture
-def text(page, monkeypatch):
-    """The words of the page, without the time that its figures take."""
-    monkeypatch.setattr("mixup_jax.report.page._curves", lambda conditions: [])
-    monkeypatch.setattr("mixup_jax.report.page._reliability", lambda conditions: [])
+def text(page):
+    """The words of the page."""
     return lambda **options: Tags(page(**options)).text
 
 
-def test_the_page_needs_no_network_and_no_script(two_methods, page):
+def test_the_page_needs_no_network_and_runs_no_script_but_its_own(two_methods, page):
     content = page(figures=[("Densities", beta_densities())])
     for tag, attributes in Tags(content).tags:
-        assert tag not in ("script", "iframe", "object", "embed", "base")
+        assert tag not in ("iframe", "object", "embed", "base")
         for name in ("src", "href", "srcset", "action"):
             assert attributes.get(name, "data:").startswith(("data:", "#"))
         assert not any(name.startswith("on") for name in attributes)
     assert not re.search(r"url\(|@import|https?://", content)
-    assert "default-src 'none'" in content
+    (script,) = re.findall(r"<script>(.*?)</script>", content, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    assert policy in [attributes.get("content") for tag, attributes in Tags(content).tags if tag == "meta"]
+    assert "innerHTML" not in script
 
 
 def test_hostile_strings_are_text(make_run, page):
@@ -72,7 +76,8 @@ def test_hostile_strings_are_text(make_run, page):
     start["config"][HOSTILE] = HOSTILE
     (folder / "config.json").write_text(json.dumps(start))
     parsed = Tags(page(title=HOSTILE, warnings=[HOSTILE]))
-    assert "script" not in [tag for tag, _ in parsed.tags]
+    assert [attributes for tag, attributes in parsed.tags if tag == "script"] == [{}]
+    assert not any(tag == "img" and attributes.get("src") == "x" for tag, attributes in parsed.tags)
     assert all("onerror" not in attributes for _, attributes in parsed.tags)
     assert parsed.text.count("<script>alert(1)</script>") >= len(fields)
 
@@ -136,7 +141,11 @@ def test_each_run_tells_what_it_was_and_where_it_differs(two_methods, text, page
     assert "5f" * 32 in words
     differing = re.findall(r"Differs from others in</dt><dd>(.*?)</dd>", page())
     fields = [re.findall(r"<code>(.*?)</code>", part) for part in differing]
-    assert fields == [["mixing.name = erm"], ["mixing.name = mixup"]]
+    assert fields[0] == ["mixing.name = erm"]
+    assert {"mixing.name = mixup", "mixing.alpha = 1.0"} < set(fields[1])
+    (shared,) = re.findall(r'id="configuration">(.*?)</details>', page(), re.DOTALL)
+    assert "batch_size = 128" in shared
+    assert "mixing." not in shared
 
 
 def test_pictures_of_runs_are_shown_once_and_broken_ones_named(two_methods, text, page):

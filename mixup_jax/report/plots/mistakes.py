@@ -70,7 +70,7 @@ def confusion_matrix(predictions: Predictions, classes: Sequence[str]) -> Figure
     axes.pcolormesh(np.ma.masked_array(share, own), cmap=WRONG, vmax=largest, **look)
     for row, column in zip(*np.nonzero(counts), strict=True):
         words = {"ha": "center", "va": "center", "fontsize": 7.5, "color": CELL}
-        axes.text(column + 0.5, row + 0.5, _share(float(share[row, column])), **words)
+        axes.text(column + 0.5, row + 0.5, percent(float(share[row, column])), **words)
     names = [drawable(name, number, 16) for number, name in enumerate(classes)]
     axes.set_xticks(np.arange(len(names)) + 0.5, names, rotation=90 if len(names) > 4 else 0)
     axes.set_yticks(np.arange(len(names)) + 0.5, names)
@@ -79,15 +79,15 @@ def confusion_matrix(predictions: Predictions, classes: Sequence[str]) -> Figure
     axes.tick_params(length=0)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
-    right = ", ".join(f"{name} {_share(share[i, i])} %" for i, name in enumerate(classes))
+    right = ", ".join(f"{name} {percent(share[i, i])} %" for i, name in enumerate(classes))
     figure.set_label(f"Confusion matrix, rows are true classes. Right: {right}.")
     return figure
 
 
-def _share(percent: float) -> str:
+def percent(percent: float) -> str:
     """Format a share so that it fits into a cell.
 
-    >>> _share(99.98), _share(7.25), _share(0.04)
+    >>> percent(99.98), percent(7.25), percent(0.04)
     ('100', '7.2', '<0.1')
     """
     return f"{percent:.0f}" if percent >= 9.95 else f"{percent:.1f}" if percent >= 0.05 else "<0.1"
