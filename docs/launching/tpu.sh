@@ -6,8 +6,8 @@
 #     gcloud compute tpus queued-resources create NAME --node-id NAME --zone ZONE --spot \
 #         --accelerator-type v6e-16 --runtime-version v2-alpha-tpuv6e
 # or, for v5e, --accelerator-type v5litepod-16 --runtime-version v2-alpha-tpuv5-lite. A spot slice that was taken away does
-# not come back: `queued-resources delete NAME --zone ZONE --force`, ask for another, and start this script again. What is in
-# the bucket goes on; the records of the run lie in ~/mixup_jax/runs of host 0 and go with it, unless they were copied.
+# not come back: `queued-resources delete NAME --zone ZONE --force`, ask for another, and start this script again: the run
+# goes on from its checkpoints in the bucket, and takes its records from there, where they are copied after each evaluation.
 set -euo pipefail
 
 if [ "$#" -ne 3 ]; then
