@@ -32,6 +32,7 @@ from mixup_jax.runtime import run_folder as record
 from mixup_jax.runtime.atomic import write_json
 from mixup_jax.runtime.buckets import copy_records, fetch_records, is_bucket, open_bucket, records_folder
 from mixup_jax.runtime.claim import claimed
+from mixup_jax.runtime.distributed import no_gpus
 from mixup_jax.runtime.errors import CheckpointError
 from mixup_jax.runtime.identity import agree, plain
 from mixup_jax.runtime.launch import Launch
@@ -252,7 +253,9 @@ def warn_of_shifts(config: Config, shape: tuple[int, ...]) -> None:
 
 
 def warn_of_devices(config: Config, platform: str, devices: int) -> None:
-    """Say where images cross devices at each step, and where a precision changes nothing."""
+    """Say where images cross devices at each step, where a precision changes nothing, and where GPUs are not found."""
+    if word := no_gpus(os.environ, platform):
+        say(word)
     if platform == "cpu" and config.matmul_precision != "default":
         say(f"matmul_precision {config.matmul_precision}: on a CPU products are float32 whatever it says")
     share = devices // math.gcd(len(config.runs), devices)  # of the mesh, to the batch
