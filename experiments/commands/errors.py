@@ -128,10 +128,12 @@ def one_line_errors() -> Iterator[None]:
     if os.environ.get("MIXUP_JAX_TRACEBACK"):
         with data_told():
             yield
+            _leave_together()
         return
     try:
         with _interruptible(), data_told():
             yield
+            _leave_together()
     except Stopped as stop:
         fail(str(stop), code=stop.exit_code, label="stopped")
     except RunEnded as error:
@@ -148,6 +150,11 @@ def one_line_errors() -> Iterator[None]:
             raise
         print(f"error: {NO_DEVICES.format(os.environ.get('JAX_PLATFORMS', ''))}", file=sys.stderr, flush=True)
         os._exit(2)  # a normal exit would ask JAX for its devices again
+
+
+def _leave_together() -> None:
+    if "mixup_jax.runtime.distributed" in sys.modules:  # loaded by commands that train
+        sys.modules["mixup_jax.runtime.distributed"].leave_together()
 
 
 NO_DEVICES = "JAX_PLATFORMS is {!r}, and JAX finds no such devices here: leave it out, or set it to cpu"

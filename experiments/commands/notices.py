@@ -1,6 +1,7 @@
 """What a run says of its data, weights and devices; and its configuration, made to fit the data."""
 
 import math
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from mixup_jax.data.photographs.streamed import StreamedDataset
 from mixup_jax.data.sources import subset_of
 from mixup_jax.mixing import PARTNERS
 from mixup_jax.runtime.console import Fitted, console
+from mixup_jax.runtime.distributed import no_gpus
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.mesh import is_writer
 from mixup_jax.runtime.speed import in_words
@@ -93,7 +95,9 @@ def warn_of_shifts(config: Config, shape: tuple[int, ...]) -> None:
 
 
 def warn_of_devices(config: Config, platform: str, devices: int) -> None:
-    """Say where images cross devices at each step, and where a precision changes nothing."""
+    """Say where images cross devices at each step, where a precision changes nothing, and where GPUs are not found."""
+    if word := no_gpus(os.environ, platform):
+        say(word)
     if platform == "cpu" and config.matmul_precision != "default":
         say(f"matmul_precision {config.matmul_precision}: on a CPU products are float32 whatever it says")
     share = devices // math.gcd(len(config.runs), devices)  # of the mesh, to the batch

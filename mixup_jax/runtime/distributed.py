@@ -22,7 +22,9 @@ from jax._src import distributed  # its store of keys and values has no public n
 from mixup_jax.runtime.errors import RunEnded
 
 LOST_SECONDS = 30
-"""After this long without a sign of life a process is lost; where its connections break, it is so at once."""
+"""This long after a process was cut off all have ended; where its connections break, they end at once."""
+HEARTBEAT_SECONDS = LOST_SECONDS - 5
+"""After this long without a sign of life JAX takes a process for lost; to say so and to leave takes some seconds."""
 
 ABORTED = (
     b"error: another process of the run was lost, start the same command again (or JAX failed: it says so above)\n"
@@ -68,7 +70,7 @@ def join(
                 processes,
                 process_id,
                 initialization_timeout=timeout + 60,
-                heartbeat_timeout_seconds=LOST_SECONDS,
+                heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
                 shutdown_timeout_seconds=LOST_SECONDS,
             )
     except ValueError as error:
@@ -112,17 +114,31 @@ def unused_gpus(environment: Mapping[str, str], host: str = "/dev") -> str:
     """
     if environment.get("SLURM_LOCALID") != "0" or "SLURM_STEP_TASKS_PER_NODE" not in environment:
         return ""
-    visible = environment.get("CUDA_VISIBLE_DEVICES")
-    seen = (
-        len(glob.glob(f"{host}/nvidia[0-9]*"))
-        if visible is None
-        else len([each for each in visible.split(",") if each])
-    )
+    named = visible_gpus(environment)
+    seen = len(glob.glob(f"{host}/nvidia[0-9]*")) if named is None else named
     tasks = re.match(r"\d+", environment["SLURM_STEP_TASKS_PER_NODE"])
     used = int(tasks[0]) if tasks else 1
     if used >= seen:
         return ""
     return f"of the {seen} GPUs of this host {used} will be used: start a task for each, --ntasks-per-node={seen}"
+
+
+def visible_gpus(environment: Mapping[str, str]) -> int | None:
+    """Return how many GPUs CUDA_VISIBLE_DEVICES names, which schedulers set; None where it says nothing."""
+    named = environment.get("CUDA_VISIBLE_DEVICES")
+    return None if named is None else len([each for each in named.split(",") if re.match(r"\s*(\d|GPU-|MIG-)", each)])
+
+
+def no_gpus(environment: Mapping[str, str], platform: str) -> str:
+    """Say that a run was given GPUs and trains on the CPU, unless it was told to; nothing where it does not.
+
+    >>> no_gpus({"CUDA_VISIBLE_DEVICES": "0,1"}, "cpu")
+    'CUDA_VISIBLE_DEVICES names 2 GPUs, and JAX finds none: install jax[cuda12], or say JAX_PLATFORMS=cpu'
+    """
+    if platform != "cpu" or environment.get("JAX_PLATFORMS") or not (count := visible_gpus(environment)):
+        return ""
+    found = f"CUDA_VISIBLE_DEVICES names {count} GPUs, and JAX finds none"
+    return f"{found}: install jax[cuda12], or say JAX_PLATFORMS=cpu"
 
 
 @ctypes.CFUNCTYPE(None, ctypes.c_int)
@@ -186,6 +202,16 @@ def wait_for(name: str) -> str:
         except jax.errors.JaxRuntimeError as error:
             if "DEADLINE_EXCEEDED" not in str(error):
                 raise
+
+
+def leave_together() -> None:
+    """Wait for process 0 at the end of a command: what it draws and copies takes longer than JAX lets others wait."""
+    if not several():
+        return
+    if jax.process_index() == 0:
+        store().key_value_set("mixup_jax/done", "yes")
+    else:
+        wait_for("mixup_jax/done")
 
 
 def end_process(message: str, code: int) -> NoReturn:

@@ -23,10 +23,9 @@ def make_mesh(seeds: int, batch_size: int, devices: Sequence[Any] | None = None)
     seed_axis = math.gcd(seeds, len(devices))
     data_axis = len(devices) // seed_axis
     if batch_size % data_axis:
-        raise ValueError(
-            f"batch_size {batch_size} cannot be split over {data_axis} of the {len(devices)} devices "
-            f"({seeds} seeds take the others): choose a multiple of {data_axis}."
-        )
+        others = f" of the {len(devices)}, where {seeds} seeds lie side by side" if seed_axis > 1 else ""
+        over = f"{data_axis} devices{others}"
+        raise ValueError(f"batch_size {batch_size} cannot be split over {over}: choose a multiple of {data_axis}.")
     return jax.make_mesh((seed_axis, data_axis), ("seed", "data"), axis_types=(AxisType.Auto,) * 2, devices=devices)
 
 

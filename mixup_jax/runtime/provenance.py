@@ -58,13 +58,15 @@ def versions() -> dict[str, str]:
 
 
 def _kind(device: Any) -> str:
-    """Return the name of the device; JAX calls every CPU "cpu"."""
+    """Return the name of the device; JAX calls every CPU "cpu". Of its cores those count that this process may use."""
     if device.platform != "cpu":
         return device.device_kind
     information = Path("/proc/cpuinfo")
     lines = information.read_text(encoding="utf-8").splitlines() if information.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+    # Large sums follow them.
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{names[0] if names else platform.processor() or platform.machine()}, {cores} cores"
 
 
 def _module_arguments() -> list[str]:

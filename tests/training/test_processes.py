@@ -15,6 +15,7 @@ from several_processes import ROOT, TRAIN, run
 from tiny_runs import DATA, MLP, PREACT, Run, changed
 from trained_networks import NETWORKS
 
+from experiments.imagenet.archives import photograph
 from mixup_jax.runtime import distributed, resumable, signals
 from mixup_jax.runtime.checkpoint import Checkpoints
 from mixup_jax.runtime.launch import Launch
@@ -29,6 +30,8 @@ DIGEST = re.compile(r"digest \d+ [0-9a-f]{64}")
 LEARNED = re.compile(r"learned (\{.*\})")
 TABLE = "mixup, alpha = 1"
 """Words of the table in which the first process shows its result."""
+COMPARED = ("step", "train_loss", "valid_error", "test_error", "test_loss")
+"""Of a line of metrics.jsonl; the clock says the rest."""
 
 
 def script(name, processes):
@@ -160,6 +163,21 @@ print("heard", heard == [(False, step) for step in range(12)] + [50], flag.agree
 
 
 @pytest.mark.slow
+def test_the_others_wait_for_what_process_0_still_writes_however_long_it_takes():
+    script = """
+import sys, time
+from experiments.commands.errors import one_line_errors
+from mixup_jax.runtime import distributed
+distributed.LOST_SECONDS = 10  # JAX lets no process wait longer than this for the others to leave
+with one_line_errors():
+    distributed.join(sys.argv[1], 2, int(sys.argv[2]))
+    time.sleep(0 if int(sys.argv[2]) else 15)
+print("left")
+"""
+    assert all("left" in out for out in run(2, 1, lambda *together: ["-c", script, *together]))
+
+
+@pytest.mark.slow
 def test_several_processes_mix_the_batches_of_one():
     printed = [
         DIGEST.findall(out)
@@ -207,4 +225,33 @@ def test_several_processes_learn_what_one_learns_and_one_of_them_writes(tmp_path
             assert [TABLE in out for out in again] == [True, False]
     for name, curve in curves.items():
         np.testing.assert_allclose(curve, curves[ALONE], atol=1e-3, err_msg=name)
+    assert digests[TOGETHER] == digests[SHARDS]
+
+
+NETWORKS_APART, BATCH_APART = ["--seeds=2", "--alphas", 0.2, 1], ["--seeds=3"]
+"""What two devices share out: two seeds of two strengths; or each batch, since they cannot share out three seeds."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("networks", [NETWORKS_APART, BATCH_APART], ids=["networks", "batch"])
+def test_two_processes_learn_from_photographs_what_one_with_two_devices_learns(tmp_path, networks):
+    pictures = tmp_path / "photographs"
+    for number in range(40):
+        (pictures / "abc"[number % 3]).mkdir(parents=True, exist_ok=True)
+        (pictures / "abc"[number % 3] / f"{number}.jpg").write_bytes(photograph(number % 3, number))
+    options = [f"--dataset=folder:{pictures}", "--split", 0.8, 0.1, 0.1, "--image-size=16", "--batch-size=8"]
+    options += ["--block=4", "--model=mlp", "--width=8", "--epochs=3", "--eval-every=1", *networks]
+    lines, digests = {}, {}
+    for name in (SHARDS, TOGETHER):
+
+        def command(coordinator, process, folder=tmp_path / name):
+            together = [f"--coordinator={coordinator}", "--processes=2", f"--process-id={process}"]
+            return [*TRAIN[:3], *options, f"--workdir={folder}", *(together if coordinator else [])]
+
+        run(*TOPOLOGIES[name], command)
+        written = (tmp_path / name / "metrics.jsonl").read_text().splitlines()
+        lines[name] = [{key: json.loads(line)[key] for key in COMPARED} for line in written]
+        digests[name] = json.loads((tmp_path / name / "result.json").read_text())["params_digest"]
+    assert len(lines[SHARDS]) == 3
+    assert lines[TOGETHER] == lines[SHARDS]
     assert digests[TOGETHER] == digests[SHARDS]

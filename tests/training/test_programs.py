@@ -154,5 +154,5 @@ def test_the_mesh_gives_devices_to_seeds_first(seeds, devices, axes):
 
 
 def test_a_batch_that_the_devices_cannot_share_is_refused():
-    with pytest.raises(ValueError, match=r"batch_size 12 cannot be split over 8 of the 8 devices .*multiple of 8"):
+    with pytest.raises(ValueError, match=r"batch_size 12 cannot be split over 8 devices: .*multiple of 8"):
         make_mesh(1, 12)

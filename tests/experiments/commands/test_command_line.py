@@ -71,7 +71,7 @@ BAD_INPUT = {
     "accumulate": (["--accumulate", "3"], "accumulate must divide the batch of 128, got 3"),
     "seeds": (["--seeds", "0"], "seeds must be at least 1 .*, got 0"),
     "model": ([*TINY, "--model", "vgg"], "vgg.*unknown.*vgg16"),
-    "devices": ([*TINY, "--batch-size", "12"], "batch_size 12 cannot be split over 8 of the 8 devices"),
+    "devices": ([*TINY, "--batch-size", "12"], "batch_size 12 cannot be split over 8 devices"),
     "examples": ([*TINY, "--train-examples", "0"], "train_examples must be at least 1 .*None for all, got 0"),
     "eval_every": ([*TINY, "--eval-every", "0"], "eval_every must be positive.*, got 0"),
     "no folder": (["--dataset", "folder:nowhere"], "nowhere is no folder and no CSV"),
