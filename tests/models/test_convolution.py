@@ -186,9 +186,9 @@ def convolutions_and_other_operations(loss, arguments, platform):
     return sorted(re.findall(r"stablehlo.convolution\(.*?\) (.*)", text)), others
 
 
-@pytest.mark.parametrize("platform", ["cuda", "tpu"])
 @pytest.mark.parametrize(("image", "channels", "size", "stride", "padding"), [*CASES, (7, 8, 3, 2, ((-1, 0), (1, -2)))])
-def test_on_other_platforms_it_is_the_native_operation(rng, platform, image, channels, size, stride, padding):
+def test_on_other_platforms_it_is_the_native_operation(rng, image, channels, size, stride, padding):
+    platform = "cuda" if image % 3 else "tpu"  # both have cases of each stride
     arguments = arrays(rng, channels, size, image=image)
     ours, native = losses(stride, padding)
     lowered = convolutions_and_other_operations(ours, arguments, platform)

@@ -62,9 +62,10 @@ def test_it_has_the_published_number_of_parameters(variant, classes, count):
     assert sum(leaf.size for leaf in jax.tree.leaves(variables["params"])) == count
 
 
-@pytest.mark.parametrize("train", [False, True])
-@pytest.mark.parametrize(("size", "channels"), [(8, 1), (28, 1), (32, 3), (33, 3)])
-@pytest.mark.parametrize("variant", ["H", "F"])
+@pytest.mark.parametrize(  # every two of size, mode and variant, and not all three
+    ("size", "channels", "variant", "train"),
+    [(8, 1, "H", False), (28, 1, "F", True), (28, 1, "H", False), (33, 3, "H", True), (33, 3, "F", False)],
+)
 def test_any_image_size_gives_one_float32_logit_a_class(variant, size, channels, train):
     _, logits = shapes_of(PreActResNet(10, width=4, blocks=(1, 1, 1, 1), variant=variant), size, channels, train)
     logits = logits[0] if train else logits

@@ -26,9 +26,9 @@ def tiny():
         ("resnet18", 11_689_512, 1.814),
         ("resnet34", 21_797_672, 3.664),
         ("resnet50", 25_557_032, 4.089),
-        ("resnet101", 44_549_160, 7.801),
         ("resnext101_32x4d", 44_177_704, 7.970),
-        ("resnext101_64x4d", 83_455_272, 15.460),
+        pytest.param("resnet101", 44_549_160, 7.801, marks=pytest.mark.slow),  # as resnet50, with more blocks
+        pytest.param("resnext101_64x4d", 83_455_272, 15.460, marks=pytest.mark.slow),
     ],
 )
 def test_it_has_the_published_parameters_and_multiply_adds(name, count, giga):

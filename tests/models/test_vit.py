@@ -36,24 +36,21 @@ def variables(images):
 
 
 @pytest.mark.parametrize(
-    ("width", "deit", "giga", "baseline", "linear", "token", "deit3"),
+    ("width", "options", "count", "giga"),
     [
-        (192, 5_717_416, 1.254, 5_716_456, 5_679_400, 5_754_280, 5_721_832),
-        (384, 22_050_664, 4.599, 22_122_472, 21_974_632, 22_198_120, 22_059_496),
-        (512, 38_837_736, 7.991, 38_999_016, 38_736_360, 39_099_880, 38_849_512),
-        (768, 86_567_656, 17.564, 87_006_184, 86_415_592, 87_157_480, 86_585_320),
+        (192, {}, 5_717_416, 1.254),
+        (384, {}, 22_050_664, 4.599),
+        (768, {}, 86_567_656, 17.564),
+        (384, {**PLAIN, "pre_logits": True}, 22_122_472, None),
+        (192, PLAIN, 5_679_400, None),
+        (512, {"positions": "learned_patches", "pre_logits": True}, 39_099_880, None),
+        (768, {"positions": "learned_patches", "layer_scale": 1e-4}, 86_585_320, None),
     ],
 )
-def test_it_has_the_published_parameters_and_multiply_adds(width, deit, giga, baseline, linear, token, deit3):
-    def parameters(**options):
-        return size(build(networks.ViT(width, **options), 1000), (224, 224, 3)).parameters
-
-    found = size(build(networks.ViT(width), 1000), (224, 224, 3))
-    assert (found.parameters, round(found.multiply_adds / 1e9, 3)) == (deit, giga)
-    assert parameters(**PLAIN, pre_logits=True) == baseline
-    assert parameters(**PLAIN) == linear
-    assert parameters(positions="learned_patches", pre_logits=True) == token
-    assert parameters(positions="learned_patches", layer_scale=1e-4) == deit3
+def test_it_has_the_published_parameters_and_multiply_adds(width, options, count, giga):
+    found = size(build(networks.ViT(width, **options), 1000), (224, 224, 3))
+    assert found.parameters == count
+    assert giga is None or round(found.multiply_adds / 1e9, 3) == giga
 
 
 @pytest.mark.parametrize(

@@ -32,18 +32,19 @@ def test_parameters_are_those_of_six_convolutions_and_a_layer():
     assert counted == convolutions + norms + head
 
 
-@pytest.mark.parametrize("size", [32, 52, 62, 63, 96])
-@pytest.mark.parametrize("name", ["alexnet_gap", "vgg16_gap", "resnet18", "resnet34", "resnet50", "wafer_net"])
-def test_the_nets_of_the_slides_take_maps_of_any_size_with_the_same_parameters(name, size):
+@pytest.mark.parametrize("name", ["alexnet_gap", "vgg16_gap", "resnet18", "resnet50", "wafer_net"])
+def test_the_nets_of_the_slides_take_maps_of_any_size_with_the_same_parameters(name):
     model = build(CHOICES["model"][name](width=4), classes=8)
 
     def shapes(side):
         start = jnp.zeros((2, side, side, 2))
         return jax.eval_shape(lambda rng: model.init_with_output(rng, start, train=False), jax.random.key(0))
 
-    (logits, variables), (_, usual) = shapes(size), shapes(96)
-    assert logits.shape == (2, 8)
-    assert variables == usual
+    _, usual = shapes(96)
+    for size in (32, 63):  # even and odd
+        logits, variables = shapes(size)
+        assert logits.shape == (2, 8)
+        assert variables == usual
 
 
 def test_alexnet_names_the_least_it_needs():

@@ -10,11 +10,12 @@ import pytest
 
 from mixup_jax.choices import Adam, AdamW, Lamb, Sgd
 from mixup_jax.config import CHOICES
-from mixup_jax.models import build
+from mixup_jax.models import MODELS, build
 from mixup_jax.steps.optim import direction, kernels
 
 STEPS, LR = 10, 0.05
 EMBEDDINGS = ("positions", "token")
+SHORT = {"depth": 1, "blocks": (1, 1)}
 
 
 @pytest.fixture
@@ -157,11 +158,13 @@ def test_moments_in_16_bits_take_nearly_the_same_steps(params, gradients):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=0.1 * LR), narrow, wide)
 
 
-@pytest.mark.parametrize("name", [name for name in CHOICES["model"] if name not in ("lenet", "wafer_net")])
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in ("lenet", "wafer_net")])
 def test_kernels_are_the_parameters_of_two_and_more_axes_but_for_embeddings(name):
     """So one rule is that of big_vision (by name), of timm and DeiT (by axes), and of ConvNeXt (by kind)."""
     image = jnp.zeros((1, 64, 64, 3))
-    model = build(CHOICES["model"][name](), 10)
+    usual = CHOICES["model"][name]()
+    short = {option: value for option, value in SHORT.items() if hasattr(usual, option)}  # more layers are more of them
+    model = build(replace(usual, **short), 10)
     params = jax.eval_shape(lambda: model.init(jax.random.key(0), image, train=False))["params"]
     expected = jax.tree_util.tree_map_with_path(
         lambda path, leaf: leaf.ndim >= 2 and path[-1].key not in EMBEDDINGS, params
