@@ -53,9 +53,7 @@ def test_each_help_says_that_there_is_the_other_and_fits_the_terminal(capsys, mo
     assert all(f"--{name.replace('_', '-')} " in short for name in page.RUN)
     assert "--momentum" not in short
     assert all(f"--{name} " in whole for name in ("momentum", "weight-decay", "workdir", "dataset"))
-    boxes = [
-        line for text in (short, whole) for line in text.splitlines() if line.startswith(("│", "|"))
-    ]  # as the encoding has it
+    boxes = [line for text in (short, whole) for line in text.splitlines() if line.startswith(("│", "|"))]
     assert max(map(len, boxes)) <= int(columns)
 
 
