@@ -9,6 +9,7 @@ from rich.text import Text
 
 from experiments.commands.errors import call, one_line_errors
 from mixup_jax.runtime.console import console
+from mixup_jax.runtime.errors import did_you_mean
 
 EXPERIMENTS = (
     "quickstart",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mixup_jax.network import Network
 
 __all__ = ["Mix", "draw", "load", "mix", "mixed_cross_entropy", "mixed_loss", "mixed_sigmoid_cross_entropy", "mixup"]
-__version__ = "0.1.0"
+__version__ = "1.0.0"
 
 with suppress(ValueError):  # an exported program that takes or returns plans can be saved; again after a reload
     export.register_pytree_node_serialization(

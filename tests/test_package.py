@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,9 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+import setuptools
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import mixup_jax
 from mixup_jax import methods
@@ -18,6 +22,8 @@ from mixup_jax import methods
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 NAME = re.compile(r"[\w.-]+")
+RELATIVE = re.compile(r"\]\((?!https?://)[^)]*\)")
+"""A link that leads nowhere outside of the project."""
 FUNCTIONS = """
 import jax, jax.numpy as jnp
 from mixup_jax import Mix, draw, mix, mixed_cross_entropy, mixup
@@ -67,6 +73,37 @@ def test_citation_and_changelog_name_the_version():
     assert re.search(rf"^version: {mixup_jax.__version__}$", citation, re.MULTILINE)
     assert f"## [{mixup_jax.__version__}]" in (ROOT / "CHANGELOG.md").read_text()
     assert PROJECT["license"] == re.search(r"^license: (\S+)$", citation, re.MULTILINE)[1]
+
+
+@pytest.mark.parametrize("source", ["", "https://example.org/mixup_jax"])
+def test_pypi_gets_a_readme_whose_links_lead_somewhere(tmp_path, monkeypatch, source):
+    for part in ("setup.py", "README.md", "pyproject.toml", "mixup_jax/__init__.py"):
+        (tmp_path / part).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / part, tmp_path / part)
+    given = (ROOT / "pyproject.toml").read_text()
+    urls = f"[project.urls]\nSource = '{source}'\n" if source else "[project.urls]\n"
+    (tmp_path / "pyproject.toml").write_text(re.sub(r"\[project.urls\]\n(Source.*\n)?", urls, given))
+    told = {}
+    monkeypatch.setattr(setuptools, "setup", lambda **options: told.update(options))
+    runpy.run_path(str(tmp_path / "setup.py"))
+    text = told["long_description"]
+    assert not RELATIVE.search(text)
+    assert "https://arxiv.org/abs/1710.09412" in text
+    assert "mixup(rng, x, y, alpha=1.0)" in text
+    tag = f"{source}/{{}}/v{mixup_jax.__version__}"
+    assert (f"]({tag.format('blob')}/docs/api.md)" in text) == bool(source)
+    assert (f"]({tag.format('raw')}/docs/images/mixed_samples.png)" in text) == bool(source)
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "constraints").glob("*.txt")), ids=lambda file: file.stem)
+def test_constraints_hold_a_version_of_all_that_is_required(file):
+    pinned = dict(line.split("==") for line in requirements(file.relative_to(ROOT)))
+    pinned = {canonicalize_name(name): version for name, version in pinned.items()}
+    python = file.stem.removeprefix("python")
+    assert f"Programming Language :: Python :: {python}" in PROJECT["classifiers"]
+    for each in map(Requirement, requirements("requirements.txt") | requirements("requirements-dev.txt")):
+        if each.name != "setuptools":  # which pip freeze leaves out before Python 3.12
+            assert each.specifier.contains(pinned[canonicalize_name(each.name)]), each
 
 
 @pytest.mark.parametrize("module", [mixup_jax, methods])
@@ -125,7 +162,7 @@ def wheel(tmp_path_factory):
     source = folder / "source"
     for part in ("mixup_jax", "experiments"):
         shutil.copytree(ROOT / part, source / part, ignore=shutil.ignore_patterns("__pycache__"))
-    for part in ("pyproject.toml", "README.md", "LICENSE", "requirements.txt"):
+    for part in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "requirements.txt"):
         shutil.copy(ROOT / part, source)
     options = ["--quiet", "--no-deps", "--no-build-isolation", "--disable-pip-version-check"]
     subprocess.run([sys.executable, "-m", "pip", "wheel", *options, "-w", folder, source], check=True, timeout=500)
@@ -148,6 +185,9 @@ def test_the_wheel_holds_the_library_alone_its_types_and_its_licence(wheel):
     metadata = ZipFile(wheel).read(f"{info}/METADATA").decode()
     needed = [line for line in metadata.splitlines() if line.startswith("Requires-Dist:") and "extra ==" not in line]
     assert [NAME.match(line.split(": ")[1])[0] for line in needed] == ["jax"]
+    assert f"Version: {mixup_jax.__version__}\n" in metadata
+    assert "mixup(rng, x, y, alpha=1.0)" in metadata
+    assert not RELATIVE.search(metadata)
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from experiments.commands.errors import call, one_line_errors
+from experiments.commands.help import asks
 from experiments.commands.running import cache_compilations
 from experiments.predict.images import predict_images
 
@@ -22,7 +23,7 @@ KINDS = ("config.json", "model.json", "tabular.json", "wafer.json")
 def main() -> None:
     """Find out of which kind the run is, and call what predicts that kind."""
     words = sys.argv[1:]
-    if words and words[0].startswith("-") and not {"-h", "--help"} & {*words}:
+    if words and words[0].startswith("-") and not asks(words):
         raise ValueError(f"RUN, the folder of a run, comes first, got {words[0]}.")
     kind = kind_of(Path(words[0])) if words and not words[0].startswith("-") else KINDS[0]
     cache_compilations()

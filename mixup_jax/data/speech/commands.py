@@ -151,7 +151,7 @@ def _read_lists(lists: dict[str, Path]) -> dict[str, str]:
     named: dict[str, str] = {}
     for part, file in lists.items():
         try:
-            lines = [line.strip() for line in file.read_text("utf-8-sig").splitlines()]
+            lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
         except UnicodeDecodeError as error:
             raise ValueError(f"{file} is not a list of recordings ({error})") from error
         for line in filter(None, lines):
