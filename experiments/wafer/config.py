@@ -9,7 +9,6 @@ from mixup_jax.choices.networks import Network, WaferNet
 from mixup_jax.config_checks import LARGEST, LEAST_ALPHA, SEEDS
 
 SMALLEST = 8
-STEPS = 600
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ class WaferConfig:
     schedule: Schedule = field(default_factory=Cosine)
     batch_size: int = 32
     """Maps a step; the defect of each is drawn uniformly, so that classes are balanced."""
-    steps: int = STEPS
+    steps: int = 600
     """Steps of the training."""
     epochs: float | None = None
     """Length of the training in passes through the training maps, however many a source has, in place of steps."""
@@ -123,8 +122,6 @@ class WaferConfig:
             raise ValueError("choose_mixed is for learn_mixed: recipes choose nothing on maps with several defects.")
         if self.epochs is not None and not 0 < self.epochs <= 10**6:
             raise ValueError(f"epochs must be positive and at most 1,000,000, got {self.epochs}.")
-        if self.epochs is not None and self.steps != STEPS:
-            raise ValueError(f"steps {self.steps} do nothing beside epochs {self.epochs:g}: add --epochs None.")
 
     @property
     def none_class(self) -> bool:

@@ -119,7 +119,7 @@ def rows(preset: str, job: WaferJob) -> dict[str, WaferConfig]:
             given = getattr(job.config.data, name)
             if given != getattr(PRESETS[preset][1].config.data, name):
                 raise ValueError(f"{name} is for the source generator, got {given} with {job.config.data.source}.")
-    config = job.effective()
+    config = replace(job, config=with_one_length(job.config, PRESETS[preset][1].config)).effective()
     if preset == "train":
         found = {"network": config}
     elif preset in AS_SLIDES:
@@ -137,6 +137,21 @@ def rows(preset: str, job: WaferJob) -> dict[str, WaferConfig]:
     if unknown:
         raise ValueError(f"only must name rows of {preset}: {', '.join(found)}; got {unknown[0]!r}.")
     return {name: each for name, each in found.items() if not job.only or name in job.only}
+
+
+def with_one_length(config: WaferConfig, usual: WaferConfig) -> WaferConfig:
+    """Return the configuration without the preset's epochs if other steps were given; raises ValueError for both.
+
+    >>> with_one_length(replace(SLIDES, steps=200), SLIDES).epochs is None
+    True
+    """
+    if config.epochs is None or config.steps == usual.steps:
+        return config
+    if config.epochs != usual.epochs:
+        raise ValueError(
+            f"steps {config.steps} and epochs {config.epochs:g} both say how long to train: leave one out."
+        )
+    return replace(config, epochs=None)
 
 
 def _mixed(config: WaferConfig, **change: Any) -> WaferConfig:

@@ -101,4 +101,4 @@ def from_arrays(content: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) ->
     unit = content.get("unit", False)  # older files have none
     if not isinstance(unit, bool):
         raise TypeError(f"unit is {unit!r}")
-    return Preprocessing(tuple(map(str, content["numbers"])), categories, *(arrays[name] for name in ARRAYS), unit)
+    return Preprocessing(tuple(map(str, content["numbers"])), categories, *(arrays[name] for name in ARRAYS), unit=unit)

@@ -16,7 +16,7 @@ from experiments.wafer.figures import pick
 from experiments.wafer.maps import WaferMaps
 from experiments.wafer.patterns import DEFECTS, MIXED
 from experiments.wafer.predict import predict
-from experiments.wafer.presets import NETS, PRESETS, rows
+from experiments.wafer.presets import NETS, PRESETS, WaferJob, rows
 from experiments.wafer.run import read_run, run_wafer
 from experiments.wafer.sources import WaferSplit, generate
 from mixup_jax.models import MODELS
@@ -77,8 +77,12 @@ def test_the_real_sets_presets_have_epochs_of_their_own_size():
             assert config.none_class
             assert config.in_steps(20_000).steps == 7813  # 100 epochs
     job = PRESETS["wm811k"][1]
-    shorter = replace(job.config, epochs=None, steps=7)
-    assert {each.in_steps(10**6).steps for each in rows("wm811k", replace(job, config=shorter)).values()} == {7}
+    steps = replace(job, config=replace(job.config, steps=7))  # in place of the preset's epochs
+    assert {each.in_steps(10**6).steps for each in rows("wm811k", steps).values()} == {7}
+    train = replace(PRESETS["train"][1].config, epochs=2.0)  # in place of the preset's steps
+    assert rows("train", WaferJob(train))["network"].in_steps(3200).steps == 200
+    with pytest.raises(ValueError, match="steps 7 and epochs 2 both say how long"):
+        rows("train", WaferJob(replace(train, steps=7)))
 
 
 def test_the_bound_learns_from_other_maps_of_every_pattern_than_it_is_tested_on():
