@@ -83,7 +83,8 @@ def mixed_batch(
             other = finish(rng_augment, *jax.lax.optimization_barrier(taken))
             carried = replace(plan, partner=jnp.arange(size), block=1)  # beside their examples now
         image = mixer.carry_out(carried, image, other[0]) if recipe.layer == INPUT else image
-        label = (larger if mixer.larger_label else mixer.carry_out)(carried, label, other[1])
+        mixed_label: Any = larger if mixer.larger_label else mixer.carry_out
+        label = mixed_label(carried, label, other[1])
         if mixer.noise is not None:
             image = _disturbed(jax.random.fold_in(rng_noise, NOT_A_ROW), image, rows, mixer.noise)
     if recipe.noise:

@@ -4,8 +4,9 @@ A ResNet has running statistics too, `mean` and `var` of each BatchNorm: they ar
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 from flax.traverse_util import flatten_dict
@@ -58,7 +59,7 @@ SINGLE = {
 """Parameters that belong to no such module."""
 COUNTED = ("block", "stage")
 LEAVES = {"kernel": "weight", "scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
-flat = partial(flatten_dict, sep="/")
+flat: Callable[..., dict[str, Any]] = partial(flatten_dict, sep="/")
 """Return the leaves of a tree of dictionaries by their paths, "head/dense/kernel"."""
 COUNTER = "num_batches_tracked"
 """Which PyTorch's BatchNorm counts, and nothing depends on."""
