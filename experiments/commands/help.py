@@ -79,8 +79,8 @@ def _showing(names: Collection[str], *, together: bool) -> ConstructorRegistry:
 
     def field(spec: StructFieldSpec) -> StructFieldSpec:
         if is_dataclass(spec.default):
-            label = {"name": ""} if together else {"name": spec.name, "prefix_name": False}
-            return replace(spec, type=Annotated[spec.type, arg(**label)], helptext="")
+            label = arg(name="") if together else arg(name=spec.name, prefix_name=False)
+            return replace(spec, type=Annotated[spec.type, label], helptext="")
         return spec if spec.name in names else replace(spec, type=Annotated[spec.type, Suppress])
 
     @registry.struct_rule
@@ -92,6 +92,6 @@ def _showing(names: Collection[str], *, together: bool) -> ConstructorRegistry:
             spec = ConstructorRegistry.get_struct_spec(info)
         finally:
             within[0] = False
-        return replace(spec, fields=tuple(map(field, spec.fields))) if isinstance(spec, StructConstructorSpec) else spec
+        return replace(spec, fields=tuple(map(field, spec.fields))) if isinstance(spec, StructConstructorSpec) else None
 
     return registry

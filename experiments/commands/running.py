@@ -227,7 +227,7 @@ def cache_compilations() -> None:
     Not before JAX 0.12 on several CPU devices: a program that JAX 0.10 reads from a cache runs its collectives out of
     order there, and waits for itself until XLA ends the process.
     """
-    if jax.version.__version_info__ < (0, 12) and jax.default_backend() == "cpu" and jax.device_count() > 1:
+    if jax.__version_info__ < (0, 12) and jax.default_backend() == "cpu" and jax.device_count() > 1:
         jax.config.update("jax_enable_compilation_cache", False)
         compilation_cache.reset_cache()  # whether there is one was decided with the first program
         return

@@ -58,7 +58,11 @@ def did_you_mean(given: str, known: Iterable[str], written: Callable[[str], str]
     ''
     """
     words = {_letters(each): each for each in known}
-    near = [_letters(given)] if _letters(given) in words else difflib.get_close_matches(_letters(given), words)
+    near = (
+        [_letters(given)]
+        if _letters(given) in words
+        else difflib.get_close_matches(_letters(given), words, cutoff=0.61)
+    )
     *names, last = [written(words[each]) for each in near] or [""]
     return f"; did you mean {', '.join(names)}{' or ' * bool(names)}{last}?" if last else ""
 
