@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from mixup_jax.evaluation.metrics import METRICS
@@ -120,7 +119,7 @@ def _template() -> jinja2.Template:
     last_parts = {"short": lambda folder: text("/".join(folder.parts[-2:]))}
     script = (Path(__file__).parent / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    environment.globals |= {"script": Markup(script), "script_hash": f"sha256-{digest}"}  # no other script runs
+    environment.globals |= {"script": script, "script_hash": f"sha256-{digest}"}  # no other script runs
     environment.globals |= {"colours": PALETTE, "dashes": DASHES, "percent": percent, "box": charts.BOX}
     environment.globals |= {"share": {"x": charts.Axis(1, *charts.BOX.across), "y": charts.Axis(1, *charts.BOX.up)}}
     environment.filters |= {"plain": _plain, "zip": zip, "dict": dict, "short_commit": short_commit} | last_parts

@@ -161,7 +161,7 @@ def test_hostile_strings_are_text(tmp_path):
     strings = {name: HOSTILE for name, value in vars(TABLE).items() if isinstance(value, str)}
     hostile = replace(TABLE, rows=(row,), columns=(HOSTILE, HOSTILE), figures=((HOSTILE, HOSTILE),), **strings)
     content = page(written(tmp_path, to_json(hostile)), tmp_path)
-    assert "<script" not in content
+    assert content.count("<script") == content.count("<script>// Sort and filter") == 1
     assert words(content).count("<script>alert(1)</script>") >= len(strings)
 
 
