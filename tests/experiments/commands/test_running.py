@@ -48,7 +48,7 @@ def test_no_program_of_several_cpu_devices_comes_from_a_cache_that_loses_the_ord
     cache_settings, monkeypatch, version, devices, kept
 ):
     jax.config.update("jax_enable_compilation_cache", True)
-    monkeypatch.setattr(jax.version, "__version_info__", version)
+    monkeypatch.setattr(jax, "__version_info__", version)
     monkeypatch.setattr(jax, "device_count", lambda: devices)
     cache_compilations()
     assert jax.config.jax_enable_compilation_cache is kept
