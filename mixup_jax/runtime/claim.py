@@ -18,6 +18,8 @@ from mixup_jax.stored_config import read, upgraded
 
 VERSION = 3
 """Of config.json: 1 had no version, no data and no settings of JAX; 1 and 2 held the options of all choices."""
+ORIGIN = (*CODE, "device")
+"""Parts in which a run may change when it goes on, after a warning: sums are rounded otherwise."""
 C = TypeVar("C")
 
 
@@ -37,7 +39,7 @@ def claimed(
     body raises and nothing was trained, the folder belongs to nobody again.
 
     Raises ValueError when another process works there and, naming what differs, when another run was begun there.
-    Warns where other code goes on with it.
+    Warns where other code, or another kind or number of devices, goes on with it.
     """
     checkpoints = path.parent / "checkpoints" if checkpoints is None else checkpoints
 
@@ -78,21 +80,22 @@ def _claim(path: Path, here: Content, defaults: Content, begun: bool, done: Call
             stacklevel=4,
         )
     content = first | missing | {"version": VERSION}
-    if begun and _other_code(path.parent, first, here) and not done(first):
-        again = {name: here[name] for name in (*CODE, "command", "started")}
+    if begun and _other_origin(path.parent, first, here) and not done(first):
+        again = {name: here[name] for name in (*ORIGIN, "command", "started")}
         content["continued"] = [*first.get("continued", []), again]
     if content != first:
         write_json(path, content)
     return content
 
 
-def _other_code(workdir: Path, first: Content, here: Content) -> bool:
-    """Warn where this is other code than that which began a run; return whether it is other than that of last time."""
-    names = [name for name in CODE if name in first]
-    last = [first, *first.get("continued", [])][-1]
+def _other_origin(workdir: Path, first: Content, here: Content) -> bool:
+    """Warn where code or devices are not those of the first start; return whether they are not those of the last."""
+    names = [name for name in ORIGIN if name in first]
+    last = first | [{}, *first.get("continued", [])][-1]
     begun, before, now = ({name: each.get(name) for name in names} for each in (first, last, here))
     if found := differing(flatten(begun), flatten(now), ("at its start", "now")):
-        warnings.warn(f"{workdir}: the run goes on with other code: {found}", stacklevel=5)
+        what = "with other devices" if begun | {"device": None} == now | {"device": None} else "with other code"
+        warnings.warn(f"{workdir}: the run goes on {what}: {found}", stacklevel=5)
     return before != now
 
 

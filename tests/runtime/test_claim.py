@@ -149,6 +149,14 @@ def test_going_on_with_other_code_is_said_and_recorded_once(tmp_path):
     assert [each["commit"] for each in take(tmp_path)["continued"]] == ["another", HERE["commit"]]
 
 
+def test_going_on_with_other_devices_is_said_and_recorded(tmp_path):
+    take(tmp_path)
+    begin(tmp_path)
+    other = HERE | {"device": HERE["device"] | {"count": 4}}
+    with pytest.warns(UserWarning, match="goes on with other devices: device.count is 8 at its start and 4 now"):
+        assert [each["device"]["count"] for each in take(tmp_path, other)["continued"]] == [4]
+
+
 def test_fields_that_an_older_run_did_not_have_are_their_defaults(tmp_path):
     take(tmp_path)
     config = stored(tmp_path)["config"]
