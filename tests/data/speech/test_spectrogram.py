@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy.signal import get_window
 
-from mixup_jax.data.speech.spectrogram import FRAMES, log_spectrogram
+from mixup_jax.data.speech.spectrogram import log_spectrogram
 
+FRAMES = 101  # windows of 20 ms, one every 10 ms, with centres from 0 to 1 s
 ROWS = jax.jit(lambda waveform: log_spectrogram(waveform, nyquist=True))
 
 
