@@ -14,15 +14,16 @@ Slides (DMQA seminar, 2020), mean over five nets of "accuracy", which they do no
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-from experiments.commands.command_line import parse
+from experiments.commands.command_line import given_options, parse
 from experiments.commands.errors import call, one_line_errors
 from experiments.commands.paper_table import write_table
 from experiments.commands.running import cache_compilations
 from experiments.wafer.config import WaferConfig
 from experiments.wafer.predict import predict
-from experiments.wafer.presets import PRESETS, WaferJob, rows
+from experiments.wafer.presets import PRESETS, WaferJob, rows, with_one_length
 from experiments.wafer.run import Content, run_wafer
 from experiments.wafer.sources import WaferSplit, load_wafer
 from experiments.wafer.tables import by_number_table, main_table
@@ -44,6 +45,7 @@ def main() -> None:
         return
     text = f"{__doc__}\n`predict --help` and `patterns --help` have their own options."
     preset, job = parse("wafer", text, PRESETS, "small", sys.argv[1:])
+    job = replace(job, config=with_one_length(job.config, given_options(sys.argv[1:])))
     cache_compilations()  # after the processes of a run have found each other
     run(preset, job)
 

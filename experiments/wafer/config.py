@@ -73,7 +73,7 @@ class WaferConfig:
     batch_size: int = 32
     """Maps a step; the defect of each is drawn uniformly, so that classes are balanced."""
     steps: int = 600
-    """Steps of the training."""
+    """Steps of the training, where no epochs are set."""
     epochs: float | None = None
     """Length of the training in passes through the training maps, however many a source has, in place of steps."""
     compute_dtype: Literal["float32", "bfloat16"] = "float32"

@@ -1,5 +1,6 @@
 """The presets: the configurations of each table."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from pathlib import Path
@@ -119,7 +120,7 @@ def rows(preset: str, job: WaferJob) -> dict[str, WaferConfig]:
             given = getattr(job.config.data, name)
             if given != getattr(PRESETS[preset][1].config.data, name):
                 raise ValueError(f"{name} is for the source generator, got {given} with {job.config.data.source}.")
-    config = replace(job, config=with_one_length(job.config, PRESETS[preset][1].config)).effective()
+    config = job.effective()
     if preset == "train":
         found = {"network": config}
     elif preset in AS_SLIDES:
@@ -139,15 +140,15 @@ def rows(preset: str, job: WaferJob) -> dict[str, WaferConfig]:
     return {name: each for name, each in found.items() if not job.only or name in job.only}
 
 
-def with_one_length(config: WaferConfig, usual: WaferConfig) -> WaferConfig:
-    """Return the configuration without the preset's epochs if other steps were given; raises ValueError for both.
+def with_one_length(config: WaferConfig, given: Collection[str]) -> WaferConfig:
+    """Return the configuration without the preset's epochs where steps are given; raises ValueError for both.
 
-    >>> with_one_length(replace(SLIDES, steps=200), SLIDES).epochs is None
-    True
+    >>> with_one_length(SLIDES, ["steps"]).epochs, with_one_length(SLIDES, []).epochs
+    (None, 100.0)
     """
-    if config.epochs is None or config.steps == usual.steps:
+    if config.epochs is None or "steps" not in given:
         return config
-    if config.epochs != usual.epochs:
+    if "epochs" in given:
         raise ValueError(
             f"steps {config.steps} and epochs {config.epochs:g} both say how long to train: leave one out."
         )

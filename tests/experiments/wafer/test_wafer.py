@@ -76,13 +76,20 @@ def test_the_real_sets_presets_have_epochs_of_their_own_size():
         for config in rows(preset, PRESETS[preset][1]).values():
             assert config.none_class
             assert config.in_steps(20_000).steps == 7813  # 100 epochs
-    job = PRESETS["wm811k"][1]
-    steps = replace(job, config=replace(job.config, steps=7))  # in place of the preset's epochs
-    assert {each.in_steps(10**6).steps for each in rows("wm811k", steps).values()} == {7}
     train = replace(PRESETS["train"][1].config, epochs=2.0)  # in place of the preset's steps
     assert rows("train", WaferJob(train))["network"].in_steps(3200).steps == 200
-    with pytest.raises(ValueError, match="steps 7 and epochs 2 both say how long"):
-        rows("train", WaferJob(replace(train, steps=7)))
+
+
+@pytest.mark.parametrize("steps", [7, PRESETS["wm811k"][1].config.steps])
+def test_steps_that_are_given_take_the_place_of_the_presets_epochs(monkeypatch, steps):
+    jobs = []
+    monkeypatch.setattr(wafer, "run", lambda preset, job: jobs.append(job))
+    monkeypatch.setattr(sys, "argv", ["wafer", "wm811k", "--steps", str(steps)])
+    wafer.main()
+    assert {each.in_steps(10**6).steps for each in rows("wm811k", *jobs).values()} == {steps}
+    monkeypatch.setattr(sys, "argv", [*sys.argv, "--epochs", "2"])
+    with pytest.raises(ValueError, match=f"steps {steps} and epochs 2 both say how long"):
+        wafer.main()
 
 
 def test_the_bound_learns_from_other_maps_of_every_pattern_than_it_is_tested_on():
