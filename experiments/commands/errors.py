@@ -10,6 +10,7 @@ import re
 import signal
 import sys
 import threading
+import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
@@ -18,7 +19,7 @@ import tyro
 
 from experiments.commands.help import without_all
 from mixup_jax.runtime.console import write_any_character
-from mixup_jax.runtime.errors import SIGNALS, RunEnded, Stopped, did_you_mean
+from mixup_jax.runtime.errors import SIGNALS, RunEnded, Stopped, did_you_mean, reason_of
 from mixup_jax.runtime.libtpu import answer_without_tpu
 
 
@@ -145,11 +146,15 @@ def one_line_errors() -> Iterator[None]:
         full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT) and error.filename is None
         where = "; make room where the results or the cache are, and start the same command again" if full else ""
         fail(f"{error}{where}")
-    except (RuntimeError, AssertionError):
-        if not devices_are_missing():
-            raise
-        print(f"error: {NO_DEVICES.format(os.environ.get('JAX_PLATFORMS', ''))}", file=sys.stderr, flush=True)
-        os._exit(2)  # a normal exit would ask JAX for its devices again
+    except Exception as error:
+        if isinstance(error, RuntimeError | AssertionError) and devices_are_missing():
+            print(f"error: {NO_DEVICES.format(os.environ.get('JAX_PLATFORMS', ''))}", file=sys.stderr, flush=True)
+            os._exit(2)  # a normal exit would ask JAX for its devices again
+        distributed = sys.modules.get("mixup_jax.runtime.distributed")
+        if distributed is not None and distributed.several():  # the others wait, and a normal exit would wait for them
+            traceback.print_exc()
+            distributed.end_process(f"error: {reason_of(error)}", 1)
+        raise
 
 
 def _leave_together() -> None:

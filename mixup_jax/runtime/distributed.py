@@ -208,10 +208,11 @@ def leave_together() -> None:
     """Wait for process 0 at the end of a command: what it draws and copies takes longer than JAX lets others wait."""
     if not several():
         return
-    if jax.process_index() == 0:
-        store().key_value_set("mixup_jax/done", "yes")
-    else:
-        wait_for("mixup_jax/done")
+    with ends_together():
+        if jax.process_index() == 0:
+            store().key_value_set("mixup_jax/done", "yes")
+        else:
+            wait_for("mixup_jax/done")
 
 
 def end_process(message: str, code: int) -> NoReturn:

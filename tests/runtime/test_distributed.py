@@ -10,6 +10,7 @@ from pathlib import Path
 import jax
 import pytest
 
+from experiments.commands.errors import one_line_errors
 from mixup_jax.runtime import distributed
 from mixup_jax.runtime.distributed import _lost, ends_together, join, unused_gpus
 from mixup_jax.runtime.errors import CheckpointError
@@ -41,22 +42,50 @@ ENDINGS = {
 }
 
 
-@pytest.mark.parametrize("name", ENDINGS)
-def test_one_of_several_ends_at_once_and_says_why(monkeypatch, capsys, name):
-    class Left(BaseException):
-        pass
+class Left(BaseException):
+    """The end of a process."""
+
+
+@pytest.fixture
+def one_of_several(monkeypatch):
+    """Two processes, of which this is one; where it ends, `Left` is raised."""
 
     def leave(code):
         raise Left(code)
 
     monkeypatch.setattr(distributed, "several", lambda: True)
     monkeypatch.setattr(os, "_exit", leave)
+
+
+@pytest.mark.parametrize("name", ENDINGS)
+def test_one_of_several_ends_at_once_and_says_why(one_of_several, capsys, name):
     error, message = ENDINGS[name]
     with pytest.raises(Left) as left, ends_together():
         raise error
     assert left.value.args == (1,)
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line
+
+
+def test_a_fault_of_one_of_several_is_shown_whole_and_waits_for_nobody(one_of_several, capsys):
+    with pytest.raises(Left) as left, one_line_errors():
+        raise KeyError("mine")
+    assert left.value.args == (1,)
+    first, *_, last = capsys.readouterr().err.splitlines()
+    assert first.startswith("Traceback")
+    assert last == "error: 'mine'"
+
+
+def test_who_waits_for_process_0_at_the_end_says_that_it_was_lost(one_of_several, capsys, monkeypatch):
+    def lost(name):
+        raise jax.errors.JaxRuntimeError("UNAVAILABLE: failed to connect")
+
+    monkeypatch.setattr(jax, "process_index", lambda: 1)
+    monkeypatch.setattr(distributed, "wait_for", lost)
+    with pytest.raises(Left), one_line_errors():
+        pass
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "another process of the run was lost" in line
 
 
 def test_what_all_find_out_together_goes_its_usual_way(monkeypatch):
