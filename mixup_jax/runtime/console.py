@@ -4,6 +4,7 @@ import codecs
 import copy
 import io
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -27,9 +28,11 @@ def console(*, stderr: bool = False) -> Console:
     True
     """
     made = Console(stderr=stderr, markup=False, highlight=False)
-    if made.is_terminal or made.is_jupyter or os.environ.get("COLUMNS", "").isdigit():
-        return made
-    return Console(stderr=stderr, markup=False, highlight=False, width=PIPE)
+    if made.width < 1:  # COLUMNS is 0 where somebody could not find it out
+        made.width = shutil.get_terminal_size().columns if made.is_terminal else PIPE
+    elif not (made.is_terminal or made.is_jupyter or os.environ.get("COLUMNS", "").isdigit()):
+        made.width = PIPE
+    return made
 
 
 class Fitted:

@@ -49,6 +49,8 @@ def test_a_pipe_gets_a_line_for_each_row(two_methods, monkeypatch):
     monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.setattr(sys, "stdout", io.StringIO())
     assert console().width == PIPE
+    monkeypatch.setitem(os.environ, "COLUMNS", "0")  # of who could not find it out
+    assert console().width == PIPE
     monkeypatch.setitem(os.environ, "COLUMNS", "50")
     assert console().width == 50
     text = printed(results_table(load_runs([two_methods])[0], title="Results"), PIPE)
