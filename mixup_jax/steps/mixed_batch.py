@@ -6,6 +6,7 @@ depends neither on the batch size nor on the number of devices.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
