@@ -38,6 +38,8 @@ class Box(NamedTuple):
 BOX = Box()
 MOST = 12
 """More lines or diagrams than these cannot be told apart: those with the lowest error are drawn."""
+TINY = 1e-100
+"""Curves that do not rise above it are drawn as 0: a file may hold numbers that cannot be divided into ticks."""
 MOST_PLACES = 300  # of a line; values on hover are told at a third of them
 
 
@@ -126,7 +128,7 @@ def curve_panels(conditions: Sequence[Condition]) -> list[Panel]:
         if lines:
             right = max(float(line.epochs[-1]) for line in lines)
             top = max(float(line.high.max()) for line in lines)
-            x, y = Axis(right if right > 0 else 1.0, *BOX.across), Axis(1.05 * top if top > 0 else 1.0, *BOX.up)
+            x, y = Axis(right if right > TINY else 1.0, *BOX.across), Axis(1.05 * top if top > TINY else 1.0, *BOX.up)
             panels.append(Panel(title, x, y, lines))
     return panels
 

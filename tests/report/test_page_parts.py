@@ -153,6 +153,13 @@ def test_a_curve_of_bad_numbers_is_drawn_without_them(make_run):
     assert [len(panel.lines[0].epochs) for panel in panels] == [1, 4]
 
 
+def test_a_curve_of_the_smallest_numbers_has_an_axis(make_run):
+    folder = make_run("erm", alpha=0.0, errors=[5.0], epochs=1)
+    line = json.loads((folder / "metrics.jsonl").read_text()) | {"epoch": 5e-324, "test_error": [5e-324]}
+    (folder / "metrics.jsonl").write_text(json.dumps(line))
+    assert [axis.ticks[-1][1] for panel in curve_panels(group(load_runs([folder])[0])) for axis in (panel.x, panel.y)]
+
+
 def test_a_diagram_has_the_calibration_error_and_the_bins_of_the_run(two_methods):
     for condition in group(load_runs([two_methods])[0]):
         (run,) = condition.runs
