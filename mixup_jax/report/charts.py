@@ -177,6 +177,12 @@ class Diagram:
     """The largest count of a bin, mean over seeds."""
 
 
+def has_bins(condition: Condition) -> bool:
+    """Return whether all runs of a condition have bins, and as many: files may come from anywhere."""
+    bins = [run.reliability["count"].shape[1] if run.reliability else 0 for run in condition.runs]
+    return bool(min(bins)) and len({*bins}) == 1
+
+
 def reliability_diagram(condition: Condition) -> Diagram:
     """Return the diagram of a condition whose runs have bins."""
     tables: list[dict[str, Any]] = [run.reliability for run in condition.runs if run.reliability]

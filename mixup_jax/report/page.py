@@ -68,7 +68,7 @@ def write_page(
         "reliability": _figures(
             "calibration",
             conditions,
-            lambda each: all(run.reliability for run in each.runs),
+            charts.has_bins,
             lambda shown: [charts.reliability_diagram(each) for each in shown],
         ),
         "mistakes": mistakes,

@@ -12,7 +12,7 @@ import pytest
 
 from mixup_jax.evaluation.predictions import Predictions
 from mixup_jax.report.across import across_models
-from mixup_jax.report.charts import MOST, curve_panels, reliability_diagram
+from mixup_jax.report.charts import MOST, curve_panels, has_bins, reliability_diagram
 from mixup_jax.report.conditions import group, lowest
 from mixup_jax.report.page import write_page
 from mixup_jax.report.plots.figures import calibration_errors
@@ -168,6 +168,15 @@ def test_a_diagram_has_the_calibration_error_and_the_bins_of_the_run(two_methods
         filled = run.reliability["count"][0] > 0
         np.testing.assert_allclose([each.accuracy for each in diagram.bins], run.reliability["accuracy"][0][filled])
         np.testing.assert_allclose([each.count for each in diagram.bins], run.reliability["count"][0][filled])
+
+
+def test_runs_with_other_bins_have_no_diagram_together(make_run, tmp_path):
+    one, _ = (make_run(f"seed-{seed}", alpha=0.0, errors=[5.0], seeds=[seed]) for seed in (0, 1))
+    assert [has_bins(each) for each in group(load_runs([tmp_path])[0])] == [True]
+    result = json.loads((one / "result.json").read_text())
+    result["reliability"] = {name: [row[:-1] for row in rows] for name, rows in result["reliability"].items()}
+    (one / "result.json").write_text(json.dumps(result))
+    assert [has_bins(each) for each in group(load_runs([tmp_path])[0])] == [False]
 
 
 def test_models_on_the_same_data_are_compared_seed_by_seed(make_run, tmp_path):
