@@ -91,7 +91,11 @@ def claimed_by(job: GanConfig, workdir: Path) -> contextlib.AbstractContextManag
     Raises ValueError, naming what differs, where a game of other settings was begun.
     """
     here = {"settings": settings(job), "jax": jax_settings(), **origin()}
-    return claimed(workdir / NAME, here, defaults=settings(GanConfig()), done=lambda first: "quality" in first)
+    defaults = settings(GanConfig())
+    if job.objective == "demo":  # until version 1.0 a batch was mixed with a permutation of itself
+        here["settings"] |= {"mixed_with": "a second batch"}
+        defaults |= {"mixed_with": "its permutation"}
+    return claimed(workdir / NAME, here, defaults=defaults, done=lambda first: "quality" in first)
 
 
 def train_gan(config: GanConfig, distribution: str, times: list[int], folder: Path) -> GanRun:

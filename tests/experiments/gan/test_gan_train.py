@@ -94,6 +94,15 @@ def test_a_folder_that_holds_a_game_of_other_settings_is_refused(tmp_path):
         claim(tmp_path, other)
 
 
+def test_a_demo_that_mixed_batches_with_their_permutations_is_no_demo_of_today(tmp_path):
+    demo = replace(TINY, objective="demo")
+    first = claim(tmp_path, demo)
+    del first["settings"]["mixed_with"]  # as it was before
+    (tmp_path / "gan.json").write_text(json.dumps(first | {"quality": {}}))
+    with pytest.raises(ValueError, match="mixed_with is its permutation there and a second batch here"):
+        claim(tmp_path, demo)
+
+
 def test_going_on_with_other_code_is_said(tmp_path):
     (tmp_path / "checkpoints" / "ring" / "10").mkdir(parents=True)
     (tmp_path / "gan.json").write_text(json.dumps(claim(tmp_path / "new", TINY) | {"commit": "0123456789ab"}))
