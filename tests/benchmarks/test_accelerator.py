@@ -113,7 +113,7 @@ def test_time_in_which_nothing_ran():
     assert idle([(0, 1), (9, 10)]) == pytest.approx(0.8)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive  # minutes of both cores
 def test_all_checks_run_small_on_a_cpu(tmp_path):
     command = [sys.executable, "-m", "benchmarks.accelerator", "--smoke", "--minutes=60", f"--out={tmp_path}/out.json"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -139,7 +139,7 @@ def test_alpha_zero_is_erm(name):
         np.testing.assert_array_equal(mixed, np.broadcast_to(clean, mixed.shape))
 
 
-@pytest.mark.slow  # of the methods of a step, together and so in one program: tests/steps/test_methods.py
+@pytest.mark.exhaustive  # of the methods of a step, together and so in one program: tests/steps/test_methods.py
 @pytest.mark.parametrize("name", METHODS)
 def test_a_lane_of_a_vmap_is_what_it_is_alone(name):
     method, alphas = METHODS[name], np.float32([1.0, 0.2] * (LANES // 2))
