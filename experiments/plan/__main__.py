@@ -91,7 +91,7 @@ def show(plan: Plan, title: str, screen: Console) -> None:
     config = plan.config
     data, topology = identity(config), topology_of(plan.topology)
     devices, kind = topology.devices, topology.devices[0].device_kind
-    with console.status(f"compiling for {len(devices)} x {kind}: minutes for a large network"):
+    with screen.status(f"compiling for {len(devices)} x {kind}: minutes for a large network"):
         flops = flops_on_gpus(config, len(devices)) if devices[0].platform == "gpu" else None
         state, _ = state_on(make_mesh(1, config.batch_size, devices), config, fsdp=plan.fsdp)
         cost = cost_of(compile_step(config, devices, fsdp=plan.fsdp), flops)

@@ -19,7 +19,7 @@ def shapes_of(model: nn.Module, image_shape: Sequence[int]) -> dict[str, Any]:
     """Return the shapes of the parameters and statistics of a network for images of a shape; nothing is computed.
 
     >>> from mixup_jax.models import MLP
-    >>> shapes_of(MLP(classes=3, width=8), (4,))["params"]["head"]["dense"]["kernel"].shape
+    >>> shapes_of(MLP(classes=3, width=8), (4,))["params"]["head"]["kernel"].shape
     (8, 3)
     """
     blank = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)

@@ -85,7 +85,7 @@ def test_class_ids_are_refused(loss):
 def test_a_threshold_that_tells_no_classes_apart_is_refused(smoothing, threshold, fine):
     config = changed(MLP, loss="bce", target_threshold=threshold, label_smoothing=smoothing)
     if fine:
-        assert make_recipe(config, DATA).loss == config.loss
+        assert make_recipe(config, DATA).loss.args == (config.loss,)
     else:
         with pytest.raises(ValueError, match=f"target_threshold must be at least 0.1 and below 0.8, .*{threshold}"):
             make_recipe(config, DATA)

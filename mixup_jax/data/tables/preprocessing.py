@@ -74,8 +74,9 @@ class Preprocessing:
 def unit_rows(x: np.ndarray) -> np.ndarray:
     """Return rows float32 (n, features) divided by their Euclidean norms; a row of zeros stays.
 
-    >>> unit_rows(np.array([[3, 4], [0, 0]], np.float32)).round(1).tolist()
-    [[0.6, 0.8], [0.0, 0.0]]
+    >>> unit_rows(np.array([[3, 4], [0, 0]], np.float32)).round(1)
+    array([[0.6, 0.8],
+           [0. , 0. ]], dtype=float32)
     """
     norm = np.linalg.norm(x.astype(np.float64), axis=1, keepdims=True)
     return (x / np.where(norm == 0, 1.0, norm)).astype(np.float32)
