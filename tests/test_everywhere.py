@@ -201,6 +201,7 @@ WHERE = {  # a function of values, the values, and what makes one batch's result
     "shard_map, Explicit": lambda: in_a_shard_map(AxisType.Explicit),
     "1 device, Explicit": lambda: on_a_mesh(AxisType.Explicit, 1),
     "4 devices, Auto": lambda: on_a_mesh(AxisType.Auto, 4),  # a block of two on each, and half of one on each of 8
+    "8 devices, Auto": lambda: on_a_mesh(AxisType.Auto, 8),
     "8 devices, Explicit": lambda: on_a_mesh(AxisType.Explicit, 8),
     "64 bits": lambda: (every, VALUES, None),
 }

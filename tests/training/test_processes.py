@@ -189,19 +189,27 @@ def test_several_processes_mix_the_batches_of_one():
     assert all(digests == printed[0] for digests in printed)
 
 
+def trained_networks(name):
+    """What the networks of the presets have learned, by their names; every process has to say the same."""
+    processes, devices = TOPOLOGIES[name]
+    outputs = run(processes, devices, script("trained_networks.py", processes))
+    found = [[json.loads(line) for line in LEARNED.findall(out)] for out in outputs]
+    assert all(each == found[0] for each in found)
+    return {each["network"]: each for each in found[0]}
+
+
 @pytest.mark.slow
-def test_several_processes_train_the_network_of_every_preset():
-    learned = {}
-    for name in (SHARDS, TOGETHER, "2 x 2"):
-        processes, devices = TOPOLOGIES[name]
-        outputs = run(processes, devices, script("trained_networks.py", processes))
-        found = [[json.loads(line) for line in LEARNED.findall(out)] for out in outputs]
-        assert all(each == found[0] for each in found)
-        learned[name] = {each["network"]: each for each in found[0]}
-    assert learned[SHARDS].keys() == NETWORKS.keys()
-    assert learned[TOGETHER] == learned[SHARDS]  # the same sums of the same two shards
-    for network, two in learned[SHARDS].items():
-        np.testing.assert_allclose(learned["2 x 2"][network]["loss"], two["loss"], rtol=1e-2, err_msg=network)
+def test_two_processes_train_the_network_of_every_preset_to_the_bits_of_one():
+    learned = trained_networks(SHARDS)
+    assert learned.keys() == NETWORKS.keys()
+    assert trained_networks(TOGETHER) == learned  # the same sums of the same two shards
+
+
+@pytest.mark.exhaustive
+def test_processes_of_two_devices_train_the_network_of_every_preset():
+    two, four = trained_networks(SHARDS), trained_networks("2 x 2")
+    for network in NETWORKS:
+        np.testing.assert_allclose(four[network]["loss"], two[network]["loss"], rtol=1e-2, err_msg=network)
 
 
 @pytest.mark.slow
