@@ -150,16 +150,21 @@ def one_line_errors() -> Iterator[None]:
         if isinstance(error, RuntimeError | AssertionError) and devices_are_missing():
             print(f"error: {NO_DEVICES.format(os.environ.get('JAX_PLATFORMS', ''))}", file=sys.stderr, flush=True)
             os._exit(2)  # a normal exit would ask JAX for its devices again
-        distributed = sys.modules.get("mixup_jax.runtime.distributed")
-        if distributed is not None and distributed.several():  # the others wait, and a normal exit would wait for them
+        if together := _several_processes():  # the others wait, and a normal exit would wait for them
             traceback.print_exc()
-            distributed.end_process(f"error: {reason_of(error)}", 1)
+            together.end_process(f"error: {reason_of(error)}", 1)
         raise
 
 
+def _several_processes() -> Any:
+    """Return the module of runs of several processes, None where this process is alone."""
+    distributed = sys.modules.get("mixup_jax.runtime.distributed")  # loaded by commands that train
+    return distributed if distributed is not None and distributed.several() else None
+
+
 def _leave_together() -> None:
-    if "mixup_jax.runtime.distributed" in sys.modules:  # loaded by commands that train
-        sys.modules["mixup_jax.runtime.distributed"].leave_together()
+    if together := _several_processes():
+        together.leave_together()
 
 
 NO_DEVICES = "JAX_PLATFORMS is {!r}, and JAX finds no such devices here: leave it out, or set it to cpu"
@@ -179,9 +184,8 @@ def devices_are_missing() -> bool:
 def fail(message: str, *, code: int = 2, label: str = "error", alone: bool | None = None) -> NoReturn:
     """Print one line and exit; a process that ends `alone`, as after an error, does not wait for others."""
     line = f"{label}: {' '.join(message.split())}"
-    distributed = sys.modules.get("mixup_jax.runtime.distributed")  # loaded by commands that train
     alone = label == "error" if alone is None else alone
-    if distributed is not None and alone and distributed.several():
-        distributed.end_process(line, code)
+    if alone and (together := _several_processes()):
+        together.end_process(line, code)
     print(line, file=sys.stderr)
     sys.exit(code)

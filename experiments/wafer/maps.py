@@ -67,6 +67,10 @@ class WaferMaps:
         lot = None if self.lot is None else self.lot[index]
         return replace(self, maps=self.maps[index], label=self.label[index], lot=lot)
 
+    def with_normal(self, normal: bool) -> "WaferMaps":
+        """Return all maps if `normal`, else those with a defect."""
+        return self if normal else self.take(self.number > 0)
+
     def join(self, name: str, *others: "WaferMaps") -> "WaferMaps":
         """Return these maps and others with the same defects as one set with a name, without lots."""
         parts = (self, *others)

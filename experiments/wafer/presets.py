@@ -183,7 +183,7 @@ def ablation_rows(config: WaferConfig) -> dict[str, WaferConfig]:
     }
     if config.data.source != "generator":
         return found
-    return found | {"bound": replace(reference(config), data=replace(reference(config).data, normal=False))}
+    return found | {"bound": reference(replace(config, data=replace(config.data, normal=False)))}
 
 
 def reference(config: WaferConfig) -> WaferConfig:
@@ -197,10 +197,10 @@ def control_rows(config: WaferConfig) -> dict[str, WaferConfig]:
 
     Its thresholds are chosen on held-out mixed maps, those of the others on overlays.
     """
-    found = {
-        mode: replace(config, composing=MapMixing(mode=mode, head=config.composing.head)) for mode in ("erm", "mixup")
-    }
-    found = {"plain": found["erm"], "mixup": found["mixup"], "any": _mixed(config, pairs="any"), "best": config}
+    plain, mixup = (
+        replace(config, composing=MapMixing(mode=mode, head=config.composing.head)) for mode in ("erm", "mixup")
+    )
+    found = {"plain": plain, "mixup": mixup, "any": _mixed(config, pairs="any"), "best": config}
     if config.data.source != "generator":
         return found
     learned = reference(config)

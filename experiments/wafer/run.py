@@ -58,7 +58,7 @@ def evaluate(network: WaferNetwork, config: WaferConfig, maps: WaferSplit, workd
     is an accident, of the overlays above all.
     """
     head, normal, none = config.composing.head, config.data.normal, config.none_class
-    held_out = maps.validation if normal else maps.validation.take(maps.validation.number > 0)
+    held_out = maps.validation.with_normal(normal)
     chosen_on = held_out if config.data.choose_mixed else validation_maps(held_out, config.composing.background)
     tested = tested_maps(maps, normal)
     here = probabilities(network.logits(chosen_on.maps), head, none=none)
@@ -79,7 +79,7 @@ def tested_maps(maps: WaferSplit, normal: bool) -> WaferMaps:
     Where the source has no mixed maps, overlays of single ones stand in for them; what nothing was laid over is a
     single map, which is there already.
     """
-    single = maps.single if normal else maps.single.take(maps.single.number > 0)
+    single = maps.single.with_normal(normal)
     mixed = maps.mixed or overlaid(single.take(single.number == 1), "add", OVERLAY_SEED)
     several = mixed.number > 1
     return single.join(single.name, mixed.take(several)) if several.any() else single

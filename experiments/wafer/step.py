@@ -73,12 +73,11 @@ def make_training_maps(maps: WaferMaps, normal: bool, background: str = "add", *
     With the background "match", also compute them without their background. With `mixed`, every set of defects is a
     class. Raises ValueError for a class without maps and, unless `mixed`, for maps with several defects.
     """
+    maps = maps.with_normal(normal)
     if mixed:
-        maps = maps if normal else maps.take(maps.number > 0)
         return _ordered(maps, np.unique(maps.label, axis=0, return_inverse=True)[1].ravel(), background)
     if maps.number.max() > 1:
         raise ValueError(f"{maps.name}: training maps must have one defect, got {int(maps.number.max())}.")
-    maps = maps.take(maps.number > 0) if not normal else maps
     classes = np.where(maps.number == 0, len(maps.defects), maps.label.argmax(axis=1))
     names = [*maps.defects, "Normal"][: len(maps.defects) + normal]
     count = np.bincount(classes, minlength=len(names))

@@ -7,12 +7,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from mixup_jax.report.conditions import Condition
 from mixup_jax.report.format import decimal
+from mixup_jax.report.plots.figures import calibration_errors
 from mixup_jax.report.statistics import Summary, summarise
 
 
@@ -185,13 +186,8 @@ def has_bins(condition: Condition) -> bool:
 
 def reliability_diagram(condition: Condition) -> Diagram:
     """Return the diagram of a condition whose runs have bins."""
-    tables: list[dict[str, Any]] = [run.reliability for run in condition.runs if run.reliability]
-    counts, accuracy, confidence = (
-        np.concatenate([table[name] for table in tables]) for name in ("count", "accuracy", "confidence")
-    )
-    total, width = counts.sum(axis=0), 1 / counts.shape[1]
-    gaps = (counts * np.abs(accuracy - confidence)).sum(axis=1) / np.maximum(counts.sum(axis=1), 1)
-    means = [(counts * share).sum(axis=0) / np.maximum(total, 1) for share in (accuracy, confidence)]
-    rows = zip(*(values.tolist() for values in (*means, total / len(counts))), strict=True)
+    count, accuracy, confidence = condition.bins()
+    width, error = 1 / len(count), summarise([each for run in condition.runs for each in calibration_errors(run)])
+    rows = zip(*(values.tolist() for values in (accuracy, confidence, count)), strict=True)
     bins = [Bin(place * width, width, *row) for place, row in enumerate(rows) if row[-1] > 0]
-    return Diagram(condition, summarise((100 * gaps).tolist()), bins, max((each.count for each in bins), default=1.0))
+    return Diagram(condition, error, bins, max((each.count for each in bins), default=1.0))

@@ -56,6 +56,15 @@ class Condition:
         mean = sum(values) / len(values) if values else math.inf
         return mean if math.isfinite(mean) else math.inf
 
+    def bins(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return of each bin the mean count over seeds, and accuracy and confidence with all seeds' examples pooled."""
+        tables = [run.reliability for run in self.runs if run.reliability]
+        names = ("count", "accuracy", "confidence")
+        counts, *shares = (np.concatenate([each[name] for each in tables]) for name in names)
+        total = counts.sum(axis=0)
+        accuracy, confidence = ((counts * each).sum(axis=0) / np.where(total > 0, total, 1) for each in shares)
+        return total / len(counts), accuracy, confidence
+
     def curve(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the epochs that all seeds have reached, and the values there (epochs x seeds)."""
         shared = sorted(set.intersection(*(set(run.epochs[np.isfinite(run.epochs)].tolist()) for run in self.runs)))

@@ -14,15 +14,15 @@ from mixup_jax.evaluation.predictions import (
     confused_pairs,
     confusion,
     errors_by_class,
-    worst_examples,
 )
 from mixup_jax.report import pictures
 from mixup_jax.report.conditions import Condition, lowest
 from mixup_jax.report.format import decimal
 from mixup_jax.report.plots.drawing import drawable
+from mixup_jax.report.plots.mistakes import shares_of, worst_of
 from mixup_jax.report.runs import Run
 
-PAIRS, WORST_IMAGES, MOST_ROWS = 10, 18, 200
+PAIRS, MOST_ROWS = 10, 200
 MOST_RUNS = 40
 """The page holds tables and a picture for each; of more runs those with the lowest error of their data and model."""
 WORST = "The test images with the largest loss: the true class, below it what is predicted, and its probability."
@@ -81,7 +81,7 @@ def find_mistakes(conditions: Sequence[Condition]) -> tuple[list[Mistakes], list
                         by_class=tuple(by_class[:MOST_ROWS]),
                         confusion=_matrix(said, len(run.classes)),
                         pairs=tuple(confused_pairs(said, PAIRS)),
-                        worst=tuple(worst_examples(said, WORST_IMAGES)),
+                        worst=tuple(worst_of(said)),
                     )
                 )
     return parts, warnings
@@ -91,9 +91,8 @@ def _matrix(said: Predictions, classes: int) -> tuple[list[tuple[float, float, f
     if classes > MOST_CLASSES:
         return ()
     counts = confusion(said, classes)
-    share = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    own = np.eye(classes, dtype=bool)
-    shade = 75 * share / np.where(own, 100, max(float(share[~own].max(initial=0)), 1e-3))
+    share, own, largest = shares_of(counts)
+    shade = 75 * share / np.where(own, 100, largest)
     cells = np.stack([share, counts / len(said.loss), shade], axis=-1)
     return tuple([(a, b, c) for a, b, c in row] for row in cells.tolist())
 

@@ -205,9 +205,7 @@ def wait_for(name: str) -> str:
 
 
 def leave_together() -> None:
-    """Wait for process 0 at the end of a command: what it draws and copies takes longer than JAX lets others wait."""
-    if not several():
-        return
+    """Let several processes wait for process 0 at a command's end: it may draw and copy for longer than JAX waits."""
     with ends_together():
         if jax.process_index() == 0:
             store().key_value_set("mixup_jax/done", "yes")

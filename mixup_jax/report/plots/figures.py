@@ -115,15 +115,11 @@ def reliability_diagram(runs: Sequence[Run]) -> Figure:
 
 
 def _reliability(upper: Axes, lower: Axes, condition: Condition) -> None:
-    bins = [run.reliability for run in condition.runs if run.reliability]
-    counts, accuracy, confidence = (
-        np.concatenate([table[name] for table in bins]) for name in ("count", "accuracy", "confidence")
-    )
-    total = counts.sum(axis=0)
-    filled = total > 0
-    accuracy, confidence = ((counts * share).sum(axis=0)[filled] / total[filled] for share in (accuracy, confidence))
-    width = 1 / len(total)
-    centre = (np.arange(len(total)) + 0.5) * width
+    count, *shares = condition.bins()
+    filled = count > 0
+    accuracy, confidence = (share[filled] for share in shares)
+    width = 1 / len(count)
+    centre = (np.arange(len(count)) + 0.5) * width
     look: dict[str, Any] = {"width": width, "linewidth": 0.6}
     upper.bar(centre[filled], np.minimum(accuracy, confidence), color=PALETTE[0], edgecolor="white", **look)
     for which, (_, colour, light) in zip((confidence > accuracy, confidence <= accuracy), GAPS, strict=True):
@@ -133,7 +129,7 @@ def _reliability(upper: Axes, lower: Axes, condition: Condition) -> None:
     upper.plot([0, 1], [0, 1], **DIAGONAL)
     upper.set(xlim=(0, 1), ylim=(0, 1), ylabel="accuracy", xticks=np.linspace(0, 1, 6))
     upper.tick_params(labelbottom=False)
-    lower.bar(centre, total / len(counts), color=MUTED, edgecolor="white", **look)
+    lower.bar(centre, count, color=MUTED, edgecolor="white", **look)
     lower.set(xlim=(0, 1), xticks=np.linspace(0, 1, 6), xlabel="confidence", ylabel="examples")
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int64, UInt8
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
@@ -59,14 +59,12 @@ def confusion_matrix(predictions: Predictions, classes: Sequence[str]) -> Figure
     if len(classes) > MOST_CLASSES:
         raise ValueError(f"classes must be at most {MOST_CLASSES} for a matrix, got {len(classes)}.")
     counts = confusion(predictions, len(classes))
-    share = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    own = np.eye(len(classes), dtype=bool)
+    share, own, largest = shares_of(counts)
     side = 2.4 + max(0.34 * len(classes), 2.0)
     figure = Figure(figsize=(side + 0.6, side))
     axes = figure.subplots()
     look = {"edgecolors": "white", "linewidth": 0.8, "vmin": 0}
     axes.pcolormesh(np.ma.masked_array(share, ~own), cmap=RIGHT, vmax=100, **look)
-    largest = max(float(share[~own].max(initial=0)), 1e-3)
     axes.pcolormesh(np.ma.masked_array(share, own), cmap=WRONG, vmax=largest, **look)
     for row, column in zip(*np.nonzero(counts), strict=True):
         words = {"ha": "center", "va": "center", "fontsize": 7.5, "color": CELL}
@@ -84,13 +82,19 @@ def confusion_matrix(predictions: Predictions, classes: Sequence[str]) -> Figure
     return figure
 
 
-def percent(percent: float) -> str:
+def shares_of(counts: Int64[np.ndarray, "classes classes"]) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return the per cent of each row of a confusion matrix, a mask of its diagonal, and the largest share off it."""
+    share, own = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), np.eye(len(counts), dtype=bool)
+    return share, own, max(float(share[~own].max(initial=0)), 1e-3)
+
+
+def percent(share: float) -> str:
     """Format a share so that it fits into a cell.
 
     >>> percent(99.98), percent(7.25), percent(0.04)
     ('100', '7.2', '<0.1')
     """
-    return f"{percent:.0f}" if percent >= 9.95 else f"{percent:.1f}" if percent >= 0.05 else "<0.1"
+    return f"{share:.0f}" if share >= 9.95 else f"{share:.1f}" if share >= 0.05 else "<0.1"
 
 
 def worst_of(predictions: Predictions) -> list[Worst]:
