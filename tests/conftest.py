@@ -13,15 +13,18 @@ if tuple(map(int, version("jax").split(".")[:2])) >= (0, 12):
 else:  # several CPU devices and a cache do not go together: experiments/commands/running.py
     os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)
 
+import ctypes
 import functools
 import gc
 import inspect
+import sys
 from types import SimpleNamespace
 
 import jax
+import psutil
 import pytest
 import tyro
-from compiled import keep_programs
+from compiled import PROGRAMS, keep_programs
 from jaxtyping import install_import_hook
 
 TESTS = Path(__file__).parent
@@ -50,10 +53,21 @@ def strict_promotion(request):
         yield
 
 
+MOST_MEMORY = 3 * 2**30
+"""Bytes that a process of the tests holds before it forgets what was compiled: hundreds of programs are gigabytes."""
+
+
 @pytest.fixture(scope="module", autouse=True)
 def small_heap():
     """Keep what is there out of later collections, also those of the library: a second each with all modules loaded."""
+    full = psutil.Process().memory_info().rss > MOST_MEMORY
+    if full:
+        PROGRAMS.clear()
+        jax.clear_caches()
+        gc.unfreeze()
     gc.collect()
+    if full and sys.platform == "linux":  # without it the memory stays the process's, and the next module clears again
+        ctypes.CDLL(None).malloc_trim(0)
     gc.freeze()
 
 

@@ -13,10 +13,12 @@ from jax._src import compilation_cache, compiler
 KEPT, LEAST = 300, 0.1
 """Programs, the latest, some MB each; and the seconds that compiling one takes at least."""
 
+PROGRAMS: OrderedDict = OrderedDict()
+"""Programs by their text, options and devices."""
+
 
 def keep_programs():
     """Let JAX take a program that has the same text, options and devices as one before."""
-    programs: OrderedDict = OrderedDict()
     compile_or_load = compiler.compile_or_get_cached
 
     def kept(backend, computation, devices, options, host_callbacks, *rest):
@@ -24,15 +26,15 @@ def keep_programs():
             return compile_or_load(backend, computation, devices, options, host_callbacks, *rest)
         text = compilation_cache.get_cache_key(computation, devices, options, backend)  # knows kinds of devices alone
         key = text, devices.shape, tuple(device.id for device in devices.flat), id(backend)
-        if key in programs:
-            programs.move_to_end(key)
-            return programs[key]
+        if key in PROGRAMS:
+            PROGRAMS.move_to_end(key)
+            return PROGRAMS[key]
         began = time.perf_counter()
         program = compile_or_load(backend, computation, devices, options, host_callbacks, *rest)
         if time.perf_counter() - began > LEAST:
-            programs[key] = program
-            if len(programs) > KEPT:
-                programs.popitem(last=False)
+            PROGRAMS[key] = program
+            if len(PROGRAMS) > KEPT:
+                PROGRAMS.popitem(last=False)
         return program
 
     compiler.compile_or_get_cached = kept
