@@ -72,7 +72,10 @@ def main(pair: tyro.conf.OmitArgPrefixes[Pair], *, pairs: int | None = None, sca
 
 
 def measure(network: Network, pairs: int, scalar: Scalar) -> dict[str, np.ndarray]:
-    """Return `miss` in per cent and `gradient_norm`, (seeds, lambdas); `_different`: of pairs with different labels."""
+    """Return curves (seeds, lambdas), means over the pairs; `_different`: over those with different labels.
+
+    `miss` is in per cent, `gradient_norm` as in `at_points`, `margin` the largest logit minus the second.
+    """
     data = network.data
     if isinstance(data, StreamedDataset):
         raise ValueError(f"{data.name} stays on disk; this experiment needs its training images in memory.")
@@ -89,19 +92,16 @@ def measure(network: Network, pairs: int, scalar: Scalar) -> dict[str, np.ndarra
             here = [point(state, (images[i], labels[i]), (images[j], labels[j]), lam) for lam in LAMBDAS]
             each.append([np.stack(values) for values in zip(*here, strict=True)])
         rows.append([np.concatenate(values, axis=1) for values in zip(*each, strict=True)])
-    miss, norm = (np.stack(values) for values in zip(*rows, strict=True))
-    return {
-        "miss": 100 * miss.mean(axis=2),
-        "miss_different": 100 * miss[:, :, different].mean(axis=2),
-        "gradient_norm": norm.mean(axis=2),
-        "gradient_norm_different": norm[:, :, different].mean(axis=2),
-    }
+    miss, norm, margin = (np.stack(values) for values in zip(*rows, strict=True))
+    measured = {"miss": 100 * miss, "gradient_norm": norm, "margin": margin}
+    everywhere = {name: value.mean(axis=2) for name, value in measured.items()}
+    return everywhere | {f"{name}_different": value[:, :, different].mean(axis=2) for name, value in measured.items()}
 
 
 def at_points(
     network: Network, scalar: Scalar, state: TrainState, first: Examples, second: Examples, lam: Array
-) -> tuple[Array, Array]:
-    """Return misses and gradient norms at ``lam x_i + (1 - lam) x_j``, each (batch,).
+) -> tuple[Array, Array, Array]:
+    """Return misses, gradient norms and margins at ``lam x_i + (1 - lam) x_j``, each (batch,).
 
     Norms are with respect to pixels in [0, 1], before normalisation. The paper does not state the scale.
     """
@@ -110,7 +110,10 @@ def at_points(
     own, other = ((x.astype(jnp.float32), jax.nn.one_hot(y, classes)) for x, y in (first, second))
     x, target = mix(plan, own, other)
     logits_fn = partial(network.trained.logits, state)  # of pixels from 0 to 255; the factor 255 below rescales
-    return misses(logits_fn(x), first[1], second[1]), 255 * gradient_norms(logits_fn, x, target, scalar)
+    logits = logits_fn(x)
+    largest = jax.lax.top_k(logits, 2)[0]
+    norms = 255 * gradient_norms(logits_fn, x, target, scalar)
+    return misses(logits, first[1], second[1]), norms, largest[:, 0] - largest[:, 1]
 
 
 def draw_pairs(examples: int, pairs: int) -> tuple[np.ndarray, np.ndarray]:
@@ -133,23 +136,29 @@ def draw(curves: dict[str, dict[str, np.ndarray]], workdir: Path) -> None:
 
 def table(curves: dict[str, dict[str, np.ndarray]], networks: tuple[Network, Network], pairs: int) -> Table:
     """Summarise figure 2: a row per network."""
-    values = {
-        name: (each["miss"].mean(axis=1), each["miss"][:, len(LAMBDAS) // 2], each["gradient_norm"].mean(axis=1))
-        for name, each in curves.items()
-    }
+    values = {}
+    for name, each in curves.items():
+        miss, norm, margin = (each[key].mean(axis=1) for key in ("miss", "gradient_norm", "margin"))
+        values[name] = (miss, each["miss"][:, len(LAMBDAS) // 2], norm, norm / margin)
     config = networks[0].config
     return Table(
         experiment="between_samples",
         title="Figure 2: in between training examples",
         text=f"At lambda x_i + (1 - lambda) x_j, for {pairs:,} pairs of different training images: how often the "
-        "prediction is neither of the two labels (a miss), and how large the gradient with respect to the input is. "
-        "The paper states the order only, for CIFAR-10: mixup misses less often, and its gradients are smaller.",
+        "prediction is neither of the two labels (a miss), and how large the gradient with respect to the input is, "
+        "also over the mean margin (the largest logit minus the second), since logits differ in scale. The paper "
+        "states the order only, for CIFAR-10: mixup misses less often, and its gradients are smaller.",
         mark=networks[0].identity.mark,
         dataset=describe_data(config.data),
         model=config.model.name,
-        columns=("miss rate, mean over lambda, %", "miss rate at lambda = 0.5, %", "gradient norm, mean over lambda"),
+        columns=(
+            "miss rate, mean over lambda, %",
+            "miss rate at lambda = 0.5, %",
+            "gradient norm, mean over lambda",
+            "gradient norm over margin",
+        ),
         rows=tuple(
-            Row(name, tuple(tuple(column.tolist()) for column in columns), (None,) * 3)
+            Row(name, tuple(tuple(column.tolist()) for column in columns), (None,) * 4)
             for name, columns in values.items()
         ),
         seeds=networks[0].seeds,

@@ -36,9 +36,14 @@ inspect.getsource = functools.cache(inspect.getsource)  # tyro asks for the sour
 
 
 def pytest_configure(config):
-    """Compile without LLVM's optimisations, but for those run by hand: compiling is most of the time of the tests."""
+    """Compile quickly, but for those run by hand: compiling is most of the time of the tests.
+
+    That is without LLVM's optimisations and, while JAX has a choice, without MLIR's loops, which take as long again.
+    """
     if "exhaustive" not in (config.option.markexpr or "") or "not exhaustive" in config.option.markexpr:
         os.environ["XLA_FLAGS"] += " --xla_backend_optimization_level=0"
+        if jax.__version_info__ < (0, 11):  # a later XLA has no other loops, and stops at the name
+            os.environ["XLA_FLAGS"] += " --xla_cpu_use_fusion_emitters=false"
 
 
 STRICT = ("augment", "methods", "parity", "test_everywhere.py", "test_losses.py", "test_mixing.py", "test_pitfalls.py")

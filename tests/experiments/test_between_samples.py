@@ -45,7 +45,8 @@ def test_the_smoke_run_writes_curves_that_start_and_end_at_training_examples(tra
     ((found, table),) = find_tables([tmp_path])[0]
     assert found == tmp_path
     assert [row.label for row in table.rows] == ["ERM", network.name]
-    means = curves["miss"].mean(axis=1), curves["miss"][:, 10], curves["gradient_norm"].mean(axis=1)
+    norm, margin = (curves[key].mean(axis=1) for key in ("gradient_norm", "margin"))
+    means = curves["miss"].mean(axis=1), curves["miss"][:, 10], norm, norm / margin
     np.testing.assert_allclose(table.rows[1].values, means, rtol=1e-5)
     main((tmp_path, *trained_pair.erm, *trained_pair.mixup), tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
@@ -57,7 +58,8 @@ def test_gradients_are_those_by_the_image_in_0_to_1(trained_pair):
     network = pairs.load_network(trained_pair.erm[0], None)
     data, state = network.data, network.trained.of_seed(0)
     images, labels = jnp.asarray(data.train_image[:3]), jnp.asarray(data.train_label[:3])
-    _, norms = between_samples.at_points(network, "max_logit", state, (images, labels), (images, labels), jnp.ones(()))
+    examples = images, labels
+    _, norms, margins = between_samples.at_points(network, "max_logit", state, examples, examples, jnp.ones(()))
 
     def logits_fn(x):
         return network.trained.logits(state, 255 * x)
@@ -65,6 +67,8 @@ def test_gradients_are_those_by_the_image_in_0_to_1(trained_pair):
     x = images.astype(jnp.float32) / 255
     expected = gradient_norms(logits_fn, x, jax.nn.one_hot(labels, len(data.classes)))
     np.testing.assert_allclose(norms, expected, rtol=1e-4)
+    second, first = np.sort(logits_fn(x), axis=1)[:, -2:].T
+    np.testing.assert_allclose(margins, first - second, rtol=1e-4, atol=1e-4)
 
 
 def change(folder, part, **fields):
