@@ -138,10 +138,13 @@ def check_same_data(one: Path, network: Network, other: Path, another: Network) 
 def between(ours: Any, theirs: Any, ignored: Sequence[str] = ()) -> str:
     """Describe the fields in which two configurations, or parts of them, differ.
 
+    Fields that one of them lacks, since it made another choice, are left out beside that choice.
+
     >>> from mixup_jax.choices.networks import PreActResNet
     >>> between(Config(model=PreActResNet(width=16)), Config(model=PreActResNet(width=64), seed=3), ignored=["seed"])
     'model.width 16 and 64'
     """
     here, there = (flatten(asdict(each)) for each in (ours, theirs))
     names = [name for name in here | there if name not in ignored and here.get(name) != there.get(name)]
+    names = [name for name in names if name in here and name in there] or names
     return ", ".join(f"{name} {here.get(name)} and {there.get(name)}" for name in names)

@@ -62,7 +62,7 @@ def test_resnet_101s_path_attacks_photographs_with_another_runs_network(tmp_path
     np.testing.assert_allclose(shares * 7 / 100, np.round(shares * 7 / 100), atol=1e-9)
     with pytest.raises(ValueError, match="seeds 0, 0"):
         pairs.load_seeds([tmp_path / "erm"] * 2, tmp_path / "data")
-    with pytest.raises(ValueError, match=r"are not seeds of one recipe \(mixing.alpha 0.0 and 0.2\)"):
+    with pytest.raises(ValueError, match=r"are not seeds of one recipe \(mixing.name erm and mixup\)"):
         pairs.load_seeds([tmp_path / "erm", tmp_path / "mixup"], tmp_path / "data")
     network = pairs.load_seeds([tmp_path / "erm", tmp_path / "erm-1"], tmp_path / "data")
     pixels, label = adversarial.take(network.data, np.array([3, 1, 2]))
@@ -89,10 +89,17 @@ def test_numbers_out_of_range_are_refused_before_anything_is_trained(options, tm
 
 
 @pytest.mark.slow
-def test_the_black_box_needs_a_second_seed_of_erm(trained_pair):
-    network = pairs.load_network(trained_pair.erm[0], None)
-    with pytest.raises(ValueError, match="one seed, and the black box needs another"):
-        adversarial.measure(replace(network, seeds=(0,)), network, 4.0, 10)
+def test_one_seed_of_erm_is_attacked_in_the_white_box_alone(trained_pair):
+    erm, mixup = (pairs.load_network(folders[0], None) for folders in (trained_pair.erm, trained_pair.mixup))
+    alone = adversarial.measure(replace(erm, seeds=erm.seeds[:1]), mixup, 4.0, 10)
+    together = adversarial.measure(erm, mixup, 4.0, 10)
+    white = {setting for setting in SETTINGS if "black" not in setting}
+    assert alone == {
+        setting: {name: errors[:1] for name, errors in together[setting].items()}
+        for setting in together
+        if setting in white
+    }
+    assert set(alone) == white
 
 
 def test_what_an_attack_makes_of_nan_is_no_right_answer():
