@@ -1,10 +1,10 @@
 """Print the registered comparison of a folder of runs: mixup minus ERM, paired by training set.
 
     python docs/evidence/paired.py docs/evidence/e0 small
+    python docs/evidence/paired.py docs/evidence preact18 e1    # the one data set is the folder e1
 
-Reads FOLDER/DATASET/NAME-{erm,mixup}/PART/result.json. For each data set: the mean difference of the last test errors
-in points, half of its 95 % interval (Student's t), the number of pairs, and the p-value with Holm's correction over the
-data sets; then, without a test, the mean training error on the clean subset and the mean calibration error.
+Reads FOLDER/DATASET/NAME-{erm,mixup}/PART/result.json. For each data set the last test error, with Holm's correction
+over the data sets; then, without a test, the training error on the clean subset and the calibration error.
 """
 
 import json
@@ -12,39 +12,57 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from scipy import stats
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from mixup_jax.report.statistics import holm
+from mixup_jax.report.statistics import holm, summarise
+
+Pairs = dict[str, np.ndarray]
+"""Name of a comparison -> values of ERM and of mixup, (2, pairs)."""
+READ = {
+    "test error": lambda result: result["test_error"]["last"],
+    "training error": lambda result: result["train_subset_error"],
+    "calibration error": lambda result: result["test_ece"],
+}
 
 
-def values(folder: Path, read) -> np.ndarray:
-    """Return a number of each part, in their order."""
-    parts = sorted(folder.iterdir(), key=lambda part: int(part.name))
-    return np.array([read(json.loads((part / "result.json").read_text()))[0] for part in parts])
+def compare(primary: Pairs, secondary: Pairs | None = None) -> None:
+    """Print a line for each comparison.
 
-
-def main(folder: Path, name: str) -> None:
-    """Print a line for each data set."""
-    found = {}
-    for data in sorted(path for path in folder.iterdir() if path.is_dir()):
-        erm, mixup = (data / f"{name}-{method}" for method in ("erm", "mixup"))
-        last = [values(each, lambda result: result["test_error"]["last"]) for each in (erm, mixup)]
-        other = [
-            [values(each, lambda result, key=key: result[key]).mean() for each in (erm, mixup)]
-            for key in ("train_subset_error", "test_ece")
-        ]
-        found[data.name] = *last, stats.ttest_rel(last[1], last[0]), other
-    corrected = dict(zip(found, holm([test.pvalue for _, _, test, _ in found.values()]), strict=True))
-    for data, (erm, mixup, test, ((train_erm, train_mixup), (ece_erm, ece_mixup))) in found.items():
-        low, high = test.confidence_interval()
+    That is the means of ERM and of mixup, mixup minus ERM, half of the 95 % interval of the difference (Student's t),
+    the number of pairs and, of the primary ones, the p-value with Holm's correction over them.
+    """
+    every = primary | (secondary or {})
+    differences = {name: summarise(mixup - erm) for name, (erm, mixup) in every.items()}
+    corrected = dict(zip(primary, holm([differences[name].p or 0.0 for name in primary]), strict=True))
+    for name, (erm, mixup) in every.items():
+        found, p = differences[name], f", p = {corrected[name]:.2g} (Holm)" if name in corrected else ""
         print(
-            f"{data}: ERM {erm.mean():.2f}, mixup {mixup.mean():.2f}; difference {(mixup - erm).mean():+.2f} "
-            f"± {(high - low) / 2:.2f} points, n = {len(erm)}, p = {corrected[data]:.2g} (Holm); training error "
-            f"{train_erm:.2f} and {train_mixup:.2f}, calibration error {ece_erm:.2f} and {ece_mixup:.2f}"
+            f"{name}: ERM {erm.mean():.2f}, mixup {mixup.mean():.2f}; difference {found.mean:+.2f} "
+            f"± {found.half_width:.2f}, n = {found.n}{p}"
         )
 
 
+def parts(folder: Path, file: str) -> list[dict]:
+    """Read a file of each part, in their order."""
+    return [json.loads((part / file).read_text()) for part in sorted(folder.iterdir(), key=lambda part: int(part.name))]
+
+
+def main(folder: Path, name: str, *datasets: str) -> None:
+    """Compare the runs of each data set."""
+    names = datasets or sorted(path.name for path in folder.iterdir() if path.is_dir())
+    runs = {
+        data: [parts(folder / data / f"{name}-{method}", "result.json") for method in ("erm", "mixup")]
+        for data in names
+    }
+    values = {
+        (data, measure): np.array([[read(result)[0] for result in results] for results in both])
+        for data, both in runs.items()
+        for measure, read in READ.items()
+    }
+    primary = {f"{data}, {measure}": each for (data, measure), each in values.items() if measure == "test error"}
+    compare(primary, {f"{data}, {measure}": each for (data, measure), each in values.items()})
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]), *sys.argv[2:])
