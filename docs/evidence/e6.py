@@ -23,7 +23,7 @@ def main(path: Path) -> None:
         for index, iterations in enumerate(content["iterations"]):
             for method, numbers in methods.items():
                 values = [summarise(over_time[index]) for over_time in numbers.values()]
-                row = [[round(each.mean, 1), round(each.half_width, 1)] for each in values]
+                row = [[f"{each.mean:.1f}", f"{each.half_width:.1f}"] for each in values]
                 print(f"{name}, {method}, {iterations:,} iterations: {row}")
         erm, *others = methods
         for method in others:
