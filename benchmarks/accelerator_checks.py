@@ -26,7 +26,7 @@ from experiments.imagenet.presets import PRESETS
 from mixup_jax.choices.networks import PreActResNet
 from mixup_jax.config import Config
 from mixup_jax.models import preact_resnet
-from mixup_jax.planning.aot import abstract_batch, flops_on_gpus, identity, lower_step, step_recipe
+from mixup_jax.planning.aot import abstract_batch, asked_flops, identity, lower_step, step_recipe
 from mixup_jax.runtime.chips import chip_of
 from mixup_jax.runtime.mesh import make_mesh, place, shard
 from mixup_jax.steps.state import init_state
@@ -72,7 +72,7 @@ def resnet50(small: bool) -> Outcome:
         norm_block=each,
     )
     mesh, lowered = make_mesh(1, config.batch_size), lower_step(config, jax.devices())
-    flops = flops_on_gpus(config, jax.device_count()) * jax.device_count() if jax.default_backend() == "gpu" else None
+    flops = asked_flops(config, jax.device_count()) * jax.device_count() if jax.default_backend() == "gpu" else None
     flops = flops or (lowered.cost_analysis() or {}).get("flops", 0.0)
     step: Any = lowered.compile()
     plan = step.memory_analysis()

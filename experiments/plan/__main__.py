@@ -27,7 +27,7 @@ from experiments.imagenet import presets as imagenet_presets
 from experiments.plan.table import collectives_table, cost_table, notes
 from mixup_jax.choices import OF_PHOTOGRAPHS
 from mixup_jax.config import Config
-from mixup_jax.planning.aot import compile_step, flops_on_gpus, identity, state_on
+from mixup_jax.planning.aot import asked_flops, compile_step, identity, state_on
 from mixup_jax.planning.cost import cost_of
 from mixup_jax.planning.topology import topology_of
 from mixup_jax.runtime.console import Fitted, console
@@ -92,7 +92,7 @@ def show(plan: Plan, title: str, screen: Console) -> None:
     data, topology = identity(config), topology_of(plan.topology)
     devices, kind = topology.devices, topology.devices[0].device_kind
     with screen.status(f"compiling for {len(devices)} x {kind}: minutes for a large network"):
-        flops = flops_on_gpus(config, len(devices)) if devices[0].platform == "gpu" else None
+        flops = asked_flops(config, len(devices)) if devices[0].platform == "gpu" or plan.fsdp else None
         state, _ = state_on(make_mesh(1, config.batch_size, devices), config, fsdp=plan.fsdp)
         cost = cost_of(compile_step(config, devices, fsdp=plan.fsdp), flops)
     title = f"{title} on {plan.topology} ({len(devices)} x {kind}), batch {config.batch_size:,}"

@@ -92,11 +92,12 @@ def abstract_batch(config: Config, sharding: Any) -> dict[str, Any]:
     }
 
 
-def flops_on_gpus(config: Config, devices: int) -> float:
-    """Return the operations of a step for each device, of the program as JAX hands it to the compiler for GPUs.
+def asked_flops(config: Config, devices: int) -> float:
+    """Return the operations of a step for each device, of the program as JAX hands it to a compiler.
 
     The whole batch's, divided by the devices: the optimiser's, which each device repeats, are counted once in all. A
-    GPU's compiler does not say what it made of them.
+    GPU's compiler does not say what it made of them, and a TPU's leaves out products that it does piece by piece while
+    their parameters arrive (of ViT-L with --fsdp a quarter of a step).
     """
     step = jax.jit(partial(train_step, recipe=step_recipe(config)))
     alpha = jax.ShapeDtypeStruct((), jnp.float32)

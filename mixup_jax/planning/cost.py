@@ -58,7 +58,7 @@ class Cost:
 def cost_of(compiled: Any, flops: float | None = None) -> Cost:
     """Return the cost of a program for each device; `compiled` is the result of ``jit(...).lower(...).compile()``.
 
-    `flops` are counted elsewhere where the compiler says nothing of them, as for GPUs that are not there.
+    `flops` are counted elsewhere where the compiler does not say all of them (`aot.asked_flops`).
     """
     memory, analysis, text = compiled.memory_analysis(), compiled.cost_analysis(), compiled.as_text()
     accessed, operations = memory_traffic(text)

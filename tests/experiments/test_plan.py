@@ -90,7 +90,7 @@ def test_the_state_is_donated_and_the_arguments_are_what_they_are(costs):
 @pytest.mark.slow
 def test_operations_are_those_that_a_gpu_would_be_given(costs):
     # Not equal: what every device does for the whole batch, as drawing partners, is shared here.
-    assert ahead.flops_on_gpus(TINY, 8) == pytest.approx(costs["block"].flops, rel=0.25)
+    assert ahead.asked_flops(TINY, 8) == pytest.approx(costs["block"].flops, rel=0.25)
 
 
 @pytest.mark.parametrize("kind", ["TPU v5 lite", "NVIDIA H100 80GB HBM3"])
@@ -142,7 +142,7 @@ def test_a_step_is_planned_for_gpus(uncached):
     for name, nodes in (("h100:2", 1), ("b200:2x1", 2)):
         topology = topology_of(name)
         assert {device.platform for device in topology.devices} == {"gpu"}
-        cost = cost_of(ahead.compile_step(TINY, topology.devices), ahead.flops_on_gpus(TINY, 2))
+        cost = cost_of(ahead.compile_step(TINY, topology.devices), ahead.asked_flops(TINY, 2))
         state = ahead.abstract_state(TINY)
         exchanged = cost.exchanged()
         assert 1.0 <= exchanged["gradients"][1] / bytes_of(state.params) < 1.2
@@ -204,6 +204,7 @@ def test_parameters_in_parts_weigh_an_eighth_and_are_gathered():
     assert sorted(gathered) == [4 * 512 * 512, 4 * 512 * IMAGE]
     states = [ahead.state_on(ahead.make_mesh(1, 16, devices), config, fsdp=fsdp)[0] for fsdp in (False, True)]
     assert bytes_of(states[0].params) - bytes_of(states[1].params) == large * 7 // 8
+    assert ahead.asked_flops(config, 8) == pytest.approx(whole.flops, rel=0.25)  # parts change nothing of the products
 
 
 def test_a_plan_of_several_rounds_a_step_is_refused():
