@@ -145,7 +145,7 @@ def one_line_errors() -> Iterator[None]:
     except (ValueError, TypeError, OSError) as error:
         full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT) and error.filename is None
         where = "; make room where the results or the cache are, and start the same command again" if full else ""
-        fail(f"{error}{where}")
+        fail(f"{_named(error)}{where}")
     except Exception as error:
         if isinstance(error, RuntimeError | AssertionError) and devices_are_missing():
             print(f"error: {NO_DEVICES.format(os.environ.get('JAX_PLATFORMS', ''))}", file=sys.stderr, flush=True)
@@ -154,6 +154,13 @@ def one_line_errors() -> Iterator[None]:
             traceback.print_exc()
             together.end_process(f"error: {reason_of(error)}", 1)
         raise
+
+
+def _named(error: Exception) -> str:
+    """Return the message of an error; of one of the system the file and what is wrong with it, without its number."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def _several_processes() -> Any:
