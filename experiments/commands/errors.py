@@ -41,10 +41,13 @@ def one_line(box: str) -> str:
 
     >>> one_line("╭─ Unrecognized options ─╮\\n│ Unrecognized options: --alhpa │\\n╰──────╯")
     'Unrecognized options: --alhpa'
+    >>> one_line("╭─ Required options ─╮\\n│ Missing from python -m x:  RUN  The run. (required) │\\n╰──────╯")
+    'Missing: RUN The run'
     """
     sections = [" ".join(section.split()) for section in re.split("─+|-{3,}", re.sub("[│╭╮╰╯]", "", box))]
     message, *others = list(filter(None, sections))[1:] or [box]  # without the title
-    message = re.sub(r"^Error parsing [\w.]+: ", "", message)
+    message = re.sub(r"^Error parsing [\w.]+: |(?<=^Missing) from [^:]+|\.? \(required\)$", "", message)
+    message = re.sub(r"\.? \(required\)", ";", message)
     wrong_count = r"Error parsing (--\S+): .*input length (\d+) did not match expected argument count (\d+).*"
     message = re.sub(wrong_count, r"\1 needs \3 values, got \2", message)
     if choice := re.search(r"invalid choice '(.*)' for argument '.*'\. Expected one of \((.*)\)", message):
