@@ -1,5 +1,6 @@
 """The experiments of the paper, one command each."""
 
+import importlib.util
 import os
 import signal
 import sys
@@ -15,3 +16,7 @@ if sys.argv[0] == "-m":  # Python is still looking for the command of `python -m
     for each in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
         if signal.getsignal(each) is not signal.SIG_IGN:  # as nohup and background jobs have it
             signal.signal(each, end_in_one_line)
+
+if not importlib.util.find_spec("tyro"):  # `pip install .` is enough for the functions
+    words = "tyro is not installed; the experiments need more than the functions: pip install -r requirements.txt"
+    raise ModuleNotFoundError(words, name=__name__)  # by this name Python tells it in one line

@@ -50,10 +50,7 @@ def main(
     if not (found or tables):
         raise ValueError(f"no runs found under {', '.join(map(str, runs))}; a run is a folder with a config.json")
     figures = [(DENSITIES, illustrations.beta_densities())]
-    try:
-        write_page(found, output, title=title, tables=tables, figures=figures, warnings=warnings)
-    except OSError as error:
-        raise ValueError(f"{output}: cannot be written: {error.strerror or error}") from None
+    write_page(found, output, title=title, tables=tables, figures=figures, warnings=warnings)
     screen = console()
     screen.print()
     screen.print(results_table(found, title=title))

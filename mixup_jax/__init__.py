@@ -40,6 +40,9 @@ def load(
 
     The object is described in `mixup_jax.network`. All else here needs jax alone; this needs the packages that trained.
     """
-    return importlib.import_module("mixup_jax.network").load_network(
-        folder, alpha=alpha, checkpoints=checkpoints, checkpoint=checkpoint
-    )
+    try:
+        network = importlib.import_module("mixup_jax.network")
+    except ModuleNotFoundError as error:
+        words = f"mixup_jax.load needs what training needs, and {error.name} is not installed"
+        raise ModuleNotFoundError(f"{words}: the extra [all], or requirements.txt.", name=error.name) from error
+    return network.load_network(folder, alpha=alpha, checkpoints=checkpoints, checkpoint=checkpoint)

@@ -163,7 +163,7 @@ def _check(
     if logits.ndim != 2 or labels.shape != expected or labels.shape[:1] != plan.lam.shape:
         raise ValueError(
             f"logits (batch, classes), labels (batch,){' or like the logits' * multi_hot} and the plan must agree, "
-            f"got {logits.shape}, {labels.shape} and a plan for {plan.lam.shape[0]}."
+            f"got {logits.shape}, {labels.shape} and a plan for {plan.lam.shape[0]}; for other shapes see mixed_loss."
         )
     if others.shape[1:] != labels.shape[1:] or others.ndim != labels.ndim:
         raise ValueError(f"other must be labels like {describe(labels)} of any length, got {describe(others)}.")

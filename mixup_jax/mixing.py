@@ -225,8 +225,8 @@ def _mix_leaf(name: str, plan: Mix, leaf: Array, others: Array) -> Array:
     pasted = share.dtype == bool
     if not pasted and not jnp.issubdtype(leaf.dtype, jnp.inexact):
         raise TypeError(
-            f"leaf{name} is {describe(leaf)}; mixing needs floating-point numbers: convert images "
-            "(x.astype(jnp.float32)), jax.nn.one_hot class ids, or keep ids and use mixed_cross_entropy."
+            f"leaf{name} is {describe(leaf)}; mixing needs floating-point numbers: convert images and multi-hot "
+            "labels (x.astype(jnp.float32)), jax.nn.one_hot class ids, or keep ids and use mixed_cross_entropy."
         )
     if leaf.ndim == 0 or leaf.shape[0] != plan.lam.shape[0]:
         raise ValueError(f"leaf{name} is {describe(leaf)}; the plan mixes a batch of {plan.lam.shape[0]}.")

@@ -21,7 +21,7 @@ RUNNABLE = [README, *(ROOT / "docs" / f"{name}.md" for name in ("api", "methods"
 PREAMBLE = {
     README: """
 import jax, jax.numpy as jnp
-rng, params = jax.random.key(0), jnp.zeros((12, 10))
+rng, params, step = jax.random.key(0), jnp.zeros((12, 10)), 0
 x = image = jnp.ones((4, 2, 2, 3))
 label = jnp.arange(4)
 y = jax.nn.one_hot(label, 10)

@@ -423,6 +423,7 @@ BAD_CALLS = [
     ),
     (lambda rng: mixup(rng, 1.0, ONE_HOT, 1.0), ValueError, "x must hold arrays"),
     (lambda rng: mixup(rng, ONE_HOT.astype(np.uint8), ONE_HOT, 1.0), TypeError, r"uint8\[4,4\].*convert images"),
+    (lambda rng: mixup(rng, ONE_HOT, ONE_HOT.astype(bool), 1.0), TypeError, r"bool\[4,4\].*multi-hot labels"),
     (lambda rng: mixup(rng, {"a": ONE_HOT, "b": ONE_HOT[:2]}, ONE_HOT, 1.0), ValueError, r"'b'.*float32\[2,4\]"),
     (lambda rng: draw(rng, 0, 1.0), ValueError, "size must be at least 1, got 0"),
     (lambda rng: draw(rng, 6, 1.0, block=4), ValueError, "block 4 and a batch of 6"),

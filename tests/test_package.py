@@ -155,6 +155,19 @@ def test_the_functions_and_the_losses_can_be_copied(jax_alone, tmp_path):
     run(COPIES, tmp_path, jax_alone)
 
 
+def test_what_needs_more_than_jax_says_in_a_line_what_to_install(jax_alone, tmp_path):
+    with pytest.raises(AssertionError, match=r"mixup_jax.load needs .* is not installed: the extra \[all\]"):
+        run("import mixup_jax; mixup_jax.load('run')", jax_alone, ROOT)
+    for command in ("experiments", "experiments.cifar"):
+        script = (
+            f"import sys, runpy; sys.path[:0] = {[str(jax_alone), str(ROOT)]}; runpy._run_module_as_main({command!r})"
+        )
+        done = subprocess.run([sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, timeout=100)
+        assert done.returncode == 1
+        assert re.search("tyro is not installed; .*pip install -r requirements.txt", done.stderr)
+        assert done.stderr.count("\n") == 1
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     """The wheel, built from a copy of the sources: setuptools would leave its folders among them."""

@@ -41,10 +41,13 @@ def one_line(box: str) -> str:
 
     >>> one_line("╭─ Unrecognized options ─╮\\n│ Unrecognized options: --alhpa │\\n╰──────╯")
     'Unrecognized options: --alhpa'
+    >>> one_line("╭─ Required options ─╮\\n│ Missing from python -m x:  RUN  The run. (required) │\\n╰──────╯")
+    'Missing: RUN The run'
     """
     sections = [" ".join(section.split()) for section in re.split("─+|-{3,}", re.sub("[│╭╮╰╯]", "", box))]
     message, *others = list(filter(None, sections))[1:] or [box]  # without the title
-    message = re.sub(r"^Error parsing [\w.]+: ", "", message)
+    message = re.sub(r"^Error parsing [\w.]+: |(?<=^Missing) from [^:]+|\.? \(required\)$", "", message)
+    message = re.sub(r"\.? \(required\)", ";", message)
     wrong_count = r"Error parsing (--\S+): .*input length (\d+) did not match expected argument count (\d+).*"
     message = re.sub(wrong_count, r"\1 needs \3 values, got \2", message)
     if choice := re.search(r"invalid choice '(.*)' for argument '.*'\. Expected one of \((.*)\)", message):
@@ -145,7 +148,7 @@ def one_line_errors() -> Iterator[None]:
     except (ValueError, TypeError, OSError) as error:
         full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT) and error.filename is None
         where = "; make room where the results or the cache are, and start the same command again" if full else ""
-        fail(f"{error}{where}")
+        fail(f"{_named(error)}{where}")
     except Exception as error:
         if isinstance(error, RuntimeError | AssertionError) and devices_are_missing():
             print(f"error: {NO_DEVICES.format(os.environ.get('JAX_PLATFORMS', ''))}", file=sys.stderr, flush=True)
@@ -154,6 +157,13 @@ def one_line_errors() -> Iterator[None]:
             traceback.print_exc()
             together.end_process(f"error: {reason_of(error)}", 1)
         raise
+
+
+def _named(error: Exception) -> str:
+    """Return the message of an error; of one of the system the file and what is wrong with it, without its number."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
 
 
 def _several_processes() -> Any:

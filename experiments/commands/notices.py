@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ DEVICES = 8
 """A batch that is made smaller can be split over as many devices, where it is not smaller than that."""
 BLOCK = 32
 """Images of a block that is recommended, where a device holds whole ones."""
+FEW_STEPS = 500
+"""As many as fine-tuning takes: from random weights it is hardly less."""
 
 
 def say(line: str) -> None:
@@ -77,6 +80,26 @@ def say_speed(result: dict[str, Any]) -> None:
     """Print what the run tells of its speed, in a line."""
     if line := in_words(result.get("speed", {})):
         say(line)
+
+
+def say_no_better(errors: list[float], data: Dataset | StreamedDataset) -> None:
+    """Say where no network errs less on the test set than naming its most frequent class for every image does."""
+    label = data.test_label if isinstance(data, Dataset) else getattr(data.test, "labels", None)
+    if label is None:
+        return
+    [(name, count)] = Counter(label.tolist()).most_common(1)
+    without = 100 * (1 - count / len(label))
+    if min(errors, default=0.0) >= without - 1e-3:
+        named = f"naming {data.classes[name]} for every one errs in {without:.2f} %"
+        say(f"{data.name}: nothing was learned that shows on the {len(label):,} test examples: {named}")
+
+
+def warn_of_few_steps(config: Config, examples: int) -> None:
+    """Say where a training on a user's own images, from random weights, is over after a few steps."""
+    steps = max(1, round(config.epochs * examples / config.batch_size))
+    if config.data.is_folder and config.init is None and steps < FEW_STEPS:
+        many = f"{config.epochs:g} epochs of {examples:,} images are {steps:,} steps of {config.batch_size}"
+        say(f"{many}: few from random weights; a smaller --batch-size or more --epochs make more, or start from --init")
 
 
 def warn_of_finished(workdir: Path, launch: Launch, finished: bool) -> None:

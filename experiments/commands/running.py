@@ -18,9 +18,11 @@ from experiments.commands.naming import in_tables
 from experiments.commands.notices import (
     fit_to,
     say,
+    say_no_better,
     say_speed,
     show_weights,
     warn_of_devices,
+    warn_of_few_steps,
     warn_of_finished,
     warn_of_shifts,
 )
@@ -108,6 +110,7 @@ def run(
             measured = fit(config, data, job.launch, workdir, title=title, began=began, given=given)
             result = write_result(workdir, description, measured, config, None if part else paper(config))
             say_speed(result)
+            say_no_better(result["test_error"]["last"], data)
         elif not from_writer((workdir / record.PREDICTIONS).exists()):  # it was finished before they were kept
             try:
                 predict_again(config, data, job.launch, workdir, given)
@@ -147,6 +150,7 @@ def _material(job: Job, config: Config) -> Material:
     config = fit_to(config, data)
     data, wrong = prepare(data, config.data, config.augment)
     config = job.sized(config, data.train_count)
+    warn_of_few_steps(config, data.train_count)
     warn_of_shifts(config, data.image_shape)
     warn_of_devices(config, jax.default_backend(), jax.device_count())
     weights = initial_weights(config, data) if config.init is not None else None

@@ -1,4 +1,4 @@
-"""What a person sees while a run is under way: one line with a bar, speed, loss, error and the time that is left."""
+"""What a person sees while a run is under way: a bar with speed and the time that is left, a line an evaluation."""
 
 import errno
 import os
@@ -47,14 +47,13 @@ def _terminal_may_go() -> Iterator[None]:
 class Bar:
     """The progress of one run in steps."""
 
-    def __init__(self, progress: Progress, title: str, total: int, done: int, unit: str, plain: Console | None):
-        self._progress, self._unit, self._plain = progress, unit, plain
-        self._task = progress.add_task(title, total=total, completed=done, speed="compiling", metrics="")
+    def __init__(self, progress: Progress, title: str, total: int, done: int, unit: str, lines: Console | None):
+        self._progress, self._unit, self._lines = progress, unit, lines
+        self._task = progress.add_task(title, total=total, completed=done, speed="compiling")
 
     def started(self, seconds: float) -> None:
         """Say how long the first step took to come: starting up, data, compiling."""
-        with _terminal_may_go():
-            (self._plain or self._progress.console).print(f"first step after {seconds:.1f} s", highlight=False)
+        self.evaluated(f"first step after {seconds:.1f} s")
 
     def update(self, step: int, examples_per_second: float) -> None:
         """Move the bar to `step`."""
@@ -62,29 +61,28 @@ class Bar:
             self._progress.update(self._task, completed=step, speed=f"{examples_per_second:,.0f} {self._unit}/s")
 
     def evaluated(self, text: str) -> None:
-        """Show the result of an evaluation, if there is one to show."""
+        """Print the result of an evaluation, if there is one to print, above the bar: in it, it would hide all else."""
         with _terminal_may_go():
-            self._progress.update(self._task, metrics=text)
-            if self._plain and text:
-                self._plain.print(text, highlight=False, soft_wrap=True)
+            if text and self._lines:
+                self._lines.print(text, highlight=False, soft_wrap=True)
 
 
 @contextmanager
 def progress_bar(title: str, total: int, done: int, unit: str, *, show: bool) -> Iterator[Bar]:
-    """Open the bar on stderr; where that is no terminal, evaluations are lines on stdout; unless `show` is false."""
+    """Open the bar on stderr; where that is no terminal, there are only lines, on stdout; unless `show` is false."""
     screen = console(stderr=True)
     columns = (
         TextColumn("{task.description}", style="bold", markup=False),  # square brackets in a name are no markup
         BarColumn(),
         TaskProgressColumn(),
         TextColumn("{task.fields[speed]}"),
-        TextColumn("{task.fields[metrics]}"),
         TimeElapsedColumn(),
         TextColumn("left:"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=screen, disable=not (show and screen.is_terminal)) as progress:
-        yield Bar(progress, title, total, done, unit, console() if show and not screen.is_terminal else None)
+        lines = screen if screen.is_terminal else console()
+        yield Bar(progress, title, total, done, unit, lines if show else None)
 
 
 T = TypeVar("T")

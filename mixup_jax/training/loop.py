@@ -218,7 +218,7 @@ class Run:
         self._append(line)
         self.board.write(line)
         loss, *errors = (float(np.mean(line[name])) for name in ("train_loss", "test_error", self.chosen_by))
-        text = f"epoch {line['epoch']:g}: train loss {loss:.3f}, test error {errors[0]:.2f} %"
+        text = f"epoch {round(line['epoch'], 2):g}: train loss {loss:.3f}, test error {errors[0]:.2f} %"
         text += f", validation error {errors[1]:.2f} %" if self.valid else ""
         return (train_state, empty_totals(self.mesh, len(self.config.runs))), errors[1], text
 

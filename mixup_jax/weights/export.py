@@ -115,14 +115,15 @@ def _description(network: Network, index: int) -> Content:
 
 
 def _write_tensors(network: Network, variables: Content, content: Content, path: Path) -> None:
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     assert network.config is not None
     tensors = to_tensors(network.config.model, network.image_shape, variables)
     note = json.dumps({name: content[name] for name in ("model", "weights", "seed", "step")})
-    save_file(
-        {name: np.asarray(array, order="C") for name, array in tensors.items()}, path, {"mixup_jax": note}
-    )  # one note: the order of several is not fixed
+    arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
+    # One note: the order of several is not fixed. `save_file` has errors of its own for a full disk, and lets no other
+    # user read the file.
+    path.write_bytes(save(arrays, {"mixup_jax": note}))
 
 
 def _for_timm(network: Network, content: Content) -> Content:

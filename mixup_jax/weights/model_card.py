@@ -7,8 +7,8 @@ from typing import Any
 from mixup_jax.runtime.identity import flatten
 
 MARKS = {
-    "REAL": "the published data",
-    "LOSSY": "a copy of the published data that went through lossy compression",
+    "REAL": "the original data",
+    "LOSSY": "a copy of the original data that went through lossy compression",
     "SYNTHETIC": "made-up data: the numbers show that the program works, and nothing else",
 }
 SHOWN = 10

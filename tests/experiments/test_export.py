@@ -88,6 +88,20 @@ def test_what_cannot_be_exported_is_one_line(run, tmp_path):
         main(tmp_path / "export", tmp_path / "again")
 
 
+def test_every_file_is_for_the_same_readers_and_a_disk_that_is_full_leaves_none(run, tmp_path):
+    main(run, tmp_path / "export", program=False)
+    assert len({path.stat().st_mode for path in (tmp_path / "export").iterdir()}) == 1
+    resource = pytest.importorskip("resource")  # not on Windows
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="second could not be written"):
+            main(run, tmp_path / "second", program=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [path.name for path in tmp_path.iterdir()] == ["export"]
+
+
 def test_the_command_ends_with_one_line_for_a_folder_that_is_no_run(tmp_path):
     command = [sys.executable, "-m", "experiments.export", str(tmp_path), "-o", str(tmp_path / "export")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=ROOT)

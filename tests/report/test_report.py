@@ -38,7 +38,7 @@ def test_the_command_writes_the_page_and_prints_the_table_without_the_training_c
     [
         ("nowhere", "report.html", "nowhere: no such folder"),
         ("empty", "report.html", "no runs found under"),
-        ("runs", "file/report.html", "cannot be written"),
+        ("runs", "file/report.html", "report.html could not be written"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_status_2(capsys, make_run, tmp_path, runs, output, message):

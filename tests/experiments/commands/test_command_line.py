@@ -237,3 +237,10 @@ def test_a_full_disk_says_what_to_do(capsys):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert left.value.code == 2
     assert re.fullmatch(r"error: .*No space left on device; make room .*\n", capsys.readouterr().err)
+
+
+def test_what_the_system_refuses_is_told_by_the_file_and_in_words(capsys, tmp_path):
+    with pytest.raises(SystemExit) as left, one_line_errors():
+        (tmp_path / "none" / "a").mkdir()
+    assert left.value.code == 2
+    assert capsys.readouterr().err == f"error: {tmp_path / 'none' / 'a'}: No such file or directory\n"

@@ -9,10 +9,17 @@ import numpy as np
 import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
-from experiments.commands.notices import warn_of_devices, warn_of_finished, warn_of_shifts
+from experiments.commands.notices import (
+    say_no_better,
+    warn_of_devices,
+    warn_of_few_steps,
+    warn_of_finished,
+    warn_of_shifts,
+)
 from experiments.commands.running import cache_compilations
 from mixup_jax.choices import BigVisionRandAugment, Data, Erm, Mixup
 from mixup_jax.config import Config
+from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.sources import load, prepare
 from mixup_jax.runtime.launch import Launch
 
@@ -84,6 +91,34 @@ def test_the_first_examples_are_those_of_the_subset():
 def test_a_subset_that_is_none_is_refused(part):
     with pytest.raises(ValueError, match="train_subset"):
         prepare(load("digits"), Config(data=Data("digits", train_subset=part)).data)
+
+
+@pytest.mark.parametrize(
+    ("fields", "examples", "said"),
+    [
+        ({"batch_size": 88}, 92, "30 epochs of 92 images are 31 steps of 88: few"),
+        ({"batch_size": 32}, 520, "488 steps"),
+        ({"batch_size": 32}, 540, ""),
+        ({"init": "weights.safetensors"}, 92, ""),
+        ({"data": Data("digits")}, 92, ""),
+    ],
+)
+def test_a_training_on_images_of_ones_own_that_is_over_after_few_steps_is_told(fields, examples, said, capsys):
+    warn_of_few_steps(replace(Config(data=Data("folder:mine"), epochs=30.0), **fields), examples)
+    out = capsys.readouterr().out
+    assert said in out
+    assert bool(out) == bool(said)
+
+
+@pytest.mark.parametrize(("errors", "said"), [([60.0], True), ([70.0, 60.0], True), ([70.0, 59.0], False), ([], False)])
+def test_networks_that_do_no_better_than_naming_one_class_are_told(errors, said, capsys):
+    label = np.array([0, 2, 2, 1, 2, 1, 0, 2, 1, 0], np.int32)
+    pixels = np.zeros((10, 4, 4, 1), np.uint8)
+    data = Dataset("blank", "SYNTHETIC", ("a", "b", "c"), pixels, label, pixels, label, (0.0,), (1.0,))
+    say_no_better(errors, data)
+    out = capsys.readouterr().out
+    assert bool(out) == said
+    assert not said or "naming c for every one errs in 60.00 %" in out
 
 
 @pytest.mark.parametrize(("magnitude", "side", "said"), [(10.0, 32, True), (3.0, 32, False), (10.0, 224, False)])
