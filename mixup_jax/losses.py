@@ -108,7 +108,7 @@ def mixed_loss(loss: Callable[[Any], Array], labels: Any, plan: Mix, other: Any 
     """
     if not callable(loss):
         raise TypeError(f"loss must be a function of the labels, got {describe(loss)}: mixed_loss(loss, labels, plan).")
-    plan = checked(plan)
+    plan = checked(plan, alone=other is None)
 
     def parents(leaf: Any, others: Any) -> tuple[Array, Array]:
         leaf, others = jnp.asarray(leaf), jnp.asarray(others)
@@ -151,7 +151,7 @@ def _check(
     logits: Any, labels: Any, plan: Mix, other: Any, where: Any, multi_hot: bool = False
 ) -> tuple[Array, list[tuple[Array, Array]], Mix]:
     """Validate the arguments; return logits of at least 32 bits, (labels, counted) of both parents, and the plan."""
-    plan = checked(plan)
+    plan = checked(plan, alone=other is None)
     logits, labels = jnp.asarray(logits), jnp.asarray(labels)
     others = labels if other is None else jnp.asarray(other)
     multi_hot = multi_hot and labels.ndim == 2

@@ -61,10 +61,10 @@ def hold_out(data: Dataset | StreamedDataset, validation: float) -> Dataset | St
         mean, std = photograph_statistics(kept, len(valid)) if data.measured else (data.mean, data.std)
         return replace(kept, mean=mean, std=std)
     image, label = data.train_image, data.train_label
-    kept = {"train_image": image[train], "train_label": label[train]}
-    if (data.mean, data.std) == pixel_statistics(image):
-        kept["mean"], kept["std"] = pixel_statistics(kept["train_image"])
-    return replace(data, valid_image=image[valid], valid_label=label[valid], **kept)
+    kept = replace(data, train_image=image[train], train_label=label[train])
+    measured = (data.mean, data.std) == pixel_statistics(image)
+    mean, std = pixel_statistics(kept.train_image) if measured else (data.mean, data.std)
+    return replace(kept, valid_image=image[valid], valid_label=label[valid], mean=mean, std=std)
 
 
 def held_out(count: int, validation: float) -> Sequence[np.ndarray]:

@@ -74,7 +74,7 @@ def parents(
     plan: Mix, y: ArrayLike, other: ArrayLike | None, name: str = "y", ids: bool = False
 ) -> tuple[Array, Array, Array]:
     """Return both parents of each example, and lambda in a shape that goes with them; `ids` allows class ids."""
-    plan, own = checked(plan), jnp.asarray(y)
+    plan, own = checked(plan, alone=other is None), jnp.asarray(y)
     others = own if other is None else jnp.asarray(other)
     if not ids and own.ndim == 1 and jnp.issubdtype(own.dtype, jnp.integer):
         raise TypeError(f"{name} holds class ids ({describe(own)}); one-hot them: jax.nn.one_hot(ids, classes).")
