@@ -135,7 +135,7 @@ def _blend(plan: Mix, losses: list[Array]) -> Array:
     dtype = losses[0].dtype if jnp.issubdtype(losses[0].dtype, jnp.inexact) else jnp.dtype(jnp.float32)
     own, partner = (each.astype(widened(dtype)) for each in losses)  # lambda in whole numbers would be 0 or 1
     lam = plan.lam.astype(own.dtype).reshape(-1, *[1] * (own.ndim - 1))
-    return blend(lam, own, partner).astype(dtype)
+    return on_any_mesh(blend, own)(lam, own, partner).astype(dtype)
 
 
 def _logit(logits: Array, ids: Array) -> tuple[Array, Array]:

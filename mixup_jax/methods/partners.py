@@ -226,7 +226,7 @@ def _check(features: Array, k: int, labels: Array | None, block: int) -> None:
     if block < 1:
         raise ValueError(f"block must be at least 1, got {block}.")
     if features.dtype != jnp.uint8 and not isinstance(features, Tracer) and features.is_fully_addressable:
-        longest = float(jnp.max(jnp.abs(features))) * features[0].size ** 0.5
+        longest = float(jnp.max(jnp.abs(features))) * (features.size / size) ** 0.5
         if not longest < LONGEST:
             raise ValueError(f"features must be finite and below {LONGEST:g} in length, got up to {longest:g}.")
     if labels is None:
