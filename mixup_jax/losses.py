@@ -35,7 +35,8 @@ def mixed_cross_entropy(
     An id that is no class, such as -1, adds nothing, like its one-hot row of zeros. `where`, bool (batch,), is False
     for the labels to ignore, in the example's own loss and in the losses of its partners.
 
-    Raises TypeError if `labels` are not integers or `where` is not bool, ValueError if the lengths differ.
+    Raises TypeError if `labels` are not integers, `logits` not real or `where` not bool, ValueError if the lengths
+    differ.
 
     >>> plan = Mix(lam=jnp.array([1.0, 0.5]), partner=jnp.array([1, 0]))
     >>> loss = mixed_cross_entropy(jnp.zeros((2, 10)), jnp.array([3, 7]), plan)
@@ -91,9 +92,10 @@ def mixed_sigmoid_cross_entropy(
 def mixed_loss(loss: Callable[[Any], Array], labels: Any, plan: Mix, other: Any = None) -> Array:
     """Return ``lam * loss(labels) + (1 - lam) * loss(labels[partner])`` for any loss, one number an example: (batch,).
 
-    `loss` takes labels and returns float (batch,) or (batch, ...); it closes over the network's outputs for the mixed
-    batch. `labels` is an array (batch, ...) of any dtype or a tree of arrays, such as token ids with their padding;
-    `other`, a tree like `labels`, holds the partners' labels, as in `mix`.
+    `loss` takes labels and returns (batch,) or (batch, ...); it closes over the network's outputs for the mixed batch.
+    Losses of 16 bits are mixed in float32 and keep their dtype; whole numbers and bool, such as ``predicted == labels``
+    for an accuracy, are mixed as float32. `labels` is an array (batch, ...) of any dtype or a tree of arrays, such as
+    token ids with their padding; `other`, a tree like `labels`, holds the partners' labels, as in `mix`.
 
     A parent with a weight of exactly 0 is replaced by the other parent, so that an infinite loss (a transcript longer
     than its audio) spoils neither the sum nor the gradient; the derivative by lambda is then 0.
@@ -106,7 +108,7 @@ def mixed_loss(loss: Callable[[Any], Array], labels: Any, plan: Mix, other: Any 
     """
     if not callable(loss):
         raise TypeError(f"loss must be a function of the labels, got {describe(loss)}: mixed_loss(loss, labels, plan).")
-    plan = checked(plan)
+    plan = checked(plan, alone=other is None)
 
     def parents(leaf: Any, others: Any) -> tuple[Array, Array]:
         leaf, others = jnp.asarray(leaf), jnp.asarray(others)
@@ -122,7 +124,7 @@ def mixed_loss(loss: Callable[[Any], Array], labels: Any, plan: Mix, other: Any 
         return on_any_mesh(choose, leaf)(plan, leaf, others)
 
     pairs = jax.tree.map(parents, labels, labels if other is None else other)
-    losses = [loss(labels) for labels in jax.tree.transpose(jax.tree.structure(labels), None, pairs)]
+    losses = [jnp.asarray(loss(labels)) for labels in jax.tree.transpose(jax.tree.structure(labels), None, pairs)]
     for each in losses:
         if each.shape[:1] != plan.lam.shape:
             raise ValueError(f"loss must return one number an example, (batch,), got {describe(each)}.")
@@ -130,9 +132,10 @@ def mixed_loss(loss: Callable[[Any], Array], labels: Any, plan: Mix, other: Any 
 
 
 def _blend(plan: Mix, losses: list[Array]) -> Array:
-    own, partner = losses
+    dtype = losses[0].dtype if jnp.issubdtype(losses[0].dtype, jnp.inexact) else jnp.dtype(jnp.float32)
+    own, partner = (each.astype(widened(dtype)) for each in losses)  # lambda in whole numbers would be 0 or 1
     lam = plan.lam.astype(own.dtype).reshape(-1, *[1] * (own.ndim - 1))
-    return blend(lam, own, partner)
+    return on_any_mesh(blend, own)(lam, own, partner).astype(dtype)
 
 
 def _logit(logits: Array, ids: Array) -> tuple[Array, Array]:
@@ -148,7 +151,7 @@ def _check(
     logits: Any, labels: Any, plan: Mix, other: Any, where: Any, multi_hot: bool = False
 ) -> tuple[Array, list[tuple[Array, Array]], Mix]:
     """Validate the arguments; return logits of at least 32 bits, (labels, counted) of both parents, and the plan."""
-    plan = checked(plan)
+    plan = checked(plan, alone=other is None)
     logits, labels = jnp.asarray(logits), jnp.asarray(labels)
     others = labels if other is None else jnp.asarray(other)
     multi_hot = multi_hot and labels.ndim == 2
@@ -159,6 +162,8 @@ def _check(
             raise TypeError(
                 f"{name} must be integer class ids, got {describe(ids)}; for soft labels mix them yourself."
             )
+    if jnp.issubdtype(logits.dtype, jnp.complexfloating):
+        raise TypeError(f"logits must be real numbers, got {describe(logits)}.")
     expected = logits.shape if multi_hot else logits.shape[:1]
     if logits.ndim != 2 or labels.shape != expected or labels.shape[:1] != plan.lam.shape:
         raise ValueError(

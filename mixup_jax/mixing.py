@@ -106,8 +106,8 @@ def mix(plan: Mix, tree: X, other: Any = None) -> X:
 
     Leaves are floating-point (batch, ...), and keep their dtype; 16 bits or less are mixed in float32. NumPy arrays
     come back as JAX arrays. With a bool mask, leaves that have its positions are pasted together, whatever their dtype.
-    `other`, a tree like `tree`, holds the partners: a second batch, or a whole data set, also of another length (an
-    index beyond it means its last example, as everywhere in JAX). Derivatives are those of eq. 1, by lambda too.
+    `other`, a tree like `tree`, holds the partners: a second batch, or a data set, of any length (an index beyond it is
+    its last example, as in JAX; without `other`, an error where seen). Derivatives are those of eq. 1, by lambda too.
 
     Raises TypeError for integer or boolean leaves (one-hot class ids, or use `mixed_cross_entropy`; convert images);
     ValueError for a leaf of another length than the plan or that does not fit its partners, a list of as many arrays as
@@ -117,7 +117,7 @@ def mix(plan: Mix, tree: X, other: Any = None) -> X:
     >>> mix(plan, {"x": jnp.array([[8.0], [4.0]])})
     {'x': Array([[8.], [5.]], dtype=float32)}
     """
-    plan = checked(plan)
+    plan = checked(plan, alone=other is None)
     refuse_lists(tree, plan.lam.shape[0])
 
     def mix_leaf(path: Any, leaf: Any, others: Any) -> Array:
@@ -259,8 +259,8 @@ def _share(plan: Mix, leaf: Array, name: str) -> Array:
     return plan.lam
 
 
-def checked(plan: Mix) -> Mix:
-    """Validate a plan; return it with its fields as arrays."""
+def checked(plan: Mix, alone: bool = False) -> Mix:
+    """Validate a plan; return it with its fields as arrays. Where the batch is `alone`, partners are in it."""
     if not isinstance(plan, Mix):
         order = "mix(plan, tree), union(plan, y), mixed_cross_entropy(logits, labels, plan)"
         raise TypeError(f"plan must be a Mix, got {describe(plan)}; the order is {order}.")
@@ -274,12 +274,13 @@ def checked(plan: Mix) -> Mix:
         )
     if plan.mask is not None and plan.mask.shape[:1] != size:
         raise ValueError(f"plan's mask must be (batch, ...) for a batch of {size[0]}, got {describe(plan.mask)}.")
-    for name, share in (("lam", plan.lam), *([] if plan.mask is None else [("mask", plan.mask)])):
-        known = not isinstance(share, Tracer) and share.is_fully_addressable
-        if known and share.size and share.dtype != bool:
-            values = jax.device_get(share)
-            if not (values.min() >= 0 and values.max() <= 1):
-                raise ValueError(f"plan's {name} must be in [0, 1], got values from {values.min()} to {values.max()}.")
+    fields = [("lam", plan.lam, 0, 1), ("mask", plan.mask, 0, 1), ("partner", plan.partner, -size[0], size[0] - 1)]
+    for name, array, low, high in fields if alone and plan.block is None else fields[:2]:  # a block is never left
+        known = isinstance(array, Array) and not isinstance(array, Tracer) and array.is_fully_addressable
+        if known and array.size and array.dtype != bool:
+            values = jax.device_get(array)
+            if not (values.min() >= low and values.max() <= high):
+                raise ValueError(f"plan's {name} must be in [{low}, {high}], got {values.min()} to {values.max()}.")
     return plan
 
 
@@ -316,10 +317,9 @@ def _check_options(size: int, alpha: Any, per: str, partner: Any, block: int | N
             raise ValueError(f"partner must be integers of shape ({size},), got {describe(partner)}.")
         if block and size % block == 0 and not isinstance(given, Tracer):
             with jax.ensure_compile_time_eval():
-                run = jnp.asarray(given).astype(jnp.int32) // block
-                leaving = bool(jnp.any(run != jnp.arange(size, dtype=jnp.int32) // block))
-            if leaving:
-                raise ValueError(f"partner must keep to the runs of {block} examples that block asks for.")
+                own, run = (jnp.asarray(each, jnp.int32) // block for each in (given, range(size)))
+                if not jnp.array_equal(own, run):
+                    raise ValueError(f"partner must keep to the runs of {block} examples that block asks for.")
     elif partner not in PARTNERS:
         raise ValueError(f"partner must be one of {', '.join(PARTNERS)}, got {partner!r}.")
     kind = getattr(alpha, "dtype", type(alpha))
@@ -327,7 +327,7 @@ def _check_options(size: int, alpha: Any, per: str, partner: Any, block: int | N
         raise TypeError(f"alpha must be a number, got {alpha!r}.")
     if jnp.ndim(alpha) != 0:
         raise ValueError(f"alpha must be a scalar, got shape {jnp.shape(alpha)}; vmap over several values.")
-    if not isinstance(alpha, Tracer) and not 0 <= float(alpha) < float("inf"):
+    if not isinstance(alpha, Tracer) and not 0 <= float(alpha) < 3e38:  # of float32
         raise ValueError(f"alpha must be a finite number >= 0 (0 is ERM), got {alpha}.")
     block_size = size if block is None else block
     if block_size < 1 or size % block_size:

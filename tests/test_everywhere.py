@@ -203,11 +203,14 @@ WHERE = {  # a function of values, the values, and what makes one batch's result
     "4 devices, Auto": lambda: on_a_mesh(AxisType.Auto, 4),  # a block of two on each, and half of one on each of 8
     "8 devices, Auto": lambda: on_a_mesh(AxisType.Auto, 8),
     "8 devices, Explicit": lambda: on_a_mesh(AxisType.Explicit, 8),
+    "8 devices, set_mesh": lambda: on_a_mesh(AxisType.Explicit, 8),  # what is drawn lies on the mesh as well
     "64 bits": lambda: (every, VALUES, None),
 }
 
 
 def settings_of(where):
+    if where == "8 devices, set_mesh":
+        return jax.set_mesh(jax.make_mesh((8,), ("data",), axis_types=(AxisType.Explicit,)))
     return jax.enable_x64(where == "64 bits")
 
 

@@ -99,7 +99,23 @@ def test_a_loss_that_is_infinite_for_labels_without_weight_spoils_nothing():
     np.testing.assert_allclose((value, gradient), (16, 6))
 
 
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.uint8, np.int32, np.float16, jnp.bfloat16, np.float64])
+def test_a_loss_of_any_dtype_is_mixed_by_the_whole_lambda(dtype):
+    predicted, ids, plan = jnp.array([0, 2, 1]), jnp.array([0, 1, 2]), Mix(jnp.full(3, 0.7004), PLAN.partner)
+
+    def loss(labels):  # an accuracy, or what a user counts
+        return (np.asarray(predicted == labels) * 100).astype(dtype)
+
+    found = mixed_loss(loss, ids, plan)
+    hundred = float(dtype(100))  # True is 1
+    expected = np.float32([0.7004 * hundred, (1 - np.float32(0.7004)) * hundred, 0])
+    exact = expected if found.dtype == np.float32 else expected.astype(dtype).astype(np.float32)
+    np.testing.assert_allclose(found.astype(np.float32), exact, rtol=1e-6)
+    assert found.dtype == (dtype if np.dtype(dtype).itemsize == 2 else np.float32)
+
+
 BAD = [
+    (lambda: mixed_cross_entropy(LOGITS + 0j, np.arange(3), PLAN), TypeError, r"logits must be real .* complex64"),
     (lambda: mixed_cross_entropy(PLAN, LOGITS, np.arange(3)), TypeError, r"plan must be a Mix.*logits, labels, plan"),
     (lambda: mixed_cross_entropy(LOGITS, np.eye(3, dtype=np.float32), PLAN), TypeError, r"integer .* float32\[3,3\]"),
     (lambda: mixed_sigmoid_cross_entropy(LOGITS, np.eye(3, dtype=np.int32), PLAN), TypeError, r"int32\[3,3\].*float32"),

@@ -12,7 +12,8 @@ from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 from scipy import stats
 
-from mixup_jax import Mix, draw, mix, mixed_cross_entropy, mixup
+from mixup_jax import Mix, draw, mix, mixed_cross_entropy, mixed_loss, mixup
+from mixup_jax.methods import union
 from mixup_jax.mixing import PARTNERS
 
 OPTIONS = [(per, partner, block) for per in ("batch", "example") for partner in PARTNERS for block in (None, 4)]
@@ -409,10 +410,22 @@ def test_two_label_loss_is_the_dense_loss(rng, per, partner, block):
 
 ONE_HOT = np.eye(4, dtype=np.float32)
 HALF = partial(Mix, partner=np.arange(4, dtype=np.int32))
+PAIR = lambda partner: Mix(np.full(2, 0.5, np.float32), np.array([0, partner], np.int32))  # noqa: E731
 BAD_CALLS = [
     (lambda rng: mixup(rng, ONE_HOT, ONE_HOT, -1.0), ValueError, r"alpha .* -1.0"),
     (lambda rng: mixup(rng, ONE_HOT, ONE_HOT, float("nan")), ValueError, r"alpha .* nan"),
     (lambda rng: mixup(rng, ONE_HOT, ONE_HOT, float("inf")), ValueError, r"alpha .* inf"),
+    (lambda rng: mixup(rng, ONE_HOT, ONE_HOT, 1e39), ValueError, r"alpha .* 1e\+39"),  # no float32
+    *(
+        (lambda rng, call=call, partner=partner: call(PAIR(partner)), ValueError, rf"partner must be .*{partner}")
+        for call in (
+            lambda plan: mix(plan, ONE_HOT[:2]),
+            lambda plan: mixed_cross_entropy(ONE_HOT[:2], np.arange(2), plan),
+            lambda plan: mixed_loss(jnp.abs, np.ones(2, np.float32), plan),
+            lambda plan: union(plan, ONE_HOT[:2]),
+        )
+        for partner in (2, -3)  # of a data set, and other= is forgotten
+    ),
     (lambda rng: mixup(rng, ONE_HOT, ONE_HOT, jnp.ones(4)), ValueError, r"alpha must be a scalar, got shape \(4,\)"),
     (lambda rng: mixup(rng, ONE_HOT, np.arange(4), 1.0), TypeError, r"int32\[4\].*one_hot.*mixed_cross"),
     (lambda rng: mixup(rng, ONE_HOT, ONE_HOT[:3], 1.0), ValueError, "same length, got 4 and 3"),

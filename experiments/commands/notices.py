@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.table import Table
 
 from mixup_jax.choices import GROUP, BigVisionRandAugment, Mixed
 from mixup_jax.config import Config
 from mixup_jax.data.dataset import Dataset
-from mixup_jax.data.photographs.streamed import StreamedDataset
+from mixup_jax.data.photographs.streamed import StreamedDataset, labels_of
 from mixup_jax.data.sources import subset_of
 from mixup_jax.mixing import PARTNERS
 from mixup_jax.runtime.console import Fitted, console
@@ -115,6 +116,22 @@ def warn_of_shifts(config: Config, shape: tuple[int, ...]) -> None:
     if isinstance(config.augment, BigVisionRandAugment) and shift >= min(shape[:2]):
         size = f"{shape[0]} x {shape[1]}"
         say(f"big_vision_randaugment shifts by {shift:g} pixels: nothing is left of some images of {size}")
+
+
+def warn_of_classes(data: Dataset | StreamedDataset) -> None:
+    """Say of which classes a set has no image, where labels are known without reading every file."""
+    if isinstance(data, Dataset):
+        parts = {"training": data.train_label, "validation": data.valid_label, "test": data.test_label}
+    elif data.measured:  # a folder's photographs
+        own = data.labels_of_files() if data.train_label is None else data.train_label
+        parts = {"training": own, "validation": data.valid and labels_of(data.valid), "test": labels_of(data.test)}
+    else:
+        return
+    for part, label in parts.items():
+        lacking = [] if label is None else sorted({*range(len(data.classes))} - {*np.unique(label).tolist()})
+        if lacking:
+            named = ", ".join(data.classes[each] for each in lacking[:10]) + ", ..." * (len(lacking) > 10)
+            say(f"{data.name}: no {part} image of {len(lacking)} of {len(data.classes)} classes: {named}")
 
 
 def warn_of_devices(config: Config, platform: str, devices: int) -> None:

@@ -21,6 +21,7 @@ from experiments.commands.notices import (
     say_no_better,
     say_speed,
     show_weights,
+    warn_of_classes,
     warn_of_devices,
     warn_of_few_steps,
     warn_of_finished,
@@ -151,6 +152,7 @@ def _material(job: Job, config: Config) -> Material:
     data, wrong = prepare(data, config.data, config.augment)
     config = job.sized(config, data.train_count)
     warn_of_few_steps(config, data.train_count)
+    warn_of_classes(data)
     warn_of_shifts(config, data.image_shape)
     warn_of_devices(config, jax.default_backend(), jax.device_count())
     weights = initial_weights(config, data) if config.init is not None else None

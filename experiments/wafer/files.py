@@ -144,7 +144,7 @@ def read_folder(path: Path, size: int) -> WaferMaps:
 
 
 def _check_defects(path: Path, names: Sequence[str]) -> None:
-    """Raise ValueError for names that are empty, mean no defect, or differ in capital letters or blanks only."""
+    """Raise ValueError for names that are empty, mean no defect, or differ as `name_variants` says."""
     odd = [name for name in names if not name.strip() or name.strip().lower() in NOTHING]
     if odd:
         raise ValueError(

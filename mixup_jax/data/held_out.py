@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mixup_jax.data.dataset import Dataset
+from mixup_jax.data.dataset import Dataset, pixel_statistics
+from mixup_jax.data.photographs.files import photograph_statistics
 from mixup_jax.data.photographs.streamed import Photograph, Photographs, StreamedDataset, labels_of
 
 SEED = 2
@@ -35,6 +36,8 @@ def hold_out(data: Dataset | StreamedDataset, validation: float) -> Dataset | St
     """Hold `validation` training examples out, a count, or a share where it is below 1; 0 holds out none.
 
     Which ones is a function of the number of training examples alone, not of any seed. The others keep their order.
+    Mean and deviation become those of the others, where they were those of the training images; constants that are
+    published with a data set stay.
 
     Raises ValueError for data that have a validation set, and where one of the two would be empty.
 
@@ -54,10 +57,14 @@ def hold_out(data: Dataset | StreamedDataset, validation: float) -> Dataset | St
         )
     if isinstance(data, StreamedDataset):
         parts = Chosen(data.train, train), Chosen(data.train, valid)
-        return replace(data, train=parts[0], valid=parts[1], train_count=0)
+        kept = replace(data, train=parts[0], valid=parts[1], train_count=0)
+        mean, std = photograph_statistics(kept, len(valid)) if data.measured else (data.mean, data.std)
+        return replace(kept, mean=mean, std=std)
     image, label = data.train_image, data.train_label
-    kept = {"train_image": image[train], "train_label": label[train]}
-    return replace(data, valid_image=image[valid], valid_label=label[valid], **kept)
+    kept = replace(data, train_image=image[train], train_label=label[train])
+    measured = (data.mean, data.std) == pixel_statistics(image)
+    mean, std = pixel_statistics(kept.train_image) if measured else (data.mean, data.std)
+    return replace(kept, valid_image=image[valid], valid_label=label[valid], mean=mean, std=std)
 
 
 def held_out(count: int, validation: float) -> Sequence[np.ndarray]:

@@ -48,11 +48,11 @@ def optimal_partners(rng: Array, x: ArrayLike, k: int, other: ArrayLike | None =
     else:
         their_groups = jax.random.permutation(rng_other, size).astype(jnp.int32).reshape(-1, k)
 
-    def match(own: Array, others: Array) -> Array:
+    def match(own: Array, others: Array, groups: Array, their_groups: Array) -> Array:
         matched = jax.vmap(lambda mine, theirs: theirs[_match(own[mine], others[theirs])])(groups, their_groups)
         return jnp.zeros(size, jnp.int32).at[groups.reshape(size)].set(matched.reshape(size))
 
-    return on_any_mesh(match, own, 1)(own, others)
+    return on_any_mesh(match, own, 1)(own, others, groups, their_groups)
 
 
 def _match(x: Array, others: Array) -> Array:

@@ -9,7 +9,7 @@ from jax import Array
 from jax.core import Tracer
 from jax.typing import ArrayLike
 
-from mixup_jax.mixing import Mix, checked, describe, take_partner
+from mixup_jax.mixing import Mix, checked, describe, on_any_mesh, take_partner
 
 
 def union(plan: Mix, y: ArrayLike, other: ArrayLike | None = None) -> Array:
@@ -61,7 +61,7 @@ def larger(plan: Mix, y: ArrayLike, other: ArrayLike | None = None) -> Array:
     [3, 3]
     """
     own, partner, lam = parents(plan, y, other, ids=True)
-    return jnp.where(lam >= 0.5, own, partner)
+    return on_any_mesh(lambda lam, own, partner: jnp.where(lam >= 0.5, own, partner), own)(lam, own, partner)
 
 
 def maximum(own: Array, own_counts: Array, partner: Array, partner_counts: Array) -> Array:
@@ -74,7 +74,7 @@ def parents(
     plan: Mix, y: ArrayLike, other: ArrayLike | None, name: str = "y", ids: bool = False
 ) -> tuple[Array, Array, Array]:
     """Return both parents of each example, and lambda in a shape that goes with them; `ids` allows class ids."""
-    plan, own = checked(plan), jnp.asarray(y)
+    plan, own = checked(plan, alone=other is None), jnp.asarray(y)
     others = own if other is None else jnp.asarray(other)
     if not ids and own.ndim == 1 and jnp.issubdtype(own.dtype, jnp.integer):
         raise TypeError(f"{name} holds class ids ({describe(own)}); one-hot them: jax.nn.one_hot(ids, classes).")

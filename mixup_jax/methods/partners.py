@@ -100,8 +100,8 @@ def by_label_distance(rng: Array, y: ArrayLike, bandwidth: ArrayLike, other: Arr
 
     ``P(j | i)`` is proportional to ``exp(-||y_i - y_j||^2 / (2 * bandwidth^2))``; an example may be its own partner, as
     in the paper. `y` is float (batch,) or (batch, d), `bandwidth` > 0 in units of `y` and may be traced: infinity is
-    uniform. `other`, the labels of the whole training set for one, (n,) or (n, d), is where the partners come from (as
-    in the paper); then mix with ``other=`` its inputs.
+    uniform. A label that is NaN, not known, is no partner of others. `other`, the labels of the whole training set for
+    one, (n,) or (n, d), is where the partners come from (as in the paper); then mix with ``other=`` its inputs.
 
     Memory: some four times batch x n float32 numbers. 65,536 rows at once, without `other`, ask for 64 GiB: draw the
     partners of a batch at a time, with `other` the labels of all.
@@ -126,7 +126,8 @@ def by_label_distance(rng: Array, y: ArrayLike, bandwidth: ArrayLike, other: Arr
     def pick(rng: Array, own: Array, others: Array, bandwidth: Array) -> Array:
         own, others = (each.astype(jnp.float32).reshape(each.shape[0], 1, -1) for each in (own, others))
         distance = jnp.sum(((own - others.swapaxes(0, 1)) / bandwidth) ** 2, axis=-1)
-        return jax.random.categorical(rng, -distance / 2, axis=1).astype(jnp.int32)
+        unknown = jnp.isnan(others).any(axis=(1, 2))[None]  # a NaN distance would be the largest
+        return jax.random.categorical(rng, jnp.where(unknown, -jnp.inf, -distance / 2), axis=1).astype(jnp.int32)
 
     return on_any_mesh(pick, own, 1)(rng, own, others, jnp.asarray(bandwidth, jnp.float32))
 
@@ -146,6 +147,8 @@ def _integers(name: str, value: ArrayLike, shape: str, ndim: int) -> Array:
 
 EXACT_FEATURES = 2**15 - 1
 """Above this many bytes an example a squared distance may not fit 31 bits."""
+LONGEST = 1e18
+"""An example that is longer may have squared distances that overflow float32."""
 
 
 def neighbour_table(features: ArrayLike, k: int, labels: ArrayLike | None = None, block: int = 1024) -> Array:
@@ -156,12 +159,14 @@ def neighbour_table(features: ArrayLike, k: int, labels: ArrayLike | None = None
     one with the lower index comes first. Distances of uint8 features (up to 32,767 an example) are whole numbers and
     exact: the table is the same on any device. Others are computed in float32, after the mean was taken off, and
     neighbours whose squared distances differ by less than some 1e-6 of the squared norm may come in either order.
+    Traced features with a NaN make every example its own neighbour.
 
     Memory: (`block`, n) distances at a time. Cost: ``n * n`` times the features, on 2 CPU cores minutes for CIFAR.
     Where it cannot be seen (labels traced) that a class has no k + 1 examples, an example fills its row with itself.
 
     Raises TypeError for features of other dtypes and labels that are not integers, ValueError for a k that is not in
-    1..n-1, a block below 1, labels that are not (n,), or a class with fewer than k + 1 examples.
+    1..n-1, a block below 1, labels that are not (n,), or a class with fewer than k + 1 examples; and, where it can be
+    seen, for features that are not finite or so large that their squares are not.
 
     >>> neighbour_table(jnp.array([0.0, 1.0, 3.0, 7.0]), k=2).tolist()
     [[1, 2], [0, 2], [1, 0], [2, 1]]
@@ -220,6 +225,10 @@ def _check(features: Array, k: int, labels: Array | None, block: int) -> None:
         raise ValueError(f"k must be from 1 to one less than the number of examples, got {k} and {describe(features)}.")
     if block < 1:
         raise ValueError(f"block must be at least 1, got {block}.")
+    if features.dtype != jnp.uint8 and not isinstance(features, Tracer) and features.is_fully_addressable:
+        longest = float(jnp.max(jnp.abs(features))) * (features.size / size) ** 0.5
+        if not longest < LONGEST:
+            raise ValueError(f"features must be finite and below {LONGEST:g} in length, got up to {longest:g}.")
     if labels is None:
         return
     if not jnp.issubdtype(labels.dtype, jnp.integer):

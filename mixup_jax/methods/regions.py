@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from mixup_jax.mixing import Mix, X, Y, check_batch, describe, mix, refuse_lists
+from mixup_jax.mixing import Mix, X, Y, check_batch, describe, mix, on_any_mesh, refuse_lists
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -62,9 +62,10 @@ def paste(plan: Mix, mask: Array) -> Mix:
     is counted from the mask, not taken from the plan: a box that was clipped or rounded changes the label too. Where
     the plan's lambda is NaN (a traced alpha that makes no sense) it stays NaN.
     """
-    mask = jnp.repeat(mask, len(plan.lam) // len(mask), axis=0)
+    mask = mask if len(mask) == len(plan.lam) else jnp.repeat(mask, len(plan.lam) // len(mask), axis=0)
     lam = jnp.mean(mask, axis=tuple(range(1, mask.ndim)), dtype=jnp.float32)
-    return Mix(jnp.where(jnp.isnan(plan.lam), jnp.nan, lam), plan.partner, plan.block, mask)
+    lam = on_any_mesh(lambda drawn, lam: jnp.where(jnp.isnan(drawn), jnp.nan, lam), lam)(plan.lam, lam)
+    return Mix(lam, plan.partner, plan.block, mask)
 
 
 def box(starts: Sequence[Array], ends: Sequence[Array], size: Sequence[int]) -> Array:

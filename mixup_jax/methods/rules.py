@@ -5,10 +5,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import Array
 from jax.typing import ArrayLike
 
 from mixup_jax.methods.labels import maximum, parents
-from mixup_jax.mixing import Mix, checked, describe, mix, take_partner
+from mixup_jax.mixing import Mix, checked, describe, mix, on_any_mesh, take_partner
 
 RULES = ("mix", "keep", "partner", "union", "refuse")
 
@@ -81,13 +82,16 @@ def leave_padding(plan: Mix, valid: ArrayLike, other_valid: ArrayLike | None = N
     if others.ndim != 1:
         raise ValueError(f"other_valid must be (n,), got shape {others.shape}.")
     mixed = valid & take_partner(plan, others)
-    lam = jnp.where(mixed, plan.lam, 1.0)
-    mask = plan.mask
+
+    def where_mixed(mixed: Array, own: Array, unmixed: Array) -> Array:
+        return jnp.where(mixed.reshape(-1, *[1] * (own.ndim - 1)), own, unmixed)
+
+    choose, mask, partner = on_any_mesh(where_mixed, valid, 1), plan.mask, plan.partner
+    lam = choose(mixed, plan.lam, jnp.ones_like(plan.lam))
     if mask is not None:
-        mask = jnp.where(mixed.reshape(-1, *[1] * (mask.ndim - 1)), mask, jnp.ones_like(mask))
-    partner = plan.partner
+        mask = choose(mixed, mask, jnp.ones_like(mask))
     if other_valid is None:  # each its own partner: what padding holds, even NaN, stays there
-        partner = jnp.where(mixed, partner, jnp.arange(partner.shape[0], dtype=partner.dtype))
+        partner = choose(mixed, partner, jnp.arange(partner.shape[0], dtype=partner.dtype))
     return replace(plan, lam=lam, partner=partner, mask=mask)
 
 

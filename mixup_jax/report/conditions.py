@@ -18,11 +18,13 @@ from mixup_jax.report.tables import Row, Table
 SEED_FIELDS = ("seed", "seeds")
 COLUMNS = (*METRICS, *BEST, "wall_seconds", "images_per_second")
 """Columns of the tables of runs; the last two have one value per run."""
+ORIGIN = {"code": "code", "versions": "versions of packages", "jax": "settings of JAX", "device": "devices"}
+"""Fields of `Run` that the comparison of two conditions names where they differ."""
 
 
 @dataclass(frozen=True, eq=False)
 class Condition:
-    """Runs of one configuration at one commit over disjoint seeds."""
+    """Runs of one configuration at one commit, with the same versions and settings of JAX, over disjoint seeds."""
 
     runs: tuple[Run, ...]
     label: str
@@ -141,9 +143,10 @@ def _row(condition: Condition) -> Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """ERM and a method that mixes, with nothing else different; `change` is its test error minus ERM's, in points.
+    """ERM and a method that mixes, otherwise of one configuration; `change` is its test error minus ERM's, in points.
 
-    `p` is that of the paired t-test with Holm's correction over the `of` comparisons beside it; None for one seed.
+    `p` is that of the paired t-test with Holm's correction over the `of` comparisons beside it; None for one seed, and
+    where the error of a seed is not finite.
     """
 
     erm: Condition
@@ -158,19 +161,37 @@ class Comparison:
         erm, mixup = self.erm.paper_error, self.mixup.paper_error
         return None if erm is None or mixup is None else mixup - erm
 
+    @property
+    def alike(self) -> bool:
+        """Whether all seeds changed by the same, as a few seeds on a small test set do by chance: the t-test fails."""
+        return abs(self.change.sd or 0.0) < 1e-6 * abs(self.change.mean) and self.change.n > 1
+
+    @property
+    def apart(self) -> list[str]:
+        """What the two differ in beside the mixing, where both say it."""
+        names = []
+        for name, words in ORIGIN.items():
+            one, other = ({_hashable(getattr(run, name)) for run in each.runs} for each in (self.erm, self.mixup))
+            if one != other and all(one) and all(other):
+                names.append(words)
+        return names
+
     def sentence(self) -> str:
         """Return the change, its interval and the conclusion that it allows."""
         dataset, model, _ = self.mixup.setting
         points = f"{'+' if self.change.mean > 0 else ''}{decimal(self.change.mean)}"
         words = f"{self.mixup.label} against {self.erm.label} ({dataset}, {model}): test error {points} points"
         if self.p is None:
-            words += " (one seed: no interval)."
+            words += f" ({'one seed' if self.change.n == 1 else 'the error of a seed is not finite'}: no interval)."
+        elif self.alike:
+            words += f" (the same for each of {self.change.n} seeds: no spread, and so no interval)."
         else:
             corrected = f" with Holm's correction over {self.of} comparisons" if self.of > 1 else ""
             interval = f"95 % interval {self.change.interval}, paired over {self.change.n} seeds"
             words += f" ({interval}; p = {self.p:.2g}{corrected})."
             if self.p >= 0.05:
                 words += " These seeds do not tell the two apart."
+        words += f" The two differ in {' and '.join(self.apart)} as well." if self.apart else ""
         return words if self.paper is None else f"{words} The paper reports {decimal(self.paper, 1)} points."
 
 
@@ -239,8 +260,8 @@ def _networks(run: Run) -> Any:
 
 def _but_for_seeds(run: Run) -> Any:
     """Return a key that runs share if they may differ in their seeds only; an unfinished run shares it with none."""
-    names = (run.experiment, run.method, run.model, run.dataset, run.mark, run.commit)
-    return (*names, _hashable(_config(run))) if run.finished else run.path
+    names = (run.experiment, run.method, run.model, run.dataset, run.mark, run.commit, run.versions)
+    return (*names, _hashable(_config(run)), _hashable(run.jax)) if run.finished else run.path
 
 
 def _mergeable(members: list[Run], run: Run) -> bool:

@@ -53,6 +53,10 @@ class Run:
     """Digests of the training and test data by name; empty where a run did not store them."""
     classes: tuple[str, ...] = ()
     """Names of the classes; empty where a run did not store them."""
+    jax: Fields = field(default_factory=dict)
+    """Settings of JAX that change numbers; empty where a run did not store them."""
+    code: str = ""
+    """Digest of the code, the commit where a run did not store it."""
     alpha: float
     planned_epochs: float
     command: str
@@ -158,6 +162,8 @@ def _make_run(
         config=config,
         data=mapping(mapping(start, "data"), "digests"),
         classes=tuple(map(text, classes)) if isinstance(classes, list) else (),
+        jax=mapping(start, "jax"),
+        code=text(start.get("code") or both.get("commit")),
         alpha=_alpha(config),
         planned_epochs=number(config.get("epochs"), "config.epochs"),
         epochs=epochs,

@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -51,7 +52,7 @@ def match_classes(there: Sequence[str] | None, here: Sequence[str]) -> Match:
 
 
 def _plain(name: str) -> str:
-    return re.sub("[_-]", " ", name).strip().casefold()
+    return re.sub("[_-]", " ", unicodedata.normalize("NFC", name)).strip().casefold()
 
 
 def names_of(*contents: Mapping[str, Any]) -> tuple[str, ...] | None:

@@ -10,9 +10,11 @@ from tiny_runs import DATA
 
 from experiments.imagenet.archives import photograph
 from mixup_jax.choices import Data
+from mixup_jax.data.dataset import pixel_statistics
 from mixup_jax.data.held_out import held_out, hold_out
+from mixup_jax.data.images.layouts import Pictures
 from mixup_jax.data.photographs.streamed import EvaluationRows, Photograph, StreamedDataset
-from mixup_jax.data.sources import prepare
+from mixup_jax.data.sources import open_data, prepare
 
 PHOTOGRAPHS = [Photograph(f"{n}.JPEG", n % 2, photograph(n % 2, n)) for n in range(12)]
 STREAM = StreamedDataset(
@@ -38,6 +40,30 @@ def test_images_in_memory_are_held_out_and_the_rest_keeps_its_order():
     assert held.identity() != hold_out(DATA, 9).identity() != DATA.identity()
     first, _ = prepare(held, Data("digits", train_examples=5))  # of those that are left
     np.testing.assert_array_equal(first.train_image, DATA.train_image[train[:5]])
+
+
+def test_what_is_held_out_has_no_part_in_mean_and_deviation():
+    measured = replace(DATA, **dict(zip(("mean", "std"), pixel_statistics(DATA.train_image), strict=True)))
+    held = hold_out(measured, 8)
+    assert (held.mean, held.std) == pixel_statistics(held.train_image) != (measured.mean, measured.std)
+    published = replace(DATA, mean=(0.25,), std=(0.5,))
+    assert (hold_out(published, 8).mean, hold_out(published, 8).std) == (published.mean, published.std)
+
+
+def test_photographs_that_are_held_out_have_no_part_in_mean_and_deviation(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for part, count in (("train", 12), ("test", 4)):
+        for number in range(count):
+            path = tmp_path / f"data/{part}/{number % 2}/{number}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(photograph(number % 2, number))
+    whole = open_data(f"folder:{tmp_path / 'data'}", pictures=Pictures(size=16))
+    for held in (hold_out(whole, 5), hold_out(whole, 5), hold_out(whole, 3)):  # measured, read again, another number
+        images = np.stack([held.clean_example(index)["image"] for index in range(held.train_count)]) / 255
+        np.testing.assert_allclose(held.mean, images.mean((0, 1, 2)), rtol=1e-12)
+        np.testing.assert_allclose(held.std, images.std((0, 1, 2)), rtol=1e-12)
+        assert held.mean != whole.mean
+    assert hold_out(STREAM, 3).mean == STREAM.mean
 
 
 def test_photographs_are_held_out_and_each_is_evaluated_once():

@@ -204,7 +204,6 @@ def test_parameters_in_parts_weigh_an_eighth_and_are_gathered():
     assert sorted(gathered) == [4 * 512 * 512, 4 * 512 * IMAGE]
     states = [ahead.state_on(ahead.make_mesh(1, 16, devices), config, fsdp=fsdp)[0] for fsdp in (False, True)]
     assert bytes_of(states[0].params) - bytes_of(states[1].params) == large * 7 // 8
-    assert ahead.asked_flops(config, 8) == pytest.approx(whole.flops, rel=0.25)  # parts change nothing of the products
 
 
 def test_a_plan_of_several_rounds_a_step_is_refused():

@@ -48,6 +48,12 @@ def test_an_offset_that_all_features_share_does_not_blur_their_distances(rng):
     np.testing.assert_array_equal(neighbour_table(1000 + steps / np.float32(64), 3), by_hand(steps, 3))
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e20])
+def test_features_without_distances_are_refused_where_each_example_would_be_its_own_neighbour(bad):
+    with pytest.raises(ValueError, match="features must be finite"):
+        neighbour_table(np.float32([[0, 1], [bad, 2], [3, 4], [5, 6]]), 2)
+
+
 def test_distances_of_pixels_are_exact_where_float32_would_round():
     images = np.zeros((3, 3000), np.uint8)
     images[1:, 1:] = 200  # squared distances near 2**27, of which float32 knows every eighth

@@ -121,6 +121,14 @@ FUNCTIONS = [
 ]
 
 
+@pytest.mark.parametrize("given", [False, True])
+def test_a_label_that_is_not_known_is_no_partner_of_others(rng, given):
+    y = jnp.array([[0.0, 0.0], [jnp.nan, 0.0], [1.0, 0.0], [0.1, 0.0]])
+    other = jnp.concatenate([y, y]) if given else None
+    drawn = jax.vmap(lambda key: by_label_distance(key, y, 1.0, other))(jax.random.split(rng, 100))
+    assert set((drawn[:, jnp.array([0, 2, 3])] % 4).ravel().tolist()) == {0, 2, 3}
+
+
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_jit_is_eager_and_a_vmap_is_a_loop(rng, function):
     keys = jax.random.split(rng, 5)

@@ -165,6 +165,57 @@ def test_a_run_made_before_a_field_existed_is_compared_with_one_that_has_its_def
     assert compare(group(load(tmp_path))) == []
 
 
+ORIGINS = {
+    "code": {"code": "6f"},
+    "versions of packages": {"versions": {"jax": "0.12"}},
+    "settings of JAX": {"jax": {"enable_x64": True}},
+    "devices": {"device": "gpu"},
+}
+
+
+@pytest.mark.parametrize("words", ORIGINS)
+def test_a_comparison_says_what_else_is_different(make_run, tmp_path, words):
+    folders = [make_run(f"{alpha}", alpha=alpha, errors=[5.5 - alpha, 5.6]) for alpha in (0.0, 1.0)]
+    both = {"code": "5f", "jax": {"enable_x64": False}}
+    for folder in folders:
+        rewrite(folder, lambda content: content.update(both))
+    (comparison,) = compare(group(load(tmp_path)))
+    assert "differ" not in comparison.sentence()
+    rewrite(folders[1], lambda content: content.update(ORIGINS[words]))
+    for name in ("versions", "device"):
+        final = json.loads((folders[1] / "result.json").read_text())
+        (folders[1] / "result.json").write_text(json.dumps(final | {name: ORIGINS[words].get(name, final[name])}))
+    (comparison,) = compare(group(load(tmp_path)))
+    assert f"differ in {words} as well" in comparison.sentence()
+
+
+@pytest.mark.parametrize("change", [{"versions": {"jax": "0.12"}}, {"jax": {"enable_x64": True}}])
+def test_seeds_under_other_versions_or_settings_are_a_row_of_their_own(make_run, tmp_path, change):
+    make_run("some", alpha=0.0, errors=[5.5, 5.6])
+    folder = make_run("others", alpha=0.0, errors=[5.7], seeds=[2])
+    assert len(group(load(tmp_path))) == 1
+    rewrite(folder, lambda content: content.update(change))
+    final = json.loads((folder / "result.json").read_text())
+    (folder / "result.json").write_text(json.dumps(final | change))
+    assert len(group(load(tmp_path))) == 2
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_an_error_that_is_not_finite_is_not_called_one_seed(make_run, tmp_path, bad):
+    make_run("erm", alpha=0.0, errors=[5.5, 5.6, 5.7])
+    make_run("mixup", alpha=1.0, errors=[4.2, bad, 4.3])
+    (comparison,) = compare(group(load(tmp_path)))
+    assert "the error of a seed is not finite: no interval" in comparison.sentence()
+
+
+def test_seeds_that_all_change_alike_prove_nothing(make_run, tmp_path):
+    make_run("erm", alpha=0.0, errors=[5.1, 6.2, 7.3])
+    make_run("mixup", alpha=1.0, errors=[4.0, 5.1, 6.2])
+    (comparison,) = compare(group(load(tmp_path)))
+    assert "−1.10 points (the same for each of 3 seeds: no spread" in comparison.sentence()
+    assert "p =" not in comparison.sentence()
+
+
 def test_runs_on_different_data_of_one_name_are_not_compared(make_run, tmp_path):
     erm, mixup = make_run("erm", alpha=0.0, errors=[5.5]), make_run("mixup", alpha=1.0, errors=[4.2])
     rewrite(erm, lambda content: content.update(data={"digests": {"test_image": "aa"}}))

@@ -92,3 +92,7 @@ def test_a_match_is_a_permutation_by_which_the_names_are_the_same(there, random)
     else:  # two of them are one but for case
         assert len({name.strip().casefold().replace("-", " ").replace("_", " ") for name in there}) < len(there)
     assert names_of({"classes": there}) == tuple(there)
+
+
+def test_a_letter_with_its_accent_in_one_character_or_two_is_the_same_class():
+    assert match_classes(("caf\u00e9", "cat"), ("cat", "cafe\u0301")).order == (1, 0)

@@ -1,6 +1,7 @@
 """Files in folders of classes, and notes on the files that are passed over."""
 
 import os
+import unicodedata
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import NoReturn
@@ -117,12 +118,16 @@ def _refuse(error: OSError) -> NoReturn:
 
 
 def name_variants(names: Iterable[str]) -> list[str]:
-    """Return names that differ in capital letters and blanks only, each group as one text.
+    """Return names that differ in capital letters, blanks and Unicode's forms only, each group as one text.
 
-    >>> name_variants(["yes", "no", "Yes "])
-    ["'Yes ' and 'yes'"]
+    Such forms look alike: a letter with its accent in one character or two, a blank of no width.
+
+    >>> name_variants(["yes", "no", "Yes ", "caf\\u00e9", "cafe\\u0301"])
+    ["'Yes ' and 'yes'", "'cafe\\\\u0301' and 'café'"]
     """
     groups: dict[str, list[str]] = {}
     for name in sorted(set(names)):
-        groups.setdefault("".join(name.split()).casefold(), []).append(repr(name))
+        composed = unicodedata.normalize("NFC", name)
+        seen = "".join(letter for letter in composed if unicodedata.category(letter) != "Cf")
+        groups.setdefault("".join(seen.split()).casefold(), []).append(repr(name) if seen == name else ascii(name))
     return [" and ".join(group) for group in groups.values() if len(group) > 1]

@@ -191,7 +191,8 @@ def _split(
 def _listing(
     source: Path, root: Path, classes: tuple[str, ...], parts: dict[str, list[tuple[str, int]]], notes: tuple[str, ...]
 ) -> Listing:
-    notes += tuple(f"classes that differ in capital letters or blanks: {each}" for each in name_variants(classes))
+    alike = name_variants(classes)
+    notes += tuple(f"classes that differ in capital letters or blanks, or look alike: {each}" for each in alike)
     listing = Listing(source, root, classes, {part: parts[part] for part in PARTS if parts.get(part)}, notes)
     check_classes(listing)
     return listing

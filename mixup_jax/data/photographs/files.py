@@ -17,7 +17,7 @@ from mixup_jax.data.files.folders import Tally
 from mixup_jax.data.images.layouts import Pictures, find_pictures
 from mixup_jax.data.images.picture_files import decode_picture, open_picture, orientation_of
 from mixup_jax.data.photographs import jpeg
-from mixup_jax.data.photographs.checked import Checked, State, check_pictures
+from mixup_jax.data.photographs.checked import State, check_pictures
 from mixup_jax.data.photographs.crops import Interpolation
 from mixup_jax.data.photographs.streamed import Photograph, StreamedDataset, cores
 from mixup_jax.runtime.atomic import write_json
@@ -84,9 +84,10 @@ def load_photographs(path: Path, pictures: Pictures) -> StreamedDataset:
         valid=parts.get("valid"),
         left_out=f"{checked.skipped} files" if checked.skipped else "",
         decode=decode_part,
+        measured=True,
         notes=(*checked.notes(), *checked.conversions()),
     )
-    mean, std = _statistics(data, checked)
+    mean, std = photograph_statistics(data)
     return dataclasses.replace(data, mean=mean, std=std)
 
 
@@ -110,9 +111,13 @@ def decode_part(encoded: bytes, choose: jpeg.Choose, size: int, interpolation: I
     return jpeg.cut_part(coloured, choose, size, interpolation)
 
 
-def _statistics(data: StreamedDataset, checked: Checked) -> Statistics:
-    """Return mean and standard deviation of each channel, from the cache folder if they were computed before."""
-    key = hashlib.sha256(json.dumps([data.digest, data.size, SAMPLE, data.test_crop]).encode()).hexdigest()
+def photograph_statistics(data: StreamedDataset, held_out: int = 0) -> Statistics:
+    """Return mean and standard deviation of each channel, from the cache folder if they were computed before.
+
+    Of the training photographs so many were `held_out` by `held_out.hold_out`.
+    """
+    parts = [data.digest, data.size, SAMPLE, data.test_crop, *[held_out] * (held_out > 0)]
+    key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
     path = decoded_dir() / f"statistics-{key[:16]}.json"
     try:
         kept = read_object(path, key=str, mean=list, std=list)

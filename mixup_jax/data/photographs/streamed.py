@@ -78,6 +78,8 @@ class StreamedDataset:
     test_crop: float = TEST_CROP
     repeats: int = 1
     """How often a training batch holds each of its photographs; see `place_in_orders`."""
+    measured: bool = False
+    """Whether `mean` and `std` are those of the training photographs, no published constants."""
     decode: Callable[..., np.ndarray] | None = None
     """``decode(encoded, choose, size, interpolation)`` in place of `jpeg.decode_part`: photographs that are no JPEG."""
     valid: Photographs | None = None

@@ -43,7 +43,8 @@ def read_csv(path: Path, target: str) -> TabularData:
 
     Raises FileNotFoundError for a missing file; ValueError, which names the column and the cell, for a file that is no
     table, columns without a name or with the same name, cells that are no numbers in a column of numbers, a copy of the
-    target, classes that differ in capital letters only, and a target that is a quantity or has a class with one row.
+    target, classes that differ in capital letters or Unicode's form only, and a target that is a quantity or has a
+    class with one row.
     """
     path = expand(path, "csv")
     cells = _read_cells(path)

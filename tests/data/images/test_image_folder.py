@@ -139,7 +139,7 @@ def test_one_class_is_refused_and_classes_that_differ_in_capitals_are_named(fold
         (folder / split / "Cat").mkdir()
         (folder / split / "Cat/0.png").write_bytes(encoded(pixels(30)))
     load(f"folder:{folder}")
-    assert "differ in capital letters or blanks: 'Cat' and 'cat'" in caplog.text
+    assert "differ in capital letters or blanks, or look alike: 'Cat' and 'cat'" in caplog.text
     for split in ("train", "test"):
         shutil.rmtree(folder / split / "cat")
         shutil.rmtree(folder / split / "Cat")

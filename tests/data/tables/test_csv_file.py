@@ -128,6 +128,12 @@ def test_what_makes_a_result_worthless_is_said(tmp_path, caplog):
     assert "1 rows have the features of others and another class" in caplog.text
 
 
+@pytest.mark.parametrize(("one", "other"), [("caf\u00e9", "cafe\u0301"), ("\u00e9", "e\u0301"), ("no", "n\u200bo")])
+def test_classes_that_look_alike_are_refused(tmp_path, one, other):
+    with pytest.raises(ValueError, match=r"\\u0301|\\u200b"):  # told apart in the message
+        read_csv(table(tmp_path, size=SIZES, kind=[one, "x", other, "x"] * 50), "kind")
+
+
 def test_a_class_in_two_spellings_is_refused_and_blanks_are_taken_away(tmp_path, caplog):
     with pytest.raises(ValueError, match="the target kind has 'Yes' and 'yes' as different classes"):
         read_csv(table(tmp_path, size=SIZES, kind=["yes", "no", "Yes", "no"] * 50), "kind")

@@ -11,6 +11,7 @@ from jax.experimental.compilation_cache import compilation_cache
 
 from experiments.commands.notices import (
     say_no_better,
+    warn_of_classes,
     warn_of_devices,
     warn_of_few_steps,
     warn_of_finished,
@@ -20,6 +21,7 @@ from experiments.commands.running import cache_compilations
 from mixup_jax.choices import BigVisionRandAugment, Data, Erm, Mixup
 from mixup_jax.config import Config
 from mixup_jax.data.dataset import Dataset
+from mixup_jax.data.held_out import hold_out
 from mixup_jax.data.sources import load, prepare
 from mixup_jax.runtime.launch import Launch
 
@@ -119,6 +121,19 @@ def test_networks_that_do_no_better_than_naming_one_class_are_told(errors, said,
     out = capsys.readouterr().out
     assert bool(out) == said
     assert not said or "naming c for every one errs in 60.00 %" in out
+
+
+def test_classes_of_which_a_set_has_no_image_are_said(capsys):
+    digits = load("digits")
+    warn_of_classes(digits)
+    assert not capsys.readouterr().out
+    some, _ = prepare(hold_out(digits, 3), Data("digits", train_examples=2))
+    warn_of_classes(some)
+    said = capsys.readouterr().out
+    for part in ("training", "validation"):
+        label = getattr(some, f"{part[:5]}_label")
+        lacking = [name for number, name in enumerate(digits.classes) if number not in label]
+        assert f"no {part} image of {len(lacking)} of 10 classes: {', '.join(lacking)}" in said
 
 
 @pytest.mark.parametrize(("magnitude", "side", "said"), [(10.0, 32, True), (3.0, 32, False), (10.0, 224, False)])
