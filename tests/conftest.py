@@ -36,15 +36,9 @@ inspect.getsource = functools.cache(inspect.getsource)  # tyro asks for the sour
 
 
 def pytest_configure(config):
-    """Compile quickly, but for those run by hand: compiling is most of the time of the tests.
-
-    That is without LLVM's optimisations and, while JAX has a choice, without MLIR's loops, which take as long again. A
-    mixture's last bit may then depend on the number of devices: tests of that are slow, for a JAX that has no choice.
-    """
+    """Compile without LLVM's optimisations, but for those run by hand: compiling is most of the time of the tests."""
     if "exhaustive" not in (config.option.markexpr or "") or "not exhaustive" in config.option.markexpr:
         os.environ["XLA_FLAGS"] += " --xla_backend_optimization_level=0"
-        if jax.__version_info__ < (0, 11):  # a later XLA has no other loops, and stops at the name
-            os.environ["XLA_FLAGS"] += " --xla_cpu_use_fusion_emitters=false"
 
 
 STRICT = ("augment", "methods", "parity", "test_everywhere.py", "test_losses.py", "test_mixing.py", "test_pitfalls.py")

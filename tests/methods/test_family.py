@@ -178,7 +178,6 @@ def test_every_leaf_keeps_its_dtype(name, shape, dtype, label_dtype):
         assert (x_mixed.shape[1:], y_mixed.shape[1:]) == (x.shape[1:], y.shape[1:])
 
 
-@pytest.mark.slow  # for its bits: tests/conftest.py
 @pytest.mark.parametrize("name", WITH_PLAN)
 def test_a_plan_is_carried_out_on_eight_devices_as_on_one_and_as_in_a_vmap(name):
     *mixed, plans = runs(name, 2, [1.0] * LANES)

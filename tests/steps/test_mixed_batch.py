@@ -118,7 +118,6 @@ def test_a_run_mixes_with_the_neighbours_of_its_table():
     assert abs(float(run.train(run.start(), 2)[1].loss[0]) - float(with_itself[1].loss[0])) > 1e-3
 
 
-@pytest.mark.slow  # for its bits: tests/conftest.py
 @pytest.mark.parametrize("fields", [{}, {"method": "cutmix", "erase": 0.5}, {"method": "resizemix", "pad_crop": 1}])
 def test_partners_that_cross_devices_are_bytes_and_class_ids_and_mix_to_the_same(batch, rng, fields):
     """What crosses is gathered before the normalisation; within a block, which may stay on a device, after it.
