@@ -83,14 +83,14 @@ def say_speed(result: dict[str, Any]) -> None:
         say(line)
 
 
-def say_no_better(errors: list[float], data: Dataset | StreamedDataset) -> None:
+def say_no_better(result: dict[str, Any], data: Dataset | StreamedDataset) -> None:
     """Say where no network errs less on the test set than naming its most frequent class for every image does."""
     label = data.test_label if isinstance(data, Dataset) else getattr(data.test, "labels", None)
-    if label is None:
+    if label is None or not is_writer():  # other processes have no errors in their result
         return
     [(name, count)] = Counter(label.tolist()).most_common(1)
     without = 100 * (1 - count / len(label))
-    if min(errors, default=0.0) >= without - 1e-3:
+    if min(result["test_error"]["last"]) >= without - 1e-3:
         named = f"naming {data.classes[name]} for every one errs in {without:.2f} %"
         say(f"{data.name}: nothing was learned that shows on the {len(label):,} test examples: {named}")
 

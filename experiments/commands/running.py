@@ -111,7 +111,7 @@ def run(
             measured = fit(config, data, job.launch, workdir, title=title, began=began, given=given)
             result = write_result(workdir, description, measured, config, None if part else paper(config))
             say_speed(result)
-            say_no_better(result["test_error"]["last"], data)
+            say_no_better(result, data)
         elif not from_writer((workdir / record.PREDICTIONS).exists()):  # it was finished before they were kept
             try:
                 predict_again(config, data, job.launch, workdir, given)
