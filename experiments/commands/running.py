@@ -230,10 +230,11 @@ def write_result(
 def cache_compilations() -> None:
     """Keep compiled programs between runs, in the cache folder, unless JAX was told where to; also quick ones.
 
-    Not before JAX 0.12 on several CPU devices: a program that JAX 0.10 reads from a cache runs its collectives out of
-    order there, and waits for itself until XLA ends the process.
+    Not on several CPU devices: a program that is read from a cache runs its collectives in another order there than one
+    that was compiled. With JAX 0.10 it waits for itself until XLA ends the process; with 0.12 process 0, which alone
+    writes to the cache and so reads from it, and the others wait for each other.
     """
-    if jax.__version_info__ < (0, 12) and jax.default_backend() == "cpu" and jax.device_count() > 1:
+    if jax.default_backend() == "cpu" and jax.device_count() > 1:
         jax.config.update("jax_enable_compilation_cache", False)
         compilation_cache.reset_cache()  # whether there is one was decided with the first program
         return

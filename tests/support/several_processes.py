@@ -35,6 +35,7 @@ def run(processes, devices, command):
     environment = os.environ | {
         "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0",
         "PYTHONPATH": f"{ROOT}:{ROOT / 'tests' / 'support'}",
+        "JAX_ENABLE_COMPILATION_CACHE": str(processes == 1),  # as in commands: experiments/commands/running.py
     }
     coordinator = f"127.0.0.1:{free_port()}" if processes > 1 else None
     started = [

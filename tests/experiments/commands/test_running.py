@@ -50,14 +50,11 @@ def test_compiled_programs_are_kept_in_the_cache_folder_or_where_jax_was_told(ca
     assert jax.config.jax_compilation_cache_dir == str(tmp_path / "mixup_jax" / "xla")
 
 
-@pytest.mark.parametrize(
-    ("version", "devices", "kept"), [((0, 10, 2), 1, True), ((0, 10, 2), 2, False), ((0, 12, 0), 2, True)]
-)
+@pytest.mark.parametrize(("devices", "kept"), [(1, True), (2, False)])
 def test_no_program_of_several_cpu_devices_comes_from_a_cache_that_loses_the_order_of_collectives(
-    cache_settings, monkeypatch, version, devices, kept
+    cache_settings, monkeypatch, devices, kept
 ):
     jax.config.update("jax_enable_compilation_cache", True)
-    monkeypatch.setattr(jax, "__version_info__", version)
     monkeypatch.setattr(jax, "device_count", lambda: devices)
     cache_compilations()
     assert jax.config.jax_enable_compilation_cache is kept
