@@ -10,7 +10,7 @@ if tuple(map(int, version("jax").split(".")[:2])) >= (0, 12):
     # Compiling is most of the suite's time: keep what was compiled, also for the processes that tests start.
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "xla"))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
-else:  # several CPU devices and a cache do not go together: experiments/commands/running.py
+else:  # JAX 0.10 waits for itself, also within one process: experiments/commands/running.py
     os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)
 
 import ctypes

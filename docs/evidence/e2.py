@@ -11,21 +11,26 @@ from pathlib import Path
 import numpy as np
 from paired import Pairs, compare, parts
 
+SETTINGS = ("no attack", "white box, FGSM", "white box, I-FGSM", "white box, PGD")
+
+
+def top_1(found: list[dict], setting: str) -> np.ndarray:
+    """Return the top-1 errors of ERM and of mixup in a setting, (2, parts)."""
+    return np.array([[of_method[0][0] for of_method in errors[setting].values()] for errors in found]).T
+
 
 def attacks(folder: Path) -> tuple[Pairs, Pairs]:
     """Return what FGSM adds to the clean error, and what I-FGSM and PGD add to FGSM's, in points, at each epsilon."""
     primary, secondary = {}, {}
     for epsilon in (1, 2, 4, 8):
         found = [content["errors"] for content in parts(folder / f"epsilon-{epsilon}", "adversarial.json")]
-
-        def top_1(setting: str, found: list[dict] = found) -> np.ndarray:
-            return np.array([[of_method[0][0] for of_method in errors[setting].values()] for errors in found]).T
-
-        clean, fast = top_1("no attack"), top_1("white box, FGSM")
+        clean, fast, iterated, random = (top_1(found, setting) for setting in SETTINGS)
         primary[f"epsilon {epsilon}, FGSM - clean"] = fast - clean
         secondary |= {f"epsilon {epsilon}, clean": clean, f"epsilon {epsilon}, FGSM": fast}
-        for name in ("I-FGSM", "PGD"):
-            secondary[f"epsilon {epsilon}, {name} - FGSM"] = top_1(f"white box, {name}") - fast
+        secondary |= {
+            f"epsilon {epsilon}, I-FGSM - FGSM": iterated - fast,
+            f"epsilon {epsilon}, PGD - FGSM": random - fast,
+        }
     return primary, secondary
 
 

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from scipy import stats
+from paired import compare
 
 
 def last_error(run: Path) -> float:
@@ -27,27 +27,22 @@ def valid_error(run: Path) -> float:
     return json.loads((run / "result.json").read_text())["valid_error"][0]
 
 
-def compare(folders: list[Path]) -> None:
+def compare_arms(folders: list[Path]) -> None:
     """Print two comparisons for each folder."""
-    errors = {
-        (folder.name, arm): np.array([last_error(folder / arm / str(part)) for part in range(5)])
-        for folder in folders
-        for arm in ("scratch", "full", "head")
-    }
-    tests = {key: stats.ttest_rel(found, errors[key[0], "scratch"]) for key, found in errors.items()}
-    ordered = sorted((key for key in tests if key[1] != "scratch"), key=lambda key: tests[key].pvalue)
-    least = 0.0
-    for place, key in enumerate(ordered):
-        least = max(least, min(1.0, (len(ordered) - place) * tests[key].pvalue))
-        low, high = tests[key].confidence_interval()
-        print(
-            f"{key[0]} images, {key[1]}: {errors[key].mean():.2f}, scratch {errors[key[0], 'scratch'].mean():.2f}; "
-            f"difference {(low + high) / 2:+.2f} ± {(high - low) / 2:.2f} points, n = 5, p = {least:.2g} (Holm)"
+    pairs = {}
+    for folder in folders:
+        scratch, *tuned = (
+            [last_error(folder / arm / str(part)) for part in range(5)] for arm in ("scratch", "full", "head")
         )
+        pairs |= {
+            f"{folder.name} images, {arm}": np.array([scratch, errors])
+            for arm, errors in zip(("full", "head"), tuned, strict=True)
+        }
+    compare(pairs, names=("scratch", "fine-tuned"))
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "best":
         print(min(Path(sys.argv[2]).iterdir(), key=valid_error).name)
     else:
-        compare([Path(each) for each in sys.argv[2:]])
+        compare_arms([Path(each) for each in sys.argv[2:]])

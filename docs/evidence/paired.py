@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from mixup_jax.report.statistics import holm, summarise
 
 Pairs = dict[str, np.ndarray]
-"""Name of a comparison -> values of ERM and of mixup, (2, pairs)."""
+"""Name of a comparison -> values of the two that are compared, (2, pairs)."""
 READ = {
     "test error": lambda result: result["test_error"]["last"],
     "training error": lambda result: result["train_subset_error"],
@@ -26,21 +26,21 @@ READ = {
 }
 
 
-def compare(primary: Pairs, secondary: Pairs | None = None) -> None:
-    """Print a line for each comparison.
+def compare(primary: Pairs, secondary: Pairs | None = None, names: tuple[str, str] = ("ERM", "mixup")) -> None:
+    """Print a line for each comparison of two values a pair; `names` says what they are of.
 
-    That is the means of ERM and of mixup, mixup minus ERM, half of the 95 % interval of the difference (Student's t),
-    the number of pairs and, of the primary ones, the p-value with Holm's correction over them.
+    That is both means, the second minus the first, half of the 95 % interval of the difference (Student's t), the
+    number of pairs and, of the primary ones, the p-value with Holm's correction over them. One pair has no interval.
     """
     every = primary | (secondary or {})
-    differences = {name: summarise(mixup - erm) for name, (erm, mixup) in every.items()}
-    corrected = dict(zip(primary, holm([differences[name].p or 0.0 for name in primary]), strict=True))
-    for name, (erm, mixup) in every.items():
+    differences = {name: summarise(second - first) for name, (first, second) in every.items()}
+    p_values = {name: p for name in primary if (p := differences[name].p) is not None}
+    corrected = dict(zip(p_values, holm(list(p_values.values())), strict=True))
+    for name, (first, second) in every.items():
         found, p = differences[name], f", p = {corrected[name]:.2g} (Holm)" if name in corrected else ""
-        print(
-            f"{name}: ERM {erm.mean():.2f}, mixup {mixup.mean():.2f}; difference {found.mean:+.2f} "
-            f"± {found.half_width:.2f}, n = {found.n}{p}"
-        )
+        half = "" if found.half_width is None else f" ± {found.half_width:.2f}"
+        means = f"{names[0]} {first.mean():.2f}, {names[1]} {second.mean():.2f}"
+        print(f"{name}: {means}; difference {found.mean:+.2f}{half}, n = {found.n}{p}")
 
 
 def parts(folder: Path, file: str) -> list[dict]:
@@ -50,18 +50,13 @@ def parts(folder: Path, file: str) -> list[dict]:
 
 def main(folder: Path, name: str, *datasets: str) -> None:
     """Compare the runs of each data set."""
-    names = datasets or sorted(path.name for path in folder.iterdir() if path.is_dir())
-    runs = {
-        data: [parts(folder / data / f"{name}-{method}", "result.json") for method in ("erm", "mixup")]
-        for data in names
-    }
-    values = {
-        (data, measure): np.array([[read(result)[0] for result in results] for results in both])
-        for data, both in runs.items()
-        for measure, read in READ.items()
-    }
-    primary = {f"{data}, {measure}": each for (data, measure), each in values.items() if measure == "test error"}
-    compare(primary, {f"{data}, {measure}": each for (data, measure), each in values.items()})
+    primary, secondary = {}, {}
+    for data in datasets or sorted(path.name for path in folder.iterdir() if path.is_dir()):
+        runs = [parts(folder / data / f"{name}-{method}", "result.json") for method in ("erm", "mixup")]
+        for measure, read in READ.items():
+            family = primary if measure == "test error" else secondary
+            family[f"{data}, {measure}"] = np.array([[read(result)[0] for result in results] for results in runs])
+    compare(primary, secondary)
 
 
 if __name__ == "__main__":
