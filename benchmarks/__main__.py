@@ -1,6 +1,6 @@
 """All benchmarks on one page: docs/benchmarks.md.
 
-    python -m benchmarks                       # 40 minutes on two cores
+    python -m benchmarks                       # an hour on two cores
     python -m benchmarks --quick               # two minutes: does everything work?
     python -m benchmarks --only mixing memory   # some of it
 
@@ -18,7 +18,7 @@ from typing import Annotated
 import tyro
 
 from benchmarks.harness.page import Measure, Table, effort_of, load_average, show, write
-from benchmarks.harness.turns import STDERR, Effort
+from benchmarks.harness.turns import STDERR, Effort, import_torch
 from mixup_jax.runtime.console import write_any_character
 from mixup_jax.runtime.provenance import origin
 
@@ -26,7 +26,6 @@ SECTIONS = (
     "limits",
     "mixing",
     "training_step",
-    "vit_step",
     "time_to_accuracy",
     "growth",
     "small_loops",
@@ -65,6 +64,7 @@ def main(
     out = out if out or quick or only else PAGE
     console, tables, failed, began = STDERR, list[Table](), list[str](), time.time()
     effort, names, made = effort_of(quick), only or SECTIONS, origin() | {"load": load_average()}
+    import_torch()
     if rounds:
         effort = replace(effort, rounds=rounds)
     for index, name in enumerate(names):

@@ -9,6 +9,8 @@ windows of scikit-learn's two.
 import io
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import cv2
@@ -18,19 +20,24 @@ from PIL import Image
 from sklearn.datasets import load_sample_images
 
 from benchmarks.harness.page import Table, alone
-from benchmarks.harness.turns import QUICK, Effort, Steps, Timing, spread, take_turns
+from benchmarks.harness.sentences import compared
+from benchmarks.harness.turns import QUICK, Effort, Steps, Timing, as_in_runs, import_torch, spread, take_turns
+from mixup_jax.data.images.layouts import Pictures
 from mixup_jax.data.photographs.crops import AREA, ASPECT, random_crop
+from mixup_jax.data.photographs.files import load_photographs
 from mixup_jax.data.photographs.jpeg import decode_part
-from mixup_jax.data.photographs.streamed import Photograph, StreamedDataset, TrainingRows, batches
+from mixup_jax.data.photographs.streamed import Photograph, StreamedDataset, TrainingRows, batches, cores
 
 FILES, BATCH, SIZE, QUALITY = 64, 32, 224, 97
 LIMIT, OURS = "simplejpeg, whole image, nothing else", "this project: Grain, batches"
+FOLDER, LOADER = "this project: folder:PATH", "torch DataLoader, a worker a core, torchvision"
 PEERS = ("tf.data, fused decode and crop, batches", "torch DataLoader, Pillow, batches", "Pillow", "OpenCV")
 
 
 def measure(effort: Effort) -> list[Table]:
     """Measure decoders and pipelines in turns."""
-    files = photographs(8 if effort == QUICK else FILES)
+    import_torch()
+    files = photographs(16 if effort == QUICK else FILES)
     runs: dict[str, Steps] = {
         LIMIT: for_each(files, lambda content, _: simplejpeg.decode_jpeg(content)),
         OURS: from_batches(ours(files)),
@@ -59,7 +66,55 @@ def measure(effort: Effort) -> list[Table]:
         "else; who leaves out what is cut away may be faster. "
         f"{'Not installed and left out: ' + '; '.join(missing) if missing else ''}"
     )
-    return [Table("Input pipeline", ("", "images/s and core", "share of the limit"), rows, text.strip())]
+    table = Table("Input pipeline", ("", "images/s and core", "share of the limit"), rows, text.strip())
+    return [table, own_photographs(files, effort)]
+
+
+def own_photographs(files: list[bytes], effort: Effort) -> Table:
+    """Measure batches for training from a folder of one's own: from the disk, mirrored, on all cores, by the clock."""
+    with TemporaryDirectory() as folder:
+        for index, content in enumerate(files):
+            path = Path(folder, "photographs", f"class {index % 2}", f"{index}.jpg")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        runs: dict[str, Steps] = {FOLDER: from_batches(from_folder(path.parents[1]))}
+        try:
+            runs[LOADER] = from_batches(by_image_folder(path.parents[1]))
+            missing = ""
+        except ImportError as error:
+            missing = f" Not installed and left out: {error.name}."
+        timings = take_turns(runs, as_in_runs(effort), pause=1.0)
+    rows = [
+        (name, spread([BATCH / each for each in timing.seconds]), timing.over(timings[FOLDER]))
+        for name, timing in timings.items()
+    ]
+    said = f"PyTorch's {compared(timings[LOADER].ratios(timings[FOLDER]))}. " if LOADER in timings else ""
+    text = (
+        f"{said}{len(files)} photographs in a folder for each class, as `--dataset folder:PATH --image-size {SIZE}` "
+        f"reads them: random parts of {SIZE} x {SIZE}, mirrored, batches of {BATCH}, by wall clock on {cores()} cores, "
+        "all files in the system's cache. Ours decodes in threads, ahead by a batch for each core; so does the "
+        "DataLoader, whose workers are started before the clock."
+    )
+    return Table("Your own photographs", ("", "images/s", "time over ours"), rows, text + missing)
+
+
+def from_folder(root: Path) -> Iterator[Any]:
+    """Return the batches that a training on a folder takes."""
+    data = load_photographs(root, Pictures(size=SIZE, split=(0.5, 0.5)))
+    return batches(TrainingRows(data, BATCH, tuple((0, row) for row in range(BATCH))), 0, workers=0, threads=cores())
+
+
+def by_image_folder(root: Path) -> Iterator[Any]:
+    """Return torchvision's way: an ImageFolder, a DataLoader with a worker for each core."""
+    from torch.utils.data import DataLoader, RandomSampler
+    from torchvision import datasets
+    from torchvision.transforms import v2
+
+    parts = v2.Compose([v2.RandomResizedCrop(SIZE), v2.RandomHorizontalFlip(), v2.PILToTensor()])
+    folder = datasets.ImageFolder(str(root), parts)
+    endless = RandomSampler(folder, replacement=True, num_samples=10**7)
+    options: Any = {"num_workers": cores(), "prefetch_factor": 1, "multiprocessing_context": "forkserver"}
+    return iter(DataLoader(folder, batch_size=BATCH, sampler=endless, **options))
 
 
 def photographs(count: int) -> list[bytes]:

@@ -51,11 +51,11 @@ def main(
         raise ValueError(f"no runs found under {', '.join(map(str, runs))}; a run is a folder with a config.json")
     figures = [(DENSITIES, illustrations.beta_densities())]
     write_page(found, output, title=title, tables=tables, figures=figures, warnings=warnings)
-    screen = console()
+    conditions, screen = group(found), console()
     screen.print()
-    screen.print(results_table(found, title=title))
+    screen.print(results_table(conditions, title=title))
     screen.print()
-    for comparison in compare(group(found)):
+    for comparison in compare(conditions):
         screen.print(comparison.sentence())
     for _, table in tables:
         screen.print()

@@ -21,6 +21,7 @@ from mixup_jax.models.layers import winograd
 from mixup_jax.steps import recipe
 from mixup_jax.steps.state import Mixer
 from mixup_jax.training.loop import Run
+from mixup_jax.training.watch import release_memory
 
 SHAPES = {"digits": (8, 8, 1), "fashion_mnist": (28, 28, 1), "cifar10": (32, 32, 3)}
 IMAGES = {"digits": 1442, "fashion_mnist": 60_000, "cifar10": 50_000}
@@ -53,6 +54,7 @@ class Training:
         self.run = Run(config, data, Path("unused"), devices=jax.devices()[:devices])
         self.carry = self.run.start()
         self.program: Any = self.run.programs.train.lower(*self._arguments(1)).compile()
+        release_memory()
 
     def _arguments(self, count: int) -> tuple:
         return *self.carry, self.run.alpha, self.run.train, np.int32(count)

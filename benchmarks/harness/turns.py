@@ -1,5 +1,6 @@
 """Contestants take turns in one process, A B C A B C ..., so that other load hits all of them; medians and ratios."""
 
+import contextlib
 import json
 import os
 import statistics
@@ -132,13 +133,16 @@ NO_TORCH = "PyTorch is not installed."
 def import_torch() -> Any | None:
     """Import PyTorch with a thread for each core, threads that wait asleep; None where it is not installed.
 
-    Threads that wait by spinning slow down whoever comes next, and everybody on a busy machine.
+    Threads that wait by spinning slow down whoever comes next, and everybody on a busy machine. Triton, which comes
+    with it and loads late, ends the process where TensorFlow was loaded before: it is loaded here.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         import torch
     except ImportError:
         return None
+    with contextlib.suppress(ImportError):
+        import triton  # noqa: F401  # pyright: ignore[reportMissingImports]
     torch.set_num_threads(os.cpu_count() or 1)
     return torch
 

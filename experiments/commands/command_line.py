@@ -327,12 +327,13 @@ def all_options(config: Any) -> dict[str, Any]:
 
 def show_runs(results: Sequence[Mapping[str, Any]], *, title: str) -> None:
     """Print the table of finished runs, by what `run` says of them, and where they are."""
+    from mixup_jax.report.conditions import group
     from mixup_jax.report.runs import load_runs
     from mixup_jax.report.terminal import results_table
 
     runs, _ = load_runs([Path(each["workdir"]) for each in results])
     screen = console()
-    screen.print(results_table(runs, title=title))
+    screen.print(results_table(group(runs), title=title))
     for each in results:
         folder, checkpoints = each["workdir"], each["checkpoints"]
         bucket = is_bucket(checkpoints)

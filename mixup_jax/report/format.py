@@ -19,7 +19,10 @@ def text(value: Any) -> str:
         return " ".join(text(item) for item in value)
     if isinstance(value, dict):
         return ", ".join(f"{text(key)} {text(item)}" for key, item in value.items())
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(value))
+    said = str(value)
+    if said.isprintable():
+        return said
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in said)
 
 
 def decimal(value: float, digits: int = 2, *, signed: bool = False) -> str:

@@ -56,18 +56,18 @@ def saved(runs: Sequence[Run]) -> tuple[list[Picture], list[str]]:
 
 def named(folder: Path, figures: Sequence[tuple[str, str]]) -> tuple[list[Picture], list[str]]:
     """Load pictures by their path in `folder`, with their captions; return them and a line for each unusable file."""
-    pictures, warnings = [], []
+    pictures, warnings, real = [], list[str](), folder.resolve()
     for name, caption in figures:
         try:
-            pictures.append(_load(folder, folder / name, caption))
+            pictures.append(_load(real, folder / name, caption))
         except UNUSABLE as error:
             warnings.append(f"{text(folder / name)}: {text(error)}; picture skipped")
     return pictures, warnings
 
 
 def _load(folder: Path, path: Path, caption: str) -> Picture:
-    """Load a picture of a folder; a link out of it is refused, because the page is sent to others."""
-    if not path.resolve().is_relative_to(folder.resolve()):
+    """Load a picture of a folder (a real path); a link out of it is refused, because the page is sent to others."""
+    if not path.resolve().is_relative_to(folder):
         raise ValueError("not in this folder")
     content = read_bytes(path, LARGEST)
     with Image.open(io.BytesIO(content), formats=["PNG"]) as image:

@@ -8,9 +8,8 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from mixup_jax.report import tables
-from mixup_jax.report.conditions import group, result_tables
+from mixup_jax.report.conditions import Condition, result_tables
 from mixup_jax.report.format import MISSING, duration
-from mixup_jax.report.runs import Run
 from mixup_jax.report.statistics import summarise
 from mixup_jax.runtime.console import Fitted
 
@@ -32,10 +31,10 @@ def summary_table(values: Mapping[str, Sequence[float]], *, title: str, column: 
     return Fitted(table)
 
 
-def results_table(runs: Sequence[Run], *, title: str) -> Group:
+def results_table(conditions: Sequence[Condition], *, title: str) -> Group:
     """Make a table for each setting (data, model and mark): the columns of the page that a terminal has room for."""
     parts: list[Fitted | Text] = [Text(title, style="bold")]
-    for results in result_tables(group(runs)):
+    for results in result_tables(conditions):
         table = _table(f"\n{results.place}", *COLUMNS)
         for row in results.rows:
             error, paper = results.cell(row.summaries, "test_error"), results.cell(row.paper, "test_error")

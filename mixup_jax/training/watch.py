@@ -1,6 +1,7 @@
 """Watch the calls of the training program from outside: time them, trace some, count operations; no bit changes."""
 
 import contextlib
+import ctypes
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,10 +31,13 @@ class Watch:
         """Call the training program for so many steps; return its state and totals, without waiting for them."""
         for part in self.profile.parts(steps):
             began, others = self.times.clock(), (alpha, examples, np.int32(part))
+            if self.operations is None:  # the call finds what is traced and compiled here
+                traced = program.trace(state, totals, *others)
+                self.operations = count_operations(traced.jaxpr)
+                traced.lower().compile()
+                release_memory()
             state, totals = program(state, totals, *others)
             self.times.add(totals.bad_step, part, began)
-            if self.operations is None:  # JAX has kept what it traced for the call
-                self.operations = count_operations(program.trace(state, totals, *others).jaxpr)
         if self._images and (word := self.times.slow_input(self._images)):
             self._images = 0  # it is said once
             warnings.warn(word, stacklevel=2)
@@ -43,3 +47,9 @@ class Watch:
         """Return what result.json says of the speed."""
         self.times.pause()
         return speed(self.times, self.operations, devices, dtype, precision)
+
+
+def release_memory() -> None:
+    """Give the memory that compiling took back to the system, before a program asks for its own; glibc alone can."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)

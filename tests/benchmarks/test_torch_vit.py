@@ -12,7 +12,7 @@ from mixup_jax.weights.timm_names import to_timm
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 from benchmarks.peers import torch_training, torch_vit  # noqa: E402
-from benchmarks.vit_step import CONFIG  # noqa: E402
+from benchmarks.training_step import VIT  # noqa: E402
 
 
 def test_the_vision_transformer_of_pytorch_computes_our_logits_with_our_weights():
@@ -29,7 +29,7 @@ def test_the_vision_transformer_of_pytorch_computes_our_logits_with_our_weights(
 def test_the_same_parameters_decay_in_pytorch_as_in_ours():
     theirs = torch_vit.ViT(10, 48, 2, 3, 4)
     names = {id(each): name for name, each in theirs.named_parameters()}
-    decayed = {names[id(each)] for each in torch_training.optimizer_of(CONFIG, theirs).param_groups[0]["params"]}
+    decayed = {names[id(each)] for each in torch_training.optimizer_of(VIT, theirs).param_groups[0]["params"]}
     _, _, params = drawn(ViT(width=48, depth=2, heads=3, patch=4), 32, 10)
     marked = {name: leaf for name, leaf in to_timm("vit", mark(params)).items() if leaf.all()}
     assert decayed == set(marked)

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from experiments.models import entries
 from experiments.models import table as table_of_models
+from mixup_jax.report.conditions import group
 from mixup_jax.report.runs import load_runs
 from mixup_jax.report.terminal import results_table, summary_table
 from mixup_jax.runtime.console import PIPE, Fitted, console
@@ -36,7 +37,7 @@ def test_a_row_is_mean_half_interval_and_seeds():
 @pytest.mark.parametrize("width", [80, 50, 30])
 def test_the_table_of_runs_fits_and_cuts_no_value(two_methods, make_run, width):
     make_run("unfinished", alpha=8.0, errors=[9.0], done=7)
-    text = printed(results_table(load_runs([two_methods])[0], title="Results"), width)
+    text = printed(results_table(group(load_runs([two_methods])[0]), title="Results"), width)
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
     for value in ("5.60 ± 0.10", "5.35 to 5.85", "12 min 34 s"):
@@ -53,7 +54,7 @@ def test_a_pipe_gets_a_line_for_each_row(two_methods, monkeypatch):
     assert console().width == PIPE
     monkeypatch.setitem(os.environ, "COLUMNS", "50")
     assert console().width == 50
-    text = printed(results_table(load_runs([two_methods])[0], title="Results"), PIPE)
+    text = printed(results_table(group(load_runs([two_methods])[0]), title="Results"), PIPE)
     assert [line for line in text.splitlines() if line.startswith("ERM ") and "12 min 34 s" in line]
     assert max(map(len, text.splitlines())) < 120
 

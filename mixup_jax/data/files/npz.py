@@ -74,14 +74,14 @@ def _read(file: Any, size: int) -> np.ndarray:
         raise ValueError(f"version {version} is not for plain arrays")
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # a header that needs guessing
-        shape, _, dtype = headers[version](file)
+        shape, fortran, dtype = headers[version](file)
     if dtype.kind not in KINDS or not dtype.itemsize:
         raise ValueError(f"it holds {dtype}, neither numbers nor strings")
     left = size - file.tell()
     if math.prod(shape) * dtype.itemsize != left:
         raise ValueError(f"its header says {dtype} {shape}, which are not the {left} bytes behind it")
-    file.seek(0)
-    return checked_text(np.lib.format.read_array(file, allow_pickle=False))
+    content = bytearray(file.read(left))
+    return checked_text(np.ndarray(shape, dtype, content, order="F" if fortran else "C"))
 
 
 def checked_text(array: np.ndarray) -> np.ndarray:

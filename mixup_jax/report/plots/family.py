@@ -7,9 +7,9 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy import stats
 
 from mixup_jax.report.plots.drawing import MUTED, PALETTE, styled
+from mixup_jax.report.plots.illustrations import density
 
 
 @styled
@@ -104,7 +104,7 @@ def lambda_histograms(draws: Mapping[float, Float[np.ndarray, "draws"]]) -> Figu
     lam = np.linspace(0, 1, 401)[1:-1]
     for axes, (alpha, drawn) in zip(grid, draws.items(), strict=True):
         axes.hist(drawn, bins=40, range=(0, 1), density=True, color=PALETTE[5], edgecolor="white", linewidth=0.3)
-        axes.plot(lam, stats.beta.pdf(lam, alpha, alpha), color=PALETTE[1], linewidth=1.5)
+        axes.plot(lam, density(lam, alpha), color=PALETTE[1], linewidth=1.5)
         axes.set(title=f"α = {alpha:g}", xlabel="λ", xlim=(0, 1), ylim=(0, 6), xticks=[0, 0.5, 1])
         beyond = float(np.mean((drawn < 1 / 40) | (drawn > 39 / 40)))
         if beyond > 0.2:
