@@ -104,10 +104,11 @@ def warn_of_few_steps(config: Config, examples: int) -> None:
 
 
 def warn_of_finished(workdir: Path, launch: Launch, finished: bool) -> None:
-    """Say which options do nothing for a run that is finished."""
+    """Say of a run that is finished that nothing is trained, and which options do nothing for it."""
     names = [name for name, asked in (("--profile", launch.profile), ("--track", launch.trackers)) if asked]
-    if finished and names:
-        say(f"{workdir} is finished, no step is left for {' and '.join(names)}: give another --workdir")
+    if finished:
+        left = f", no step is left for {' and '.join(names)}" if names else ""
+        say(f"{workdir} was finished before, nothing is trained{left}: give another --workdir to train anew")
 
 
 def warn_of_shifts(config: Config, shape: tuple[int, ...]) -> None:

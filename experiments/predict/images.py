@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import tyro
 
-from experiments.predict.lines import check_output, header, line, write_csv
+from experiments.predict.lines import check_output, header, line, tell, write_csv
 from experiments.predict.pictures import find_pictures
 from mixup_jax.data.files.folders import Tally
 from mixup_jax.data.images.as_input import AsInput
@@ -66,7 +66,7 @@ def predict_images(
     written, bad = write_csv(output, header(min(top, len(network.classes))), progress(lines, "predicting", count))
     for note in (*passed_over.notes("files or folders"), *converted.notes(f"of {written:,} images")):
         print(note)
-    print(f"{output}: {written:,} images" + (f", {bad:,} of them bad: see the column error" if bad else ""))
+    tell(output, written, bad, "images")
 
 
 def count_pictures(paths: tuple[Path, ...], passed_over: Tally) -> int:

@@ -30,6 +30,13 @@ def write_csv(output: Path, names: list[str], lines: Iterable[list[str]]) -> tup
     return written, bad
 
 
+def tell(output: Path, written: int, bad: int, what: str) -> None:
+    """Print how many lines were written; raises ValueError where all of them are errors: nothing was predicted."""
+    if bad and bad == written:
+        raise ValueError(f"{output}: all of {written:,} {what} are bad: see the column error.")
+    print(f"{output}: {written:,} {what}" + (f", {bad:,} of them bad: see the column error" if bad else ""))
+
+
 def check_output(output: Path) -> None:
     """Raise ValueError for a file to write that is a folder, before anything is computed."""
     if output.is_dir():

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import tyro
 
-from experiments.predict.lines import check_output, header, line, write_csv
+from experiments.predict.lines import check_output, header, line, tell, write_csv
 from experiments.tabular.networks import TableNetworks, read_networks
 from mixup_jax.data.files.archives import expand
 from mixup_jax.data.files.folders import Tally
@@ -54,7 +54,7 @@ def predict_table(
     written, bad = write_csv(output, names, progress(lines, "predicting"))
     for note in unknown.notes(f"cells of {written:,} rows"):
         print(note)
-    print(f"{output}: {written:,} rows" + (f", {bad:,} of them bad: see the column error" if bad else ""))
+    tell(output, written, bad, "rows")
 
 
 def _lines(networks: TableNetworks, path: Path, alpha: float, top: int, unknown: Tally) -> Iterator[list[str]]:

@@ -178,10 +178,12 @@ def test_it_is_said_where_a_precision_changes_nothing(capsys):
         ({}, True, []),
     ],
 )
-def test_options_that_do_nothing_for_a_finished_run_are_named_in_one_line(capsys, tmp_path, options, finished, named):
+def test_a_line_says_that_a_finished_run_is_not_trained_and_which_options_do_nothing(
+    capsys, tmp_path, options, finished, named
+):
     warn_of_finished(tmp_path, Launch(**options), finished)
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == bool(named)
+    assert ["nothing is trained" in line for line in lines] == [True] * finished
     assert [name for name in ("--profile", "--track") if lines and name in lines[0]] == named
 
 

@@ -73,7 +73,8 @@ def test_a_file_after_bad_ones_and_bad_ones_alone_are_written(trained, pictures,
     bad.write_bytes(b"")
     predict_images(trained, (bad, bad, pictures / "0.png", bad), tmp_path / "out.csv")
     assert [bool(each["error"]) for each in lines(tmp_path / "out.csv")] == [True, True, False, True]
-    predict_images(trained, (bad,), tmp_path / "out.csv")
+    with pytest.raises(ValueError, match="all of 1 images are bad"):
+        predict_images(trained, (bad,), tmp_path / "out.csv")
     assert [bool(each["error"]) for each in lines(tmp_path / "out.csv")] == [True]
 
 
