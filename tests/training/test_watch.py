@@ -102,7 +102,7 @@ def test_the_loop_waits_for_no_step_between_two_looks_at_the_metrics():
         calls.append(int(count))
         return Computing(), SimpleNamespace(bad_step=Computing())
 
-    program.trace = lambda *_: SimpleNamespace(jaxpr=jax.make_jaxpr(lambda x: x)(0.0))
+    program.trace = lambda *_: jax.jit(lambda x: x).trace(0.0)
     state = Computing(), SimpleNamespace(bad_step=Computing())
     for count in (1, 2, 4):
         state = watch.train(program, *state, None, None, count)
