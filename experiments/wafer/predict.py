@@ -6,7 +6,7 @@ from typing import Annotated
 import numpy as np
 import tyro
 
-from experiments.predict.lines import check_output, write_csv
+from experiments.predict.lines import check_output, tell, write_csv
 from experiments.wafer.decisions import DEFAULT_RULE, apply_rule, probabilities, rules_for
 from experiments.wafer.files import SUFFIXES, list_maps, read_map, read_maps
 from experiments.wafer.fit import load_wafer_network
@@ -51,8 +51,7 @@ def predict(
         found = [defect for defect, bit in zip(defects, bits, strict=True) if bit]
         lines.append([name, "+".join(found) or NORMAL, *(f"{share:.4f}" for share in shares), ""])
     lines += [[name, *[""] * (len(defects) + 1), reason] for name, reason in bad]
-    write_csv(output, ["map", "defects", *defects, "error"], lines)
-    print(f"{output}: {len(lines)} maps" + (f", {len(bad)} of them bad: see the column error" if bad else ""))
+    tell(output, *write_csv(output, ["map", "defects", *defects, "error"], lines), "maps")
 
 
 def read_all(path: Path, size: int) -> tuple[list[str], np.ndarray, list[tuple[str, str]]]:
