@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from mixup_jax.augment.standard import normalize
 from mixup_jax.choices.losses import BinaryCrossEntropy
 from mixup_jax.config import Config
 from mixup_jax.data.identity import DataIdentity
@@ -24,7 +25,6 @@ from mixup_jax.runtime.claim import read_config, read_identity
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.run_folder import finished
 from mixup_jax.steps.many_seeds import over_seeds
-from mixup_jax.steps.mixed_batch import normalize
 from mixup_jax.steps.state import evaluated_variables, precision
 from mixup_jax.training.trained import load_trained
 from mixup_jax.weights.exported import DESCRIPTION, FILES, is_export, read_export

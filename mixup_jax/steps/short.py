@@ -17,7 +17,7 @@ from jaxtyping import Float, Int, Key
 
 from mixup_jax.losses import mixed_cross_entropy
 from mixup_jax.mixing import draw, mix
-from mixup_jax.steps.mixed_batch import epoch_order
+from mixup_jax.steps.train_step import epoch_order
 
 
 @dataclass(frozen=True)

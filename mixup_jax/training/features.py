@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from mixup_jax.augment.standard import normalize
 from mixup_jax.choices import Erm, Mixup, NoAugment
 from mixup_jax.config import Config
 from mixup_jax.data.dataset import Dataset
@@ -18,7 +19,6 @@ from mixup_jax.data.photographs.streamed import EvaluationRows, StreamedDataset,
 from mixup_jax.evaluation.classification import padded
 from mixup_jax.methods.latent import INPUT, at_layer, input_of
 from mixup_jax.steps.frozen import is_last
-from mixup_jax.steps.mixed_batch import normalize
 from mixup_jax.steps.state import Recipe, with_given
 
 

@@ -20,6 +20,7 @@ from jax import Array
 from jax.sharding import Mesh
 from jaxtyping import Int, Int32, Key
 
+from mixup_jax.augment.standard import normalize
 from mixup_jax.choices import NEIGHBOURS, Mixed, Mixing
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.evaluation.classification import Answers, Sums, answer_batches, in_batches, score_batches
@@ -28,9 +29,8 @@ from mixup_jax.models.layers.convolution import compiler_options
 from mixup_jax.runtime.mesh import place, shard
 from mixup_jax.runtime.resumable import NEVER
 from mixup_jax.steps.many_seeds import map_over_seeds
-from mixup_jax.steps.mixed_batch import epoch_order, normalize
 from mixup_jax.steps.state import Recipe, TrainState, evaluated_variables, init_state
-from mixup_jax.steps.train_step import Metrics, train_step
+from mixup_jax.steps.train_step import Metrics, epoch_order, train_step
 from mixup_jax.training.fsdp import in_parts, split_largest
 
 Step = int | Int[Array, ""]

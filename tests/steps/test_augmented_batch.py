@@ -14,9 +14,10 @@ from tiny_runs import BATCH, DATA, MLP, Run, assert_equal, changed
 from mixup_jax.augment.drawn import stages_of
 from mixup_jax.augment.erasing import erase
 from mixup_jax.augment.in_step import augment_in_step
+from mixup_jax.augment.standard import normalize, pad_crop_flip
 from mixup_jax.choices import RandAugment
-from mixup_jax.steps.mixed_batch import ERASING, OPERATIONS, mixed_batch, normalize, pad_crop_flip
 from mixup_jax.steps.recipe import for_decoded, make_recipe
+from mixup_jax.steps.train_step import ERASING, OPERATIONS, mixed_batch
 
 ALL = {"augment": "randaugment", "operation_probability": 1.0, "color_jitter": 0.3, "erase": 0.5}
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from mixup_jax.steps.mixed_batch import normalize, pad_crop_flip
+from mixup_jax.augment.standard import normalize, pad_crop_flip
 
 compiled = jax.jit(pad_crop_flip, static_argnames=("pad", "flip"))  # one compilation instead of one an operation
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from tiny_runs import DATA, MLP, PREACT, changed
 
+from mixup_jax.augment.standard import normalize
 from mixup_jax.choices.networks import ConvNeXt, ViT
 from mixup_jax.steps.frozen import trained_part, whole
-from mixup_jax.steps.mixed_batch import normalize
 from mixup_jax.steps.optim import direction
 from mixup_jax.steps.recipe import make_recipe
 from mixup_jax.steps.state import init_state

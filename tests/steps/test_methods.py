@@ -19,10 +19,9 @@ from mixup_jax.choices import Mixed
 from mixup_jax.config import CHOICES
 from mixup_jax.methods import fmix
 from mixup_jax.methods.table import METHODS
-from mixup_jax.steps.mixed_batch import mixed_batch
 from mixup_jax.steps.recipe import make_recipe
 from mixup_jax.steps.state import init_state
-from mixup_jax.steps.train_step import train_step
+from mixup_jax.steps.train_step import mixed_batch, train_step
 
 MIXING = [name for name in CHOICES["mixing"] if name != "erm"]
 FIELDS = {

@@ -13,14 +13,14 @@ from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 from tiny_runs import BATCH, CLASSES, DATA, MLP, PREACT, Run, assert_close, changed
 
+from mixup_jax.augment.standard import normalize
 from mixup_jax.choices import Mixup
 from mixup_jax.config import Config
 from mixup_jax.methods import mix_at, neighbour_table
 from mixup_jax.runtime.mesh import make_mesh
-from mixup_jax.steps.mixed_batch import mixed_batch, normalize
 from mixup_jax.steps.recipe import make_recipe
 from mixup_jax.steps.state import init_state
-from mixup_jax.steps.train_step import train_step
+from mixup_jax.steps.train_step import mixed_batch, train_step
 from mixup_jax.training.programs import place_examples
 
 GATHERED = re.compile(r"(\w+)\[([\d,]+)\]\S* all-(?:gather|to-all|reduce)\(")

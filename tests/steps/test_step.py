@@ -12,11 +12,11 @@ from jax.sharding import AxisType
 from jax.sharding import PartitionSpec as P
 from tiny_runs import BATCH, BOTH, CLASSES, DATA, MLP, PREACT, assert_close, assert_equal, changed
 
+from mixup_jax.augment.standard import normalize
 from mixup_jax.models import build
-from mixup_jax.steps.mixed_batch import mixed_batch, normalize
 from mixup_jax.steps.recipe import make_recipe
 from mixup_jax.steps.state import init_state, share_of_start
-from mixup_jax.steps.train_step import train_step
+from mixup_jax.steps.train_step import mixed_batch, train_step
 
 BLANK = jnp.zeros((1, *DATA.image_shape))
 NAMES = pytest.mark.parametrize("name", BOTH)

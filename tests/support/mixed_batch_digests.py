@@ -14,8 +14,8 @@ from tiny_runs import BATCH, DATA, PREACT, TRAIN, changed
 
 from mixup_jax.runtime.distributed import join
 from mixup_jax.runtime.mesh import make_mesh, place, shard
-from mixup_jax.steps.mixed_batch import mixed_batch
 from mixup_jax.steps.recipe import make_recipe
+from mixup_jax.steps.train_step import mixed_batch
 from mixup_jax.training.programs import order_key
 
 

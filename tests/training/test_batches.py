@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from batches import batch_indices
 
-from mixup_jax.steps.mixed_batch import epoch_order
+from mixup_jax.steps.train_step import epoch_order
 from mixup_jax.training.programs import repeat_indices, take_indices, two_epochs
 
 

@@ -10,9 +10,8 @@ from batches import batch_indices
 from tiny_runs import BATCH, DATA, MLP, PREACT, TRAIN, Run, assert_equal, changed, on_host
 
 from mixup_jax.runtime.mesh import make_mesh, place, shard
-from mixup_jax.steps.mixed_batch import mixed_batch
 from mixup_jax.steps.recipe import make_recipe
-from mixup_jax.steps.train_step import train_step
+from mixup_jax.steps.train_step import mixed_batch, train_step
 from mixup_jax.training.programs import order_key, place_batches, repeat_indices
 
 DEVICES = (1, 2, 4, 8)
