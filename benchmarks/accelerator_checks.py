@@ -27,8 +27,8 @@ from mixup_jax.choices.networks import PreActResNet
 from mixup_jax.config import Config
 from mixup_jax.models import preact_resnet
 from mixup_jax.planning.aot import abstract_batch, asked_flops, identity, lower_step, step_recipe
-from mixup_jax.runtime.chips import chip_of
-from mixup_jax.runtime.mesh import make_mesh, place, shard
+from mixup_jax.runtime.devices.chips import chip_of
+from mixup_jax.runtime.devices.mesh import make_mesh, place, shard
 from mixup_jax.steps.state import init_state
 from mixup_jax.training.loop import Run
 

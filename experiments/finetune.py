@@ -26,7 +26,7 @@ from mixup_jax.choices import AdamW, Cosine, Data, Erm, Mixup, NoAugment
 from mixup_jax.choices.networks import ViT
 from mixup_jax.config import Config
 from mixup_jax.config_checks import LARGEST
-from mixup_jax.runtime.mesh import is_writer
+from mixup_jax.runtime.devices.mesh import is_writer
 
 LAST = "head/dense"
 """The last layer of most networks."""

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import Counter
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -93,3 +94,9 @@ def test_the_walk_names_files_that_there_are():
     files = re.findall(r"^\| `(\S+\.py)` \|", walk, re.MULTILINE)
     assert [file for file in files if not (ROOT / file).is_file()] == []
     assert len(files) == len(set(files)) <= 14
+
+
+def test_files_and_folders_are_short():
+    assert [name for name, path in FILES.items() if path.read_text(encoding="utf-8").count("\n") > 350] == []
+    folders = Counter(path.parent for path in [*FILES.values(), *(ROOT / "tests").rglob("*.py")])
+    assert [folder for folder, count in folders.items() if count > 20] == []

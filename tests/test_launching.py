@@ -18,7 +18,7 @@ import pytest
 from experiments.commands.command_line import parse
 from experiments.imagenet import __main__ as imagenet
 from experiments.imagenet.presets import ImageNet
-from mixup_jax.runtime.libtpu import answer_without_tpu
+from mixup_jax.runtime.devices.libtpu import answer_without_tpu
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted((ROOT / "docs" / "launching").glob("*.sh"))
@@ -148,7 +148,7 @@ def run_command(code, **environment):
     return subprocess.run(command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=200)
 
 
-JOIN = ["from mixup_jax.runtime.distributed import join", "join()", "import jax; jax.devices()"]
+JOIN = ["from mixup_jax.runtime.devices.distributed import join", "join()", "import jax; jax.devices()"]
 
 
 def test_a_signal_between_joining_and_the_first_step_is_heard():

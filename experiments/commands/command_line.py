@@ -22,12 +22,12 @@ from experiments.commands.running import Job, Paper, run
 from mixup_jax.choices import Adam, Data, Erm, Sgd
 from mixup_jax.config import CHOICES, DEPENDENT, Config
 from mixup_jax.models import has_batch_norm, normalizes
-from mixup_jax.runtime import deterministic
 from mixup_jax.runtime.buckets import is_bucket, records_folder
 from mixup_jax.runtime.console import console
-from mixup_jax.runtime.distributed import join
+from mixup_jax.runtime.devices import deterministic
+from mixup_jax.runtime.devices.distributed import join
+from mixup_jax.runtime.devices.mesh import is_writer
 from mixup_jax.runtime.errors import did_you_mean
-from mixup_jax.runtime.mesh import is_writer
 
 J = TypeVar("J", bound=Job)
 P = TypeVar("P")

@@ -19,8 +19,8 @@ import tyro
 
 from experiments.commands.help import without_all
 from mixup_jax.runtime.console import write_any_character
+from mixup_jax.runtime.devices.libtpu import answer_without_tpu
 from mixup_jax.runtime.errors import SIGNALS, RunEnded, Stopped, did_you_mean, reason_of
-from mixup_jax.runtime.libtpu import answer_without_tpu
 
 
 def command(cli: Callable[..., Any], *args: Any, hint: str = "", **options: Any) -> Any:
@@ -76,7 +76,7 @@ def call(main: Callable[..., None], *, prog: str) -> None:
 def data_told() -> Iterator[None]:
     """Print the log of data, what is skipped or converted, on stderr; of several processes one does."""
     handler = logging.StreamHandler()
-    mesh = sys.modules.get("mixup_jax.runtime.mesh")  # what trains has it
+    mesh = sys.modules.get("mixup_jax.runtime.devices.mesh")  # what trains has it
     handler.addFilter(lambda record: mesh is None or mesh.is_writer())
     logs = [logging.getLogger(name) for name in ("mixup_jax.data", "experiments.wafer")]
     before = [(log.level, log.propagate) for log in logs]
@@ -168,7 +168,7 @@ def _named(error: Exception) -> str:
 
 def _several_processes() -> Any:
     """Return the module of runs of several processes, None where this process is alone."""
-    distributed = sys.modules.get("mixup_jax.runtime.distributed")  # loaded by commands that train
+    distributed = sys.modules.get("mixup_jax.runtime.devices.distributed")  # loaded by commands that train
     return distributed if distributed is not None and distributed.several() else None
 
 

@@ -12,8 +12,8 @@ from experiments.commands.running import Job, default_folder, run
 from mixup_jax.config import Config
 from mixup_jax.report.runs import split_by_alpha
 from mixup_jax.report.tables import Table
+from mixup_jax.runtime.devices.mesh import is_writer
 from mixup_jax.runtime.errors import NotFinite
-from mixup_jax.runtime.mesh import is_writer
 
 Result = dict[str, Any]
 Results = Mapping[Config, Result]

@@ -17,9 +17,9 @@ from mixup_jax.data.photographs.streamed import StreamedDataset, labels_of
 from mixup_jax.data.sources import subset_of
 from mixup_jax.mixing import PARTNERS
 from mixup_jax.runtime.console import Fitted, console
-from mixup_jax.runtime.distributed import no_gpus
+from mixup_jax.runtime.devices.distributed import no_gpus
+from mixup_jax.runtime.devices.mesh import is_writer
 from mixup_jax.runtime.launch import Launch
-from mixup_jax.runtime.mesh import is_writer
 from mixup_jax.runtime.speed import in_words
 from mixup_jax.weights.initial import InitialWeights
 

@@ -10,7 +10,7 @@ from mixup_jax.report.tables import NAME, Table, to_json
 from mixup_jax.report.terminal import paper_table
 from mixup_jax.runtime.atomic import write_json
 from mixup_jax.runtime.console import console
-from mixup_jax.runtime.mesh import is_writer
+from mixup_jax.runtime.devices.mesh import is_writer
 from mixup_jax.runtime.provenance import origin
 
 

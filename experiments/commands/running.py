@@ -39,10 +39,10 @@ from mixup_jax.runtime import run_folder as record
 from mixup_jax.runtime.atomic import write_json
 from mixup_jax.runtime.buckets import copy_records, fetch_records, is_bucket, open_bucket, records_folder
 from mixup_jax.runtime.claim import claimed
+from mixup_jax.runtime.devices.mesh import from_writer, is_writer
 from mixup_jax.runtime.errors import CheckpointError
 from mixup_jax.runtime.identity import agree, plain
 from mixup_jax.runtime.launch import Launch
-from mixup_jax.runtime.mesh import from_writer, is_writer
 from mixup_jax.runtime.provenance import describe
 from mixup_jax.training.loop import fit, predict_again
 from mixup_jax.weights.initial import InitialWeights, initial_weights, normalized_as

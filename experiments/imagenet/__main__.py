@@ -20,7 +20,7 @@ from experiments.commands.errors import one_line_errors
 from experiments.commands.running import default_folder, run
 from experiments.imagenet.archives import build_data
 from experiments.imagenet.presets import PRESETS, ImageNet, paper
-from mixup_jax.runtime.mesh import is_writer
+from mixup_jax.runtime.devices.mesh import is_writer
 
 DEFAULT = "resnet50-mixup"
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from mixup_jax.data.imagenet.prepare import prepare
 from mixup_jax.data.imagenet.source import class_names, validation_labels
-from mixup_jax.runtime.mesh import is_writer, wait_for_all
+from mixup_jax.runtime.devices.mesh import is_writer, wait_for_all
 
 HEIGHT, WIDTH, QUALITY = 375, 500, 90  # and with this much noise about 110 kB, the mean of ImageNet
 

@@ -31,8 +31,8 @@ from mixup_jax.planning.aot import asked_flops, compile_step, identity, state_on
 from mixup_jax.planning.cost import cost_of
 from mixup_jax.planning.topology import topology_of
 from mixup_jax.runtime.console import Fitted, console
+from mixup_jax.runtime.devices.mesh import make_mesh
 from mixup_jax.runtime.errors import did_you_mean
-from mixup_jax.runtime.mesh import make_mesh
 
 PRESETS = {"imagenet": (imagenet_presets.PRESETS, "resnet50-mixup"), "cifar": (cifar.PRESETS, "preact18-mixup")}
 

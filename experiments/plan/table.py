@@ -15,7 +15,7 @@ from mixup_jax.planning.cost import Cost
 from mixup_jax.planning.gpus import NOT_PLANNED, TAKEN
 from mixup_jax.planning.roofline import latency_of, roofline
 from mixup_jax.planning.topology import Topology
-from mixup_jax.runtime.chips import Chip
+from mixup_jax.runtime.devices.chips import Chip
 from mixup_jax.steps.state import TrainState
 
 Rows = Iterator[tuple[str, str, str]]

@@ -12,7 +12,7 @@ from mixup_jax.choices import IMAGE_SIZE
 from mixup_jax.config import Config
 from mixup_jax.data.identity import DataIdentity
 from mixup_jax.models.layers.convolution import compiler_options
-from mixup_jax.runtime.mesh import make_mesh, shard
+from mixup_jax.runtime.devices.mesh import make_mesh, shard
 from mixup_jax.steps.recipe import for_decoded, make_recipe
 from mixup_jax.steps.state import Recipe, TrainState, init_state
 from mixup_jax.steps.train_step import train_step

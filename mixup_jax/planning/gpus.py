@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 
-from mixup_jax.runtime.chips import Chip
+from mixup_jax.runtime.devices.chips import Chip
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from mixup_jax.planning.collectives import Collective
 from mixup_jax.planning.cost import Cost
 from mixup_jax.planning.topology import Topology
-from mixup_jax.runtime.chips import MICROSECOND, Chip
+from mixup_jax.runtime.devices.chips import MICROSECOND, Chip
 
 
 @dataclass(frozen=True)

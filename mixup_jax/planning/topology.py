@@ -11,8 +11,8 @@ from typing import Any
 import jax
 
 from mixup_jax.planning.gpus import SILICON, gpu_devices
-from mixup_jax.runtime import libtpu
-from mixup_jax.runtime.chips import CHIPS, Chip
+from mixup_jax.runtime.devices import libtpu
+from mixup_jax.runtime.devices.chips import CHIPS, Chip
 
 MOST_CPUS = 512
 """Virtual devices of this machine; each has a thread of its own."""

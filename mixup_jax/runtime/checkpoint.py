@@ -24,9 +24,9 @@ from jax.experimental import multihost_utils
 from orbax.checkpoint import v1 as ocp
 from orbax.checkpoint._src.serialization import tensorstore_utils
 
+from mixup_jax.runtime.devices.mesh import wait_for_all
 from mixup_jax.runtime.errors import CheckpointError
 from mixup_jax.runtime.folder_lock import has_locks
-from mixup_jax.runtime.mesh import wait_for_all
 
 NO_ROOM = {
     errno.ENOSPC: "the disk is full (no space or no inodes left)",

@@ -10,7 +10,7 @@ from typing import Any
 
 import jax
 
-from mixup_jax.runtime.distributed import ends_together, store, wait_for
+from mixup_jax.runtime.devices.distributed import ends_together, store, wait_for
 
 Content = dict[str, Any]
 

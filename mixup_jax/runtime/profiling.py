@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from mixup_jax.runtime.mesh import is_writer
+from mixup_jax.runtime.devices.mesh import is_writer
 
 
 class Profile:

@@ -13,9 +13,9 @@ from etils import epath
 from jax import Array
 
 from mixup_jax.runtime.checkpoint import Checkpoints, open_checkpoints
-from mixup_jax.runtime.distributed import ends_together
+from mixup_jax.runtime.devices.distributed import ends_together
+from mixup_jax.runtime.devices.mesh import is_writer
 from mixup_jax.runtime.errors import NotFinite
-from mixup_jax.runtime.mesh import is_writer
 from mixup_jax.runtime.progress import Bar, progress_bar
 from mixup_jax.runtime.signals import StopFlag, TimeLimit, stop_on_signals
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import jax
 
-from mixup_jax.runtime.distributed import store, wait_for
+from mixup_jax.runtime.devices.distributed import store, wait_for
 from mixup_jax.runtime.errors import SIGNALS, Stopped, TimeIsUp
 from mixup_jax.runtime.progress import leave_lost_terminals
 

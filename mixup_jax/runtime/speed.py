@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from mixup_jax.runtime.chips import chip_of
+from mixup_jax.runtime.devices.chips import chip_of
 
 WARN_STEPS, WARN_SECONDS, WARN_SHARE = 100, 20.0, 0.2
 """A run that waits for its input is told so, once, after so many steps and seconds, where it waits so large a share."""

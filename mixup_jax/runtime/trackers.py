@@ -16,8 +16,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from mixup_jax.runtime.atomic import write_json
+from mixup_jax.runtime.devices.mesh import is_writer
 from mixup_jax.runtime.json_files import read_object
-from mixup_jax.runtime.mesh import is_writer
 
 Name = Literal["tensorboard", "wandb", "mlflow"]
 PACKAGES: dict[Name, str] = {"tensorboard": "tensorboardX", "wandb": "wandb", "mlflow": "mlflow"}

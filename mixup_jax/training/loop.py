@@ -23,10 +23,10 @@ from mixup_jax.evaluation.predictions import joined
 from mixup_jax.runtime import resumable, run_folder
 from mixup_jax.runtime.buckets import copy_metrics, is_bucket, records_folder
 from mixup_jax.runtime.checkpoint import open_checkpoints
-from mixup_jax.runtime.distributed import ends_together
+from mixup_jax.runtime.devices.distributed import ends_together
+from mixup_jax.runtime.devices.mesh import is_writer, make_mesh, place, shard
 from mixup_jax.runtime.identity import flatten, plain
 from mixup_jax.runtime.launch import Launch
-from mixup_jax.runtime.mesh import is_writer, make_mesh, place, shard
 from mixup_jax.runtime.trackers import Board, open_board
 from mixup_jax.steps.frozen import check_given
 from mixup_jax.steps.recipe import make_recipe

@@ -26,7 +26,7 @@ from mixup_jax.data.dataset import Dataset
 from mixup_jax.evaluation.classification import Answers, Sums, answer_batches, in_batches, score_batches
 from mixup_jax.methods import neighbour_table, neighbours
 from mixup_jax.models.layers.convolution import compiler_options
-from mixup_jax.runtime.mesh import place, shard
+from mixup_jax.runtime.devices.mesh import place, shard
 from mixup_jax.runtime.resumable import NEVER
 from mixup_jax.steps.many_seeds import map_over_seeds
 from mixup_jax.steps.state import Recipe, TrainState, evaluated_variables, init_state

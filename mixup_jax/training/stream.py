@@ -15,7 +15,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
 from mixup_jax.data.photographs.streamed import EvaluationRows, StreamedDataset, TrainingRows, batches, cores
-from mixup_jax.runtime.mesh import shard
+from mixup_jax.runtime.devices.mesh import shard
 from mixup_jax.training.programs import Batches, StreamedBatch
 
 AHEAD = 2

@@ -14,9 +14,9 @@ from mixup_jax.config import Config
 from mixup_jax.data.identity import DataIdentity
 from mixup_jax.runtime.buckets import choose_gcsfs, is_bucket
 from mixup_jax.runtime.checkpoint import open_checkpoints
+from mixup_jax.runtime.devices.mesh import make_mesh, place, shard
 from mixup_jax.runtime.errors import CheckpointError
 from mixup_jax.runtime.launch import Launch
-from mixup_jax.runtime.mesh import make_mesh, place, shard
 from mixup_jax.steps.recipe import make_recipe
 from mixup_jax.steps.state import Recipe, TrainState
 from mixup_jax.training.programs import empty_totals, make_programs, predict_logits, snapshot

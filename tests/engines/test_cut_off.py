@@ -8,7 +8,7 @@ import time
 import pytest
 from hosts import hosts, needs, until
 
-from mixup_jax.runtime.distributed import LOST_SECONDS
+from mixup_jax.runtime.devices.distributed import LOST_SECONDS
 
 pytestmark = pytest.mark.engines
 

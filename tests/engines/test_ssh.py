@@ -10,7 +10,7 @@ import sys
 import pytest
 from hosts import ROOT, hosts, needs, until
 
-from mixup_jax.runtime.distributed import LOST_SECONDS
+from mixup_jax.runtime.devices.distributed import LOST_SECONDS
 
 pytestmark = pytest.mark.engines
 

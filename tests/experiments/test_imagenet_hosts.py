@@ -15,7 +15,7 @@ import pytest
 
 from experiments.imagenet.archives import build_archives
 from mixup_jax.data.imagenet.prepare import prepare
-from mixup_jax.runtime.distributed import LOST_SECONDS
+from mixup_jax.runtime.devices.distributed import LOST_SECONDS
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]

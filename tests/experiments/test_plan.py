@@ -17,7 +17,7 @@ from mixup_jax.config import Config
 from mixup_jax.planning import aot as ahead
 from mixup_jax.planning.cost import cost_of
 from mixup_jax.planning.topology import Topology, topology_of
-from mixup_jax.runtime.chips import chip_of
+from mixup_jax.runtime.devices.chips import chip_of
 
 TINY = Config(
     data=Data("cifar10", pad_crop=0, flip=False),

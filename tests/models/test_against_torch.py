@@ -11,7 +11,6 @@ from mixup_jax.models import VGG, AlexNet, DenseNet, PreActResNet, ResNet, WideR
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 import torch_networks  # noqa: E402
-import torch_zoo  # noqa: E402
 
 from benchmarks.peers import torch_preact_resnet  # noqa: E402
 
@@ -49,10 +48,10 @@ PAIRS = {
     "preact F": (16, PreActResNet(5, 8, (2, 1), "F"), torch_preact_resnet.PreActResNet(5, 8, (2, 1), "F")),
     "odd size": (9, PreActResNet(5, 8, (1, 1), "H"), torch_preact_resnet.PreActResNet(5, 8, (1, 1), "H")),
     "wide": (16, WideResNet(5, 16, (2, 1)), torch_networks.WideResNet(5, 16, (2, 1))),
-    "basic": (32, ResNet(5, 8, (2, 1), False), torch_zoo.ResNet(5, 8, (2, 1), False)),
-    "resnext": (33, ResNet(5, 8, (1, 2), True, 2, 32), torch_zoo.ResNet(5, 8, (1, 2), True, 2, 32)),
-    "alexnet": (64, AlexNet(5, 4, (64, 96, 80, 64)), torch_zoo.alexnet(5, (4, 6, 5, 4), 256)),
-    "vgg": (34, VGG(5, 4, (1, 2)), torch_zoo.vgg(5, 4, (1, 2))),
+    "basic": (32, ResNet(5, 8, (2, 1), False), torch_networks.ResNet(5, 8, (2, 1), False)),
+    "resnext": (33, ResNet(5, 8, (1, 2), True, 2, 32), torch_networks.ResNet(5, 8, (1, 2), True, 2, 32)),
+    "alexnet": (64, AlexNet(5, 4, (64, 96, 80, 64)), torch_networks.alexnet(5, (4, 6, 5, 4), 256)),
+    "vgg": (34, VGG(5, 4, (1, 2)), torch_networks.vgg(5, 4, (1, 2))),
     "dense": (16, DenseNet(5, 4, (3, 2)), torch_networks.DenseNet(5, 4, (3, 2))),
 }
 

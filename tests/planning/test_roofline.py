@@ -9,7 +9,7 @@ from mixup_jax.planning.collectives import Collective, Part
 from mixup_jax.planning.cost import Cost
 from mixup_jax.planning.roofline import delay, latency_of, roofline, transfer
 from mixup_jax.planning.topology import Topology
-from mixup_jax.runtime.chips import CHIPS
+from mixup_jax.runtime.devices.chips import CHIPS
 
 H100 = next(chip for chip in CHIPS if chip.name == "h100")
 V5E = next(chip for chip in CHIPS if chip.name == "v5e")

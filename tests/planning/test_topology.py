@@ -9,7 +9,7 @@ from jaxlib import xla_client
 from mixup_jax.planning import topology
 from mixup_jax.planning.gpus import SILICON, target_of
 from mixup_jax.planning.topology import topology_of
-from mixup_jax.runtime.chips import CHIPS
+from mixup_jax.runtime.devices.chips import CHIPS
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import pytest
 
-from mixup_jax.runtime.chips import CHIPS, PASSES, chip_of
+from mixup_jax.runtime.devices.chips import CHIPS, PASSES, chip_of
 
 
 def test_each_name_and_each_kind_is_one_chip():

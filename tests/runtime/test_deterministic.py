@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from mixup_jax.runtime import deterministic
+from mixup_jax.runtime.devices import deterministic
 from mixup_jax.runtime.identity import jax_settings
 
 

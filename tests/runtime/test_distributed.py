@@ -11,8 +11,8 @@ import jax
 import pytest
 
 from experiments.commands.errors import one_line_errors
-from mixup_jax.runtime import distributed
-from mixup_jax.runtime.distributed import _lost, ends_together, join, unused_gpus
+from mixup_jax.runtime.devices import distributed
+from mixup_jax.runtime.devices.distributed import _lost, ends_together, join, unused_gpus
 from mixup_jax.runtime.errors import CheckpointError
 from mixup_jax.runtime.launch import Launch
 

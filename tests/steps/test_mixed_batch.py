@@ -17,7 +17,7 @@ from mixup_jax.augment.standard import normalize
 from mixup_jax.choices import Mixup
 from mixup_jax.config import Config
 from mixup_jax.methods import mix_at, neighbour_table
-from mixup_jax.runtime.mesh import make_mesh
+from mixup_jax.runtime.devices.mesh import make_mesh
 from mixup_jax.steps.recipe import make_recipe
 from mixup_jax.steps.state import init_state
 from mixup_jax.steps.train_step import mixed_batch, train_step

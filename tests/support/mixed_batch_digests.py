@@ -12,8 +12,8 @@ from batches import batch_indices
 from jax.experimental import multihost_utils
 from tiny_runs import BATCH, DATA, PREACT, TRAIN, changed
 
-from mixup_jax.runtime.distributed import join
-from mixup_jax.runtime.mesh import make_mesh, place, shard
+from mixup_jax.runtime.devices.distributed import join
+from mixup_jax.runtime.devices.mesh import make_mesh, place, shard
 from mixup_jax.steps.recipe import make_recipe
 from mixup_jax.steps.train_step import mixed_batch
 from mixup_jax.training.programs import order_key

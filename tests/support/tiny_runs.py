@@ -12,7 +12,7 @@ from mixup_jax.choices.networks import MLP as Mlp
 from mixup_jax.choices.networks import PreActResNet
 from mixup_jax.config import Config
 from mixup_jax.data.dataset import Dataset, pixel_statistics
-from mixup_jax.runtime.mesh import place, shard
+from mixup_jax.runtime.devices.mesh import place, shard
 from mixup_jax.training import loop
 
 CLASSES, BATCH, TRAIN, TEST = 3, 16, 48, 29

@@ -17,7 +17,7 @@ from mixup_jax.config import Config
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.sources import open_data
 from mixup_jax.data.speech.recordings import Speech
-from mixup_jax.runtime.distributed import join
+from mixup_jax.runtime.devices.distributed import join
 from mixup_jax.runtime.run_folder import digest
 from mixup_jax.training.loop import Run
 from mixup_jax.training.measurements import on_host

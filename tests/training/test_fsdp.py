@@ -16,8 +16,8 @@ from tiny_runs import DATA, MLP, Run, assert_close, assert_equal, changed
 from mixup_jax.choices import AdamW
 from mixup_jax.choices.networks import ViT
 from mixup_jax.runtime.checkpoint import fingerprint, open_checkpoints
+from mixup_jax.runtime.devices.mesh import place, shard
 from mixup_jax.runtime.launch import Launch
-from mixup_jax.runtime.mesh import place, shard
 from mixup_jax.runtime.progress import Bar
 from mixup_jax.runtime.signals import Stopped
 from mixup_jax.training.fsdp import SPLIT_FROM

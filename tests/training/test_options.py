@@ -20,8 +20,8 @@ from mixup_jax.choices.networks import WideResNet
 from mixup_jax.config import CHOICES, Config, usual
 from mixup_jax.data.held_out import hold_out
 from mixup_jax.data.sources import check_name, prepare
+from mixup_jax.runtime.devices.mesh import make_mesh
 from mixup_jax.runtime.identity import plain
-from mixup_jax.runtime.mesh import make_mesh
 from mixup_jax.steps.recipe import make_recipe
 from mixup_jax.steps.state import init_state
 from mixup_jax.steps.train_step import train_step

@@ -148,7 +148,7 @@ def test_two_processes_hear_of_a_signal_through_the_real_store():
     script = """
 import sys
 import jax
-from mixup_jax.runtime.distributed import store
+from mixup_jax.runtime.devices.distributed import store
 from mixup_jax.runtime.signals import StopFlag
 jax.distributed.initialize(sys.argv[1], 2, int(sys.argv[2]))
 flag = StopFlag()

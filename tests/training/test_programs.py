@@ -9,7 +9,7 @@ import pytest
 from batches import batch_indices
 from tiny_runs import BATCH, DATA, MLP, PREACT, TRAIN, Run, assert_equal, changed, on_host
 
-from mixup_jax.runtime.mesh import make_mesh, place, shard
+from mixup_jax.runtime.devices.mesh import make_mesh, place, shard
 from mixup_jax.steps.recipe import make_recipe
 from mixup_jax.steps.train_step import mixed_batch, train_step
 from mixup_jax.training.programs import order_key, place_batches, repeat_indices

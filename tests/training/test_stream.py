@@ -17,8 +17,8 @@ from mixup_jax.choices.networks import MLP, PreActResNet
 from mixup_jax.config import Config
 from mixup_jax.data.photographs.streamed import Photograph, StreamedDataset
 from mixup_jax.data.sources import prepare
+from mixup_jax.runtime.devices.mesh import make_mesh, shard
 from mixup_jax.runtime.launch import Launch
-from mixup_jax.runtime.mesh import make_mesh, shard
 from mixup_jax.training.loop import STREAMED_STEPS_PER_CALL, Run, fit
 from mixup_jax.training.stream import AHEAD, BatchStream, EvaluationStream, rows_of_process
 

@@ -1,0 +1,1 @@
+"""Devices and processes: the mesh, who joins it, the limits of chips, what XLA is told."""
