@@ -96,7 +96,7 @@ class Network:
         What comes of an image does not depend on the others, nor on how many there are: all batches have one size, the
         last one is padded. Another `batch_size` changes no more than the last bits.
 
-        Raises ValueError for images of another size, TypeError for another dtype.
+        Raises ValueError for images of another size and for answers that are not finite, TypeError for another dtype.
         """
         batches = _batches(self._checked(images), batch_size)
         found = list(self.predict_batches(batches, mirror=mirror))
@@ -196,7 +196,11 @@ def _batches(images: Any, batch_size: int) -> Iterator[tuple[np.ndarray, int]]:
 
 
 def _first_rows(array: Any, count: int) -> np.ndarray:
-    return np.asarray(array)[:count]
+    """Return the rows of real images; raises ValueError for NaN, which has a largest class, too."""
+    rows = np.asarray(array)[:count]
+    if not np.isfinite(rows).all():
+        raise ValueError("the network's answer to an image is not finite (NaN or inf): its weights are damaged.")
+    return rows
 
 
 def load_network(

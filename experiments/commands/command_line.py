@@ -17,7 +17,7 @@ from tyro.conf import AvoidSubcommands, OmitArgPrefixes, arg
 
 from experiments.commands.config_file import Given, read_config_file
 from experiments.commands.errors import command, one_line_errors
-from experiments.commands.help import help_of, without_all
+from experiments.commands.help import help_of, in_paragraphs, without_all
 from experiments.commands.running import Job, Paper, run
 from mixup_jax.choices import Adam, Data, Erm, Sgd
 from mixup_jax.config import CHOICES, DEPENDENT, Config
@@ -90,8 +90,9 @@ def parse(
         raise ValueError(
             f"preset {arguments[0]!r} is not one of {', '.join(presets)}{did_you_mean(arguments[0], presets)}"
         )
-    listed = "\n".join(f"  {name:<16} {text}" for name, (text, _) in presets.items())
-    text = f"{description}\nPRESET, {default} if left out:\n\n{listed}\n\nDefaults below are {arguments[0]}'s."
+    listed = "\n".join(f"  {name:<{max(map(len, presets))}}  {text}" for name, (text, _) in presets.items())
+    about = f"{in_paragraphs(description)}\nPRESET, {default} if left out:\n\n{listed}\n\n"
+    about += f"Defaults below are {arguments[0]}'s."
     program = f"python -m experiments.{experiment} [PRESET]"
     preset, arguments = arguments[0], arguments[1:]
     job: Any = presets[preset][1]
@@ -108,7 +109,7 @@ def parse(
     kind = make_dataclass("Arguments", [("choices", type(choices)), ("job", type(job))])
     default_job = kind(choices, job)
     shown, registry = help_of(experiment, default_job, arguments)
-    options = {"prog": program, "description": text + shown, "registry": registry, "hint": hint}
+    options = {"prog": program, "description": about + shown, "registry": registry, "hint": hint}
     options |= {"config": (OmitArgPrefixes, AvoidSubcommands), "args": without_all(arguments)}
     job = command(tyro.cli, kind, default=default_job, **options).job
     if hasattr(job, "config"):

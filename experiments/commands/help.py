@@ -1,5 +1,8 @@
 """What --help shows of a command of many options: those that people use first. --help-all shows all of them."""
 
+import re
+import shutil
+import textwrap
 from collections.abc import Collection, Sequence
 from dataclasses import fields, is_dataclass, replace
 from typing import Annotated, Any, get_type_hints
@@ -95,3 +98,45 @@ def _showing(names: Collection[str], *, together: bool) -> ConstructorRegistry:
         return replace(spec, fields=tuple(map(field, spec.fields))) if isinstance(spec, StructConstructorSpec) else None
 
     return registry
+
+
+class Wrapping:
+    """Standard output, where no line of prose is longer than the terminal: tyro prints each paragraph as one line."""
+
+    def __init__(self, stream: Any):
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write the text, with its long lines broken, and no more than one line empty."""
+        width = shutil.get_terminal_size().columns
+        lines = re.sub(r"\n{3,}", "\n\n", text).split("\n")
+        return self._stream.write("\n".join(wrapped(line, width) for line in lines))
+
+
+def wrapped(line: str, width: int) -> str:
+    r"""Break a line of prose, or of a list of names, between words; commands, boxes and colours stay as they are.
+
+    >>> print(wrapped("  paper   What the paper did.", 20))
+      paper   What the
+              paper did.
+    >>> wrapped("    python -m experiments.cifar", 20)
+    '    python -m experiments.cifar'
+    """
+    start = re.match(r"  \S+ +(?=\S)|(?=\w)(?!usage:)", line)
+    if start is None:
+        return line
+    return textwrap.fill(
+        line, width, subsequent_indent=" " * start.end(), break_long_words=False, break_on_hyphens=False
+    )
+
+
+def in_paragraphs(text: str) -> str:
+    """Return the text with each paragraph on one line: of a docstring's lines tyro keeps those that begin with a digit.
+
+    >>> in_paragraphs("Errors: 5,\\n6.\\n\\n    a command\\n    another")
+    'Errors: 5, 6.\\n\\n    a command\\n    another'
+    """
+    return re.sub(r"(?<=\S)\n(?=\S)", " ", text)

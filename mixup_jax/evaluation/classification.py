@@ -27,14 +27,16 @@ def score(logits: Float[Array, "batch classes"], label: Int[Array, " batch"], ma
     """
     weight = mask.astype(jnp.float32)
     logits = jnp.where(mask[:, None], logits.astype(jnp.float32), 0.0)  # padding may hold anything, NaN included
-    correct = (jnp.argmax(logits, axis=-1) == label) * weight
+    answered = ~jnp.isnan(logits).any(axis=-1)  # NaN has a largest class, too
+    correct = ((jnp.argmax(logits, axis=-1) == label) & answered) * weight
     confidence = jnp.max(jax.nn.softmax(logits), axis=-1)
     bin_of = jnp.clip((confidence * BINS).astype(jnp.int32), 0, BINS - 1)
     in_bin = jax.nn.one_hot(bin_of, BINS) * weight[:, None]
     top = {}
     if logits.shape[-1] >= MANY:
         _, likeliest = jax.lax.top_k(logits, TOP)
-        top = {"top5_errors": ((likeliest != label[:, None]).all(axis=-1) * weight).sum()}
+        among = (likeliest == label[:, None]).any(axis=-1) & answered
+        top = {"top5_errors": (~among * weight).sum()}
     return top | {
         "count": weight.sum(),
         "errors": (weight - correct).sum(),

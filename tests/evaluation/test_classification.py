@@ -75,8 +75,13 @@ def test_padding_counts_for_nothing_whatever_it_holds(answers):
 
 def test_a_logit_that_is_not_finite_in_a_real_example_is_seen(answers):
     logits, label = answers
-    broken = jnp.asarray(logits).at[3].set(jnp.nan)
-    assert np.isnan(summarize(scored(broken, jnp.asarray(label), jnp.ones(EXAMPLES, bool)))["loss"])
+    label = jnp.asarray(label).at[3].set(0)  # the largest of NaNs is the first
+    for clean in (jnp.asarray(logits), jnp.zeros((EXAMPLES, MANY))):
+        found = scored(clean.at[3].set(jnp.nan), label, jnp.ones(EXAMPLES, bool))
+        others = scored(clean, label, jnp.arange(EXAMPLES) != 3)
+        assert np.isnan(found["loss"])
+        assert found["errors"] == others["errors"] + 1
+        assert "top5_errors" not in found or found["top5_errors"] == others["top5_errors"] + 1
 
 
 def test_certainty_falls_into_the_last_bin_and_indifference_of_two_classes_into_the_middle_one():

@@ -132,6 +132,13 @@ def test_an_export_is_read_to_the_same_network(name, tmp_path):
     assert (again.config, again.identity, again.as_input) == (network.config, network.identity, network.as_input)
 
 
+def test_a_network_that_says_nan_predicts_nothing():
+    network = untrained(*OF_OURS["mlp"], seeds=2)
+    damaged = jax.tree.map(lambda leaf: leaf.at[1].set(jnp.nan), network.params)  # of one seed
+    with pytest.raises(ValueError, match="not finite"):
+        replace(network, params=damaged)(images_for(network, 3))
+
+
 @pytest.mark.parametrize("name", ["preact_resnet", "vit"])
 def test_a_run_starts_from_an_export_whatever_its_names(name, tmp_path):
     network = untrained(*EVERY[name])

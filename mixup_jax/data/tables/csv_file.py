@@ -144,6 +144,8 @@ def _check_target(path: Path, name: str, column: Column) -> None:
         )
     counts = column.values.value_counts()
     if column.values.dtype == float:
+        if not np.isfinite(column.values).all():
+            raise ValueError(f"{path}: the target {name} has inf among its numbers: no class; leave these rows out.")
         some = not _whole(column.values) and len(counts) > QUANTITIES
         if len(counts) > 2 and (len(counts) * FEW > len(column.values) or some):
             raise ValueError(

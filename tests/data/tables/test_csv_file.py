@@ -153,6 +153,7 @@ def test_a_class_in_two_spellings_is_refused_and_blanks_are_taken_away(tmp_path,
         (changed(KINDS, at7="c", at9="d"), r"2 of 4 classes of the target kind have one row \(the first: c\)"),
         (changed(KINDS, at7="", at9="?"), r"2 rows have no value in the target kind \(1 empty, 1 \?\)"),
         (changed(["0", "1"] * 100, at7="-"), "row 8, column 'kind' holds '-'"),
+        (["0", "1", "inf", "1e999"] * 50, "inf among its numbers"),
         (changed(KINDS, at7="--", at9="--"), "2 rows have '--' in the target kind"),
     ],
 )

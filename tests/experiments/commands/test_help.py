@@ -28,9 +28,9 @@ OF = {
 }
 
 
-def helped(capsys, *arguments):
+def helped(capsys, *arguments, about="About."):
     with pytest.raises(SystemExit) as stop:
-        parse("cifar", "About.", JOBS, "small-mixup", [*arguments])
+        parse("cifar", about, JOBS, "small-mixup", [*arguments])
     assert stop.value.code == 0
     return capsys.readouterr().out
 
@@ -53,10 +53,19 @@ def test_each_help_says_that_there_is_the_other_and_fits_the_terminal(capsys, mo
     assert all(f"--{name.replace('_', '-')} " in short for name in page.RUN)
     assert "--momentum" not in short
     assert all(f"--{name} " in whole for name in ("momentum", "weight-decay", "workdir", "dataset"))
-    options = [
-        line.rstrip() for text in (short, whole) for line in text.partition("people use first")[2].splitlines()[1:]
-    ]
-    assert max(map(len, options)) <= int(columns)
+    lines = [line.rstrip() for text in (short, whole) for line in text.splitlines() if not line.startswith("usage:")]
+    assert max(map(len, lines)) <= int(columns)
+
+
+def test_prose_is_broken_between_words_and_commands_are_not(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    command = f"    python -m experiments.cifar {'--option value ' * 4}"
+    about = f"First.\n\nA number at the end of a line is followed by\n{'56.6 and more ' * 9}\n\n{command}\n"
+    shown = helped(capsys, "--help", about=about)
+    assert "by 56.6" in " ".join(shown.split())
+    before, after = shown.split(command.rstrip())
+    assert max(len(line.rstrip()) for line in (before + after).splitlines()) <= 60
+    assert "\n\n\n" not in shown
 
 
 def test_a_command_of_few_options_shows_them_all_for_both(capsys, monkeypatch):
