@@ -74,6 +74,7 @@ def test_links_within_the_project_lead_somewhere(page):
     assert not missing
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("quick_compiler")
 @pytest.mark.parametrize(("page", "line"), BLOCKS)
 def test_what_a_page_shows_runs(page, line):

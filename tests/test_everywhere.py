@@ -155,6 +155,7 @@ def same(results, expected, exact=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=atol, err_msg=name)
 
 
+@pytest.mark.thorough
 def test_every_public_function_is_in_the_table():
     assert set(CALLS) == {*mixup_jax.__all__, *m.__all__} - {"load"}  # which reads files
 
@@ -214,6 +215,7 @@ def settings_of(where):
     return jax.enable_x64(where == "64 bits")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("where", WHERE)
 def test_every_function_is_traced_everywhere_to_the_same_shapes_and_dtypes(where):
     expected = jax.tree.leaves(jax.eval_shape(every, VALUES))
@@ -246,6 +248,7 @@ def narrowed(dtype):
     return {name: each.astype(dtype) if name in ("x", "y") else each for name, each in VALUES.items()}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("dtype", NARROW)
 def test_every_function_takes_narrow_numbers_and_gives_them_or_wider_ones(dtype):
     expected, found = jax.eval_shape(every, VALUES), jax.eval_shape(every, narrowed(dtype))

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 
 SCRIPT = """
@@ -33,5 +35,6 @@ assert not changed, changed
 """
 
 
+@pytest.mark.thorough
 def test_importing_every_module_changes_no_global_state():
     subprocess.run([sys.executable, "-c", SCRIPT], check=True, cwd=ROOT)

@@ -162,6 +162,7 @@ def test_a_signal_between_joining_and_the_first_step_is_heard():
     assert done.stderr.splitlines()[-1].startswith("stopped")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("platform", ["cuda", "tpu", "nonsense"])
 def test_devices_that_are_not_there_are_one_line(platform):
     if Path("/dev/nvidia0").exists():
@@ -183,6 +184,7 @@ ALONE = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ALONE)
 def test_a_process_that_trains_alone_where_it_has_company_says_so_in_one_line(name):
     environment, facts = ALONE[name]

@@ -49,6 +49,7 @@ def test_the_derivative_by_lambda_is_the_difference_of_two_losses(loss):
     np.testing.assert_allclose(by_lam, a - b, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.thorough
 def test_a_class_that_is_masked_out_counts_only_where_it_has_weight():
     logits, plan = jnp.array([[0.0, -jnp.inf], [0.0, 1.0]]), Mix(jnp.array([1.0, 0.5]), jnp.array([1, 0]))
     loss, gradient = jax.value_and_grad(lambda logits: mixed_cross_entropy(logits, jnp.array([0, 1]), plan)[0])(logits)

@@ -55,6 +55,7 @@ def test_class_names_get_into_figures_as_they_are_written():
         assert name.replace("\udce9", "?") in words
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "ascii"])
 def test_no_encoding_of_the_output_ends_a_command(encoding):
     script = (

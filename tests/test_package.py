@@ -148,6 +148,7 @@ def run(code, *folders):
     return done.stdout
 
 
+@pytest.mark.thorough
 def test_the_functions_and_the_losses_can_be_copied(jax_alone, tmp_path):
     for name in ("mixing", "losses"):
         text = (ROOT / "mixup_jax" / f"{name}.py").read_text()

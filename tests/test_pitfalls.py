@@ -45,6 +45,7 @@ def test_every_step_of_one_compiled_program_draws_anew(rng):
     assert len({tuple(plan.partner.tolist()) for plan in plans}) > 2
 
 
+@pytest.mark.thorough
 def test_lambda_tells_nothing_about_the_partners(plans):
     quarter = np.digitize(plans.lam[:, 0], [0.25, 0.5, 0.75])
     counts = np.zeros((4, 3))
@@ -78,6 +79,7 @@ def test_lambda_has_all_the_digits_of_float32(plans):
     assert len(np.unique(plans.lam[:, 0])) > 2_990  # in bfloat16 there are 789 values
 
 
+@pytest.mark.thorough
 def test_weights_of_many_at_a_tiny_alpha_are_neither_nan_nor_all_alike(rng):
     draw_weights = jax.jit(jax.vmap(lambda key, alpha: mix_all(draw_dirichlet(key, 3, alpha), jnp.eye(3)), (0, None)))
     keys = jax.random.split(rng, 500)
@@ -125,6 +127,7 @@ def test_several_labels_an_example_are_mixed_class_by_class(plan, rng):
     np.testing.assert_allclose(mixed_sigmoid_cross_entropy(logits, labels, plan), expected, rtol=1e-5)
 
 
+@pytest.mark.thorough
 def test_a_discriminator_sees_real_mixed_with_generated_and_lambda_is_its_label(rng):
     rng_plan, rng_real, rng_generated = jax.random.split(rng, 3)
     plan = draw(rng_plan, 8, 0.2, per="example", partner=jnp.arange(8))

@@ -71,6 +71,7 @@ def test_probability_zero_is_nothing_and_others_are_refused(rng):
         erase(rng, image, 1.5)
 
 
+@pytest.mark.thorough
 def test_an_example_is_the_same_in_a_part_of_the_batch_and_on_eight_devices(rng):
     image = jax.random.normal(rng, (16, 12, 10, 3))
     whole = compiled(rng, image, 0.5)

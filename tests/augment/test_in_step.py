@@ -62,6 +62,7 @@ def assert_as_on_the_host(operation, argument, ours, theirs, nearest=False):
         assert (difference > 0).mean() < 0.05, where  # one or two values of a table of 256
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("form", ["timm", "big_vision", "three", "jitter"])
 def test_every_operation_at_every_level_is_that_of_the_host(form, channels):
@@ -81,6 +82,7 @@ def test_every_operation_at_every_level_is_that_of_the_host(form, channels):
         assert_as_on_the_host(operation, argument, ours, theirs, nearest=stages[0].big_vision)
 
 
+@pytest.mark.thorough
 def test_an_image_of_one_value_is_as_on_the_host():
     image = np.broadcast_to(np.array([0, 7, 255], np.uint8), (8, 8, 3)).copy()
     for augment in (RandAugment(magnitude_std=0.0), BigVisionRandAugment()):
@@ -94,6 +96,7 @@ def test_the_two_ways_to_count_values_agree(rng):
     np.testing.assert_array_equal(_count_each(flat), _count_by_product(flat))
 
 
+@pytest.mark.thorough
 def test_the_same_words_are_the_same_augmentation_on_host_and_device():
     image = pictures(24, 32, 32)
     for augment, jitter in FORMS.values():
@@ -132,6 +135,7 @@ def augment(request):
     return partial(in_step.augment_in_step, stages=stages)
 
 
+@pytest.mark.thorough
 def test_an_example_does_not_depend_on_the_others(rng, batch, augment):
     compiled = jax.jit(augment)
     whole = compiled(rng, batch)
@@ -141,10 +145,12 @@ def test_an_example_does_not_depend_on_the_others(rng, batch, augment):
     np.testing.assert_array_equal(whole[positions], compiled(rng, batch[positions], positions=positions))
 
 
+@pytest.mark.thorough
 def test_jit_is_eager(rng, batch, augment):
     np.testing.assert_array_equal(jax.jit(augment)(rng, batch), augment(rng, batch))
 
 
+@pytest.mark.thorough
 def test_seed_i_of_a_vmap_is_seed_i_alone(rng, batch, augment):
     keys = jax.random.split(rng, 2)
     many = jax.jit(jax.vmap(augment, (0, None)))(keys, batch)
@@ -152,6 +158,7 @@ def test_seed_i_of_a_vmap_is_seed_i_alone(rng, batch, augment):
         np.testing.assert_array_equal(one, jax.jit(augment)(key, batch))
 
 
+@pytest.mark.thorough
 def test_eight_devices_see_the_batch_of_one_and_send_no_image(rng, batch, augment):
     mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
     split, whole = NamedSharding(mesh, PartitionSpec("data")), NamedSharding(mesh, PartitionSpec())

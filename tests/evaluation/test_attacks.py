@@ -34,6 +34,7 @@ def test_an_attack_stays_in_the_ball_and_in_the_range_of_pixels(name, epsilon):
         np.testing.assert_array_equal(moved, X)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ATTACKS)
 def test_an_attack_reaches_the_boundary_and_raises_the_loss(name):
     moved = ATTACKS[name](loss_fn, X, Y, 1.0)

@@ -22,6 +22,7 @@ def test_a_miss_is_neither_of_the_two_labels():
     np.testing.assert_array_equal(misses(logits, jnp.full(4, 1), jnp.full(4, 2)), [True, False, False, True])
 
 
+@pytest.mark.thorough
 def test_of_a_linear_network_the_norms_are_those_of_its_weights():
     winner = jnp.argmax(logits_fn(X), axis=1)
     expected = jnp.linalg.norm(WEIGHTS, axis=0)[winner]

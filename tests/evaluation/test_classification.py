@@ -40,6 +40,7 @@ def measure(logits, label, batch_size):
     return summarize(score_batches(lambda x: x, *map(jnp.asarray, in_batches(logits, label, batch_size))))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("batch_size", [1, 32, 200])
 def test_error_loss_and_calibration_are_their_definitions_for_any_batch_size(answers, batch_size):
     measured, expected = measure(*answers, batch_size), define(*answers)
@@ -114,6 +115,7 @@ def test_the_reliability_diagram_holds_every_example_once_and_no_nan(answers):
     assert 100 * gap.sum() / EXAMPLES == pytest.approx(summarize(sums)["ece"])
 
 
+@pytest.mark.thorough
 def test_seeds_are_summarized_as_if_alone(answers):
     logits, label = map(jnp.asarray, answers)
     both = jnp.stack([logits, logits[:, ::-1]])

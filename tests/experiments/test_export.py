@@ -34,6 +34,7 @@ def seed_of(network, index):
     return replace(network, params=params, batch_stats=stats, seeds=network.seeds[index : index + 1])
 
 
+@pytest.mark.thorough
 def test_an_export_predicts_what_its_run_does(run, tmp_path, capsys):
     main(run, tmp_path / "export", seed=1)
     there, here = load(run), load(tmp_path / "export")
@@ -102,6 +103,7 @@ def test_every_file_is_for_the_same_readers_and_a_disk_that_is_full_leaves_none(
     assert [path.name for path in tmp_path.iterdir()] == ["export"]
 
 
+@pytest.mark.thorough
 def test_the_command_ends_with_one_line_for_a_folder_that_is_no_run(tmp_path):
     command = [sys.executable, "-m", "experiments.export", str(tmp_path), "-o", str(tmp_path / "export")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=ROOT)

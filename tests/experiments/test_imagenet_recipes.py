@@ -115,6 +115,7 @@ def parameters(model, side):
     return size(build(model, 1000), (side, side, 3)).parameters
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", RECIPES)
 def test_images_and_network_are_as_published(name):
     config, expected = RECIPES[name].config, INPUTS[name if name in INPUTS else name.rsplit("-", 1)[0]]
@@ -174,6 +175,7 @@ def test_a_run_of_a_recipe_has_its_published_error_and_another_has_none(name):
     assert method(config)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["vit-s16-90", "deit-s16", "deit3-s16", "resnet50-a3", "convnext-tiny", "mixer-b16"])
 def test_a_step_of_every_recipe_can_be_traced_at_its_width(name):
     """Of few layers, which are as many of one as of the other: tracing them is what this costs."""

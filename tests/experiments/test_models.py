@@ -34,6 +34,7 @@ def test_a_row_fits_100_columns_and_has_the_published_numbers(capsys, monkeypatc
     assert giga in row
 
 
+@pytest.mark.thorough
 def test_no_name_is_cut_where_the_terminal_is_narrow(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     models.main(["deit", "--pool"])

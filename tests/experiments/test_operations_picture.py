@@ -1,6 +1,7 @@
 """Laws of the picture of all operations of RandAugment."""
 
 import numpy as np
+import pytest
 
 from experiments.gallery import operations
 from experiments.gallery.images import photographs
@@ -8,6 +9,7 @@ from experiments.gallery.operations import LEVELS, grid, main, seen
 from mixup_jax.augment.levels import BIG_VISION, TIMM, Operation
 
 
+@pytest.mark.thorough
 def test_every_operation_is_shown_at_every_level_of_each_form_that_has_it(tmp_path, monkeypatch):
     drawn = []
 

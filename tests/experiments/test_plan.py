@@ -43,6 +43,7 @@ def costs():
     jax.config.update("jax_disable_most_optimizations", False)
 
 
+@pytest.mark.thorough
 def test_the_step_sums_gradients_and_statistics_and_moves_no_image(costs):
     cost, state = costs["block"], ahead.abstract_state(TINY)
     exchanged = cost.exchanged()
@@ -194,6 +195,7 @@ def test_unknown_data_and_experiments_are_refused():
         plan.main(["imagnet"])
 
 
+@pytest.mark.thorough
 def test_parameters_in_parts_weigh_an_eighth_and_are_gathered():
     config = replace(TINY, model=MLP(width=512))
     devices = topology_of("cpu:8").devices

@@ -19,6 +19,7 @@ from .targets import TARGETS
 CASES = 25
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", TARGETS)
 def test_damaged_files_are_read_or_refused_in_a_line_that_names_them(name):
     target = TARGETS[name]

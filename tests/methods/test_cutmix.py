@@ -20,6 +20,7 @@ def draws(rng, size, per):
     return [draw(key, (6, *size), 1.0, per=per, partner="derangement") for key in jax.random.split(rng, 20)]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("size", "per"), SETTINGS)
 def test_the_label_weight_is_the_number_of_pixels_really_pasted(rng, size, per):
     image = np.broadcast_to(np.arange(6, dtype=np.uint8)[:, None, None], (6, *size))
@@ -44,6 +45,7 @@ def test_one_box_a_batch_or_one_an_example(rng, size, per):
     assert set(different) == {1} if per == "batch" else np.mean(different) > 4
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("alpha", [0.3, 1.0, 4.0])
 def test_the_mean_area_is_that_of_clipped_boxes(rng, alpha):
     area = 1 - np.asarray(draw(rng, (4000, 8, 8), alpha, per="example").lam)
@@ -87,6 +89,7 @@ def test_a_second_batch_is_pasted_from(rng):
     np.testing.assert_array_equal(mixed[..., 0], ~np.asarray(plan.mask))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("minmax", "heights", "widths"),
     [
@@ -112,6 +115,7 @@ def test_between_minmax_every_side_and_every_place_inside_is_as_likely_as_the_ne
         assert abs(np.corrcoef(height, width)[0, 1]) < 0.08  # one does not tell the other
 
 
+@pytest.mark.thorough
 def test_minmax_pastes_one_box_a_batch_and_nothing_at_alpha_zero(rng):
     plan = draw(rng, (6, 10, 5), 1.0, minmax=(0.2, 0.8))
     assert len(np.unique(plan.mask, axis=0)) == 1

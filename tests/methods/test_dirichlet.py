@@ -10,6 +10,7 @@ from mixup_jax import draw
 from mixup_jax.methods import draw_dirichlet, mix_all
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("alpha", [0.2, 1.0, 8.0])
 def test_the_weights_are_those_of_a_dirichlet_distribution(rng, alpha):
     def weights(key):
@@ -21,6 +22,7 @@ def test_the_weights_are_those_of_a_dirichlet_distribution(rng, alpha):
         assert stats.kstest(np.asarray(each, np.float64), stats.beta(alpha, 2 * alpha).cdf).pvalue > 1e-3
 
 
+@pytest.mark.thorough
 def test_partners_are_those_of_the_batch_as_it_was(rng):
     plans = draw_dirichlet(rng, 5, 1.0, examples=4, per="example")
     weights = np.asarray(mix_all(plans, jnp.eye(5)))
@@ -31,6 +33,7 @@ def test_partners_are_those_of_the_batch_as_it_was(rng):
         assert set(np.flatnonzero(weight > 1e-7)) <= met
 
 
+@pytest.mark.thorough
 def test_partners_may_be_given_one_row_for_each_further_example(rng):
     rows = np.stack([np.roll(np.arange(5), shift) for shift in (1, 2, 3)])
     plans = draw_dirichlet(rng, 5, 1.0, examples=4, partner=rows)

@@ -73,6 +73,7 @@ law = settings(deadline=None, derandomize=True, max_examples=15, database=None)
 draws_of_lanes = given(seed=st.integers(0, 2**31), alphas=st.lists(alpha, min_size=LANES, max_size=LANES))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", WITH_PLAN)
 @law
 @draws_of_lanes
@@ -87,6 +88,7 @@ def test_a_pixel_is_between_those_of_its_parents(name, seed, alphas):
     assert (x <= np.max(parents, axis=0) + 1e-5).all()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", METHODS)
 @law
 @draws_of_lanes
@@ -121,6 +123,7 @@ def test_partners_stay_in_their_block_and_everybody_is_one(name, seed, alphas):
             np.testing.assert_array_equal(np.sort(partner, axis=1), np.broadcast_to(np.arange(SIZE), partner.shape))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", WITH_PLAN)
 @law
 @draws_of_lanes
@@ -158,6 +161,7 @@ shapes = st.tuples(  # sides of more than 4 pixels: what is smaller may be chann
 )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", METHODS)
 @settings(law, max_examples=8)
 @given(
@@ -178,6 +182,7 @@ def test_every_leaf_keeps_its_dtype(name, shape, dtype, label_dtype):
         assert (x_mixed.shape[1:], y_mixed.shape[1:]) == (x.shape[1:], y.shape[1:])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", WITH_PLAN)
 def test_a_plan_is_carried_out_on_eight_devices_as_on_one_and_as_in_a_vmap(name):
     *mixed, plans = runs(name, 2, [1.0] * LANES)

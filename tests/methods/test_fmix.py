@@ -10,6 +10,7 @@ from mixup_jax.methods.fmix import low_frequency_images
 LAM = np.linspace(0, 1, 21, dtype=np.float32)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("size", [(8, 8), (7, 5)])
 def test_exactly_the_rounded_share_of_the_pixels_is_kept(rng, fix_lambdas, size):
     fix_lambdas("fmix", LAM)

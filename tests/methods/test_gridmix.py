@@ -20,6 +20,7 @@ def draws(rng, fix_lambdas):
     return draws
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("size", "cells"), [((8, 8), 4), ((7, 5), 3), ((7, 5), 1)])
 def test_exactly_the_rounded_share_of_the_cells_is_kept_whole(draws, size, cells):
     plan = draws(LAM, size, cells=cells, per="example")

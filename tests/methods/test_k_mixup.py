@@ -35,6 +35,7 @@ def cost_of(x, rows, columns):
     return ((x[list(rows)] - x[list(columns)]) ** 2).sum()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("k", [1, 4])
 def test_partners_are_a_permutation_in_which_none_meets_itself(rng, x, k):
     partners = np.asarray(partners_of(rng, x, k))
@@ -63,6 +64,7 @@ def test_no_other_matching_of_two_groups_is_shorter(rng, x):
         )
 
 
+@pytest.mark.thorough
 def test_matching_with_a_second_batch_is_what_scipy_finds(rng):
     x, other = jax.random.normal(rng, (2, 16, 5))
     partner_of = jax.jit(lambda key, x, other: optimal_partners(key, x, 16, other))
@@ -85,6 +87,7 @@ def test_larger_groups_have_nearer_partners_and_keep_clusters_apart(rng, x):
     np.testing.assert_allclose(crossing, [4 / 7, (36 * 0 + 32 * 2 + 2 * 4) / 70 / 4], atol=0.03)
 
 
+@pytest.mark.thorough
 def test_jit_is_eager_a_vmap_is_a_loop_and_pixels_match_as_their_values(rng, x):
     pixels = (50 * (x - x.min())).astype(jnp.uint8)
     together = partners_of(rng, pixels.astype(jnp.float32), 4)

@@ -63,6 +63,7 @@ def plan(rng):
     return jax.jit(lambda rng: draw(rng, SIZE, 1.0, per="example", partner="derangement"))(rng)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("layer", [*CUTS, "stem", "stage2/block1"])
 def test_lambda_one_is_the_plain_forward_pass(resnet, plan, layer):
     left_alone = Mix(jnp.ones(SIZE), plan.partner)
@@ -104,6 +105,7 @@ def test_the_second_stage_of_the_resnet_is_mixed_as_by_hand(resnet, plan):
     np.testing.assert_allclose(mixed_logits(resnet, plan, "stage2"), by_hand(), atol=1e-5)
 
 
+@pytest.mark.thorough
 def test_the_layers_of_the_perceptron_are_mixed_as_by_hand(mlp, plan):
     _, variables, x = mlp
     w = variables["params"]
@@ -139,6 +141,7 @@ def training_loss(network, plan, layers, rng=None):
     return loss
 
 
+@pytest.mark.thorough
 def test_gradients_and_batch_statistics_follow_the_mixed_states(resnet, plan):
     step = jax.jit(lambda plan, params: jax.value_and_grad(training_loss(resnet, plan, "stage2"), has_aux=True)(params))
     (loss, stats), gradient = step(plan, resnet[1]["params"])
@@ -164,6 +167,7 @@ def test_jit_is_eager_and_a_vmap_over_plans_is_a_loop(mlp, rng):
         np.testing.assert_allclose(jitted(lam[i]), together[i], atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_a_vmap_over_seeds_is_each_seed_alone(resnet, rng):
     keys = jax.random.split(rng, 2)
 
@@ -195,6 +199,7 @@ def test_a_random_layer_is_mixed_by_one_program(mlp, plan, rng):
     assert len(traces) == 1
 
 
+@pytest.mark.thorough
 def test_a_mask_is_followed_by_states_of_its_size_and_taken_off_elsewhere(resnet, rng):
     plan = jax.jit(lambda rng: draw_cutmix(rng, (SIZE, 8, 8), 1.0, partner="roll"))(rng)
     keys = jax.random.split(rng, 4)
@@ -298,6 +303,7 @@ def encoder():
     return Encoder(), Encoder().init(jax.random.key(1), x), x, Mix(jnp.zeros(4), jnp.array([1, 2, 3, 0]))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("layer", ["first", "second", "input"])
 def test_a_submodule_that_is_compiled_by_itself_is_mixed_in_the_context_and_nowhere_else(encoder, layer):
     model, variables, x, plan = encoder
@@ -315,6 +321,7 @@ def test_a_submodule_that_is_compiled_by_itself_is_mixed_in_the_context_and_nowh
         np.testing.assert_allclose(jax.jit(model.apply)(variables, x), clean, rtol=1e-5)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("layer", ["first", "second"])
 def test_what_would_stay_mixed_is_refused_outside_of_jit(encoder, layer):
     model, variables, x, plan = encoder

@@ -44,6 +44,7 @@ def assert_same(found, expected):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("per", ["batch", "example"])
 @pytest.mark.parametrize("partner", ["flip", "derangement"])
 def test_with_the_other_one_off_it_is_mixup_or_cutmix_of_the_key_of_its_own(rng, per, partner):
@@ -54,6 +55,7 @@ def test_with_the_other_one_off_it_is_mixup_or_cutmix_of_the_key_of_its_own(rng,
     assert_same(recipe(rng, X, IDS, mixup_alpha=0.0, **options), cutmix(rng_cutmix, X, target, 1.0, **options))
 
 
+@pytest.mark.thorough
 def test_numbers_that_are_traced_give_what_constants_give_in_one_program(rng):
     changes = [{}, {"mixup_alpha": 0.0}, {"cutmix_alpha": 0.0}, {"mixup_alpha": 0.0, "cutmix_alpha": 0.0}]
     changes += [{"probability": 0.0}, {"smoothing": 0.0}, {"until": 0}, {"switch_probability": 1.0}]
@@ -79,6 +81,7 @@ def test_smoothing_before_is_smoothing_after_and_keeps_the_mass_of_the_labels(rn
     np.testing.assert_allclose(np.sum(y, axis=1), 1, atol=1e-6)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("per", ["batch", "example"])
 def test_shares_of_nothing_mixup_and_cutmix_are_the_probabilities(rng, per):
     x, ids = np.zeros((2, 8, 8, 1), np.float32), np.array([0, 1])

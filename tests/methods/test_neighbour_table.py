@@ -29,6 +29,7 @@ def images():
 LABELS = np.arange(40) % 3
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("block", [1, 7, 40, 1000])
 @pytest.mark.parametrize("labels", [None, LABELS])
 def test_the_table_is_that_of_a_full_search_whatever_the_block(images, block, labels):

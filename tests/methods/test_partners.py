@@ -64,6 +64,7 @@ def test_neighbours_are_uniform_rows_of_the_data_set(rng):
     assert (partners[:, 1] != partners[:, 2]).any()
 
 
+@pytest.mark.thorough
 def test_neighbours_are_mixed_in_from_the_whole_data_set(rng):
     train_x = jnp.arange(20.0).reshape(10, 2)
     table, index = (jnp.arange(10)[:, None] + 1) % 10, jnp.array([9, 4])
@@ -99,6 +100,7 @@ def test_similar_labels_are_found_in_another_set(rng):
     np.testing.assert_array_equal(by_label_distance(rng, y, 0.05, other), [3, 0])
 
 
+@pytest.mark.thorough
 def test_the_bandwidth_may_be_traced(rng):
     y = jax.random.normal(rng, (6,))
     together = jax.vmap(lambda bandwidth: by_label_distance(rng, y, bandwidth))(jnp.array([0.1, 1.0]))
@@ -106,6 +108,7 @@ def test_the_bandwidth_may_be_traced(rng):
         np.testing.assert_array_equal(by_label_distance(rng, y, bandwidth), partner)
 
 
+@pytest.mark.thorough
 def test_two_batches_are_mixed_in_their_order(rng):
     x, x2 = jax.random.normal(rng, (2, 4, 3))
     plan = jax.jit(lambda rng: draw(rng, 4, 1.0, per="example", partner=jnp.arange(4)))(rng)
@@ -121,6 +124,7 @@ FUNCTIONS = [
 ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("given", [False, True])
 def test_a_label_that_is_not_known_is_no_partner_of_others(rng, given):
     y = jnp.array([[0.0, 0.0], [jnp.nan, 0.0], [1.0, 0.0], [0.1, 0.0]])
@@ -129,6 +133,7 @@ def test_a_label_that_is_not_known_is_no_partner_of_others(rng, given):
     assert set((drawn[:, jnp.array([0, 2, 3])] % 4).ravel().tolist()) == {0, 2, 3}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_jit_is_eager_and_a_vmap_is_a_loop(rng, function):
     keys = jax.random.split(rng, 5)

@@ -21,6 +21,7 @@ DRAW = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", DRAW)
 def test_what_is_drawn_once_a_block_is_the_same_within_it(name, rng):
     plan = jax.jit(lambda rng: DRAW[name](rng, per="block", block=BLOCK))(rng)
@@ -31,6 +32,7 @@ def test_what_is_drawn_once_a_block_is_the_same_within_it(name, rng):
     assert len(np.unique(alike[:, 0], axis=0)) > 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", DRAW)
 def test_a_block_of_all_is_the_batch(name, rng):
     whole, one = (DRAW[name](rng, per=per, block=SIZE) for per in ("batch", "block"))

@@ -138,6 +138,7 @@ SIZES = {1: (9,), 2: (7, 5), 3: (4, 6, 5)}
 ONE_CALL = {cutmix: draw_cutmix, fmix: draw_fmix, gridmix: draw_gridmix}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("dims", SIZES)
 @pytest.mark.parametrize("method", ONE_CALL)
 def test_sequences_images_and_volumes_are_cut_along_their_own_axes(rng, fix_lambdas, method, dims):
@@ -163,6 +164,7 @@ def test_a_box_in_a_volume_has_the_cube_root_of_its_share_of_each_side():
     assert int((~box_at(center[:1], lam, (8,))).sum()) == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("method", [cutmix, fmix, gridmix, resizemix, saliencymix])
 def test_what_is_pasted_comes_from_the_other_batch(rng, fix_lambdas, method):
     fix_lambdas(method.__name__, [0.5] * 4)

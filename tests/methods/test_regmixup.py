@@ -23,6 +23,7 @@ without_noise = jax.jit(lambda rng, alpha: noisy_feature_mixup(rng, X, Y, alpha,
 mixed_alone = jax.jit(lambda rng, alpha: mixup(jax.random.split(rng)[0], X, Y, alpha))
 
 
+@pytest.mark.thorough
 @law
 @keys_and_alphas
 def test_the_halves_are_the_batch_and_its_mixture(seed, alpha):
@@ -39,6 +40,7 @@ def test_an_option_that_is_misspelt_is_an_error(rng, method):
         method(rng, X, Y, 1.0, partners="flip")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
 def test_the_weighted_mean_is_the_sum_of_both_losses(rng, eta):
     x, y, weight = jax.jit(lambda eta: regmixup(rng, X, Y, eta=eta))(eta)
@@ -46,6 +48,7 @@ def test_the_weighted_mean_is_the_sum_of_both_losses(rng, eta):
     np.testing.assert_allclose(jnp.mean(weight * losses), losses[:6].mean() + eta * losses[6:].mean(), rtol=1e-5)
 
 
+@pytest.mark.thorough
 @law
 @keys_and_alphas
 def test_without_noise_it_is_mixup(seed, alpha):
@@ -55,6 +58,7 @@ def test_without_noise_it_is_mixup(seed, alpha):
     np.testing.assert_array_equal(y, expected[1])
 
 
+@pytest.mark.thorough
 def test_the_noise_has_the_deviations_of_the_authors_code(rng):
     # level times Beta(2, 5), whose mean square is 6 / 56; normal, and uniform with a variance of 1/3
     ones = jnp.full((500, 4), 3.0)

@@ -52,6 +52,7 @@ def mixed_by(plan, batch, other=None):
     return mix_by_rule(plan, batch, RULES, other)
 
 
+@pytest.mark.thorough
 def test_every_leaf_follows_its_rule(rng, batch):
     plan = any_plan(rng)
     mixed = mixed_by(plan, batch)
@@ -90,6 +91,7 @@ def test_partners_may_be_in_another_tree(rng, batch):
     jax.tree.map(np.testing.assert_array_equal, mixed_by(plan, batch, other), mixed_by(reverse, batch))
 
 
+@pytest.mark.thorough
 def test_jit_is_eager_and_a_vmap_is_a_loop(rng, batch):
     keys = jax.random.split(rng, 3)
     eager = [mix_by_rule(any_plan(key), batch, RULES) for key in keys]
@@ -123,6 +125,7 @@ def test_errors_name_the_leaf_at_trace_time(call, error, message):
 VALID = np.array([1, 1, 0, 1, 0, 1], bool)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("block", [None, 2, 3])
 def test_padding_mixes_with_nothing_and_nothing_with_padding(rng, block):
     plan_of = jax.jit(lambda key: draw(key, 6, 1.0, per="example", block=block))
@@ -136,6 +139,7 @@ def test_padding_mixes_with_nothing_and_nothing_with_padding(rng, block):
         np.testing.assert_array_equal(np.isnan(jax.jit(mix)(left, x)).any(axis=1), ~VALID)
 
 
+@pytest.mark.thorough
 def test_without_padding_the_plan_stays_as_it_is(rng):
     plan = pasting_plan(rng)
     for left, as_it_was in zip(jax.tree.leaves(leave_padding(plan, jnp.ones(6))), jax.tree.leaves(plan), strict=True):
@@ -160,6 +164,7 @@ def test_partners_of_another_batch_may_be_padding_too(rng):
     np.testing.assert_array_equal(left.lam != 1, [True, False, False, True, False, True])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("plan_of", [any_plan, pasting_plan])
 def test_padding_has_exactly_no_part_in_a_weighted_loss(rng, plan_of):
     weights = jax.random.normal(rng, (48, 3))

@@ -23,6 +23,7 @@ def test_each_plan_is_drawn_with_its_probability_and_the_rest_is_left_alone(rng,
     assert bool(jnp.all(lam == lam[:, :1])) == (per == "batch")
 
 
+@pytest.mark.thorough
 def test_what_is_chosen_is_carried_out_as_alone(rng):
     x = jax.random.normal(rng, (*SIZE, 3))
     plans = [draw(rng, 8, 1.0), draw_cutmix(rng, SIZE, 1.0)]

@@ -33,6 +33,7 @@ def timm():
     return pytest.importorskip("timm", reason="timm is not installed")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", PAIRS)
 def test_its_logits_are_those_that_timm_computed_once(name):
     assert_close(ours(PAIRS[name].model, PAIRS[name].size), np.load(STORED)[name])

@@ -105,6 +105,7 @@ def test_values_that_the_type_does_not_list_are_refused():
         networks.PreActResNet.__post_init__(model)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", MODELS)
 def test_a_network_is_said_to_have_norms_where_decay_leaves_some_parameters_out(name):
     short = {option: SET[option] for option in ("blocks", "depth") if option in options(name)}

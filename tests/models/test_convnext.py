@@ -57,6 +57,7 @@ def test_the_input_of_a_stage_is_mixed_by_its_name(images, variables):
     assert_mixed_by_name(TINY, variables, images, "stage2/block2", atol=1e-5)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("remat", [False, True])
 def test_gradients_are_finite_and_reach_every_parameter(rng, images, variables, remat):
     model = TINY.copy(remat=remat, stochastic_depth=0.2)

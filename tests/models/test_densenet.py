@@ -10,6 +10,7 @@ import pytest
 from mixup_jax.models import DenseNet
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("classes", "count"), [(10, 25_624_430), (100, 25_624_430 + 90 * 2191)])
 def test_densenet_bc_190_has_the_published_number_of_parameters(classes, count):
     model = DenseNet(classes)

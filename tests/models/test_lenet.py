@@ -39,6 +39,7 @@ def small():
     return hidden
 
 
+@pytest.mark.thorough
 def test_training_drops_whole_channels_and_scales_the_others(small):
     train, evaluated = (np.asarray(small(jax.random.key(2), train)) for train in (True, False))
     alive = (evaluated > 0).any(axis=1)

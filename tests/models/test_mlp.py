@@ -42,6 +42,7 @@ def test_it_is_the_formula_in_the_paper_of_every_textbook(rng):
     np.testing.assert_allclose(model.apply({"params": params}, x, train=False), expected, atol=1e-5)
 
 
+@pytest.mark.thorough
 def test_weights_and_biases_start_uniform_within_one_over_root_fan_in(rng):
     params = MLP(classes=100, width=64).init(rng, jnp.zeros((1, 25)), train=False)["params"]
     for name, fan_in in (("hidden1", 25), ("hidden2", 64), ("head", 64)):
@@ -51,6 +52,7 @@ def test_weights_and_biases_start_uniform_within_one_over_root_fan_in(rng):
             assert abs(size.mean() - 0.5) < 0.1
 
 
+@pytest.mark.thorough
 def test_dropout_acts_on_both_hidden_layers_when_training_only(rng):
     model, x = MLP(classes=3, width=256, dropout=0.5), jax.random.normal(rng, (8, 4))
     variables = model.init(rng, x, train=False)
@@ -71,6 +73,7 @@ def test_dropout_acts_on_both_hidden_layers_when_training_only(rng):
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("shape", [(3, 7), (3, 8, 8, 1)])
 def test_bfloat16_keeps_float32_parameters_and_logits(rng, shape):
     x = jax.random.normal(rng, shape)

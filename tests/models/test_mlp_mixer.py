@@ -33,6 +33,7 @@ def variables(images):
     return jax.jit(partial(TINY.init, train=False))(jax.random.key(0), images)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("name", "count", "giga"),
     [
@@ -46,6 +47,7 @@ def test_it_has_the_published_parameters(name, count, giga):
     assert (found.parameters, round(found.multiply_adds / 1e9, 3)) == (count, giga)
 
 
+@pytest.mark.thorough
 def test_it_starts_at_the_loss_of_ignorance(images, variables):
     logits = TINY.apply(variables, images, train=False)
     loss = optax.softmax_cross_entropy_with_integer_labels(logits, jnp.array([0, 1, 2, 3]))
@@ -54,11 +56,13 @@ def test_it_starts_at_the_loss_of_ignorance(images, variables):
     np.testing.assert_allclose(kernel.std(), 1 / 4, rtol=0.1)
 
 
+@pytest.mark.thorough
 def test_the_input_of_a_block_is_mixed_by_its_name(images, variables):
     variables = jax.tree.map(lambda leaf: leaf + jnp.sin(jnp.arange(leaf.size) + 0.0).reshape(leaf.shape), variables)
     assert_mixed_by_name(TINY, variables, images, "block3", atol=1e-4)
 
 
+@pytest.mark.thorough
 def test_gradients_are_finite_and_reach_every_parameter(rng, images, variables):
     model = TINY.copy(remat=True, stochastic_depth=0.2, stochastic_depth_rescale=False)
     params = jax.tree.map(lambda leaf: leaf + 0.1, variables["params"])

@@ -12,6 +12,7 @@ from mixup_jax.mixing import Mix, mix
 from mixup_jax.models import MLP, OnSpectrograms
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("nyquist", [False, True])
 def test_it_is_the_network_on_spectrograms(rng, nyquist):
     waveform = 0.1 * jax.random.normal(rng, (4, 8000))
@@ -25,6 +26,7 @@ def test_it_is_the_network_on_spectrograms(rng, nyquist):
     np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_mixing_waveforms_is_not_mixing_spectrograms():
     time = jnp.arange(8000) / 8000
     tones = jnp.sin(2 * jnp.pi * jnp.array([[500.0], [1500.0]]) * time[None])

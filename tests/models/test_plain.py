@@ -51,12 +51,14 @@ def test_the_smallest_image_is_the_smallest_that_leaves_a_pixel(model, least):
         last_shape(least - 1)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("model", [AlexNet(3, width=4, norm=True), VGG(3, width=4, norm=True)])
 def test_remat_keeps_less_for_the_backward_pass(model):
     whole, less = (kept_for_backward(model.copy(remat=remat, dropout=0.3), 64) for remat in (False, True))
     assert less < 0.7 * whole
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("size", "first"), [(1, False), (2, False), (2, True)])
 def test_dropout_drops_in_training_only(rng, size, first):
     x = jnp.ones((2, 2, 2, 3))

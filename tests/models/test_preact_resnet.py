@@ -54,6 +54,7 @@ def shapes_of(model, size, channels, train):
     return jax.eval_shape(run, jax.random.key(0))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("variant", "classes", "count"), [("H", 10, 11_171_146), ("F", 10, 11_171_274), ("F", 100, 11_217_444)]
 )
@@ -62,6 +63,7 @@ def test_it_has_the_published_number_of_parameters(variant, classes, count):
     assert sum(leaf.size for leaf in jax.tree.leaves(variables["params"])) == count
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(  # every two of size, mode and variant, and not all three
     ("size", "channels", "variant", "train"),
     [(8, 1, "H", False), (28, 1, "F", True), (28, 1, "H", False), (33, 3, "H", True), (33, 3, "F", False)],
@@ -72,6 +74,7 @@ def test_any_image_size_gives_one_float32_logit_a_class(variant, size, channels,
     assert (logits.shape, logits.dtype) == ((3, 10), jnp.float32)
 
 
+@pytest.mark.thorough
 def test_convolutions_and_the_dense_layer_start_uniform_within_one_over_root_fan_in(variables):
     params = variables["params"]
     kernels = {
@@ -89,6 +92,7 @@ def test_convolutions_and_the_dense_layer_start_uniform_within_one_over_root_fan
             np.testing.assert_allclose([size.mean(), kernel.mean()], [0.5, 0.0], atol=0.1)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("variant", ["H", "F"])
 def test_evaluation_sees_one_example_at_a_time_and_uses_the_running_statistics(rng, images, variables, variant):
     model = SMALL(variant=variant)
@@ -102,6 +106,7 @@ def test_evaluation_sees_one_example_at_a_time_and_uses_the_running_statistics(r
     assert abs(evaluate(model, trained, images) - together).max() > 1e-3
 
 
+@pytest.mark.thorough
 def test_each_seed_of_a_vmap_is_that_seed_alone(rng, images):
     model, seeds = SMALL(blocks=(1,)), jax.random.split(rng, 2)
 
@@ -143,6 +148,7 @@ def inputs_of(model, variables, images, **options):
     return inputs
 
 
+@pytest.mark.thorough
 def test_dropout_acts_between_the_two_convolutions_and_nowhere_else(rng, images, variables):
     rate = 0.75
     plain = inputs_of(SMALL(), variables, images, train=True)

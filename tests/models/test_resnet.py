@@ -37,6 +37,7 @@ def test_it_has_the_published_parameters_and_multiply_adds(name, count, giga):
     assert round(multiply_adds / 1e9, 3) == giga
 
 
+@pytest.mark.thorough
 def test_at_the_start_every_block_passes_its_input_on(tiny):
     variables, image = tiny
     scales = {

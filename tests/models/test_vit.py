@@ -35,6 +35,7 @@ def variables(images):
     return jax.jit(partial(TINY.init, train=False))(jax.random.key(0), images)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("width", "options", "count", "giga"),
     [
@@ -53,6 +54,7 @@ def test_it_has_the_published_parameters_and_multiply_adds(width, options, count
     assert giga is None or round(found.multiply_adds / 1e9, 3) == giga
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("options", "classes", "side", "count"),
     [
@@ -76,6 +78,7 @@ def test_fixed_positions_are_sines_and_cosines_of_both_coordinates(rows, columns
             np.testing.assert_allclose(table[y * columns + x, k::quarter], expected, atol=1e-6)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("options", [{}, BIG_VISION, {"positions": "learned_patches", "layer_scale": 1e-4}])
 def test_a_last_layer_of_zeros_starts_at_the_loss_of_ignorance(rng, images, options):
     model = ViT(5, width=16, depth=1, patch=4, **options | {"head_init": "zeros"})
@@ -84,6 +87,7 @@ def test_a_last_layer_of_zeros_starts_at_the_loss_of_ignorance(rng, images, opti
     np.testing.assert_allclose(loss, math.log(5), rtol=1e-6)
 
 
+@pytest.mark.thorough
 def test_the_bias_of_the_last_layer_starts_where_sigmoids_of_1000_classes_are_rare(rng):
     model = ViT(1000, width=16, depth=1, patch=4, head_init="zeros", head_bias=-6.9)
     logits, _ = jax.jit(partial(model.init_with_output, train=False))(rng, jnp.ones((1, 8, 8, 3)))
@@ -91,6 +95,7 @@ def test_the_bias_of_the_last_layer_starts_where_sigmoids_of_1000_classes_are_ra
     np.testing.assert_allclose(loss, 1000 * math.log1p(math.exp(-6.9)) + 6.9, rtol=1e-5)
 
 
+@pytest.mark.thorough
 def test_it_starts_as_timm_or_big_vision_do(rng):
     image = jnp.zeros((1, 32, 32, 3))
 
@@ -120,6 +125,7 @@ def test_exact_gelu_is_x_times_the_normal_distribution_function():
     np.testing.assert_allclose(gelu("exact")(x), gelu("tanh")(x), atol=5e-4)
 
 
+@pytest.mark.thorough
 def test_the_input_of_a_block_is_mixed_by_its_name(rng, images, variables):
     def run(layer, plan, images):
         with mix_at(plan, layer):
@@ -143,6 +149,7 @@ def test_a_layer_that_is_not_there_is_refused_with_the_names_that_are(rng, image
         jax.eval_shape(partial(TINY.apply, train=False), variables, images)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("remat", [False, True])
 def test_gradients_under_mixing_at_a_block_are_finite_and_reach_every_parameter(rng, images, variables, remat):
     model = TINY.copy(remat=remat, dropout=0.1, stochastic_depth=0.2)

@@ -11,6 +11,7 @@ from mixup_jax.models import build
 from mixup_jax.models.wafer_net import with_distance
 
 
+@pytest.mark.thorough
 def test_a_die_keeps_its_channels_and_knows_its_distance_from_the_middle():
     maps = jnp.arange(2 * 13 * 13 * 2, dtype=jnp.float32).reshape(2, 13, 13, 2)
     found = with_distance(maps)
@@ -32,6 +33,7 @@ def test_parameters_are_those_of_six_convolutions_and_a_layer():
     assert counted == convolutions + norms + head
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["alexnet_gap", "vgg16_gap", "resnet18", "resnet50", "wafer_net"])
 def test_the_nets_of_the_slides_take_maps_of_any_size_with_the_same_parameters(name):
     model = build(CHOICES["model"][name](width=4), classes=8)

@@ -38,6 +38,7 @@ def close(a, b):
     np.testing.assert_allclose(a, b, rtol=2e-6, atol=2e-6)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("lam", LAMBDAS)
 def test_the_released_code(batch, rng, lam):
     x, ids, logits = batch

@@ -66,6 +66,7 @@ def test_of_many_classes_the_worst_are_drawn_and_no_matrix():
         confusion_matrix(said, names)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("channels", [1, 3])
 def test_names_in_any_script_are_drawn_or_numbered(said, channels):
     worst = worst_examples(said, 18)

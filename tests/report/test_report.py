@@ -22,6 +22,7 @@ print([name for name in sys.modules if name.startswith("mixup_jax.training")])
 """
 
 
+@pytest.mark.thorough
 def test_the_command_writes_the_page_and_prints_the_table_without_the_training_code(two_methods, tmp_path):
     output = tmp_path / "new" / "report.html"
     command = [sys.executable, "-W", "error", "-c", PROGRAM, str(two_methods), "-o", str(output)]

@@ -120,6 +120,7 @@ MALFORMED = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("change", MALFORMED.values(), ids=MALFORMED.keys())
 def test_a_malformed_table_is_one_line_that_names_it(folder, tmp_path, change):
     bad = tmp_path / "bad"

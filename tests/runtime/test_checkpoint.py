@@ -58,12 +58,14 @@ def assert_holds(carry, expected):
         np.testing.assert_array_equal(leaf, expected[path], err_msg=path)
 
 
+@pytest.mark.thorough
 def test_four_steps_are_two_and_a_restore_and_two(run, saved):
     carry, messages = restore(saved[0], run.start())
     assert not messages
     assert_equal(run.train(carry, 2), run.train(run.start(), 4))
 
 
+@pytest.mark.thorough
 def test_a_checkpoint_goes_onto_other_devices(saved):
     other = Run(changed(PREACT, ema=0.9), 2)
     carry, _ = restore(saved[0], other.start())
@@ -286,6 +288,7 @@ def save_where_it_does_not_fit(folder, limit, **environment):
     return done.stdout.splitlines()
 
 
+@pytest.mark.thorough
 def test_a_write_that_fails_says_so_and_leaves_the_earlier_checkpoint_whole(tmp_path):
     lines = save_where_it_does_not_fit(tmp_path / "checkpoints", 100_000)
     assert lines[0].startswith("CheckpointError: ")
@@ -294,6 +297,7 @@ def test_a_write_that_fails_says_so_and_leaves_the_earlier_checkpoint_whole(tmp_
     assert lines[1:] == ["[1] True"]
 
 
+@pytest.mark.thorough
 def test_a_full_disk_is_named(tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -330,6 +334,7 @@ NO_LOCKS = """
 """
 
 
+@pytest.mark.thorough
 def test_checkpoints_need_no_file_system_with_locks(tmp_path):
     if not (compiler := shutil.which("cc")):
         pytest.skip("it takes a C compiler to take the locks away")

@@ -10,6 +10,7 @@ from mixup_jax.runtime.devices import deterministic
 from mixup_jax.runtime.identity import jax_settings
 
 
+@pytest.mark.thorough
 def test_this_version_of_xla_knows_the_flag():
     """Of an unknown one it says so, and ends the process."""
     environ = dict(os.environ, XLA_FLAGS="", JAX_PLATFORMS="cpu")

@@ -73,6 +73,7 @@ def test_a_folder_made_for_nothing_is_removed_and_one_with_something_in_it_kept(
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
 
+@pytest.mark.thorough
 def test_without_fcntl_as_on_windows_modules_are_imported():
     code = "import sys, os; sys.modules['fcntl'] = None; del os.sched_getaffinity; import signal; del signal.SIGHUP; "
     code += "import experiments.cifar, experiments.wafer.__main__, experiments.gan.__main__, mixup_jax.training.stream"

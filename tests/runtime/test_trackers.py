@@ -74,6 +74,7 @@ def test_one_that_fails_is_one_warning_the_others_go_on_and_it_hears_the_rest_la
     assert [each[0] for each in told["wandb"] if isinstance(each, tuple) and len(each) == 2] == [3, 6, 9]
 
 
+@pytest.mark.thorough
 def test_a_training_goes_on_without_one_that_cannot_be_opened(tmp_path, monkeypatch):
     def no_login(*_):
         raise RuntimeError("No API key configured")
@@ -85,6 +86,7 @@ def test_a_training_goes_on_without_one_that_cannot_be_opened(tmp_path, monkeypa
     assert result["params_digest"]
 
 
+@pytest.mark.thorough
 def test_a_run_tells_what_metrics_jsonl_says(told, tmp_path, monkeypatch):
     config, launch = changed(MLP, epochs=3.0, eval_every=1.0), Launch(track=("mlflow",))
     with monkeypatch.context() as patch:

@@ -105,6 +105,7 @@ def test_ten_steps_are_timms_lamb(params, gradients, config):
     assert_close(descend(config, params, gradients), torch_descend(make, config, params, gradients))
 
 
+@pytest.mark.thorough
 def test_a_decay_of_big_vision_is_ours_divided_by_the_highest_rate(params, gradients):
     """Its chain: clip, Adam, times the highest rate, plus decay, times the rest of the schedule."""
     chain = optax.chain(
@@ -138,6 +139,7 @@ def test_a_parameter_of_0_takes_adams_step_under_lamb(params, gradients):
     assert_close(descend(Lamb(weight_decay=1e-12), blank, gradients[:1]), descend(adam, blank, gradients[:1]))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("config", [Sgd(), Adam(), AdamW(), Lamb(clip=None)])
 def test_clipping_is_the_step_of_a_gradient_shortened_before(params, gradients, config):
     def shortened(gradient):
@@ -158,6 +160,7 @@ def test_moments_in_16_bits_take_nearly_the_same_steps(params, gradients):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=0.1 * LR), narrow, wide)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", [name for name in MODELS if name not in ("lenet", "wafer_net")])
 def test_kernels_are_the_parameters_of_two_and_more_axes_but_for_embeddings(name):
     """So one rule is that of big_vision (by name), of timm and DeiT (by axes), and of ConvNeXt (by kind)."""

@@ -39,6 +39,7 @@ def augmented(rng, image, erased=0.5):
     return erase(jax.random.fold_in(rng, ERASING), normalize(image, DATA.mean, DATA.std), erased)
 
 
+@pytest.mark.thorough
 def test_a_step_crops_augments_normalises_and_erases_own_and_partner_images_by_keys_of_their_own(rng, batch):
     rng_augment = jax.random.split(rng, 4)[0]
     erm = make_recipe(changed(MLP, alpha=0.0, **ALL), DATA)
@@ -53,6 +54,7 @@ def test_a_step_crops_augments_normalises_and_erases_own_and_partner_images_by_k
     assert (own != other).any(axis=(1, 2, 3)).sum() > BATCH // 2
 
 
+@pytest.mark.thorough
 def test_a_step_on_parts_of_the_batch_sees_what_a_step_on_the_whole_does(rng, batch):
     recipe = make_recipe(changed(MLP, block=2, **ALL), DATA)
     mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
@@ -62,6 +64,7 @@ def test_a_step_on_parts_of_the_batch_sees_what_a_step_on_the_whole_does(rng, ba
     np.testing.assert_array_equal(jax.jit(mapped)(rng, batch, 1.0, 0), see(rng, batch, recipe))
 
 
+@pytest.mark.thorough
 def test_a_run_of_several_seeds_on_eight_devices_is_that_on_one():
     config = changed(MLP, seeds=2, **ALL)
     one, eight = Run(config, 1), Run(config, 8)
@@ -70,6 +73,7 @@ def test_a_run_of_several_seeds_on_eight_devices_is_that_on_one():
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_photographs_are_augmented_on_the_host_and_only_erased_in_the_step(rng, batch):
     recipe = for_decoded(make_recipe(changed(MLP, alpha=0.0, **ALL), DATA))
     assert (recipe.pad_crop, recipe.flip) == (0, False)
@@ -92,6 +96,7 @@ def test_images_of_two_channels_have_no_colours():
             make_recipe(changed(MLP, **option), two)
 
 
+@pytest.mark.thorough
 def test_augmented_runs_repeat_bit_for_bit():
     run = Run(changed(MLP, **ALL), 2)
     assert_equal(run.train(run.start(), 3), run.train(run.start(), 3))

@@ -80,6 +80,7 @@ def test_mirroring_does_not_change_where_the_crop_is(rng, image):
         assert np.array_equal(a, b) or np.array_equal(a, b[:, ::-1])
 
 
+@pytest.mark.thorough
 def test_jit_is_eager(rng, image):
     assert np.array_equal(compiled(rng, image, pad=2, flip=True), pad_crop_flip(rng, image, pad=2, flip=True))
 

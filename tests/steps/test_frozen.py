@@ -51,6 +51,7 @@ def split(tree, frozen):
     return trained, {path: leaf for path, leaf in leaves(tree).items() if path not in trained}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("case", CASES)
 def test_frozen_layers_keep_every_bit_and_all_others_move(case):
     recipe, start, batch = begin(CASES[case])
@@ -80,6 +81,7 @@ def test_the_optimiser_has_no_state_of_frozen_layers(case):
     assert sorted(held) == sorted(copies * sizes)
 
 
+@pytest.mark.thorough
 def test_what_is_trained_has_the_gradient_that_it_has_in_the_whole_network():
     config = replace(changed(VIT, dropout=0.0, stochastic_depth=0.0, lr=0.5, momentum=0.0, weight_decay=0.0))
     whole_recipe, start, batch = begin(config)
@@ -91,6 +93,7 @@ def test_what_is_trained_has_the_gradient_that_it_has_in_the_whole_network():
         np.testing.assert_allclose(found[path], expected[path], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_frozen_batch_norm_normalises_as_in_evaluation():
     recipe, start, batch = begin(changed(PREACT, train_from="head/dense", alpha=0.0, pad_crop=0, flip=False))
     _, metrics = train_step(start, batch, 0.0, recipe)
@@ -101,6 +104,7 @@ def test_frozen_batch_norm_normalises_as_in_evaluation():
     np.testing.assert_allclose(metrics["loss"], loss, rtol=1e-5)
 
 
+@pytest.mark.thorough
 def test_frozen_layers_have_no_backward_pass():
     def convolutions(config):
         recipe, start, batch = begin(config)
@@ -140,6 +144,7 @@ def test_names_are_whole_words_of_a_path():
     assert trained_part(tree, ("block1",)) == {"block1": {"kernel": None}, "block10": {"kernel": 2}}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["sgd", "adam", "adamw", "lamb"])
 def test_decay_and_clipping_see_only_what_is_trained(name):
     config = changed(MLP, optimizer=name, weight_decay=0.5, clip=1.0).optimizer

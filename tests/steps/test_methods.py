@@ -76,6 +76,7 @@ def test_every_method_of_the_library_is_one_of_the_commands():
     assert set(METHODS) <= set(MIXING)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", FIELDS)
 def test_labels_keep_their_mass_and_images_are_mixed(alone, batch, name):
     image, label = alone[name]
@@ -91,6 +92,7 @@ def test_eager_and_jitted_batches_are_the_same(alone, batch, rng):
     assert_close(every(rng, batch), alone, 1e-5)
 
 
+@pytest.mark.thorough
 def test_eight_devices_see_the_batch_of_one(batch, rng):
     """Of images that the normalisation leaves alone: in a program of many methods it is fused in more than one way."""
     exact = {name: replace(recipe, mean=(0.0,), std=(1.0,)) for name, recipe in RECIPES.items()}
@@ -104,11 +106,13 @@ def test_eight_devices_see_the_batch_of_one(batch, rng):
             np.testing.assert_array_equal(a, b, err_msg=name)
 
 
+@pytest.mark.thorough
 def test_a_seed_of_a_vmap_is_that_seed_alone(alone, batch, rng):
     several = jax.jit(jax.vmap(every, in_axes=(0, None)))(jnp.stack([jax.random.key(5), rng]), batch)
     assert_close(jax.tree.map(lambda leaf: leaf[1], several), alone, 1e-5)
 
 
+@pytest.mark.thorough
 def test_devices_that_draw_their_shares_see_the_batch_of_one(batch, rng):
     mapped = {name: replace(recipe, axis_name="data") for name, recipe in BLOCKS.items()}
     mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
@@ -140,6 +144,7 @@ def test_what_is_not_chosen_is_not_traced(batch, rng, monkeypatch, name):
     jax.eval_shape(lambda rng: mixed_batch(rng, own, 1.0, 0, RECIPES[name])[:2], rng)
 
 
+@pytest.mark.thorough
 def test_a_method_of_the_step_is_the_public_function(batch, rng):
     recipe = recipe_of(method="fmix", pad_crop=0, flip=False)
     own = {each: batch[each] for each in ("image", "label")}
@@ -155,6 +160,7 @@ def begin(config=MLP, **fields):
     return recipe, state, jax.jit(partial(train_step, recipe=recipe))
 
 
+@pytest.mark.thorough
 def test_every_method_takes_a_step(batch):
     _, state, _ = begin()
     own = {each: batch[each] for each in ("image", "label")}
@@ -170,6 +176,7 @@ def test_every_method_takes_a_step(batch):
     assert all(float(each["grad_norm"]) > 0 for each in metrics.values())
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("parts", [1, 4])
 def test_regmixup_learns_from_the_clean_batch_and_eta_times_its_mixture(batch, parts):
     fields = {"method": "regmixup", "eta": 0.25, "alpha": 2.0, "pad_crop": 0, "flip": False, "label_smoothing": 0.1}
@@ -187,6 +194,7 @@ def test_regmixup_learns_from_the_clean_batch_and_eta_times_its_mixture(batch, p
     np.testing.assert_allclose(metrics["accuracy"], accuracy, rtol=1e-5)
 
 
+@pytest.mark.thorough
 def test_noise_of_noisy_feature_mixup_is_as_strong_in_all_rows(batch, rng):
     quiet, noisy = (
         jax.jit(partial(mixed_batch, recipe=recipe_of(**fields, pad_crop=0)))(rng, own, 1.0, 0)

@@ -46,6 +46,7 @@ def clean(image):
     return np.asarray(normalize(image, DATA.mean, DATA.std))
 
 
+@pytest.mark.thorough
 def test_the_first_epochs_are_unmixed_and_the_others_are_as_ever(batch, rng):
     epoch = len(DATA.train_label) // BATCH
     recipe = make_recipe(changed(MLP, **STILL, unmixed_epochs=2.0), DATA)
@@ -59,12 +60,14 @@ def test_the_first_epochs_are_unmixed_and_the_others_are_as_ever(batch, rng):
         assert_close(ours, theirs)
 
 
+@pytest.mark.thorough
 def test_partners_of_the_same_class_leave_labels_hard(batch, rng):
     image, label, _ = vicinity(rng, batch, partner="same_class")
     np.testing.assert_allclose(label, jax.nn.one_hot(batch["label"], CLASSES), atol=1e-6)
     assert (abs(image - clean(batch["image"])).max(axis=(1, 2, 3)) > 0.1).sum() > BATCH // 2
 
 
+@pytest.mark.thorough
 def test_partners_of_another_class_share_every_label(batch, rng):
     _, label, plan = vicinity(rng, batch, partner="different_class")
     lam = np.asarray(plan.lam)
@@ -73,6 +76,7 @@ def test_partners_of_another_class_share_every_label(batch, rng):
     np.testing.assert_allclose(label.sum(axis=1), 1, rtol=1e-6)
 
 
+@pytest.mark.thorough
 def test_with_inputs_only_the_label_is_that_of_the_example_that_weighs_more(batch, rng):
     mixed, soft, _ = vicinity(rng, batch)
     image, label, plan = vicinity(rng, batch, labels="larger")
@@ -81,6 +85,7 @@ def test_with_inputs_only_the_label_is_that_of_the_example_that_weighs_more(batc
     assert (np.asarray(plan.lam) < 0.5).any()
 
 
+@pytest.mark.thorough
 def test_noise_is_added_to_what_was_mixed_and_the_same_wherever_the_example_is(batch, rng):
     quiet, _, _ = vicinity(rng, batch, block=2)
     noisy, _, _ = vicinity(rng, batch, block=2, noise=0.5)
@@ -109,6 +114,7 @@ def test_neighbours_come_from_the_whole_training_set():
         np.testing.assert_array_equal(examples.table, neighbour_table(DATA.train_image, 2, labels))
 
 
+@pytest.mark.thorough
 def test_a_run_mixes_with_the_neighbours_of_its_table():
     """Where everybody is the neighbour of himself, mixup is ERM."""
     run = Run(changed(MLP, partner="neighbours", neighbours=1, **STILL), 1)
@@ -118,6 +124,7 @@ def test_a_run_mixes_with_the_neighbours_of_its_table():
     assert abs(float(run.train(run.start(), 2)[1].loss[0]) - float(with_itself[1].loss[0])) > 1e-3
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("fields", [{}, {"method": "cutmix", "erase": 0.5}, {"method": "resizemix", "pad_crop": 1}])
 def test_partners_that_cross_devices_are_bytes_and_class_ids_and_mix_to_the_same(batch, rng, fields):
     """What crosses is gathered before the normalisation; within a block, which may stay on a device, after it.
@@ -138,6 +145,7 @@ def test_partners_that_cross_devices_are_bytes_and_class_ids_and_mix_to_the_same
     assert all(count <= BATCH for kind, count in moved.items() if kind != "u8"), moved
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("layer", ["stage1", "head"])
 def test_a_step_at_a_hidden_layer_is_the_loss_of_the_states_mixed_there(batch, layer):
     config = changed(PREACT, layer=layer, **STILL)
@@ -218,6 +226,7 @@ def test_too_many_neighbours_are_refused():
         Run(changed(MLP, partner="neighbours"), 1)
 
 
+@pytest.mark.thorough
 def test_alphas_side_by_side_are_each_alone():
     together, alone = Run(changed(MLP, alphas=(0.0, 2.0), seeds=2, seed=3), 1), Run(changed(MLP, seed=4), 1)
     assert together.run.config.runs == ((0.0, 3), (0.0, 4), (2.0, 3), (2.0, 4))

@@ -26,6 +26,7 @@ def step_of(config):
     return jax.jit(partial(train_step, recipe=recipe))(state, batch, 1.0)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("method", ["mixup", "regmixup"])
 def test_micro_batches_of_whole_runs_take_the_step_of_the_whole_batch(method):
     """Without norm_block they cannot: what BatchNorm sees is another batch."""
@@ -35,6 +36,7 @@ def test_micro_batches_of_whole_runs_take_the_step_of_the_whole_batch(method):
     assert_close(of_parts, metrics, 1e-4)
 
 
+@pytest.mark.thorough
 def test_several_seeds_on_several_devices_are_each_of_them_alone_on_one():
     run, together = Run(RUNS, 1), Run(changed(RUNS, seeds=2), 8)
     (alone, _), (both, _) = run.train(run.start(), 2), together.train(together.start(), 2)
@@ -42,6 +44,7 @@ def test_several_seeds_on_several_devices_are_each_of_them_alone_on_one():
     assert_close(first, (alone.params, alone.batch_stats), 1e-4)
 
 
+@pytest.mark.thorough
 def test_the_whole_batch_as_one_run_is_no_runs():
     (one, _), (none, _) = step_of(changed(PREACT, norm_block=BATCH)), step_of(PREACT)
     assert_close((one.params, one.batch_stats), (none.params, none.batch_stats), 1e-5)

@@ -67,6 +67,7 @@ def test_a_line_falls_by_the_same_from_step_to_step_and_a_fall_ends_at_its_least
     np.testing.assert_allclose(steps, -0.09 / 200, rtol=1e-3)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("steps_per_epoch", [7, 391, 1251.14, 50_000 / 128])
 @pytest.mark.parametrize("kind", [Cosine, Linear])
 def test_a_rate_per_epoch_is_that_of_the_epochs_beginning(kind, steps_per_epoch):

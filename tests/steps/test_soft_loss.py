@@ -31,6 +31,7 @@ def test_the_losses_of_a_network_that_knows_nothing_are_those_of_its_head():
     np.testing.assert_allclose(soft_loss(BinaryCrossEntropy(sum_classes=True), bias, target), 7.907, atol=5e-4)
 
 
+@pytest.mark.thorough
 def test_binary_cross_entropy_is_its_definition(mixed):
     logits, target = (np.asarray(each, np.float64) for each in mixed)
     probability = 1 / (1 + np.exp(-logits))

@@ -48,6 +48,7 @@ def distance(one, other):
     return max(float(abs(a - b).max()) for a, b in zip(one, other, strict=True))
 
 
+@pytest.mark.thorough
 def test_erm_on_waveforms_is_erm_on_spectrograms_but_for_their_rounding(trained):
     assert distance(trained["spectrogram", 0][0], trained["waveform", 0][0]) < 2e-3
     assert trained["spectrogram", 0][1] == trained["waveform", 0][1]

@@ -40,6 +40,7 @@ def test_jit_is_eager(batch):
     assert_close(step(state, batch, 1.0), train_step(state, batch, 1.0, recipe), 1e-5)
 
 
+@pytest.mark.thorough
 def test_a_vmap_over_alphas_is_a_loop_and_alpha_never_recompiles(batch):
     recipe, state, step = begin(MLP)
     alphas = jnp.array([0.0, 0.2, 1.0, 8.0])
@@ -50,6 +51,7 @@ def test_a_vmap_over_alphas_is_a_loop_and_alpha_never_recompiles(batch):
     assert step._cache_size() == 1
 
 
+@pytest.mark.thorough
 def test_alpha_zero_trains_on_hard_labels(batch):
     recipe, state, step = begin(changed(MLP, pad_crop=0, flip=False))
     _, metrics = step(state, batch, 0.0)
@@ -59,6 +61,7 @@ def test_alpha_zero_trains_on_hard_labels(batch):
     np.testing.assert_allclose(metrics["accuracy"], jnp.mean(logits.argmax(axis=1) == batch["label"]), rtol=1e-6)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("fields", [{"label_smoothing": 0.3}, {"per": "example", "block": 4, "accumulate": 2}])
 def test_accuracy_counts_both_labels_by_their_weight(batch, fields):
     recipe, state, step = begin(changed(MLP, **fields))
@@ -76,6 +79,7 @@ def test_accuracy_counts_both_labels_by_their_weight(batch, fields):
     assert float(target.min()) >= recipe.label_smoothing / CLASSES - 1e-6
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("accumulate", [1, 4])
 def test_binary_cross_entropy_learns_both_labels_above_the_threshold(batch, accumulate):
     options = {"loss": "bce", "target_threshold": 0.2, "accumulate": accumulate, "seed": 3}
@@ -91,6 +95,7 @@ def test_binary_cross_entropy_learns_both_labels_above_the_threshold(batch, accu
     np.testing.assert_allclose(metrics["loss"], expected.mean(), rtol=1e-5)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("parts", [2, 16])
 def test_accumulation_takes_the_step_of_the_whole_batch(batch, parts):
     _, state, whole = begin(MLP)
@@ -104,6 +109,7 @@ def test_accumulation_does_not_change_the_mixed_batch(batch, rng):
     assert_equal(*mixed)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("name", "ema", "accumulate"), [("preact", 0.15, 1), ("mlp", 0.9999, 1), ("preact", 0.15, 4)])
 def test_averages_move_by_one_minus_a_warmed_up_decay_towards_new_weights_and_statistics(batch, name, ema, accumulate):
     """Once a step, however many micro-batches it takes."""
@@ -127,6 +133,7 @@ def test_the_share_of_the_first_weights_is_the_product_of_the_decays():
     assert share_of_start(0.9999, 10**9) < 1e-6
 
 
+@pytest.mark.thorough
 def test_every_step_draws_anew_and_the_same_step_draws_the_same(batch):
     _, state, step = begin(changed(MLP, dropout=0.5))
     assert_equal(step(state, batch, 1.0), step(state, batch, 1.0))
@@ -167,6 +174,7 @@ def under_shard_map(step, state, batch):
     return jax.jit(jax.shard_map(step, mesh=mesh, **specs))(state, batch, jnp.float32(1.0))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("name", "transform"), [("preact", under_pmap), ("preact", under_shard_map), ("mlp", under_shard_map)]
 )
@@ -185,6 +193,7 @@ def test_a_mapped_step_without_a_block_that_stays_on_a_device_is_refused(batch):
             under_pmap(partial(train_step, recipe=replace(recipe, axis_name="data")), state, batch)
 
 
+@pytest.mark.thorough
 def test_a_pasted_batch_is_the_same_under_shard_map(batch, rng):
     recipe = make_recipe(changed(MLP, method="switch", per="example", block=2), DATA)
     mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
@@ -197,6 +206,7 @@ def test_a_pasted_batch_is_the_same_under_shard_map(batch, rng):
     assert len(set(np.asarray(expected[2].lam).tolist())) > BATCH // 2
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("method", ["mixup", "switch"])
 def test_mixing_that_is_switched_off_leaves_hard_labels_from_then_on(batch, rng, method):
     config = changed(MLP, method=method, phase_out=(0.5, 0.5))

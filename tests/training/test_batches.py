@@ -15,6 +15,7 @@ def stream(rng, steps, batch_size, n):
     return np.concatenate([step(rng, s, batch_size, n) for s in range(steps)])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("batch_size", "n"), [(4, 12), (5, 12), (7, 11), (12, 12), (1, 3)])
 def test_every_image_is_seen_k_times_in_k_epochs(rng, batch_size, n):
     seen = stream(rng, 3 * n, batch_size, n)[: 3 * n]

@@ -5,6 +5,7 @@ import time
 from types import SimpleNamespace
 
 import jax
+import pytest
 from tiny_runs import DATA, MLP, changed
 
 from mixup_jax.runtime import resumable
@@ -16,6 +17,7 @@ from mixup_jax.training.loop import Run, fit
 CONFIG = changed(MLP, epochs=5.0, eval_every=1.0)
 
 
+@pytest.mark.thorough
 def test_each_program_is_compiled_once_a_run(tmp_path, caplog):
     with jax.log_compiles():
         fit(CONFIG, DATA, Launch(), tmp_path)

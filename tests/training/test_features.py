@@ -57,6 +57,7 @@ def leaves(tree):
     return [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", HEADS)
 def test_a_head_on_features_learns_what_it_learns_on_images(name, monkeypatch):
     once: Any = started(HEADS[name])
@@ -71,6 +72,7 @@ def test_a_head_on_features_learns_what_it_learns_on_images(name, monkeypatch):
     assert error_of(once.score(found, once.test)) == error_of(always.score(expected, always.test))
 
 
+@pytest.mark.thorough
 def test_the_whole_network_is_what_is_kept_and_its_frozen_layers_are_those_given():
     config = HEADS["preact"]
     run = started(config)
@@ -92,6 +94,7 @@ def test_a_step_on_features_holds_no_other_layer():
     assert "convolution(" not in run.programs.train.lower(*arguments).compile().as_text()
 
 
+@pytest.mark.thorough
 def test_features_computed_again_go_on_with_the_same_bits():
     config = HEADS["preact"]
     whole, first, second = (started(config) for _ in range(3))
@@ -101,6 +104,7 @@ def test_features_computed_again_go_on_with_the_same_bits():
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.thorough
 def test_a_seed_among_several_is_that_seed_alone():
     config = replace(HEADS["mlp"], seeds=1, seed=1)
     both, alone = after(started(HEADS["mlp"]), 4), after(started(config), 4)
@@ -142,6 +146,7 @@ class Photos:
         return Photograph(f"{index}.JPEG", index % 3, photograph(index % 3, index))
 
 
+@pytest.mark.thorough
 def test_photographs_that_stay_on_disk_give_the_features_of_their_centres():
     constants = ((0.5,) * 3, (0.2,) * 3, 16)
     data = StreamedDataset("some", "SYNTHETIC", tuple("abc"), Photos(10), Photos(5), *constants, valid=Photos(6))

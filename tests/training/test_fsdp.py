@@ -46,6 +46,7 @@ def run(name, fsdp):
 NAMES = ["two seeds", *(pytest.param(name, marks=pytest.mark.slow) for name in ("mlp", "vit", "lamb"))]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", NAMES)
 def test_each_device_holds_its_part_of_every_large_array_before_and_after_a_step(name):
     there = run(name, fsdp=True)
@@ -60,6 +61,7 @@ def test_each_device_holds_its_part_of_every_large_array_before_and_after_a_step
     assert split >= 2 * networks
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", NAMES)
 def test_states_in_parts_learn_what_whole_ones_learn(name):
     plain, parts = (run(name, fsdp).train(run(name, fsdp).start(), 3) for fsdp in (False, True))
@@ -73,6 +75,7 @@ def test_states_in_parts_learn_what_whole_ones_learn(name):
     assert_close(sums[1], sums[0], 1e-4)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("saved", [True, False])
 def test_a_checkpoint_of_parts_is_one_of_a_whole_state(saved, tmp_path):
     one, other = run("two seeds", saved), run("two seeds", not saved)

@@ -49,6 +49,7 @@ def whole(tmp_path_factory):
     return folder, fit(CONFIG, DATA, Launch(), folder)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("moment", ["evaluated", "update"])
 def test_a_run_stopped_by_a_signal_and_started_again_is_the_uninterrupted_run(whole, tmp_path, monkeypatch, moment):
     stops = []
@@ -66,6 +67,7 @@ def test_a_run_stopped_by_a_signal_and_started_again_is_the_uninterrupted_run(wh
     assert metrics(tmp_path) == metrics(whole[0])
 
 
+@pytest.mark.thorough
 def test_a_transformer_under_a_recipe_of_today_resumes_to_the_same_bits(tmp_path, monkeypatch):
     config = replace(
         CONFIG,
@@ -88,6 +90,7 @@ def test_a_transformer_under_a_recipe_of_today_resumes_to_the_same_bits(tmp_path
     assert metrics(tmp_path / "stopped") == metrics(tmp_path / "whole")
 
 
+@pytest.mark.thorough
 def test_a_validation_set_is_evaluated_at_the_end_and_changes_no_parameter(whole, tmp_path):
     data = replace(DATA, valid_image=DATA.test_image, valid_label=DATA.test_label)
     result = fit(CONFIG, data, Launch(), tmp_path)
@@ -130,6 +133,7 @@ def test_a_finished_run_started_again_returns_its_result_and_trains_nothing(whol
     assert (folder / "metrics.jsonl").read_bytes() == (whole[0] / "metrics.jsonl").read_bytes()
 
 
+@pytest.mark.thorough
 def test_a_seed_in_company_has_the_numbers_it_has_alone(whole, tmp_path):
     fit(changed(CONFIG, seeds=2), DATA, Launch(), tmp_path)
     for line, alone in zip(metrics(tmp_path), metrics(whole[0]), strict=True):
@@ -143,6 +147,7 @@ def test_a_seed_in_company_has_the_numbers_it_has_alone(whole, tmp_path):
                 assert line[name] == value
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -252,6 +257,7 @@ def test_averages_of_a_short_run_are_as_good_as_the_network_itself(tmp_path, ema
     assert metrics(tmp_path)[-1]["test_error_raw"] == result["test_error_raw"]
 
 
+@pytest.mark.thorough
 def test_averages_that_are_mostly_the_first_weights_are_named(tmp_path):
     config = changed(MLP, ema=0.999, epochs=1 / 3)  # one step
     with pytest.warns(UserWarning, match="step 1: the averages of ema are still 10% first weights"):

@@ -193,6 +193,7 @@ def outcome(config, change):
 ELSEWHERE = (*OF_FOLDERS, *OF_PHOTOGRAPHS, "nyquist", "mix")  # photographs and speech
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("most", [1, pytest.param(len(BASES), marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize("name", NAMES)
 def test_every_option_changes_what_is_trained_or_is_refused(name, most):

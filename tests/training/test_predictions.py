@@ -33,6 +33,7 @@ def kept(folder, networks, classes=3):
     return found
 
 
+@pytest.mark.thorough
 def test_what_is_kept_gives_the_numbers_of_the_result(whole):
     folder, result = whole
     found = kept(folder, networks=2)
@@ -55,6 +56,7 @@ def test_predictions_that_were_lost_are_the_same_again_from_the_last_checkpoint(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.thorough
 def test_one_and_eight_devices_say_the_same():
     found = []
     for devices in (1, 8):
@@ -66,6 +68,7 @@ def test_one_and_eight_devices_say_the_same():
     np.testing.assert_allclose(found[0].loss, found[1].loss, rtol=1e-4)
 
 
+@pytest.mark.thorough
 def test_streamed_photographs_are_predicted_as_in_memory(tmp_path):
     streamed = StreamedDataset(
         "some", "SYNTHETIC", ("a", "b", "c"), InMemory(0, 40), InMemory(50, 21), (0.5,) * 3, (0.2,) * 3, size=8

@@ -47,6 +47,7 @@ def script(name, processes):
 COLLECTIVE = re.compile(r" (all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter)(-start)?\(")
 
 
+@pytest.mark.thorough
 def test_all_that_devices_say_to_each_other_is_in_the_loop_over_steps_itself():
     """XLA runs the collectives of a computation that is called beside those of the caller: in the order of each process
     on its own."""
@@ -59,6 +60,7 @@ def test_all_that_devices_say_to_each_other_is_in_the_loop_over_steps_itself():
     assert names <= set(re.findall(r" while\(.*body=(%\S+?)[,\s]", text))
 
 
+@pytest.mark.thorough
 def test_processes_take_the_steps_that_process_0_says_whatever_their_own_clocks_say(tmp_path, monkeypatch):
     taken = {}
     for name, tick in (("fast", 1e-6), ("slow", 1e3)):
@@ -79,6 +81,7 @@ def test_processes_take_the_steps_that_process_0_says_whatever_their_own_clocks_
     assert taken["fast"] == taken["slow"] == ([1, 4, 7, 10, 12, 15, 18, 21, 24], 9)
 
 
+@pytest.mark.thorough
 def test_between_two_questions_no_process_asks_another(tmp_path, monkeypatch):
     asked, between = [], []
     with monkeypatch.context() as patch:

@@ -23,6 +23,7 @@ def runs():
     return {devices: Run(changed(PREACT, ema=0.9), devices) for devices in DEVICES}
 
 
+@pytest.mark.thorough
 def test_the_length_of_a_call_changes_no_bit(runs):
     results = []
     for counts in ((6,), (2, 4), (1, 5)):
@@ -50,6 +51,7 @@ def test_nothing_compiles_after_the_first_call(runs, caplog):
     assert not [message for message in compiled if "train" in message or "evaluate" in message]
 
 
+@pytest.mark.thorough
 def test_losses_are_the_same_on_1_2_4_and_8_devices(runs):
     curves = []
     for run in runs.values():
@@ -62,6 +64,7 @@ def test_losses_are_the_same_on_1_2_4_and_8_devices(runs):
         np.testing.assert_allclose(curve, curves[0], atol=1e-4)
 
 
+@pytest.mark.thorough
 def test_the_evaluation_is_exact_on_any_devices(runs):
     measured = []
     for devices, run in runs.items():
@@ -103,6 +106,7 @@ def test_mixed_batches_are_bit_equal_on_any_devices(fields, topologies):
         assert_equal(batches[0], other)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("devices", [1, 8])
 def test_repeats_train_on_the_images_of_a_smaller_batch_laid_out_several_times(devices):
     run = Run(changed(MLP, repeats=2), devices)
@@ -121,6 +125,7 @@ def test_repeats_train_on_the_images_of_a_smaller_batch_laid_out_several_times(d
         np.testing.assert_allclose(leaf[0], expected[path], rtol=1e-4, atol=1e-5, err_msg=path)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("seeds", [3, 4])  # one after the other, and side by side
 def test_seed_i_of_many_is_seed_i_alone(seeds):
     together = Run(changed(MLP, seeds=seeds, seed=5), 8)

@@ -60,6 +60,7 @@ def host(tree):
     return jax.tree.map(np.asarray, tree)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("repeats", [1, 4])
 def test_batches_are_the_same_on_any_devices_and_from_any_step_on(data, repeats):
     taken, data = [], replace(data, repeats=repeats)
@@ -130,6 +131,7 @@ def test_batches_of_several_networks_are_those_of_each_seed_alone_on_any_mesh(da
                 np.testing.assert_array_equal(one.label[index], another.label[0])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("devices", "tolerance"), [(1, 0), (2, 1e-5)])
 def test_seed_i_of_several_on_a_stream_is_seed_i_alone(data, tmp_path, devices, tolerance):
     several = replace(CONFIG, seed=3, seeds=2, mixing=replace(CONFIG.mixing, alpha=(0.2, 8.0)), epochs=1.2)
@@ -154,6 +156,7 @@ def test_every_test_image_is_evaluated_once(data, devices):
     assert labels.tolist() == [number % 3 for number in range(50, 71)]
 
 
+@pytest.mark.thorough
 def test_few_batches_are_handed_over_at_once_however_fast_steps_are(data, tmp_path, monkeypatch):
     counts = []
     calls = BatchStream.calls
@@ -168,6 +171,7 @@ def test_few_batches_are_handed_over_at_once_however_fast_steps_are(data, tmp_pa
     assert max(counts) == STREAMED_STEPS_PER_CALL
 
 
+@pytest.mark.thorough
 def test_labels_drawn_at_random_are_measured_apart_from_the_others(data, tmp_path):
     noisy, _ = prepare(data, replace(CONFIG.data, label_noise=0.5))
     result = fit(replace(CONFIG, epochs=2.0, eval_every=2.0, seeds=2), noisy, Launch(), tmp_path)
@@ -177,6 +181,7 @@ def test_labels_drawn_at_random_are_measured_apart_from_the_others(data, tmp_pat
     np.testing.assert_allclose(together, result["train_subset_error"], rtol=1e-5)  # of all 40, as they are given
 
 
+@pytest.mark.thorough
 def test_what_is_tested_may_be_larger_than_what_is_trained_on_where_the_network_takes_it(data, tmp_path):
     larger = replace(CONFIG, data=replace(CONFIG.data, test_size=12))
     run = Run(replace(larger, model=PreActResNet(width=4, blocks=(1,))), replace(data, test_size=12), tmp_path)
@@ -229,6 +234,7 @@ class Killed(InMemory):
         return super().__getitem__(index)
 
 
+@pytest.mark.thorough
 def test_a_worker_without_shared_memory_is_one_line_that_says_how_to_give_it_some(data):
     stream = BatchStream(replace(data, train=Killed(0, 40)), [0], 16, make_mesh(1, 16, jax.devices()[:1]), workers=1)
     with pytest.raises(OSError, match=r"1 workers .* SIGBUS: /dev/shm.*--workers"):

@@ -41,6 +41,7 @@ def test_a_run_leaves_in_time_however_long_its_calls_and_evaluations_are(monkeyp
     assert now + signals.MARGIN + 3 * call + 2 * evaluation >= 1000 + 7200  # and little more is given away
 
 
+@pytest.mark.thorough
 def test_a_run_whose_time_is_up_goes_on_from_there_and_ends_with_the_same_bits(tmp_path, monkeypatch):
     whole = fit(CONFIG, DATA, Launch(), tmp_path / "whole")
     steps = []

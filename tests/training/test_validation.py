@@ -26,6 +26,7 @@ def lines(folder):
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.thorough
 def test_each_evaluation_measures_the_validation_error_and_the_best_is_chosen_by_it(tmp_path, monkeypatch):
     saved = []
     original = loop.Run.evaluate
@@ -42,6 +43,7 @@ def test_each_evaluation_measures_the_validation_error_and_the_best_is_chosen_by
         assert checkpoints.steps()[0] == records[-1]["step"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("data", [DATA, STREAM], ids=["in memory", "streamed"])
 def test_what_is_measured_on_the_validation_set_is_what_a_test_on_it_measures(tmp_path, data):
     held = hold_out(data, 12)

@@ -40,6 +40,7 @@ def test_gradients_of_a_convolution_take_twice_its_operations(stride):
     assert both == pytest.approx(3 * forward, rel=0.3 if stride == 2 else 0)  # at borders zeros count
 
 
+@pytest.mark.thorough
 def test_counting_traces_no_program_again_and_seeds_add_up(monkeypatch):
     traced, step, counted = [], programs.train_step, []
     monkeypatch.setattr(programs, "train_step", lambda *each: (traced.append(1), step(*each))[1])

@@ -53,6 +53,7 @@ def test_each_output_goes_to_the_class_of_its_name(tmp_path, arrays, way):
     assert [said for what, said in found.rows if what == "last layer"] == ["the same classes there in another order"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("way", WAYS)
 def test_other_classes_have_a_head_of_their_own_and_the_same_ones_keep_theirs_silently(tmp_path, arrays, way):
     other = weights(tmp_path, arrays, (*NAMES[:-1], "gnu"), **WAYS[way])

@@ -45,6 +45,7 @@ def logits(network: Network, images):
     return np.asarray(jax.jit(network.apply)(network.variables(), network.normalize(images)))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", sorted(EVERY.keys() - {"resnext", "mixer_s16"}))
 def test_variables_are_the_same_after_they_were_tensors(name):
     model, shape = EVERY[name]
@@ -84,6 +85,7 @@ def test_what_timm_lacks_says_why(name, tmp_path):
     assert not (tmp_path / "export" / "config.json").exists()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "name", sorted(OF_OURS.keys() | {"vit", "big_vision", "convnext"} - {"convnext_pairs", "tanh_mixer"})
 )
@@ -108,6 +110,7 @@ def test_a_wide_convolution_can_be_exported_with_a_batch_of_any_size():
     np.testing.assert_allclose(exported.call(x), jax.jit(convolve)(x), rtol=1e-4, atol=1e-3)
 
 
+@pytest.mark.thorough
 def test_a_process_without_this_project_runs_the_program(tmp_path):
     network = untrained(*OF_TIMM["vit"])
     write(network, tmp_path / "export", program=True)
@@ -120,6 +123,7 @@ def test_a_process_without_this_project_runs_the_program(tmp_path):
     np.testing.assert_allclose(np.load(tmp_path / "export" / "probabilities.npy"), network(images), rtol=0, atol=1e-6)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["preact_resnet", "big_vision"])
 def test_an_export_is_read_to_the_same_network(name, tmp_path):
     network = untrained(*EVERY[name], seeds=2)
@@ -232,6 +236,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("what", HOSTILE)
 def test_a_description_that_does_not_fit_is_one_line(exported, what):
     rewrite(exported, **HOSTILE[what])

@@ -39,6 +39,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_safetensors_file_is_refused_in_a_line(tmp_path, name):
     path = tmp_path / "weights.safetensors"

@@ -61,6 +61,7 @@ def earlier(tmp_path_factory):
     }
 
 
+@pytest.mark.thorough
 def test_every_seed_starts_from_the_averages_of_the_earlier_run_and_its_own_head(earlier):
     config, data = changed(PREACT, seeds=2, ema=0.5, init=earlier["preact"]), other_data(classes="abcd")
     weights = initial_weights(config, data)
@@ -96,6 +97,7 @@ def test_images_of_other_sizes_and_colours_are_fitted_and_it_is_said(earlier):
     assert normalized_as(data, "half", None).std == (0.5, 0.5, 0.5)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("model", "message"),
     [

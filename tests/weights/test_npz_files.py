@@ -117,6 +117,7 @@ def saved(path, kind):
     return arrays, np.asarray(network.apply(variables, image))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", KINDS)
 def test_archives_give_the_logits_of_the_rules(tmp_path, kind):
     path = tmp_path / "weights.npz"
@@ -149,6 +150,7 @@ def test_what_is_fitted_dropped_and_drawn_is_said(tmp_path):
     assert not any(name.startswith("head/dense") for name in weights_of(path, model).arrays)  # of other features
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("model", "message"),
     [

@@ -142,6 +142,7 @@ def test_a_reader_keeps_its_images_when_the_file_is_replaced(dataset, source):
     assert_equal(first, dataset)
 
 
+@pytest.mark.thorough
 def test_processes_that_start_at_once_all_succeed(tmp_path):
     """All decode, each moves its file into place, all read the same."""
     from PIL import Image

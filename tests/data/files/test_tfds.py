@@ -139,6 +139,7 @@ def test_the_newest_version_in_array_record_is_taken(tmp_path, caplog):
     assert prepared.find("cifar100", tmp_path) is None
 
 
+@pytest.mark.thorough
 def test_tensorflow_is_not_imported(tmp_path):
     prepare(tmp_path, "cifar10", random_images((32, 32, 3)))
     code = (

@@ -12,6 +12,7 @@ from mixup_jax.data.photographs.streamed import Photograph
 PHOTOGRAPHS = [Photograph(f"n0000000{i % 3}_{i}.JPEG", i, bytes([i]) * (100 * i)) for i in range(20)]
 
 
+@pytest.mark.thorough
 @given(st.text(max_size=40), st.integers(0, 999), st.binary(max_size=100))
 def test_a_record_gives_back_its_photograph(name, label, encoded):
     photograph = Photograph(name, label, encoded)

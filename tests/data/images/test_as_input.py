@@ -46,6 +46,7 @@ def test_a_photograph_is_turned_as_its_camera_says(photograph, tmp_path):
     assert np.abs(near).mean() < 4
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("interpolation", ["linear", "bicubic"])
 def test_the_files_of_a_folder_are_its_test_images(photograph, tmp_path, interpolation):
     for part, name in itertools.product(("train", "test"), ("cat", "dog")):

@@ -247,6 +247,7 @@ def test_pictures_show_different_classes():
     assert len(set(label.tolist())) == 4
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("augment", [RandAugment(), BigVisionRandAugment(), ThreeAugment()], ids=lambda each: each.name)
 def test_augmented_examples_are_functions_of_seed_and_position_too(augment):
     plain = [DATA.train_example(0, position) for position in range(2 * BATCH)]

@@ -42,6 +42,7 @@ def test_each_is_normalised_alone_and_silence_is_zero():
     np.testing.assert_allclose(jax.jit(log_spectrogram)(waveform[1:2])[0], image[1], atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_the_nyquist_row_is_the_last_one():
     waveform = noise(16000)
     both = [np.asarray(log_spectrogram(jnp.asarray(waveform), nyquist=keep)) for keep in (False, True)]
@@ -50,6 +51,7 @@ def test_the_nyquist_row_is_the_last_one():
     np.testing.assert_allclose(ours, rescaled, atol=1e-5)
 
 
+@pytest.mark.thorough
 def test_a_lower_rate_has_the_lower_rows():
     time = np.arange(16000) / 16000
     tone = np.sin(2 * np.pi * 1500 * time).astype(np.float32)

@@ -113,7 +113,6 @@ def start(*arguments):
     return subprocess.Popen(command, cwd=ROOT, env=environment, **pipes)
 
 
-@pytest.mark.slow
 def test_the_smoke_run_writes_the_files_of_a_run(tmp_path):
     process = start("--smoke", "--workdir", tmp_path)
     out, err = process.communicate(timeout=300)
@@ -161,6 +160,7 @@ def test_a_run_that_is_told_to_stop_says_so_and_the_same_command_ends_it(tmp_pat
     assert [line["epoch"] for line in lines] == list(range(1, 41))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", cifar.PRESETS)
 def test_every_preset_makes_a_recipe_and_a_network(name):
     _, config = cifar.PRESETS[name]
@@ -216,6 +216,7 @@ def test_the_list_takes_no_argument():
     assert done.stderr == "error: python -m experiments takes no word, got 'nosuch'; it lists them\n"
 
 
+@pytest.mark.thorough
 def test_a_reader_that_has_gone_is_no_bad_input():
     helped = [sys.executable, "-m", "experiments.cifar", "--help"]
     read, write = os.pipe()

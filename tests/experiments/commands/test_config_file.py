@@ -45,6 +45,7 @@ def read(experiment, *arguments):
 SOME = [("cifar", "small-mixup"), ("vit", "small-both"), ("finetune", "head"), ("finetune", "layer-decay")]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("experiment", "preset"), [*SOME, ("imagenet", "resnet50-mixup")])
 def test_a_configuration_that_was_left_is_the_one_that_is_carried_out(tmp_path, experiment, preset):
     _, job = parse(experiment, "", JOBS[experiment], preset, [preset, *CHANGES])

@@ -42,6 +42,7 @@ def configured(*arguments):
     return command_line.parse("cifar", "", JOBS, "small-mixup", list(arguments))[1]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("preset", ["small-erm", "wrn28-10-mixup"])
 @pytest.mark.parametrize("model", [name for name in CHOICES["model"] if name not in ("wafer_net", *SIZES)])
 def test_a_network_from_any_preset_is_its_own_unless_it_is_the_presets(preset, model):
@@ -51,6 +52,7 @@ def test_a_network_from_any_preset_is_its_own_unless_it_is_the_presets(preset, m
     assert configured(preset, "--model", model, "--smoke").effective().model.name == model
 
 
+@pytest.mark.thorough
 def test_the_name_of_a_size_is_the_network_with_its_options_and_others_may_follow():
     for name, make in SIZES.items():
         assert configured("--model", name).config.model == make()
@@ -136,6 +138,7 @@ SWITCHES = [
 ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("preset", ["preact18-erm", "densenet190-mixup"])  # of ERM and of mixup
 @pytest.mark.parametrize(("option", "value"), SWITCHES)
 def test_what_a_preset_leaves_of_another_choice_is_no_error(preset, option, value):

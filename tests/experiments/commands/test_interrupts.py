@@ -47,6 +47,7 @@ def test_a_command_that_is_still_being_imported_ends_in_one_line(tmp_path, name)
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_so_it_does_while_its_libraries_are_imported(tmp_path, number, code):
     done = run(tmp_path, ["experiments.report", "--help"], "matplotlib", number)

@@ -84,6 +84,7 @@ def cases():
 CASES = list(cases())
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("experiment", "name", "value", "count", "needs"), CASES)
 def test_a_number_that_no_run_can_be_made_of_is_refused_at_once(experiment, name, value, count, needs, capsys):
     presets, module = PRESETS[experiment], GRIDS.get(experiment)

@@ -99,6 +99,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_finished_run_is_not_the_answer_for_other_data_and_its_network_keeps_its_own(trained, name):
     (images, folder), (change, difference) = trained, CHANGES[name]
@@ -126,6 +127,7 @@ def test_a_network_is_loaded_when_its_data_are_gone(trained):
         _ = after.data
 
 
+@pytest.mark.thorough
 def test_an_interrupted_run_does_not_go_on_with_other_data(images, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(StopFlag, "agreed", lambda self, steps: (True, steps))
@@ -173,12 +175,14 @@ def test_a_run_refused_before_anything_is_kept_leaves_no_claim(images, tmp_path,
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.thorough
 def test_the_corrected_command_is_accepted(images, tmp_path):
     with pytest.raises(ValueError, match="batch_size 12 cannot be split"):
         train(images, tmp_path / "run", batch_size=12)
     assert train(images, tmp_path / "run")["seeds"] == [0]
 
 
+@pytest.mark.thorough
 def test_figures_that_are_missing_are_drawn_when_the_same_command_comes_again(trained):
     images, folder = trained
     result = (folder / "result.json").read_bytes()

@@ -45,6 +45,7 @@ def test_a_game_cut_into_pieces_is_the_same_game(game):
     assert (other.generator.params["head"]["kernel"] != whole.generator.params["head"]["kernel"]).any()
 
 
+@pytest.mark.thorough
 def test_at_alpha_0_both_objectives_are_the_usual_one(game):
     hparams, _, state = game
     rng_real, rng_fake, rng_mix = jax.random.split(jax.random.key(7), 3)
@@ -85,6 +86,7 @@ def test_an_iteration_is_the_discriminators_steps_and_one_of_the_generator_again
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), ours, theirs)
 
 
+@pytest.mark.thorough
 def test_the_paper_mixes_real_with_generated_and_the_demo_whatever_comes(rng):
     paper = draw_plan(rng, 50, 0.4, "paper")
     np.testing.assert_array_equal(paper.partner, (np.arange(100) + 50) % 100)
@@ -127,6 +129,7 @@ def test_the_points_are_where_they_should_be(rng):
         centres("spiral")
 
 
+@pytest.mark.thorough
 def test_real_points_are_of_full_quality_and_nonsense_of_none(rng):
     real = draw_points(rng, MEANS, 1000)
     assert [float(each) for each in quality(real, MEANS)] == [8.0, 100.0, 100.0]

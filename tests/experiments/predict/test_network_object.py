@@ -27,6 +27,7 @@ def images():
     return np.asarray(load("digits").test_image)
 
 
+@pytest.mark.thorough
 def test_the_errors_of_its_seeds_are_those_of_the_run_and_probabilities_their_mean(network, images, trained):
     labels = load("digits").test_label
     x = network.normalize(images)

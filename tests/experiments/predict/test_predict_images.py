@@ -134,6 +134,7 @@ def test_mirror_images_are_for_networks_that_have_seen_them(trained, pictures, t
     assert float(found["probability"]) == pytest.approx(float(expected), abs=1e-6)
 
 
+@pytest.mark.thorough
 def test_an_export_and_the_best_checkpoint_are_predicted_as_the_run_is(trained, pictures, tmp_path):
     some = tuple(pictures / f"{index}.png" for index in range(5))
     export.main(trained, tmp_path / "export", seed=1, program=False)

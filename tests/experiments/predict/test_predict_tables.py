@@ -44,6 +44,7 @@ def cells(path, networks):
     return pd.concat(list(read_parts(path, networks.preprocessing.columns)), ignore_index=True)
 
 
+@pytest.mark.thorough
 def test_the_features_of_new_rows_are_those_that_scikit_learn_made(run):
     folder, path, _ = run
     networks, data = read_networks(folder), read_csv(path, "kind")

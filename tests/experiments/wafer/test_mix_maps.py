@@ -40,6 +40,7 @@ def test_erm_leaves_the_batch_alone(batch):
     assert mix_maps(jax.random.key(1), batch, MapMixing(mode="erm"), DEFECTS) is batch
 
 
+@pytest.mark.thorough
 def test_every_mode_follows_the_librarys_plan(batch):
     plan = plan_of()
     blended, both = mix(plan, batch["fail"]), union(plan, batch["label"])
@@ -62,6 +63,7 @@ def test_a_mixed_wafer_exists_where_either_does_and_fails_nowhere_else(batch):
         assert found["fail"].min() >= 0
 
 
+@pytest.mark.thorough
 def test_mixup_keeps_the_mass_of_labels_and_overlay_holds_whole_ones(batch):
     np.testing.assert_allclose(composed(batch, mode="mixup")["label"].sum(axis=1), 1, rtol=1e-6)
     for options in ({}, {"maps": 4}, {"maps": 4, "probability": 0.5, "pairs": "possible"}):
@@ -75,12 +77,14 @@ def test_mixup_keeps_the_mass_of_labels_and_overlay_holds_whole_ones(batch):
         assert number.max() <= MapMixing(**options).maps
 
 
+@pytest.mark.thorough
 def test_the_probability_is_the_share_of_further_maps(batch):
     big = jax.tree.map(lambda leaf: jnp.tile(leaf, (25,) + (1,) * (leaf.ndim - 1)), batch)
     changed = composed(big, probability=0.3)["label"].sum(axis=1) > 1
     assert abs(float(changed.mean()) - 0.3 * 7 / 8) < 0.06
 
 
+@pytest.mark.thorough
 def test_what_is_laid_over_a_map_is_the_others_defect_where_it_is_given(batch):
     nothing = batch | {"defect": jnp.zeros_like(batch["fail"])}
     found = composed(nothing, maps=4, background="match")
@@ -90,6 +94,7 @@ def test_what_is_laid_over_a_map_is_the_others_defect_where_it_is_given(batch):
     assert np.array_equal(everything["fail"], composed(batch, maps=4)["fail"])
 
 
+@pytest.mark.thorough
 def test_impossible_pairs_are_left_alone(batch):
     found = composed(batch, maps=4, pairs="possible")["label"] > 0
     for first, second in EXCLUSIVE:

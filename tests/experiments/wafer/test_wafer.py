@@ -92,6 +92,7 @@ def test_steps_that_are_given_take_the_place_of_the_presets_epochs(monkeypatch, 
         wafer.main()
 
 
+@pytest.mark.thorough
 def test_the_bound_learns_from_other_maps_of_every_pattern_than_it_is_tested_on():
     maps = generate("low", 1, 1, 16, learn_mixed=True)
     assert len(maps.training) == len(np.unique(maps.training.label, axis=0)) == 37
@@ -114,6 +115,7 @@ def tiny_split(shift=0):
     return WaferSplit(part, part, part, part)
 
 
+@pytest.mark.thorough
 def test_a_run_that_was_refused_leaves_its_folder_to_the_corrected_command(tmp_path, monkeypatch):
     maps, config = tiny_split(), WaferConfig(data=WaferData(source="folder:maps", size=8), steps=1)
     with pytest.raises(ValueError, match="there is no training map of Normal"):
@@ -148,6 +150,7 @@ def test_numbers_of_other_maps_labels_or_names_are_not_taken_for_these(tmp_path)
             run_wafer(config, other, tmp_path)
 
 
+@pytest.mark.thorough
 def test_what_is_tested_on_is_the_sources_mixed_maps_or_overlays_with_several_defects():
     label = np.repeat(np.eye(8, dtype=np.uint8), 6, axis=0)
     label[-6:] = 0  # Random is left out, some have no defect

@@ -23,6 +23,7 @@ def stripped():
     }
 
 
+@pytest.mark.thorough
 def test_no_die_fails_that_did_not(stripped):
     for before, after in stripped.values():
         assert set(np.unique(after)) <= {0.0, 1.0}
@@ -43,6 +44,7 @@ def test_most_of_the_background_goes_and_most_of_the_defect_stays(stripped):
     assert kept("ER", r < 0.7) < 0.4
 
 
+@pytest.mark.thorough
 def test_nothing_goes_where_there_is_no_background(rng):
     fail = jnp.zeros((1, 20, 20)).at[0, 5:9, 5:9].set(1.0)
     assert np.array_equal(take_background_away(rng, fail, jnp.ones((1, 20, 20))), fail)
@@ -60,6 +62,7 @@ def test_windows_are_a_square_and_rays_about_a_die_that_does_not_count_itself():
     assert np.array_equal(windows[::-1, ::-1, 1:17], windows[..., 17:])  # opposite rays, which make a line
 
 
+@pytest.mark.thorough
 def test_one_map_of_what_exists_is_as_good_as_one_for_each(rng, stripped):
     before = jnp.asarray(stripped["S"][0])
     exists = jnp.asarray(channels(jax.jit(draw_maps)(rng, jnp.zeros((1, 8), jnp.uint8)))[..., 1])
@@ -67,6 +70,7 @@ def test_one_map_of_what_exists_is_as_good_as_one_for_each(rng, stripped):
     assert np.array_equal(one, each)
 
 
+@pytest.mark.thorough
 def test_a_few_dies_of_a_map_with_nothing_but_background_stay(rng):
     fail, exists = np.moveaxis(channels(jax.jit(draw_maps)(rng, jnp.zeros((50, 8), jnp.uint8))), -1, 0)
     after = jax.jit(take_background_away)(rng, jnp.asarray(fail), jnp.asarray(exists))

@@ -45,6 +45,7 @@ def test_the_label_space_is_that_of_the_data_set():
         multi_hot("C+X")
 
 
+@pytest.mark.thorough
 def test_dies_are_where_the_wafer_is(maps):
     assert int(on_wafer().sum()) == 2148
     for each in maps.values():

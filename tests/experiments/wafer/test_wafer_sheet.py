@@ -36,6 +36,7 @@ def test_one_map_of_a_set_is_shown_once():
     assert len([axes for axes in source_sheet(one, by_set(one), 4).axes if axes.images]) == 1
 
 
+@pytest.mark.thorough
 def test_the_command_draws_the_generators_patterns_and_a_folders(tmp_path, capsys, monkeypatch):
     asked = []
 

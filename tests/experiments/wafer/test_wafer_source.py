@@ -111,6 +111,7 @@ def test_lots_of_an_archive_are_read(tmp_path):
         read_wafer(f"npz:{tmp_path / 'maps.npz'}", 12)
 
 
+@pytest.mark.thorough
 def test_another_test_seed_changes_test_maps_alone_and_thresholds_may_be_chosen_on_other_mixed_maps(monkeypatch):
     monkeypatch.setattr(sources, "PART", 60)
     first, second = (generate("low", 1, 1, 16, test_seed=seed) for seed in (0, 1))
@@ -138,6 +139,7 @@ def test_the_generator_draws_singles_to_learn_and_all_mixtures_to_test_on(monkey
     assert parts.training.mark == "SYNTHETIC"
 
 
+@pytest.mark.thorough
 def test_what_the_maps_are_is_said(caplog):
     caplog.set_level("INFO")
     load_wafer("generator", noise="low", train_maps=2, test_maps=1, size=8)

@@ -57,6 +57,7 @@ def test_batches_are_balanced_over_classes_whatever_their_size(maps):
     assert {each.tobytes() for each in np.asarray(batch["fail"])} == there
 
 
+@pytest.mark.thorough
 def test_a_batch_is_a_map_with_its_own_label(maps):
     batch = take_batch(jax.random.key(0), make_training_maps(maps, normal=False), 200, turns=True)
     assert (batch["label"].sum(axis=1) == 1).all()
@@ -72,6 +73,7 @@ def test_turns_are_the_eight_symmetries_of_the_square():
     assert found == {np.ascontiguousarray(each).tobytes() for each in turned}
 
 
+@pytest.mark.thorough
 def test_a_judgement_by_the_mean_of_all_turns_is_that_of_every_turned_map(maps):
     config = replace(TINY, data=replace(TINY.data, turns=True, average=True))
     programs, start = fit._begin(config, make_wafer_recipe(config, DEFECTS))
@@ -88,6 +90,7 @@ def by_hand(one):
     return [np.rot90(each, times) for each in (one, one.T) for times in range(4)]
 
 
+@pytest.mark.thorough
 def test_the_losses_are_optax_and_a_set_under_a_softmax_is_shared_evenly():
     logits, one, both = jnp.array([[2.0, -1.0, 0.5]]), jnp.array([[1.0, 0.0, 0.0]]), jnp.array([[1.0, 0.0, 1.0]])
     labels = jnp.array([0])

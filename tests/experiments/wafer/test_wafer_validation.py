@@ -31,6 +31,7 @@ def possible(label):
     return (label[:, None] == PATTERNS).all(axis=2).any(axis=1)
 
 
+@pytest.mark.thorough
 def test_overlays_are_unions_of_maps_and_of_their_labels(single, laid):
     assert len(laid) == len(single)
     assert (laid.label >= single.label).all()
@@ -70,6 +71,7 @@ def test_the_background_that_is_taken_away_changes_no_label_adds_no_failing_die_
     assert np.array_equal(matched.maps, again.maps)
 
 
+@pytest.mark.thorough
 def test_rules_are_chosen_on_every_held_out_map_as_it_is_and_overlays_of_those_with_one_defect():
     held_out = maps_of(np.concatenate([np.eye(8), np.zeros((1, 8))]))
     found = validation_maps(held_out, "add")

@@ -89,6 +89,7 @@ def test_it_is_torchs(x, variables, seen):
     assert_close(ours, theirs(image).detach().permute(0, 2, 3, 1).numpy())
 
 
+@pytest.mark.thorough
 def test_moments_and_their_gradients_do_not_depend_on_the_shift(x):
     def loss_fn(x, shift):
         mean, var = moments(x, shift)
@@ -123,6 +124,7 @@ def test_sixteen_bits_go_through_float32(x, variables, dtype):
     assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(updated))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("how", ["pmap", "shard_map", "vmap"])
 def test_statistics_over_a_mapped_axis_are_those_of_the_whole_batch(x, variables, how):
     norm = BatchNorm(over=Over("data"))

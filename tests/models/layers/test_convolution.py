@@ -63,11 +63,13 @@ def value_and_gradients(fn):
     return jax.value_and_grad(fn, (0, 1))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("image", "channels", "size", "stride", "padding"), CASES)
 def test_gradients_are_the_native_ones(rng, image, channels, size, stride, padding):
     assert_agree(value_and_gradients, losses(stride, padding), *arrays(rng, channels, size, image=image))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "pads", [((3, 1), (4, 3)), ((-1, 0), (0, 0)), ((-2, 3), (1, -4)), ((-6, 6), (0, 0)), ((-8, 6), (0, 0))]
 )
@@ -112,6 +114,7 @@ def test_groups_work_too(rng):
     assert_agree(value_and_gradients, losses(feature_group_count=2), x, kernel[:, :, :4, :4])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0)])
 def test_vmapped_gradients_are_the_native_ones(rng, axes, stride):
@@ -147,6 +150,7 @@ def hessian_of_one_kernel_tap(fn):
     return lambda x, kernel: jax.hessian(lambda tap: fn(x, kernel.at[0, 1, 2].set(tap)))(kernel[0, 1, 2])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize(
     "transform", [forward_mode, forward_over_reverse, reverse_over_reverse, hessian_of_one_kernel_tap]
@@ -186,6 +190,7 @@ def convolutions_and_other_operations(loss, arguments, platform):
     return sorted(re.findall(r"stablehlo.convolution\(.*?\) (.*)", text)), others
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("image", "channels", "size", "stride", "padding"), [*CASES, (7, 8, 3, 2, ((-1, 0), (1, -2)))])
 def test_on_other_platforms_it_is_the_native_operation(rng, image, channels, size, stride, padding):
     platform = "cuda" if image % 3 else "tpu"  # both have cases of each stride

@@ -50,6 +50,7 @@ def test_rates_rise_linearly_or_are_the_same():
     assert rates(0.3, 1) == (0.0,)
 
 
+@pytest.mark.thorough
 def test_a_resnet_whose_last_block_is_left_out_passes_on_what_came_before(rng):
     model = ResNet(3, width=4, blocks=(1, 2), bottleneck=False, stochastic_depth=1 - 1e-7)
     images = jax.random.normal(rng, (2, 16, 16, 3))

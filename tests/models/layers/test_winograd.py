@@ -28,6 +28,7 @@ def assert_equal_to_rounding(a, b):
     np.testing.assert_allclose(a, b, rtol=0, atol=5e-6 * np.abs(b).max())
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("height", "width", "pads"),
     [(4, 6, SAME), (4, 4, ((0, 0), (0, 0))), (5, 8, ((1, 0), (0, 2))), (7, 3, ((0, 1), (2, 1)))],
@@ -43,6 +44,7 @@ def test_with_a_turned_kernel_it_is_the_gradient_of_the_images(rng):
     assert_equal_to_rounding(winograd.convolve(jnp.sin(y), kernel, SAME, turned=True), pullback(jnp.sin(y))[0])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("transform", ["grad", "forward over reverse", "vmap"])
 def test_wide_convolutions_and_their_derivatives_are_the_native_ones(rng, transform):
     x, kernel = arrays(rng, 16, 16, WIDE, WIDE)
@@ -113,6 +115,7 @@ def test_it_is_left_alone_where_it_would_not_pay(changed):
     assert suits(**given) is (dtype == jnp.float32)
 
 
+@pytest.mark.thorough
 def test_pmap_and_shard_map_agree_with_one_device(rng):
     x, kernel = arrays(rng, 16, 16, WIDE, WIDE)
     assert winograd.suits(x, kernel, (1, 1), SAME)

@@ -19,6 +19,7 @@ def draw(name, folder):
     }[name]()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["curves", "reliability", "densities"])
 def test_two_calls_give_the_same_bytes_and_no_axes_are_empty(two_methods, name):
     figure = draw(name, two_methods)
