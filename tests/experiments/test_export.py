@@ -43,6 +43,7 @@ def test_an_export_predicts_what_its_run_does(run, tmp_path, capsys):
     assert "seed 1 of 3" in capsys.readouterr().out
 
 
+@pytest.mark.thorough
 def test_its_description_is_the_runs(run, tmp_path):
     main(run, tmp_path / "export", seed=2, program=False)
     content = json.loads((tmp_path / "export" / "model.json").read_text())
@@ -57,12 +58,14 @@ def test_its_description_is_the_runs(run, tmp_path):
     }
 
 
+@pytest.mark.thorough
 def test_the_same_run_has_the_same_tensors(run, tmp_path):
     for name in "ab":
         main(run, tmp_path / name, program=False)
     assert len({(tmp_path / name / "model.safetensors").read_bytes() for name in "ab"}) == 1
 
 
+@pytest.mark.thorough
 def test_the_best_checkpoint_is_that_of_the_lowest_error(run, tmp_path):
     shutil.copytree(run, tmp_path / "run")
     first, last = (json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines())
@@ -75,6 +78,7 @@ def test_the_best_checkpoint_is_that_of_the_lowest_error(run, tmp_path):
         assert content["measured"]["test_error"] == line["test_error"][0]
 
 
+@pytest.mark.thorough
 def test_what_cannot_be_exported_is_one_line(run, tmp_path):
     (tmp_path / "unfinished").mkdir()
     (tmp_path / "unfinished" / "config.json").write_bytes((run / "config.json").read_bytes())
@@ -89,6 +93,7 @@ def test_what_cannot_be_exported_is_one_line(run, tmp_path):
         main(tmp_path / "export", tmp_path / "again")
 
 
+@pytest.mark.thorough
 def test_every_file_is_for_the_same_readers_and_a_disk_that_is_full_leaves_none(run, tmp_path):
     main(run, tmp_path / "export", program=False)
     assert len({path.stat().st_mode for path in (tmp_path / "export").iterdir()}) == 1

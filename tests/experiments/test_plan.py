@@ -54,6 +54,7 @@ def test_the_step_sums_gradients_and_statistics_and_moves_no_image(costs):
     assert exchanged.keys() <= {"gradients", "BatchNorm statistics", "metrics"}
 
 
+@pytest.mark.thorough
 def test_partners_from_the_whole_batch_move_all_of_it(costs):
     (moved,) = costs["whole"].moved(IMAGE)
     assert moved.kind == "all-gather"
@@ -62,6 +63,7 @@ def test_partners_from_the_whole_batch_move_all_of_it(costs):
     assert costs["whole"].exchanged()["gradients"] == costs["block"].exchanged()["gradients"]
 
 
+@pytest.mark.thorough
 def test_statistics_of_runs_that_stay_on_a_device_wait_for_no_other(costs):
     """Gradients and the means for evaluation are one sum, after the backward pass."""
     (one,) = costs["runs"].collectives
@@ -70,6 +72,7 @@ def test_statistics_of_runs_that_stay_on_a_device_wait_for_no_other(costs):
     assert len(costs["block"].collectives) > 5
 
 
+@pytest.mark.thorough
 def test_twice_the_devices_for_twice_the_batch_cost_each_device_the_same(costs):
     one, two = costs["half"], costs["block"]
     assert one.exchanged() == two.exchanged()
@@ -79,6 +82,7 @@ def test_twice_the_devices_for_twice_the_batch_cost_each_device_the_same(costs):
     assert one.temporary <= two.temporary < 1.01 * one.temporary
 
 
+@pytest.mark.thorough
 def test_the_state_is_donated_and_the_arguments_are_what_they_are(costs):
     state = ahead.abstract_state(TINY)
     share = TINY.batch_size // 8
@@ -94,6 +98,7 @@ def test_operations_are_those_that_a_gpu_would_be_given(costs):
     assert ahead.asked_flops(TINY, 8) == pytest.approx(costs["block"].flops, rel=0.25)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["TPU v5 lite", "NVIDIA H100 80GB HBM3"])
 def test_the_table_says_what_it_costs_and_the_hint_what_to_do(costs, monkeypatch, kind):
     devices = topology_of("cpu:8").devices
@@ -116,6 +121,7 @@ def test_the_table_says_what_it_costs_and_the_hint_what_to_do(costs, monkeypatch
         assert ("Not planned" in text) == ("InfiniBand of 400 Gb/s" in text) == ("H100" in kind)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("share", "words"), [(1.1, "does not fit"), (0.8, "XLA_PYTHON_CLIENT_MEM_FRACTION"), (0.5, "")]
 )

@@ -71,6 +71,7 @@ def test_frozen_layers_keep_every_bit_and_all_others_move(case):
     assert split(start.params, recipe.frozen)[1]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("case", CASES)
 def test_the_optimiser_has_no_state_of_frozen_layers(case):
     config = CASES[case]

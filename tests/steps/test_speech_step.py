@@ -54,6 +54,7 @@ def test_erm_on_waveforms_is_erm_on_spectrograms_but_for_their_rounding(trained)
     assert trained["spectrogram", 0][1] == trained["waveform", 0][1]
 
 
+@pytest.mark.thorough
 def test_mixed_waveforms_are_no_mixed_spectrograms(trained):
     assert distance(trained["spectrogram", 1][0], trained["waveform", 1][0]) > 5e-3
     assert distance(trained["spectrogram", 0][0], trained["spectrogram", 1][0]) > 5e-3

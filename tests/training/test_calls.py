@@ -27,6 +27,7 @@ def test_each_program_is_compiled_once_a_run(tmp_path, caplog):
     assert count == {"init": 1, "train": 1, "evaluate": 2}  # the training subset and the test set differ in size
 
 
+@pytest.mark.thorough
 def test_nothing_is_compiled_after_the_first_step_evaluation_and_checkpoint(tmp_path, monkeypatch):
     compiled, after_training, after_each = [], [], []
     count = lambda event, *_, **__: compiled.append(event) if "backend_compile" in event else None  # noqa: E731

@@ -45,6 +45,7 @@ def test_what_is_kept_gives_the_numbers_of_the_result(whole):
     np.testing.assert_allclose(found.confidence.mean(axis=1), confidence, rtol=1e-5)
 
 
+@pytest.mark.thorough
 def test_predictions_that_were_lost_are_the_same_again_from_the_last_checkpoint(whole, tmp_path):
     folder, _ = whole
     before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}

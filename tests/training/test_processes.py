@@ -16,8 +16,9 @@ from tiny_runs import DATA, MLP, PREACT, Run, changed
 from trained_networks import NETWORKS
 
 from experiments.imagenet.archives import photograph
-from mixup_jax.runtime import distributed, resumable, signals
+from mixup_jax.runtime import resumable, signals
 from mixup_jax.runtime.checkpoint import Checkpoints
+from mixup_jax.runtime.devices import distributed
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.progress import Bar
 from mixup_jax.runtime.signals import StopFlag
@@ -170,7 +171,7 @@ def test_the_others_wait_for_what_process_0_still_writes_however_long_it_takes()
     script = """
 import sys, time
 from experiments.commands.errors import one_line_errors
-from mixup_jax.runtime import distributed
+from mixup_jax.runtime.devices import distributed
 distributed.LOST_SECONDS = 10  # JAX lets no process wait longer than this for the others to leave
 with one_line_errors():
     distributed.join(sys.argv[1], 2, int(sys.argv[2]))

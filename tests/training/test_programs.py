@@ -36,6 +36,7 @@ def test_the_length_of_a_call_changes_no_bit(runs):
     assert int(results[0][0].step[0]) == 6
 
 
+@pytest.mark.thorough
 def test_nothing_compiles_after_the_first_call(runs, caplog):
     run = runs[8]
     test = place_batches(run.mesh, DATA.test_image, DATA.test_label, BATCH)
@@ -140,6 +141,7 @@ def test_seed_i_of_many_is_seed_i_alone(seeds):
         np.testing.assert_allclose(leaf[0], carry[path][2], rtol=1e-5, atol=1e-5, err_msg=path)
 
 
+@pytest.mark.thorough
 def test_seeds_differ_from_each_other_in_everything():
     run = Run(changed(MLP, seeds=4), 8)
     state, totals = run.train(run.start(), 1)

@@ -39,6 +39,7 @@ def test_the_errors_of_its_seeds_are_those_of_the_run_and_probabilities_their_me
     np.testing.assert_allclose(found, np.mean(each, axis=0), atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_a_network_trained_with_sigmoids_says_its_sigmoids_and_so_does_its_program(network, images):
     config = replace(network.config, loss=BinaryCrossEntropy())
     first = jax.tree.map(lambda leaf: leaf[:1], {"params": network.params, "batch_stats": network.batch_stats})
@@ -49,6 +50,7 @@ def test_a_network_trained_with_sigmoids_says_its_sigmoids_and_so_does_its_progr
     np.testing.assert_allclose(program.call(images), jax.nn.sigmoid(logits), atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_an_image_alone_has_the_bits_that_it_has_among_others(network, images):
     together = network(images[:70])
     for index in (0, 31, 69):
@@ -57,6 +59,7 @@ def test_an_image_alone_has_the_bits_that_it_has_among_others(network, images):
     np.testing.assert_allclose(network(images[:70], batch_size=7), together, atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_files_and_pictures_are_the_arrays_that_they_hold(network, images, pictures):
     files = [pictures / f"{index}.png" for index in range(40)]
     np.testing.assert_array_equal(network(files), network(images[:40]))
@@ -64,6 +67,7 @@ def test_files_and_pictures_are_the_arrays_that_they_hold(network, images, pictu
     assert network([]).shape == (0, 10)
 
 
+@pytest.mark.thorough
 def test_a_picture_is_turned_coloured_and_resized_as_it_is_seen(network, pictures):
     small = Image.open(pictures / "0.png")
     large = small.resize((80, 80), Image.Resampling.NEAREST)
@@ -76,12 +80,14 @@ def test_a_picture_is_turned_coloured_and_resized_as_it_is_seen(network, picture
     np.testing.assert_array_equal(found, found[:1].repeat(3, axis=0))
 
 
+@pytest.mark.thorough
 def test_the_mean_over_mirror_images_does_not_see_which_one_is_given(network, images):
     once = network(images[:9], mirror=True)
     np.testing.assert_allclose(once, (network(images[:9]) + network(images[:9, :, ::-1])) / 2, atol=1e-6)
     np.testing.assert_allclose(network(images[:9, :, ::-1], mirror=True), once, atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_the_features_of_the_head_give_the_logits(network, images):
     features = network.features(images[:5], "head", seed=1)
     head = jax.tree.map(np.asarray, network.variables(1)["params"]["head"])
@@ -90,6 +96,7 @@ def test_the_features_of_the_head_give_the_logits(network, images):
     np.testing.assert_allclose(network.features(images[:5], "input"), network.normalize(images[:5]), atol=1e-6)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
@@ -106,6 +113,7 @@ def test_other_images_are_refused(network, images, make, error, message):
         network(make(images[:2]))
 
 
+@pytest.mark.thorough
 def test_a_layer_that_is_not_there_is_refused_with_those_that_are(network, images):
     with pytest.raises(ValueError, match=r"\(input, hidden1, .*head.*got 'stage9'"):
         network.features(images[:2], "stage9")
