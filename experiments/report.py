@@ -26,6 +26,9 @@ DENSITIES = (
     "to 0.5 (always half and half)."
 )
 
+MOST_WARNINGS = 20
+"""Files that cannot be used and are named in the terminal; the page names them all."""
+
 
 def main(
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[RUNS ...]")] = (Path("runs"),),
@@ -45,8 +48,10 @@ def main(
     found, warnings = load_runs(runs)
     tables, unusable = find_tables(runs)
     warnings += unusable
-    for warning in warnings:
+    for warning in warnings[:MOST_WARNINGS]:
         print(f"warning: {warning}", file=sys.stderr)
+    if len(warnings) > MOST_WARNINGS:
+        print(f"warning: and {len(warnings) - MOST_WARNINGS:,} others", file=sys.stderr)
     if not (found or tables):
         raise ValueError(f"no runs found under {', '.join(map(str, runs))}; a run is a folder with a config.json")
     figures = [(DENSITIES, illustrations.beta_densities())]

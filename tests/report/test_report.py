@@ -60,3 +60,15 @@ def test_a_malformed_run_is_a_warning_and_the_rest_is_reported(capsys, two_metho
     captured = capsys.readouterr()
     assert captured.err.count("warning: ") == 1
     assert "Skipped files" in (tmp_path / "report.html").read_text()
+
+
+def test_of_many_malformed_runs_the_first_are_named_and_the_page_names_all(capsys, two_methods, tmp_path):
+    for number in range(30):
+        (two_methods / f"bad{number}").mkdir()
+        (two_methods / f"bad{number}" / "config.json").write_text("{")
+    main((two_methods,), tmp_path / "report.html")
+    *named, others = capsys.readouterr().err.splitlines()
+    assert len(named) + int(others.split()[2]) == 30
+    assert len(named) < 30
+    page = (tmp_path / "report.html").read_text()
+    assert all(f"bad{number}/config.json" in page for number in range(30))
