@@ -48,14 +48,29 @@ def test_bold_is_what_survives_the_correction():
     assert len(re.findall(r"\*\*", results.markdown(table | {"rows": rows[1:2]}))) == 2  # alone it would
 
 
-def test_registered_numbers_are_those_of_the_records():
-    """E0's means are those of the 40 records beside it."""
-    for row, data in zip(TABLES["cifar-registered"]["rows"], ("fashion_mnist", "cifar10"), strict=True):
-        for value, method in zip(row["values"], ("erm", "mixup"), strict=False):
-            records = (ROOT / "docs/evidence/e0" / data / f"small-{method}").glob("*/result.json")
-            errors = [json.loads(path.read_text())["test_error"]["last"][0] for path in records]
-            assert len(errors) == 10
-            assert value[0] == pytest.approx(sum(errors) / 10, abs=1e-3)
+@pytest.mark.parametrize(
+    ("table", "row", "records", "count"),
+    [
+        ("cifar-registered", 0, "e0/fashion_mnist/small", 10),
+        ("cifar-registered", 1, "e0/cifar10/small", 10),
+        ("cifar-augmented", 0, "e1/preact18", 5),
+    ],
+)
+def test_registered_numbers_are_those_of_the_records(table, row, records, count):
+    for value, method in zip(TABLES[table]["rows"][row]["values"], ("erm", "mixup"), strict=False):
+        paths = (ROOT / "docs" / "evidence").glob(f"{records}-{method}/*/result.json")
+        errors = [json.loads(path.read_text())["test_error"]["last"][0] for path in paths]
+        assert len(errors) == count
+        assert value[0] == pytest.approx(sum(errors) / count, abs=1e-3)
+
+
+@pytest.mark.parametrize(("row", "epsilon"), [*enumerate((1, 2, 4, 8))])
+def test_registered_attacks_are_those_of_the_records(row, epsilon):
+    paths = list((ROOT / "docs" / "evidence" / "e2" / f"epsilon-{epsilon}").glob("*/adversarial.json"))
+    found = [json.loads(path.read_text())["errors"]["white box, FGSM"] for path in paths]
+    assert len(found) == 5
+    for value, method in zip(TABLES["adversarial-registered"]["rows"][row]["values"], found[0], strict=False):
+        assert value[0] == pytest.approx(sum(errors[method][0][0] for errors in found) / 5, abs=1e-3)
 
 
 def test_claims_have_a_verdict_and_say_what_belongs_to_it():
