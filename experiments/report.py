@@ -27,7 +27,7 @@ DENSITIES = (
 )
 
 MOST_WARNINGS = 20
-"""Files that cannot be used and are named in the terminal; the page names them all."""
+"""Warnings that are shown in the terminal where there is a page, which shows them all."""
 
 
 def main(
@@ -48,10 +48,11 @@ def main(
     found, warnings = load_runs(runs)
     tables, unusable = find_tables(runs)
     warnings += unusable
-    for warning in warnings[:MOST_WARNINGS]:
+    named = MOST_WARNINGS if found or tables else len(warnings)  # without a page all are named here
+    for warning in warnings[:named]:
         print(f"warning: {warning}", file=sys.stderr)
-    if len(warnings) > MOST_WARNINGS:
-        print(f"warning: and {len(warnings) - MOST_WARNINGS:,} others", file=sys.stderr)
+    if len(warnings) > named:
+        print(f"warning: {len(warnings) - named:,} more stand at the end of the page", file=sys.stderr)
     if not (found or tables):
         raise ValueError(f"no runs found under {', '.join(map(str, runs))}; a run is a folder with a config.json")
     figures = [(DENSITIES, illustrations.beta_densities())]

@@ -196,10 +196,12 @@ def _batches(images: Any, batch_size: int) -> Iterator[tuple[np.ndarray, int]]:
 
 
 def _first_rows(array: Any, count: int) -> np.ndarray:
-    """Return the rows of real images; raises ValueError for NaN, which has a largest class, too."""
+    """Return the rows of real images; raises ValueError for NaN and inf: NaN has a largest class, too."""
     rows = np.asarray(array)[:count]
     if not np.isfinite(rows).all():
-        raise ValueError("the network's answer to an image is not finite (NaN or inf): its weights are damaged.")
+        raise ValueError(
+            "what the network makes of an image is not finite (NaN or inf): damaged weights, or an overflow."
+        )
     return rows
 
 

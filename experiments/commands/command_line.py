@@ -91,7 +91,7 @@ def parse(
             f"preset {arguments[0]!r} is not one of {', '.join(presets)}{did_you_mean(arguments[0], presets)}"
         )
     listed = "\n".join(f"  {name:<{max(map(len, presets))}}  {text}" for name, (text, _) in presets.items())
-    about = f"{in_paragraphs(description)}\nPRESET, {default} if left out:\n\n{listed}\n\n"
+    about = f"{in_paragraphs(description)}\n\nPRESET, {default} if left out:\n\n{listed}\n\n"
     about += f"Defaults below are {arguments[0]}'s."
     program = f"python -m experiments.{experiment} [PRESET]"
     preset, arguments = arguments[0], arguments[1:]

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 import tyro
 
-from experiments.commands.help import Wrapping, without_all
+from experiments.commands.help import Wrapping, asks, without_all
 from mixup_jax.runtime.console import write_any_character
 from mixup_jax.runtime.devices.libtpu import answer_without_tpu
 from mixup_jax.runtime.errors import SIGNALS, RunEnded, Stopped, did_you_mean, reason_of
@@ -25,7 +25,9 @@ from mixup_jax.runtime.errors import SIGNALS, RunEnded, Stopped, did_you_mean, r
 
 def command(cli: Callable[..., Any], *args: Any, hint: str = "", **options: Any) -> Any:
     """Call a tyro command line; its error becomes one line, which ends with the hint."""
-    stderr, stdout = io.StringIO(), Wrapping(sys.stdout)
+    stderr, stdout = io.StringIO(), sys.stdout
+    if asks(options["args"]):
+        stdout = Wrapping(stdout)
     try:
         with contextlib.redirect_stderr(stderr), contextlib.redirect_stdout(stdout):  # type: ignore
             return cli(*args, **options)

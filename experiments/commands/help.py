@@ -113,7 +113,8 @@ class Wrapping:
         """Write the text, with its long lines broken, and no more than one line empty."""
         width = shutil.get_terminal_size().columns
         lines = re.sub(r"\n{3,}", "\n\n", text).split("\n")
-        return self._stream.write("\n".join(wrapped(line, width) for line in lines))
+        self._stream.write("\n".join(wrapped(line, width) for line in lines))
+        return len(text)
 
 
 def wrapped(line: str, width: int) -> str:
@@ -125,7 +126,7 @@ def wrapped(line: str, width: int) -> str:
     >>> wrapped("    python -m experiments.cifar", 20)
     '    python -m experiments.cifar'
     """
-    start = re.match(r"  \S+ +(?=\S)|(?=\w)(?!usage:)", line)
+    start = re.match(r"  \S+ +(?=\S)|(?=[\w`])(?!usage:)", line)
     if start is None:
         return line
     return textwrap.fill(

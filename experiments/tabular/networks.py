@@ -43,7 +43,7 @@ class TableNetworks:
     def probabilities(self, rows: pd.DataFrame, alpha: float) -> np.ndarray:
         """Return the probabilities of each seed's network with this alpha, float32 (seeds, n, classes).
 
-        `rows` are what `Preprocessing.apply` takes.
+        `rows` are what `Preprocessing.apply` takes. Raises ValueError for answers that are not finite.
         """
         x, params, model = self.preprocessing.apply(rows), self.of_alpha(alpha), MLP(len(self.classes), self.width)
         found = [np.zeros((len(x), 0, len(self.classes)), np.float32)]
@@ -51,7 +51,10 @@ class TableNetworks:
             part = x[:, start : start + BATCH]
             padded = np.pad(part, [(0, 0), (0, BATCH - part.shape[1]), (0, 0)])
             found.append(np.asarray(_softmax(model, params, padded))[:, : part.shape[1]])
-        return np.concatenate(found, axis=1)
+        answers = np.concatenate(found, axis=1)
+        if not np.isfinite(answers).all():
+            raise ValueError("the network's answer to a row is not finite (NaN): its training diverged.")
+        return answers
 
 
 @jax.jit(static_argnums=0)

@@ -137,6 +137,7 @@ def train_and_test(seed: Array, split: Split, alpha: Array, hparams: Short, kept
     params = train_short(jax.random.key(seed), train_x, train_label, alpha, hparams)
 
     def error(x: Array, label: Array) -> Array:
-        return 100 * jnp.mean(jnp.argmax(predict(hparams.model, params, x), axis=1) != label)
+        logits = predict(hparams.model, params, x)
+        return 100 * jnp.mean((jnp.argmax(logits, axis=1) != label) | jnp.isnan(logits).any(axis=1))  # NaN is no answer
 
     return error(train_x, train_label), error(test_x, test_label), params if kept else {}

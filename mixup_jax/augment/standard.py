@@ -1,4 +1,4 @@
-"""What happens to the pixels of every training image: a random crop, a mirror image, the normalisation."""
+"""Crop and mirror images at random, for training; normalise images, wherever a network sees them."""
 
 from collections.abc import Sequence
 

@@ -22,7 +22,7 @@ def misses(logits: Array, label_i: Array, label_j: Array) -> Array:
     [False, False, True]
     """
     predicted = jnp.argmax(logits, axis=-1)
-    return (predicted != label_i) & (predicted != label_j)
+    return ((predicted != label_i) & (predicted != label_j)) | jnp.isnan(logits).any(axis=-1)
 
 
 def gradient_norms(logits_fn: LogitsFn, x: Array, target: Array, scalar: Scalar = "max_logit") -> Array:

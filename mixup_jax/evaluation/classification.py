@@ -78,7 +78,9 @@ def answer_batches(predict: Callable[[Array], Array], image: Array, label: Array
         logits, label = predict(batch[0]).astype(jnp.float32), batch[1]
         confidence = jnp.max(jax.nn.softmax(logits), axis=-1)
         loss = optax.softmax_cross_entropy_with_integer_labels(logits, label)
-        return Answers(label, jnp.argmax(logits, axis=-1), confidence, loss)
+        other = (label + 1) % logits.shape[-1]  # what an answer of NaN counts as: an error, as in `score`
+        predicted = jnp.where(jnp.isnan(logits).any(axis=-1), other, jnp.argmax(logits, axis=-1))
+        return Answers(label, predicted, confidence, loss)
 
     return jax.lax.map(answer, (image, label))
 
