@@ -21,7 +21,7 @@ from rich import box
 from rich.table import Table
 
 from experiments.commands.errors import one_line_errors
-from experiments.commands.help import asks
+from experiments.commands.help import asks, print_about
 from mixup_jax.choices.networks import Network, ViT
 from mixup_jax.config import CHOICES
 from mixup_jax.models import build
@@ -135,7 +135,7 @@ def table(chosen: Sequence[Entry]) -> Table:
 def main(words: list[str]) -> None:
     """Print the list, or of it what contains one of the words; raises ValueError where nothing does."""
     if asks(words):
-        print(f"{__doc__}\nusage: python -m experiments.models [WORD ...]")
+        print_about(__doc__ or "", "usage: python -m experiments.models [WORD ...]")
         return
     chosen = [entry for entry in entries() if not words or any(word in entry.name for word in words)]
     if not chosen:

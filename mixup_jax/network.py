@@ -123,7 +123,8 @@ class Network:
         Layers have the names that `methods.mix_at` takes: "stage2", "stage2/block1"; "head" gives what the last layer
         sees, "input" the normalised images. A layer that is called several times: its first input.
 
-        Raises ValueError, and names those that there are, for a layer that the model does not call.
+        Raises ValueError, and names those that there are, for a layer that the model does not call, and for an input
+        that is not finite.
         """
         program = jax.jit(partial(self._input_of, layer), compiler_options=compiler_options())
         variables = self.variables(seed)

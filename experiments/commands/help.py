@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import sys
 import textwrap
 from collections.abc import Collection, Sequence
 from dataclasses import fields, is_dataclass, replace
@@ -115,6 +116,11 @@ class Wrapping:
         lines = re.sub(r"\n{3,}", "\n\n", text).split("\n")
         self._stream.write("\n".join(wrapped(line, width) for line in lines))
         return len(text)
+
+
+def print_about(description: str, usage: str) -> None:
+    """Print the help of a command whose arguments tyro does not read, or not all."""
+    print(f"{in_paragraphs(description)}\n{usage}", file=Wrapping(sys.stdout))  # type: ignore
 
 
 def wrapped(line: str, width: int) -> str:

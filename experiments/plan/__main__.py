@@ -22,7 +22,7 @@ from rich.console import Console
 from experiments import cifar
 from experiments.commands.command_line import given_options, parse
 from experiments.commands.errors import one_line_errors
-from experiments.commands.help import asks
+from experiments.commands.help import asks, print_about
 from experiments.imagenet import presets as imagenet_presets
 from experiments.plan.table import collectives_table, cost_table, notes
 from mixup_jax.choices import OF_PHOTOGRAPHS
@@ -67,7 +67,7 @@ class Plan:
 def main(arguments: list[str]) -> None:
     """Read the arguments, compile, print."""
     if not arguments or asks(arguments[:1]):
-        print(f"{__doc__}\nusage: python -m experiments.plan {{{','.join(PRESETS)}}} [PRESET] [options]")
+        print_about(__doc__ or "", f"usage: python -m experiments.plan {{{','.join(PRESETS)}}} [PRESET] [options]")
         return
     if arguments[0] not in PRESETS:
         near = did_you_mean(arguments[0], PRESETS)

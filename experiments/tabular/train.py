@@ -22,6 +22,7 @@ from mixup_jax.data.tables.csv_file import read_csv
 from mixup_jax.data.tables.splits import Scaling, Split, prepared_splits
 from mixup_jax.data.tables.table import TabularData
 from mixup_jax.data.tables.uci import UCI, load_tabular
+from mixup_jax.evaluation.classification import predicted_class
 from mixup_jax.models import MLP
 from mixup_jax.steps.many_seeds import over_seeds
 from mixup_jax.steps.short import Short, predict, train_short
@@ -137,7 +138,6 @@ def train_and_test(seed: Array, split: Split, alpha: Array, hparams: Short, kept
     params = train_short(jax.random.key(seed), train_x, train_label, alpha, hparams)
 
     def error(x: Array, label: Array) -> Array:
-        logits = predict(hparams.model, params, x)
-        return 100 * jnp.mean((jnp.argmax(logits, axis=1) != label) | jnp.isnan(logits).any(axis=1))  # NaN is no answer
+        return 100 * jnp.mean(predicted_class(predict(hparams.model, params, x)) != label)
 
     return error(train_x, train_label), error(test_x, test_label), params if kept else {}

@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
+from mixup_jax.evaluation.classification import predicted_class
+
 LogitsFn = Callable[[Array], Array]
 Scalar = Literal["max_logit", "loss", "jacobian"]
 
@@ -21,8 +23,8 @@ def misses(logits: Array, label_i: Array, label_j: Array) -> Array:
     >>> misses(jnp.eye(3), jnp.array([0, 0, 0]), jnp.array([0, 1, 1])).tolist()
     [False, False, True]
     """
-    predicted = jnp.argmax(logits, axis=-1)
-    return ((predicted != label_i) & (predicted != label_j)) | jnp.isnan(logits).any(axis=-1)
+    predicted = predicted_class(logits)
+    return (predicted != label_i) & (predicted != label_j)
 
 
 def gradient_norms(logits_fn: LogitsFn, x: Array, target: Array, scalar: Scalar = "max_logit") -> Array:

@@ -17,6 +17,15 @@ MANY = 100
 Sums = dict[str, Array]
 
 
+def predicted_class(logits: Float[Array, "*batch classes"]) -> Int[Array, "*batch"]:
+    """Return the class of the largest logit, the first of several; -1, which is no label, where one of them is NaN.
+
+    >>> predicted_class(jnp.array([[0.0, 1.0], [jnp.nan, 1.0], [jnp.inf, 1.0]])).tolist()
+    [1, -1, 0]
+    """
+    return jnp.where(jnp.isnan(logits).any(axis=-1), -1, jnp.argmax(logits, axis=-1))
+
+
 def score(logits: Float[Array, "batch classes"], label: Int[Array, " batch"], mask: Bool[Array, " batch"]) -> Sums:
     """Return the sums of a batch; examples outside `mask` are padding and do not count.
 
@@ -27,15 +36,15 @@ def score(logits: Float[Array, "batch classes"], label: Int[Array, " batch"], ma
     """
     weight = mask.astype(jnp.float32)
     logits = jnp.where(mask[:, None], logits.astype(jnp.float32), 0.0)  # padding may hold anything, NaN included
-    answered = ~jnp.isnan(logits).any(axis=-1)  # NaN has a largest class, too
-    correct = ((jnp.argmax(logits, axis=-1) == label) & answered) * weight
+    predicted = predicted_class(logits)
+    correct = (predicted == label) * weight
     confidence = jnp.max(jax.nn.softmax(logits), axis=-1)
     bin_of = jnp.clip((confidence * BINS).astype(jnp.int32), 0, BINS - 1)
     in_bin = jax.nn.one_hot(bin_of, BINS) * weight[:, None]
     top = {}
     if logits.shape[-1] >= MANY:
         _, likeliest = jax.lax.top_k(logits, TOP)
-        among = (likeliest == label[:, None]).any(axis=-1) & answered
+        among = (likeliest == label[:, None]).any(axis=-1) & (predicted >= 0)
         top = {"top5_errors": (~among * weight).sum()}
     return top | {
         "count": weight.sum(),
@@ -64,7 +73,7 @@ class Answers(NamedTuple):
 
     label: Array
     predicted: Array
-    """The likeliest class, int32."""
+    """The likeliest class, int32; where the network says NaN, another class than the label."""
     confidence: Array
     """Its softmax probability, float32."""
     loss: Array
@@ -78,9 +87,9 @@ def answer_batches(predict: Callable[[Array], Array], image: Array, label: Array
         logits, label = predict(batch[0]).astype(jnp.float32), batch[1]
         confidence = jnp.max(jax.nn.softmax(logits), axis=-1)
         loss = optax.softmax_cross_entropy_with_integer_labels(logits, label)
-        other = (label + 1) % logits.shape[-1]  # what an answer of NaN counts as: an error, as in `score`
-        predicted = jnp.where(jnp.isnan(logits).any(axis=-1), other, jnp.argmax(logits, axis=-1))
-        return Answers(label, predicted, confidence, loss)
+        predicted = predicted_class(logits)
+        wrong = (label + 1) % logits.shape[-1]  # an error, as `score` counts it, but a class
+        return Answers(label, jnp.where(predicted < 0, wrong, predicted), confidence, loss)
 
     return jax.lax.map(answer, (image, label))
 

@@ -20,6 +20,7 @@ def test_a_miss_is_neither_of_the_two_labels():
     logits = jnp.eye(4)
     np.testing.assert_array_equal(misses(logits, jnp.arange(4), jnp.zeros(4, int)), [False] * 4)
     np.testing.assert_array_equal(misses(logits, jnp.full(4, 1), jnp.full(4, 2)), [True, False, False, True])
+    assert misses(jnp.full((4, 4), jnp.nan), jnp.arange(4), jnp.zeros(4, int)).all()
 
 
 @pytest.mark.thorough

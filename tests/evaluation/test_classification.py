@@ -5,7 +5,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mixup_jax.evaluation.classification import BINS, MANY, in_batches, reliability, score, score_batches, summarize
+from mixup_jax.evaluation.classification import (
+    BINS,
+    MANY,
+    answer_batches,
+    in_batches,
+    reliability,
+    score,
+    score_batches,
+    summarize,
+)
 
 EXAMPLES, CLASSES = 103, 6
 scored = jax.jit(score)
@@ -83,6 +92,9 @@ def test_a_logit_that_is_not_finite_in_a_real_example_is_seen(answers):
         assert np.isnan(found["loss"])
         assert found["errors"] == others["errors"] + 1
         assert "top5_errors" not in found or found["top5_errors"] == others["top5_errors"] + 1
+        kept = answer_batches(lambda x: x, clean.at[3].set(jnp.nan)[None], label[None])
+        assert (kept.predicted != kept.label).sum() == found["errors"]
+        assert 0 <= kept.predicted.min() <= kept.predicted.max() < clean.shape[1]
 
 
 def test_certainty_falls_into_the_last_bin_and_indifference_of_two_classes_into_the_middle_one():

@@ -10,7 +10,8 @@ import pytest
 from experiments import report
 from experiments.commands.settings import run_settings
 from experiments.tabular import __main__ as tabular
-from experiments.tabular.train import Tabular, load_tables, plan
+from experiments.tabular.train import Tabular, load_tables, plan, train_and_test
+from mixup_jax.data.tables.splits import Split
 from mixup_jax.report.plots.paper_figures import differences
 from mixup_jax.report.tables import find_tables
 
@@ -51,6 +52,13 @@ def test_a_csv_file_of_two_far_classes_is_learned(tmp_path):
 def test_ten_epochs_are_ten_passes_through_however_few_rows(rows, batch_size, steps):
     short = plan(Tabular(), rows, classes=2)
     assert (short.batch_size, short.steps) == (batch_size, steps)
+
+
+def test_an_answer_of_nan_is_an_error_whatever_the_label():
+    x, label = np.eye(8, 3, dtype=np.float32), np.arange(8, dtype=np.int32) % 2
+    split = Split(x, label, x * np.float32(np.nan), label)
+    _, error, _ = train_and_test(np.int32(0), split, np.float32(0), plan(Tabular(), 8, 2), kept=False)
+    assert error == 100
 
 
 def test_the_mark_is_that_of_the_data():

@@ -72,3 +72,12 @@ def test_of_many_malformed_runs_the_first_are_named_and_the_page_names_all(capsy
     assert len(named) < 30
     page = (tmp_path / "report.html").read_text()
     assert all(f"bad{number}/config.json" in page for number in range(30))
+
+
+def test_where_no_run_can_be_used_all_are_named(capsys, tmp_path):
+    for number in range(30):
+        (tmp_path / f"bad{number}").mkdir()
+        (tmp_path / f"bad{number}" / "config.json").write_text("{")
+    with pytest.raises(ValueError, match="no runs found"):
+        main((tmp_path,), tmp_path / "report.html")
+    assert len(capsys.readouterr().err.splitlines()) == 30

@@ -1,19 +1,24 @@
 """Laws of --help: it shows the options that people use first, says how to see all, and every one of them exists."""
 
+import ast
 import importlib
+from pathlib import Path
 
 import pytest
+import tyro
 
 from experiments import ablation, corrupted_labels, finetune, vit
 from experiments.cifar import PRESETS
 from experiments.commands import help as page
 from experiments.commands.command_line import parse
-from experiments.commands.errors import call
+from experiments.commands.errors import call, command
 from experiments.commands.running import Job
 from experiments.imagenet.presets import PRESETS as IMAGENET
 from experiments.plan.__main__ import Plan
 from experiments.wafer.presets import PRESETS as WAFER
 
+ROOT = Path(__file__).parents[3]
+COMMANDS = sorted([*(ROOT / "experiments").glob("*.py"), *(ROOT / "experiments").rglob("__main__.py")])
 JOBS = {name: (text, Job(config)) for name, (text, config) in PRESETS.items()}
 OF = {
     "cifar": Job(PRESETS["small-mixup"][1]),
@@ -66,6 +71,23 @@ def test_prose_is_broken_between_words_and_commands_are_not(capsys, monkeypatch)
     before, after = shown.split(command.rstrip())
     assert max(len(line.rstrip()) for line in (before + after).splitlines()) <= 60
     assert "\n\n\n" not in shown
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_no_prose_of_a_command_is_longer_than_the_terminal(path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    page.print_about(ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "", "")
+    prose = [line for line in capsys.readouterr().out.splitlines() if not line.startswith(" ")]
+    assert max(map(len, prose)) <= 60
+
+
+def test_completions_of_a_shell_are_as_tyro_writes_them(capsys):
+    written = []
+    for call_it in (command, lambda cli, *args, **options: cli(*args, **options)):
+        with pytest.raises(SystemExit):
+            call_it(tyro.cli, dict[str, int], args=["--tyro-print-completion", "bash"], default={"a_long_name": 1})
+        written.append(capsys.readouterr().out)
+    assert written[0] == written[1] != ""
 
 
 def test_a_command_of_few_options_shows_them_all_for_both(capsys, monkeypatch):

@@ -2,7 +2,9 @@
 
 import csv
 import sys
+from dataclasses import replace
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -66,6 +68,15 @@ def test_the_errors_are_those_of_the_run(run):
             _, test = split_rows(data.label, seed, 0.2)
             wrong = 100 * np.mean(found[seed, test] != data.label[test])
             assert errors["test"][seed, index] == pytest.approx(wrong, abs=1e-4)
+
+
+def test_networks_that_say_nan_predict_nothing(run):
+    folder, path, _ = run
+    networks = read_networks(folder)
+    table = as_rows(cells(path, networks), networks.preprocessing)[0]
+    damaged = replace(networks, params=jax.tree.map(lambda leaf: leaf * np.float32(np.nan), networks.params))
+    with pytest.raises(ValueError, match="not finite"):
+        damaged.probabilities(table, 0.2)
 
 
 def test_a_row_alone_has_the_bits_that_it_has_among_others(run):
