@@ -6,7 +6,7 @@ look like those of the pretraining: docs/own-data.md.
 
     python -m experiments.finetune --init FILE --dataset folder:PATH --image-size 224 --split 0.8 0.1 0.1
     python -m experiments.finetune head --init FILE --dataset folder:PATH --image-size 224 --split 0.8 0.1 0.1
-    python -m experiments.finetune layer-decay --init RUN --model preact_resnet --dataset cifar10 --train-examples 500
+    python -m experiments.finetune layer-decay --init RUN --dataset cifar10 --train-examples 500
     python -m experiments.finetune --smoke                  # the whole path, under a minute
 """
 

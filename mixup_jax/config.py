@@ -92,7 +92,8 @@ class Config(Checked):
     """Of float32 products, in JAX's words. On GPUs default and high are TF32, highest is float32; on TPUs they are one,
     three and six passes of bfloat16; on CPUs all are float32."""
     init: str | None = None
-    """Weights to start from: the folder of an earlier run, a .npz, .safetensors or .pth file. Default: random ones."""
+    """Weights to start from: the folder of an earlier run, whose network is taken, a .npz, .safetensors or .pth file.
+    Default: random ones."""
     normalize: Literal["source", "data", "imagenet", "half"] = "source"
     """Mean and deviation of pixels. source: those that the weights of --init are used to, without it the data's own.
     data: the data's own. imagenet: the usual ones of ImageNet. half: 0.5 and 0.5, pixels from -1 to 1."""

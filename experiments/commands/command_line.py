@@ -28,6 +28,7 @@ from mixup_jax.runtime.devices import deterministic
 from mixup_jax.runtime.devices.distributed import join
 from mixup_jax.runtime.devices.mesh import is_writer
 from mixup_jax.runtime.errors import did_you_mean
+from mixup_jax.weights.initial import network_of
 
 J = TypeVar("J", bound=Job)
 P = TypeVar("P")
@@ -101,6 +102,7 @@ def parse(
         choices = Configured()
         if file := given_options(arguments).get("config"):
             preset, job = taken(read_config_file(Path(file[0])), experiment, presets, preset if named else None, job)
+        job = replace(job, config=with_network_of_init(job.config, given_options(arguments)))
     if hasattr(job, "config"):
         config: Any = job.config
         arguments = with_method(config, arguments)
@@ -294,6 +296,13 @@ def _options(part: Any) -> dict[str, Any]:
 
 def _refusal(name: str, reason: str) -> str:
     return f"{name} does nothing here: it {reason}; leave it out."
+
+
+def with_network_of_init(config: Config, given: Mapping[str, Sequence[str]]) -> Config:
+    """Return a preset's configuration with the network that the weights of --init are of, where they say it."""
+    if len(given.get("init", [])) != 1 or given.keys() & {"model", "config"}:
+        return config
+    return replace(config, model=network_of(Path(given["init"][0])) or config.model)
 
 
 def without_padding(config: C, given: Collection[str]) -> C:

@@ -1,21 +1,26 @@
 """What a run starts from, where it does not start from random numbers: `--init`."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
-from mixup_jax.config import Config
+from mixup_jax.choices.networks import Network
+from mixup_jax.config import CHOICES, Config
 from mixup_jax.models import OnSpectrograms, build
+from mixup_jax.runtime.claim import read_config
+from mixup_jax.runtime.json_files import read_object
 from mixup_jax.runtime.run_folder import digest
 from mixup_jax.steps.frozen import shapes_of
 from mixup_jax.steps.recipe import Described
+from mixup_jax.stored_config import read
 from mixup_jax.weights.earlier_run import read_exported, read_run
-from mixup_jax.weights.exported import is_export
+from mixup_jax.weights.exported import is_export, read_description
 from mixup_jax.weights.fitting import Target, fitted
 from mixup_jax.weights.library_file import read_library
-from mixup_jax.weights.source import NORMALIZATIONS, Source
+from mixup_jax.weights.source import NORMALIZATIONS, Source, form_of
 from mixup_jax.weights.timm_names import flat
 
 D = TypeVar("D", bound=Any)
@@ -55,7 +60,9 @@ def initial_weights(config: Config, data: Described) -> InitialWeights:
         arrays, rows = fitted(source, target)
     except ValueError as error:
         raise ValueError(f"init is {path}: {error}") from None
-    rows = [("from", f"{path}, {source.origin}"), *rows, *(("not said", each) for each in source.guessed)]
+    options = ", ".join(f"{name} {value}" for name, value in form_of(config.model).items() if name != "model")
+    origin = [("from", f"{path}, {source.origin}"), ("network", f"{config.model.name}: {options}")]
+    rows = [*origin, *rows, *(("not said", each) for each in source.guessed)]
     return InitialWeights(arrays, digest(dict(source.arrays)), source.mean, source.std, tuple(rows))
 
 
@@ -63,6 +70,22 @@ def check_init(config: Config) -> None:
     """Raise FileNotFoundError where the weights to start from are not there, in time before the data are read."""
     if config.init is not None and not Path(config.init).exists():
         raise FileNotFoundError(f"init is {config.init}, which is not there.")
+
+
+def network_of(path: Path) -> Network | None:
+    """Return the network that a run or an export has trained, or that timm's config.json beside weights names.
+
+    None where nothing says it, or where it cannot be read, which `initial_weights` says.
+    """
+    with suppress(ValueError, TypeError, OSError):
+        if is_export(path):
+            return read(Config(), read_description(path)["config"]).model
+        if path.is_dir() and not (path / WEIGHTS).is_file():
+            return read_config(path).model
+        folder = path if path.is_dir() else path.parent
+        named = str(read_object(folder / "config.json").get("architecture", "")).partition(".")[0]
+        return CHOICES["model"][named]() if named in CHOICES["model"] else None
+    return None
 
 
 def read_source(path: Path, target: Target) -> Source:

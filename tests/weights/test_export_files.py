@@ -18,7 +18,7 @@ from mixup_jax.models.layers.convolution import conv_general_dilated
 from mixup_jax.network import Network
 from mixup_jax.weights import program
 from mixup_jax.weights.export import write_export
-from mixup_jax.weights.initial import initial_weights
+from mixup_jax.weights.initial import initial_weights, network_of
 from mixup_jax.weights.program import program_bytes
 from mixup_jax.weights.tensors import from_tensors, to_tensors
 from mixup_jax.weights.timm_form import timm_form
@@ -149,6 +149,7 @@ def test_a_run_starts_from_an_export_whatever_its_names(name, tmp_path):
     write(network, tmp_path / "export")
     assert network.config is not None
     assert network.identity is not None
+    assert network_of(tmp_path / "export") == network.config.model
     weights = initial_weights(replace(network.config, init=str(tmp_path / "export")), network.identity)
     expected = {path: leaf for part in network.variables().values() for path, leaf in flat(part).items()}
     assert weights.arrays.keys() == expected.keys()

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from tiny_runs import DATA, MLP, PREACT, changed
 
-from mixup_jax.choices.networks import ViT
+from mixup_jax.choices.networks import ResNet, ViT
 from mixup_jax.runtime.atomic import write_json
 from mixup_jax.runtime.checkpoint import open_checkpoints
 from mixup_jax.runtime.provenance import describe
 from mixup_jax.training import loop
 from mixup_jax.training.programs import snapshot
-from mixup_jax.weights.initial import initial_weights, normalized_as
+from mixup_jax.weights.initial import initial_weights, network_of, normalized_as
 from mixup_jax.weights.timm_names import flat
 
 VIT = replace(MLP, model=ViT(width=8, depth=1, heads=2, patch=2))
@@ -128,3 +128,35 @@ def test_weights_that_are_not_there_are_refused(tmp_path):
     for path in (tmp_path / "nothing", tmp_path):
         with pytest.raises((ValueError, OSError), match=str(path)):
             initial_weights(changed(MLP, init=str(path)), DATA)
+
+
+def test_a_run_says_which_network_its_weights_are_of(earlier):
+    assert network_of(Path(earlier["vit"])) == VIT.model
+    assert network_of(Path(earlier["preact"])) == PREACT.model
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ('{"architecture": "vit_tiny_patch16_224.augreg_in21k"}', ViT(width=192)),
+        ('{"architecture": "resnet50"}', ResNet("resnet50")),
+        ('{"architecture": "vit_giant_patch99"}', None),
+        ('{"architecture": ["vit"]}', None),
+        ('{"config": {"model": {"name": "vit"}}}', None),
+        ("{", None),
+        (None, None),
+    ],
+)
+def test_timms_description_says_which_network_weights_are_of(content, expected, tmp_path):
+    (tmp_path / "model.safetensors").touch()
+    if content is not None:
+        (tmp_path / "config.json").write_text(content)
+    assert network_of(tmp_path) == expected
+    assert network_of(tmp_path / "model.safetensors") == expected
+
+
+def test_what_cannot_be_read_says_no_network(tmp_path):
+    assert network_of(tmp_path) is None
+    assert network_of(tmp_path / "nowhere") is None
+    (tmp_path / "model.json").write_text("{}")
+    assert network_of(tmp_path) is None

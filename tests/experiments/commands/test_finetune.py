@@ -1,9 +1,11 @@
 """Laws of fine-tuning: how long it takes, what its presets train, and what they refuse in one line."""
 
+import json
 import sys
 from dataclasses import replace
 
 import pytest
+import tiny_runs
 from test_grid_smoke import call
 
 from experiments import finetune
@@ -13,10 +15,11 @@ from experiments.commands.naming import method
 from experiments.commands.running import Job, run
 from experiments.finetune import PRESETS, carried_out
 from mixup_jax.choices import Data
-from mixup_jax.choices.networks import SIZES, ViT
+from mixup_jax.choices.networks import SIZES, PreActResNet, ViT
 from mixup_jax.config import Config
 from mixup_jax.data.identity import DataIdentity
 from mixup_jax.report.runs import load_runs
+from mixup_jax.runtime.provenance import describe
 from mixup_jax.steps.recipe import make_recipe
 from mixup_jax.training.features import are_constant
 from mixup_jax.training.loop import evaluation_steps
@@ -142,6 +145,17 @@ def test_a_run_says_what_it_was_started_from():
 def test_a_size_of_a_network_is_chosen_by_its_name():
     assert parsed("--model", "vit_base_patch16_224").config.model == SIZES["vit_base_patch16_224"]()
     assert parsed().config.model == ViT()
+
+
+def test_without_a_model_the_network_is_that_of_the_weights(tmp_path):
+    network = PreActResNet(width=8, blocks=(1, 1))
+    content = describe(Config(model=network), "cifar", "tiny", tiny_runs.DATA.identity())
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    init = ["--init", str(tmp_path)]
+    assert parsed(*init).config.model == network
+    assert parsed(*init, "--dropout", "0.5").config.model == replace(network, dropout=0.5)
+    assert parsed(*init, "--model", "vit", "--patch", "4").config.model == ViT(patch=4)
+    assert parsed("--init", str(tmp_path / "nowhere")).config.model == ViT()
 
 
 @pytest.mark.slow
