@@ -19,6 +19,7 @@ from experiments.commands.command_line import parse
 from experiments.imagenet import __main__ as imagenet
 from experiments.imagenet.presets import ImageNet
 from mixup_jax.runtime.devices.libtpu import answer_without_tpu
+from mixup_jax.runtime.errors import NotFinite
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted((ROOT / "docs" / "launching").glob("*.sh"))
@@ -61,6 +62,7 @@ def executable(path, text):
     [
         (0, "0", False),
         (2, "0", False),
+        (NotFinite.exit_code, "0", False),
         (143, "30", True),
         (75, "30", True),
         (137, "0", True),

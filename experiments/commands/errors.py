@@ -124,9 +124,9 @@ def _interruptible() -> Iterator[None]:
 def one_line_errors() -> Iterator[None]:
     """Turn errors that the user can correct into one line on stderr.
 
-    Exit status: 2 for bad input, 1 for a run that failed, 128 + signal for one that was asked to stop.
-    MIXUP_JAX_TRACEBACK=1 shows the traceback instead. Characters that the output's encoding lacks are spelled or
-    escaped.
+    Exit status: 2 for bad input and a loss that is not finite, 1 for other runs that failed, 128 + signal for one that
+    was asked to stop. MIXUP_JAX_TRACEBACK=1 shows the traceback instead. Characters that the output's encoding lacks
+    are spelled or escaped.
     """
     answer_without_tpu(os.environ)
     write_any_character()

@@ -33,6 +33,8 @@ class TimeIsUp(Stopped):
 class NotFinite(RunEnded):
     """The loss or the gradient of a step was not finite."""
 
+    exit_code = 2  # as bad input: the same command would come to the same step, so no scheduler should start it again
+
 
 class CheckpointError(RunEnded):
     """A checkpoint could not be written; the message says which and what is left."""
