@@ -47,14 +47,12 @@ def cached(
     state = [[str(file), each.st_size, each.st_mtime_ns, each.st_ctime_ns] for file, each in found]
     signature = hashlib.sha256(json.dumps([FORMAT, name, state, *[digest] * bool(digest)]).encode()).hexdigest()
     try:
-        dataset = _read(path, signature)
+        if kept := _read(path, signature):
+            return kept
     except FileNotFoundError:
-        dataset = None
+        pass
     except (OSError, ValueError, KeyError, TypeError) as error:
         log.warning("%s: decoding again, for %s is damaged (%s)", name, path, error)
-        dataset = None
-    if dataset is not None:
-        return dataset
     dataset = decode()
     try:
         _write(path, signature, dataset)

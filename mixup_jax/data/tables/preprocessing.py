@@ -51,11 +51,12 @@ class Preprocessing:
         `rows` holds the `columns`: numbers, NaN where one is missing, and categories as text, NaN where one is missing.
         A category that is not known is none: all of its columns are 0. Numbers that are all float32 are scaled as such.
         """
-        given = rows[list(self.numbers)]
+        given: Any = rows[list(self.numbers)]
         dtype = np.float32 if {*given.dtypes} == {np.dtype(np.float32)} else np.float64
         numbers = given.to_numpy(dtype)
+        filled: Any = rows[list(self.categories)].fillna(MISSING)
         words = [
-            (pd.Index(known).get_indexer(rows[name].fillna(MISSING))[:, None] == np.arange(len(known))).astype(dtype)
+            (pd.Index(known).get_indexer(filled[name])[:, None] == np.arange(len(known))).astype(dtype)
             for name, known in self.categories.items()
         ]
         parts = []
