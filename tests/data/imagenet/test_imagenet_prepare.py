@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from experiments import prepare as command
 from experiments.imagenet.archives import add, build_archives, photograph
 from mixup_jax.data.imagenet import prepare as imagenet_prepare
 from mixup_jax.data.imagenet.prepare import prepare
@@ -159,6 +160,11 @@ def test_one_process_at_a_time_writes_into_a_folder(archives, tmp_path):
         prepare(*archives, tmp_path, partial=True)
     assert not list(tmp_path.glob("*.json"))
     prepare(*archives, tmp_path, partial=True)
+
+
+def test_a_home_that_is_not_known_is_named():
+    with pytest.raises(ValueError, match=r"train_tar is ~nouser/train.tar, and the home folder of ~nouser"):
+        command.main("imagenet", Path("~nouser/train.tar"), Path("val.tar"), Path("out"))
 
 
 def processes_of(folder):
