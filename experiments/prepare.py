@@ -8,12 +8,13 @@ The same command continues after a kill. Other data sets need no preparation: se
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import tyro
 
 from experiments.commands.errors import call, one_line_errors
 from experiments.commands.settings import check_counts
+from mixup_jax.data.files.archives import expand
 from mixup_jax.data.imagenet.prepare import prepare
 from mixup_jax.data.photographs.streamed import cores
 from mixup_jax.runtime.console import console
@@ -41,20 +42,14 @@ def main(
     """
     check_counts({"workers": (workers, 1024)})
     manifest = prepare(
-        train_tar.expanduser(),
-        val_tar.expanduser(),
-        out.expanduser(),
+        expand(train_tar, "train_tar"),
+        expand(val_tar, "val_tar"),
+        expand(out, "out"),
         partial=partial,
         skip_bad=skip_bad,
         workers=workers or cores(),
     )
-    show(manifest, out)
-
-
-def show(manifest: dict[str, Any], out: Path) -> None:
-    """Print the numbers of images, and the images that were left out."""
-    screen = console()
-    images = manifest["images"]
+    screen, images = console(), manifest["images"]
     screen.print(f"{out}: {images['train']:,} training and {images['validation']:,} validation images", soft_wrap=True)
     for each in manifest["skipped"]:
         screen.print(f"left out: {each['split']} {each['name']}: {each['reason']}", soft_wrap=True)

@@ -78,7 +78,8 @@ def main(
                 sets[part].append(f"{each.word}/{each.file}")
         for part, name in LISTS.items():
             (folder / name).write_text("".join(f"{line}\n" for line in sorted(sets[part])), encoding="utf-8")
-        write_json(folder / SYNTHETIC, {"engine": version(), "voices": len({each.file[:8] for each in plans})})
+        version = engine("--version").decode().split("  Data")[0].strip()
+        write_json(folder / SYNTHETIC, {"engine": version, "voices": len({each.file[:8] for each in plans})})
         folder.rename(path)
     print(f"{path}: {len(plans)} recordings, {len(sets['valid'])} of them for validation, {len(sets['test'])} to test")
 
@@ -112,11 +113,6 @@ def speak(utterance: Utterance) -> np.ndarray:
 def variants() -> list[str]:
     """Return the names of espeak-ng's voice variants, sorted by name; some have spaces."""
     return sorted(set(VARIANT.findall(engine("--voices=variant").decode())))
-
-
-def version() -> str:
-    """Return the version of espeak-ng."""
-    return engine("--version").decode().split("  Data")[0].strip()
 
 
 def engine(*arguments: str) -> bytes:

@@ -14,6 +14,7 @@ from mixup_jax.choices import IMAGE_SIZE, Augment, Data, NoAugment
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.files.archives import data_folder
 from mixup_jax.data.held_out import hold_out
+from mixup_jax.data.imagenet.source import NAME as IMAGENET
 from mixup_jax.data.imagenet.source import load_imagenet
 from mixup_jax.data.images.cifar import CIFAR10, CIFAR100, load_cifar
 from mixup_jax.data.images.digits import load_digits
@@ -43,7 +44,6 @@ SPEECH = {
     "fsdd": load_fsdd,
     "chirps": lambda data_dir, speech: load_chirps(speech),
 }
-STREAMED = {"imagenet": load_imagenet}
 PREFIXES = ("folder", "speech", "fsdd")
 """Kinds of data sets whose names continue after a colon."""
 FOR_STREAMS = ("color_jitter", "crop", "flip", "interpolation", "repeats", "test_crop", "test_size")
@@ -64,8 +64,8 @@ def open_data(
     a folder of photographs where `pictures` has a size.
     """
     kind, _, rest = name.partition(":")
-    if name in STREAMED:
-        stream = STREAMED[name](data_folder(data_dir))
+    if name == IMAGENET:
+        stream = load_imagenet(data_folder(data_dir))
     elif kind == "folder" and rest and pictures and pictures.size:
         stream = load_photographs(Path(rest), pictures)
     else:
@@ -95,7 +95,7 @@ def load(
     ((1442, 8, 8, 1), dtype('uint8'), ('0', '1', '2'))
     """
     check_name(name)
-    if name in STREAMED or (pictures and pictures.size):
+    if name == IMAGENET or (pictures and pictures.size):
         raise ValueError(
             f"{name} does not fit into memory, where this experiment needs its data; choose another dataset"
         )
@@ -165,24 +165,21 @@ def check_padding(config: Data, name: str) -> None:
 
 
 def _say(data: Dataset | StreamedDataset) -> None:
-    """Log what was understood."""
-    log.info("%s: %s", data.name, _summary(data))
-    for note in data.notes:
-        log.warning("%s: %s", data.name, note)
-
-
-def _summary(data: Dataset | StreamedDataset) -> str:
-    """Describe a data set in one line."""
+    """Log a data set in one line, and a line for each of its notes."""
     sizes = [("training", data.train_count), ("validation", data.valid_count)]
     counts = ", ".join(f"{count:,} {part}" for part, count in [*sizes, ("test", data.test_count)] if count)
     named = ", ".join(data.classes[:10]) + (", ..." if len(data.classes) > 10 else "")
     shape = " x ".join(map(str, data.image_shape))
-    return f"{data.mark}, {counts} examples of {shape}; {len(data.classes)} classes: {named}"
+    log.info(
+        "%s: %s, %s examples of %s; %d classes: %s", *(data.name, data.mark, counts, shape, len(data.classes), named)
+    )
+    for note in data.notes:
+        log.warning("%s: %s", data.name, note)
 
 
 def check_name(name: str) -> None:
     """Raise ValueError for a name that is no data set."""
-    known = [*SOURCES, *SPEECH, *STREAMED]
+    known = [*SOURCES, *SPEECH, IMAGENET]
     kind, _, rest = name.partition(":")
     if name in known or (kind in PREFIXES and rest):
         return

@@ -8,7 +8,7 @@ import pytest
 
 from mixup_jax.data.dataset import Dataset, pixel_statistics
 from mixup_jax.data.files import tfds as prepared
-from mixup_jax.data.files.archives import decoded_dir, default_data_dir
+from mixup_jax.data.files.archives import data_folder, decoded_dir
 from mixup_jax.data.sources import SOURCES, load, open_data
 
 # Read when the tests are collected: each test has its own, empty environment.
@@ -92,10 +92,10 @@ def test_mean_and_std_are_exact():
 
 
 def test_the_default_folders_follow_the_environment(monkeypatch, tmp_path):
-    assert default_data_dir() == tmp_path / "cache" / "mixup_jax" / "data"
+    assert data_folder(None) == tmp_path / "cache" / "mixup_jax" / "data"
     assert decoded_dir() == tmp_path / "cache" / "mixup_jax" / "decoded"
-    monkeypatch.setenv("MIXUP_JAX_DATA", "~/images")
-    assert default_data_dir() == Path.home() / "images"
+    monkeypatch.setenv("MIXUP_JAX_DATA", "~")
+    assert data_folder(None) == Path.home()
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert decoded_dir() == Path.home() / ".cache" / "mixup_jax" / "decoded"
 

@@ -141,26 +141,22 @@ def expand(path: str | Path, argument: str) -> Path:
 
 
 def data_folder(data_dir: str | Path | None) -> Path:
-    """Return the folder of data sets: `data_dir`, or the default if it is None.
+    """Return the folder of data sets: `data_dir`, $MIXUP_JAX_DATA, or ``mixup_jax/data`` in the user's cache folder.
 
-    Raises ValueError if the folder given as `data_dir` or $MIXUP_JAX_DATA does not exist: it may be mistyped. The
-    default folder is made when something is downloaded.
+    Raises ValueError if the folder given as one of the first two does not exist: it may be mistyped. That in the cache
+    folder is made when something is downloaded.
     """
-    configured = os.environ.get("MIXUP_JAX_DATA")
-    folder = default_data_dir() if data_dir is None else expand(data_dir, "data_dir")
-    if (data_dir is not None or configured) and not folder.is_dir():
-        argument = "MIXUP_JAX_DATA" if data_dir is None else "data_dir"
+    argument = "MIXUP_JAX_DATA" if data_dir is None else "data_dir"
+    given = (os.environ.get(argument) or None) if data_dir is None else data_dir
+    if given is None:
+        return cache_home() / "mixup_jax" / "data"
+    folder = expand(given, argument)
+    if not folder.is_dir():
         what = "is no folder" if folder.exists() else "does not exist"
         raise ValueError(
             f"{argument} is {folder}, which {what}; if data sets are to be downloaded there, make it first (mkdir -p)."
         )
     return folder
-
-
-def default_data_dir() -> Path:
-    """Return the folder of data sets: $MIXUP_JAX_DATA, or ``mixup_jax/data`` in the user's cache folder."""
-    configured = os.environ.get("MIXUP_JAX_DATA")
-    return expand(configured, "MIXUP_JAX_DATA") if configured else cache_home() / "mixup_jax" / "data"
 
 
 def decoded_dir() -> Path:

@@ -36,23 +36,23 @@ def cached(
 ) -> Dataset:
     """Return ``decode()``, from the cache if `files` of the folder `source` are unchanged since it was written.
 
-    Unchanged files have the same names, sizes and times of modification. A damaged cache file is rebuilt. If the cache
-    folder cannot be written, the data set is decoded every time. `variant` names one of several ways of decoding,
-    `digest` is of the content of the files where it is known.
+    Unchanged files have the same names, sizes and times of modification and of change: recordings of a second have one
+    size, and often one time of modification, so that two of them may change places. A damaged cache file is rebuilt. If
+    the cache folder cannot be written, the data set is decoded every time. `variant` names one of several ways of
+    decoding, `digest` is of the content of the files where it is known.
     """
     identity = hashlib.sha256(f"{source.resolve()}{variant}".encode()).hexdigest()[:12]
     path = decoded_dir() / f"{name.split(':')[0]}-{identity}.arrays"
-    state = [[str(file), file.stat().st_size, file.stat().st_mtime_ns] for file in files]
+    found = [(file, file.stat()) for file in files]
+    state = [[str(file), each.st_size, each.st_mtime_ns, each.st_ctime_ns] for file, each in found]
     signature = hashlib.sha256(json.dumps([FORMAT, name, state, *[digest] * bool(digest)]).encode()).hexdigest()
     try:
-        dataset = _read(path, signature)
+        if kept := _read(path, signature):
+            return kept
     except FileNotFoundError:
-        dataset = None
+        pass
     except (OSError, ValueError, KeyError, TypeError) as error:
         log.warning("%s: decoding again, for %s is damaged (%s)", name, path, error)
-        dataset = None
-    if dataset is not None:
-        return dataset
     dataset = decode()
     try:
         _write(path, signature, dataset)

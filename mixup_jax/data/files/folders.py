@@ -18,27 +18,25 @@ class Tally:
     """
 
     def __init__(self) -> None:
-        self._count: dict[str, int] = {}
-        self._first: dict[str, object] = {}
+        self._found: dict[str, tuple[int, object]] = {}
 
-    def add(self, what: str, example: object) -> None:
-        """Count one more."""
-        self._count[what] = self._count.get(what, 0) + 1
-        self._first.setdefault(what, example)
+    def add(self, what: str, example: object, count: int = 1) -> None:
+        """Count one more, or so many."""
+        before, first = self._found.get(what, (0, example))
+        self._found[what] = before + count, first
 
     def update(self, other: "Tally") -> None:
         """Count what another tally has counted."""
-        for what, count in other._count.items():
-            self._count[what] = self._count.get(what, 0) + count
-            self._first.setdefault(what, other._first[what])
+        for what, (count, first) in other._found.items():
+            self.add(what, first, count)
 
     def kinds(self) -> tuple[str, ...]:
         """Return what was counted."""
-        return tuple(self._count)
+        return tuple(self._found)
 
     def notes(self, of: str) -> tuple[str, ...]:
         """Return a line for each entry."""
-        return tuple(f"{count:,} {of}: {what} (the first: {self._first[what]})" for what, count in self._count.items())
+        return tuple(f"{count:,} {of}: {what} (the first: {first})" for what, (count, first) in self._found.items())
 
 
 def class_folders(path: Path, hidden: str, tally: Tally, known: Collection[str] = ()) -> list[Path]:

@@ -6,9 +6,8 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,8 @@ from mixup_jax.data.imagenet.source import CLASSES, MANIFEST, TRAIN, VALIDATION,
 from mixup_jax.data.imagenet.tars import Span
 from mixup_jax.data.photographs import jpeg
 from mixup_jax.data.photographs.streamed import Photograph
-from mixup_jax.runtime import folder_lock
 from mixup_jax.runtime.atomic import replacing, write_json
+from mixup_jax.runtime.folder_lock import sole_owner
 from mixup_jax.runtime.json_files import read_object
 from mixup_jax.runtime.progress import progress
 
@@ -68,15 +67,15 @@ def prepare(
     """
     classes, numbers = tars.class_spans(train_tar), tars.validation_spans(val_tar)
     _check_counts(train_tar, val_tar, classes, numbers, partial)
-    with sole_owner(out):
+    with sole_owner(out, f"another process is preparing {out}; wait for it or choose another --out"):
         _claim(out, mark, (train_tar, val_tar))
         for abandoned in out.glob(".*.part"):
             abandoned.unlink()
         parts = [
-            *_training_parts(train_tar, out, classes, skip_bad),
-            *_validation_parts(val_tar, out, numbers, skip_bad),
+            *_parts("train", train_tar, out, classes, skip_bad),
+            *_parts("validation", val_tar, out, numbers, skip_bad),
         ]
-        each_done(write_part, parts, workers, "writing ImageNet")
+        _write_all(parts, workers)
         manifest = _summary(parts, partial, mark)
         if manifest["skipped"] and not skip_bad:
             raise ValueError(f"photographs were left out of {out} with --skip-bad; add --skip-bad again to continue")
@@ -91,15 +90,13 @@ def prepare(
 
 def _summary(parts: list[Part], partial: bool, mark: str) -> dict[str, Any]:
     """Return the content of imagenet.json."""
-    reports = [read_object(part.report, images=int, skipped=list) for part in parts]
+    reports = {part: read_object(part.report, images=int, skipped=list) for part in parts}
+    of = {split: [part for part in parts if part.split == split] for split in ("train", "validation")}
     return {
-        "images": {split: _total(parts, reports, split) for split in ("train", "validation")},
-        **{
-            what: {part.path.name: report[what] for part, report in zip(parts, reports, strict=True)}
-            for what in ("bytes", "sha256")
-        },
-        "shards": {split: [p.path.name for p in parts if p.split == split] for split in ("train", "validation")},
-        "skipped": [each for report in reports for each in report["skipped"]],
+        "images": {split: sum(reports[part]["images"] for part in each) for split, each in of.items()},
+        **{what: {part.path.name: report[what] for part, report in reports.items()} for what in ("bytes", "sha256")},
+        "shards": {split: [part.path.name for part in each] for split, each in of.items()},
+        "skipped": [each for report in reports.values() for each in report["skipped"]],
         "partial": partial,
         "mark": mark,
     }
@@ -136,24 +133,18 @@ def _claim(out: Path, mark: str, paths: tuple[Path, Path]) -> None:
         raise ValueError(f"{out} holds files made from other archives; choose another --out")
 
 
-def _training_parts(tar: Path, out: Path, classes: dict[str, Span], skip_bad: bool) -> Iterator[Part]:
-    names = class_names()
-    for start in range(0, CLASSES, CLASSES_A_FILE):
-        labels = [label for label in range(start, start + CLASSES_A_FILE) if names[label] in classes]
-        if labels:
-            path = out / f"train-{start // CLASSES_A_FILE:05d}-of-{CLASSES // CLASSES_A_FILE:05d}.array_record"
-            spans = tuple(classes[names[label]] for label in labels)
-            yield Part(path, "train", tar, spans, tuple(labels), skip_bad)
-
-
-def _validation_parts(tar: Path, out: Path, numbers: dict[int, Span], skip_bad: bool) -> Iterator[Part]:
-    labels = validation_labels()
-    for start in range(0, VALIDATION, IMAGES_A_FILE):
-        there = [number for number in range(start + 1, start + IMAGES_A_FILE + 1) if number in numbers]
+def _parts(split: str, tar: Path, out: Path, spans: dict[Any, Span], skip_bad: bool) -> Iterator[Part]:
+    """Yield the files of a split that have content; `spans` are by synset, or by the number of the image."""
+    if split == "train":
+        known, size = [(name, label) for label, name in enumerate(class_names())], CLASSES_A_FILE
+    else:
+        known, size = list(enumerate(validation_labels(), start=1)), IMAGES_A_FILE
+    for start in range(0, len(known), size):
+        there = [(key, label) for key, label in known[start : start + size] if key in spans]
         if there:
-            path = out / f"validation-{start // IMAGES_A_FILE:05d}-of-{VALIDATION // IMAGES_A_FILE:05d}.array_record"
-            spans = tuple(numbers[number] for number in there)
-            yield Part(path, "validation", tar, spans, tuple(labels[number - 1] for number in there), skip_bad)
+            path = out / f"{split}-{start // size:05d}-of-{len(known) // size:05d}.array_record"
+            found = tuple(spans[key] for key, _ in there)
+            yield Part(path, split, tar, found, tuple(label for _, label in there), skip_bad)
 
 
 def write_part(part: Part) -> None:
@@ -204,24 +195,16 @@ def _images(part: Part) -> Iterator[tuple[str, int, bytes]]:
             yield name, label, encoded
 
 
-def _total(parts: list[Part], reports: list[dict[str, Any]], split: str) -> int:
-    return sum(report["images"] for part, report in zip(parts, reports, strict=True) if part.split == split)
-
-
-def sole_owner(folder: Path) -> AbstractContextManager[None]:
-    """Lock a folder, made if absent; raises ValueError if another process is writing into it."""
-    return folder_lock.sole_owner(folder, f"another process is preparing {folder}; wait for it or choose another --out")
-
-
-def each_done(function: Callable[[Any], None], parts: Sequence[Any], workers: int, description: str) -> None:
-    """Call a function with every part in `workers` processes; raise the first error when running calls are done."""
+def _write_all(parts: Sequence[Part], workers: int) -> None:
+    """Write the files in `workers` processes; raise the first error when those that were begun are done."""
+    description = "writing ImageNet"
     if workers == 1:
         for part in progress(parts, description):
-            function(part)
+            write_part(part)
         return
     context = multiprocessing.get_context("spawn")  # a fork would copy locks that threads hold
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_serve) as pool:
-        running = [pool.submit(function, part) for part in parts]
+        running = [pool.submit(write_part, part) for part in parts]
         try:
             for done in progress(as_completed(running), description, total=len(running)):
                 done.result()

@@ -5,7 +5,6 @@ ILSVRC2012_img_val.tar holds ILSVRC2012_val_00000001.JPEG to ..50000.JPEG. Names
 and stored in records; no file is created under a name of an archive.
 """
 
-import io
 import re
 import tarfile
 from collections.abc import Iterator
@@ -49,15 +48,16 @@ def validation_spans(path: Path) -> dict[int, Span]:
 def _spans(path: Path, pattern: re.Pattern[str], other: re.Pattern[str], what: str) -> dict[str, Span]:
     """Return the members of an archive by the group of the pattern; `other` is the pattern of the other archive."""
     spans: dict[str, Span] = {}
-    for span in _members(path, path.open("rb"), path.stat().st_size):
-        match = pattern.fullmatch(span.name)
-        if match is None:
-            swapped = other.fullmatch(span.name)
-            hint = "; are --train-tar and --val-tar swapped?" if swapped else f", not {what}"
-            raise ValueError(f"{path} holds {span.name!r}{hint}")
-        if match[1] in spans:
-            raise ValueError(f"{path} holds {span.name} twice")
-        spans[match[1]] = span
+    with path.open("rb") as file:
+        for span in _members(path, file, 0, path.stat().st_size):
+            match = pattern.fullmatch(span.name)
+            if match is None:
+                swapped = other.fullmatch(span.name)
+                hint = "; are --train-tar and --val-tar swapped?" if swapped else f", not {what}"
+                raise ValueError(f"{path} holds {span.name!r}{hint}")
+            if match[1] in spans:
+                raise ValueError(f"{path} holds {span.name} twice")
+            spans[match[1]] = span
     return spans
 
 
@@ -65,9 +65,8 @@ def training_images(path: Path, archive: Span) -> Iterator[tuple[str, bytes]]:
     """Yield name and content of each image of a class; raises ValueError for damage and for other members."""
     synset, seen = archive.name.removesuffix(".tar"), set()
     where = f"{path}: {archive.name}"
-    with path.open("rb") as file, path.open("rb") as content:
-        window: Any = io.BufferedReader(Window(file, archive.offset, archive.size))
-        for span in _members(where, window, archive.size):
+    with path.open("rb") as file:
+        for span in _members(where, file, archive.offset, archive.size):
             match = TRAINING_IMAGE.fullmatch(span.name)
             if match is None or match[1] != synset:
                 raise ValueError(f"{where} holds {span.name!r}, not an image of this class")
@@ -75,7 +74,7 @@ def training_images(path: Path, archive: Span) -> Iterator[tuple[str, bytes]]:
             if span.name in seen:
                 raise ValueError(f"{where} holds {span.name} twice")
             seen.add(span.name)
-            yield span.name, _read(content, span._replace(offset=archive.offset + span.offset))
+            yield span.name, _read(file, span)
 
 
 def validation_images(path: Path, spans: list[Span]) -> Iterator[tuple[str, bytes]]:
@@ -85,61 +84,30 @@ def validation_images(path: Path, spans: list[Span]) -> Iterator[tuple[str, byte
             yield span.name, _read(file, span)
 
 
-class Window(io.RawIOBase):
-    """A part of a file as a file: the rest cannot be read."""
-
-    def __init__(self, file: io.BufferedReader, offset: int, size: int):
-        self._file, self._offset, self._size, self._at = file, offset, size, 0
-
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def seekable(self) -> bool:
-        """Return True."""
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move to a position."""
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        self._at = max(0, start + offset)
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        """Read as many bytes as fit or are left."""
-        count = max(0, min(len(buffer), self._size - self._at))
-        self._file.seek(self._offset + self._at)
-        content = self._file.read(count)
-        buffer[: len(content)] = content
-        self._at += len(content)
-        return len(content)
-
-
-def _members(where: Path | str, file: Any, size: int) -> Iterator[Span]:
-    """Yield the members of an uncompressed tar of `size` bytes, which must be ordinary files.
+def _members(where: Path | str, file: Any, start: int, size: int) -> Iterator[Span]:
+    """Yield the members of an uncompressed tar, `size` bytes of a file from `start` on, which must be ordinary files.
 
     Headers are read one by one: `tarfile` would read an extended header of any size that it claims.
     """
-    at = 0
-    with file:
-        while True:
-            file.seek(at)
-            header = file.read(tarfile.BLOCKSIZE)
-            if header == tarfile.NUL * tarfile.BLOCKSIZE:
-                return
-            try:
-                member = tarfile.TarInfo.frombuf(header, "utf-8", "surrogateescape")
-            except tarfile.HeaderError as error:
-                if at and not header:
-                    raise ValueError(f"{where} is truncated: the mark of its end is missing; get it again") from error
-                raise ValueError(f"{where} is truncated or no tar ({error}); get it again") from error
-            if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.size < 0:
-                raise ValueError(f"{where} holds {member.name!r}, which is no ordinary file")
-            start, blocks = at + tarfile.BLOCKSIZE, -(-member.size // tarfile.BLOCKSIZE)
-            if start + member.size > size:
-                raise ValueError(f"{where} is truncated: it ends within {member.name}; get it again")
-            yield Span(member.name, start, member.size)
-            at = start + blocks * tarfile.BLOCKSIZE
+    at = start
+    while True:
+        file.seek(at)
+        header = file.read(max(0, min(tarfile.BLOCKSIZE, start + size - at)))
+        if header == tarfile.NUL * tarfile.BLOCKSIZE:
+            return
+        try:
+            member = tarfile.TarInfo.frombuf(header, "utf-8", "surrogateescape")
+        except tarfile.HeaderError as error:
+            if at > start and not header:
+                raise ValueError(f"{where} is truncated: the mark of its end is missing; get it again") from error
+            raise ValueError(f"{where} is truncated or no tar ({error}); get it again") from error
+        if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.size < 0:
+            raise ValueError(f"{where} holds {member.name!r}, which is no ordinary file")
+        content, blocks = at + tarfile.BLOCKSIZE, -(-member.size // tarfile.BLOCKSIZE)
+        if content + member.size > start + size:
+            raise ValueError(f"{where} is truncated: it ends within {member.name}; get it again")
+        yield Span(member.name, content, member.size)
+        at = content + blocks * tarfile.BLOCKSIZE
 
 
 def _check_size(where: Path | str, span: Span) -> None:

@@ -114,4 +114,4 @@ def _read_members(cifar: Cifar, path: Path, part: str) -> tuple[np.ndarray, np.n
             rows.append(np.frombuffer(content, np.uint8).reshape(records, record_bytes))
     table = np.concatenate(rows)
     image = table[:, cifar.label_bytes :].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-    return np.ascontiguousarray(image), table[:, cifar.label_bytes - 1]
+    return np.ascontiguousarray(image), table[:, cifar.label_bytes - 1].astype(np.int32)

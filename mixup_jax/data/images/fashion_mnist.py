@@ -46,7 +46,7 @@ def load_fashion_mnist(data_dir: Path) -> Dataset:
 
 def _read_files(paths: list[Path]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     arrays = [_read_idx(path, shape, sha256) for path, (shape, sha256) in zip(paths, CONTENTS, strict=True)]
-    return arrays[0][..., None], arrays[1], arrays[2][..., None], arrays[3]
+    return arrays[0][..., None], arrays[1].astype(np.int32), arrays[2][..., None], arrays[3].astype(np.int32)
 
 
 def _idx_header(shape: tuple[int, ...]) -> bytes:

@@ -126,7 +126,7 @@ def _of_classes(path: Path, split: Sequence[float]) -> Listing:
     found = class_files(path, picture_suffixes(), tally, layout=BY_CLASS)
     check_several(path, found)
     pictures = [(file.relative_to(path).as_posix(), label) for label, of in enumerate(found.values()) for file in of]
-    return _split(path, path, tuple(found), pictures, split, tally.notes("files or folders"))
+    return _listing(path, path, tuple(found), _split(path, pictures, split), tally.notes("files or folders"))
 
 
 def _of_csv(path: Path, split: Sequence[float] | None) -> Listing:
@@ -136,8 +136,9 @@ def _of_csv(path: Path, split: Sequence[float] | None) -> Listing:
     check_several(path, labels)
     ids = {label: number for number, label in enumerate(labels)}
     if split:
-        return _split(path, path.parent, tuple(labels), [(name, ids[label]) for name, label, _ in rows], split, ())
-    parts = {part: [(name, ids[label]) for name, label, each in rows if each == part] for part in PARTS}
+        parts = _split(path, [(name, ids[label]) for name, label, _ in rows], split)
+    else:
+        parts = {part: [(name, ids[label]) for name, label, each in rows if each == part] for part in PARTS}
     return _listing(path, path.parent, tuple(labels), parts, ())
 
 
@@ -170,14 +171,7 @@ def _rows(path: Path, split: Sequence[float] | None) -> Iterator[tuple[str, str,
             raise ValueError(f"{path}: {' '.join(str(error).split())}") from None
 
 
-def _split(
-    source: Path,
-    root: Path,
-    classes: tuple[str, ...],
-    pictures: list[tuple[str, int]],
-    split: Sequence[float],
-    notes: tuple[str, ...],
-) -> Listing:
+def _split(source: Path, pictures: list[tuple[str, int]], split: Sequence[float]) -> dict[str, list[tuple[str, int]]]:
     parts: dict[str, list[tuple[str, int]]] = {part: [] for part in PARTS}
     for name, label in pictures:
         parts[part_of(name, split)].append((name, label))
@@ -185,7 +179,7 @@ def _split(
         raise ValueError(
             f"{source}: split {split} of {len(pictures)} pictures leaves none for valid; take other shares"
         )
-    return _listing(source, root, classes, parts, notes)
+    return parts
 
 
 def _listing(

@@ -20,9 +20,9 @@ log = logging.getLogger(__name__)
 class PublishedImages:
     """A published data set: its constants, its files and how they are read.
 
-    `read` checks the files and returns the training images, uint8 (n, height, width, channels), the training labels
-    (n,), and both of the test set. `order` takes a split as TFDS stored it, and its name, and returns the indices that
-    bring it into the order of the files, or None where the split is not recognised.
+    `read` checks the files and returns the training images, uint8 (n, height, width, channels), the training labels,
+    int32 (n,), and both of the test set. `order` takes a split as TFDS stored it, and its name, and returns the indices
+    that bring it into the order of the files, or None where the split is not recognised.
     """
 
     name: str
@@ -53,7 +53,7 @@ def _from_files(data: PublishedImages, source: Path, paths: list[Path]) -> Datas
     arrays = data.read(paths)
     log.info("%s: read %s", data.name, source)
     try:
-        return _dataset(data, "REAL", *arrays)
+        return Dataset(data.name, "REAL", data.classes, *arrays, mean=data.mean, std=data.std)
     except ValueError as error:  # it knows the name, not the file
         raise ValueError(f"{source}: {error}") from None
 
@@ -68,18 +68,4 @@ def _from_tfds(data: PublishedImages, folder: Path) -> Dataset:
         arrays += [array if order is None else array[order] for array in (split.image, split.label)]
         lossy |= split.jpeg
     log.info("%s: decoded %s; the images are %s", data.name, folder, "JPEG" if lossy else "lossless")
-    return _dataset(data, "LOSSY" if lossy else "REAL", *arrays)
-
-
-def _dataset(
-    data: PublishedImages,
-    mark: str,
-    train_image: np.ndarray,
-    train_label: np.ndarray,
-    test_image: np.ndarray,
-    test_label: np.ndarray,
-) -> Dataset:
-    labels = train_label.astype(np.int32), test_label.astype(np.int32)
-    return Dataset(
-        data.name, mark, data.classes, train_image, labels[0], test_image, labels[1], mean=data.mean, std=data.std
-    )
+    return Dataset(data.name, "LOSSY" if lossy else "REAL", data.classes, *arrays, mean=data.mean, std=data.std)

@@ -50,18 +50,12 @@ def decode_part(
     """
     _one_thread()
     try:
-        height, width, colours = _read_header(encoded)
-    except ValueError:
-        return cut_part(upright(_decode_slowly(encoded), orientation), choose, size, interpolation)
-    check_size(height, width)
-    if colours not in ("YCbCr", "RGB", "Gray"):
-        return cut_part(upright(_decode_slowly(encoded), orientation), choose, size, interpolation)
-    box = _as_stored(choose, orientation, height, width)
-    scales = (1, 2, 4, 8) if interpolation == "linear" else (1,)
-    reduce = max(each for each in scales if each == 1 or min(box.height, box.width) >= each * size)
-    rows = min(height, box.top + box.height + MARGIN)
-    shorter = _first_rows(encoded, rows)
-    try:
+        height, width = _read_header(encoded)
+        box = _as_stored(choose, orientation, height, width)
+        scales = (1, 2, 4, 8) if interpolation == "linear" else (1,)
+        reduce = max(each for each in scales if each == 1 or min(box.height, box.width) >= each * size)
+        rows = min(height, box.top + box.height + MARGIN)
+        shorter = _first_rows(encoded, rows)
         # More data follows a shortened image: the decoder ignores it only without `strict`.
         pixels = simplejpeg.decode_jpeg(
             shorter or encoded,
@@ -128,20 +122,20 @@ def is_jpeg(encoded: bytes) -> bool:
 def check(encoded: bytes) -> None:
     """Raise ValueError, with the reason, for an image that cannot be read; every byte is decoded."""
     try:
-        height, width, colours = _read_header(encoded)
-        check_size(height, width)
-        if colours in ("YCbCr", "RGB", "Gray"):
-            simplejpeg.decode_jpeg(encoded, "RGB", min_height=-(-height // 8), min_width=-(-width // 8))
-            return
+        height, width = _read_header(encoded)
+        simplejpeg.decode_jpeg(encoded, "RGB", min_height=-(-height // 8), min_width=-(-width // 8))
     except ValueError:  # the second decoder tolerates more, and says what is wrong with the rest
-        pass
-    _decode_slowly(encoded)
+        _decode_slowly(encoded)
 
 
-def _read_header(encoded: bytes) -> tuple[int, int, str]:
-    """Return height, width and colour space of a JPEG."""
+def _read_header(encoded: bytes) -> tuple[int, int]:
+    """Return height and width of a JPEG; raises ValueError for what the fast decoder does not take."""
     height, width, colours, _ = simplejpeg.decode_jpeg_header(encoded)
-    return int(height), int(width), colours
+    if colours not in ("YCbCr", "RGB", "Gray"):
+        raise ValueError(f"its colours are {colours}")
+    height, width = int(height), int(width)
+    check_size(height, width)
+    return height, width
 
 
 def _first_rows(encoded: bytes, rows: int) -> bytes | None:

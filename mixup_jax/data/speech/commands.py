@@ -47,7 +47,6 @@ SYNTHETIC = "synthetic.json"
 KNOWN = (*LISTS.values(), SYNTHETIC, "README.md", "LICENSE")
 HIDDEN = "._"
 """First characters of the names of folders that are no words, such as ``_background_noise_``."""
-PARTS = ("train", "valid", "test")
 
 Files = list[tuple[Path, int]]
 
@@ -69,7 +68,7 @@ def load_speech_commands(data_dir: Path, speech: Speech) -> Dataset:
         what = f"lacks the words {', '.join(missing)}" if missing else f"holds {len(found)} words"
         raise ValueError(f"{folder} {what} and is not {NAME}; a folder of other words is --dataset speech:{folder}")
     dataset = load_words(folder, speech, name=NAME)
-    count = dataset.train_count + dataset.test_count + len(() if dataset.valid_label is None else dataset.valid_label)
+    count = dataset.train_count + dataset.valid_count + dataset.test_count
     if count != RECORDINGS:
         raise ValueError(
             f"{folder} holds {count:,} recordings of {RECORDINGS:,}; remove it, and it is unpacked or downloaded again"
@@ -122,8 +121,11 @@ def load_words(path: Path, speech: Speech, name: str = "") -> Dataset:
 def divide(path: Path, words: dict[str, list[Path]]) -> dict[str, Files]:
     """Divide the recordings into training, validation and test sets of (file, class id), sorted."""
     listed = {part: path / file for part, file in LISTS.items()}
-    if all(file.is_file() for file in listed.values()):
-        named = _read_lists(listed)
+    missing = [file.name for file in listed.values() if not file.is_file()]
+    named = {} if missing else _read_lists(listed)
+    if missing:
+        log.warning("%s: %s missing; the sets are made by the hash of the file names", path, " and ".join(missing))
+    else:
         there = {file.relative_to(path).as_posix() for files in words.values() for file in files}
         gone = [line for line in named if line not in there]
         if gone:
@@ -131,15 +133,11 @@ def divide(path: Path, words: dict[str, list[Path]]) -> dict[str, Files]:
                 f"{path}: {len(gone)} of {len(named)} recordings of the lists are missing (the first: {gone[0]}); put "
                 "them back, or take their lines out of the lists"
             )
-        of = lambda file: named.get(file.relative_to(path).as_posix(), "train")  # noqa: E731
-    else:
-        missing = [file.name for file in listed.values() if not file.is_file()]
-        log.warning("%s: %s missing; the sets are made by the hash of the file names", path, " and ".join(missing))
-        of = lambda file: which_set(file.name)  # noqa: E731
-    sets: dict[str, Files] = {part: [] for part in PARTS}
+    sets: dict[str, Files] = {"train": [], "valid": [], "test": []}
     for label, files in enumerate(words.values()):
         for file in files:
-            sets[of(file)].append((file, label))
+            part = which_set(file.name) if missing else named.get(file.relative_to(path).as_posix(), "train")
+            sets[part].append((file, label))
     for part in ("train", "test"):
         if not sets[part]:
             raise ValueError(f"{path}: no recording belongs to the {part} set; check {' and '.join(LISTS.values())}")

@@ -38,21 +38,22 @@ def load_fsdd(data_dir: Path, speech: Speech, speaker: str = "") -> Dataset:
     """
     name = f"fsdd:{speaker}" if speaker else "fsdd"
     archive, folder = data_dir / "fsdd.npz", data_dir / FOLDER / "recordings"
-    if archive.is_file():
-        decode = partial(_decode, name, speaker, partial(_from_archive, archive), speech)
-        return cached(name, archive, [archive], decode, f"{speaker}/{speech.variant}")
     listing = Tally()
-    files = find_files(folder, [".wav"], listing) if folder.is_dir() else []
-    named = [file for file in files if RECORDING.fullmatch(file.name)]
-    for file in sorted({*files} - {*named}):
-        listing.add("passed over, not named <digit>_<speaker>_<index>.wav", file.name)
-    if named:
-        decode = partial(_decode, name, speaker, partial(_from_recordings, named), speech)
-        dataset = cached(name, folder, named, decode, f"{speaker}/{speech.variant}")
-        return replace(dataset, notes=(*listing.notes("files"), *dataset.notes))
-    raise FileNotFoundError(
-        f"fsdd: neither {archive} nor recordings in {folder} found; git clone {ADDRESS} in {data_dir}"
-    )
+    if archive.is_file():
+        source, files, read = archive, [archive], partial(_from_archive, archive)
+    else:
+        found = find_files(folder, [".wav"], listing) if folder.is_dir() else []
+        files = [file for file in found if RECORDING.fullmatch(file.name)]
+        for file in sorted({*found} - {*files}):
+            listing.add("passed over, not named <digit>_<speaker>_<index>.wav", file.name)
+        source, read = folder, partial(_from_recordings, files)
+    if not files:
+        raise FileNotFoundError(
+            f"fsdd: neither {archive} nor recordings in {folder} found; git clone {ADDRESS} in {data_dir}"
+        )
+    decode = partial(_decode, name, speaker, read, speech)
+    dataset = cached(name, source, files, decode, f"{speaker}/{speech.variant}")
+    return replace(dataset, notes=(*listing.notes("files"), *dataset.notes))
 
 
 def _decode(name: str, speaker: str, read, speech: Speech) -> Dataset:

@@ -27,6 +27,8 @@ LISTED = 40
 """Columns that are described in the log."""
 FEW = 5
 """Mean rows a value of a numeric target: with fewer it is a quantity, not classes."""
+LARGEST = 2**53
+"""The first whole number that float64, in which numbers are read, does not tell from the next."""
 QUANTITIES = 10
 """Values of a numeric target that is not whole: with more it is a quantity."""
 
@@ -146,6 +148,11 @@ def _check_target(path: Path, name: str, column: Column) -> None:
     if column.values.dtype == float:
         if not np.isfinite(column.values).all():
             raise ValueError(f"{path}: the target {name} has inf among its numbers: no class; leave these rows out.")
+        if (most := column.values.abs().max()) >= LARGEST:
+            raise ValueError(
+                f"{path}: the target {name} has numbers that are not told apart, up to {most:.0f}; where they name "
+                "classes, write each as a word, with a letter in front of the digits."
+            )
         some = not _whole(column.values) and len(counts) > QUANTITIES
         if len(counts) > 2 and (len(counts) * FEW > len(column.values) or some):
             raise ValueError(

@@ -1,7 +1,6 @@
 """Preprocessing of a table as plain numbers: kept beside a network without pickles, applied to new rows.
 
-It is what scikit-learn has fitted in `splits`, for each split: `fitted` takes the numbers out, and `apply` does the
-same, to the bit.
+It is fitted in `splits`, for each split: one function makes the features of the training, of the test and of new rows.
 """
 
 from collections.abc import Mapping
@@ -49,17 +48,20 @@ class Preprocessing:
     def apply(self, rows: pd.DataFrame) -> np.ndarray:
         """Return the features of each seed's network, float32 (seeds, n, features).
 
-        `rows` holds the `columns`: float64 numbers, NaN where one is missing, and categories as text, NaN where one is
-        missing. A category that is not known is none: all of its columns are 0.
+        `rows` holds the `columns`: numbers, NaN where one is missing, and categories as text, NaN where one is missing.
+        A category that is not known is none: all of its columns are 0. Numbers that are all float32 are scaled as such.
         """
-        numbers = rows[list(self.numbers)].to_numpy(np.float64)
+        given: Any = rows[list(self.numbers)]
+        dtype = np.float32 if {*given.dtypes} == {np.dtype(np.float32)} else np.float64
+        numbers = given.to_numpy(dtype)
+        filled: Any = rows[list(self.categories)].fillna(MISSING)
         words = [
-            (rows[name].fillna(MISSING).to_numpy(object)[:, None] == np.array(known, object)[None]).astype(np.float64)
+            (pd.Index(known).get_indexer(filled[name])[:, None] == np.arange(len(known))).astype(dtype)
             for name, known in self.categories.items()
         ]
         parts = []
         for median, mean, scale, constant in zip(self.median, self.mean, self.scale, self.constant, strict=True):
-            scaled = (np.where(np.isnan(numbers), median, numbers) - mean) / scale
+            scaled = (np.where(np.isnan(numbers), median, numbers) - mean).astype(dtype) / scale
             x = np.concatenate([scaled, *words], axis=1).astype(np.float32)
             x = np.where(np.isnan(constant), x, constant)
             parts.append(unit_rows(x) if self.unit else x)
@@ -80,17 +82,6 @@ def unit_rows(x: np.ndarray) -> np.ndarray:
     """
     norm = np.linalg.norm(x.astype(np.float64), axis=1, keepdims=True)
     return (x / np.where(norm == 0, 1.0, norm)).astype(np.float32)
-
-
-def fitted(transformer: Any, train_x: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the numbers of a split: of the fitted `ColumnTransformer` of `splits`, and of its training rows."""
-    name, numbers, columns = transformer.transformers_[0]
-    found = {"median": np.zeros(0), "mean": np.zeros(0), "scale": np.zeros(0)}
-    if name == "numbers" and len(columns):
-        imputer, scaler = numbers[0], numbers[1]
-        found = {"median": imputer.statistics_, "mean": scaler.mean_, "scale": scaler.scale_}
-    constant = np.where(np.ptp(train_x, axis=0) == 0, train_x[0], np.nan)
-    return {name: each.astype(np.float64) for name, each in found.items()} | {"constant": constant.astype(np.float32)}
 
 
 def from_arrays(content: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Preprocessing:

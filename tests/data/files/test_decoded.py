@@ -83,6 +83,16 @@ def test_a_changed_source_is_decoded_again_into_the_same_file(dataset, source, c
     assert len(list(decoded_dir().glob("*.arrays"))) == 1
 
 
+def test_a_source_in_the_place_of_another_of_its_size_and_time_is_decoded_again(dataset, source, tmp_path):
+    cached("a", source, [source], lambda: dataset)
+    other = tmp_path / "other"
+    other.write_bytes(source.read_bytes()[::-1])
+    os.utime(other, ns=(source.stat().st_mtime_ns,) * 2)
+    other.replace(source)
+    changed = replace(dataset, test_label=dataset.test_label[::-1])
+    assert_equal(cached("a", source, [source], lambda: changed), changed)
+
+
 def flip_a_bit(content):
     return content[:-50] + bytes([content[-50] ^ 1]) + content[-49:]
 

@@ -12,11 +12,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from experiments import prepare as command
 from experiments.imagenet.archives import add, build_archives, photograph
 from mixup_jax.data.imagenet import prepare as imagenet_prepare
-from mixup_jax.data.imagenet.prepare import prepare, sole_owner
+from mixup_jax.data.imagenet.prepare import prepare
 from mixup_jax.data.imagenet.source import MANIFEST, class_names, load_imagenet, validation_labels
 from mixup_jax.data.photographs.streamed import Photograph
+from mixup_jax.runtime.folder_lock import sole_owner
 
 ROOT = Path(__file__).parents[3]
 
@@ -70,8 +72,6 @@ def test_counts_are_checked(archives, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="holds 4 of the 5 validation images"):
         prepare(*archives, tmp_path / "a")
     monkeypatch.setattr(imagenet_prepare, "VALIDATION", 4)
-    monkeypatch.setattr(imagenet_prepare, "_validation_parts", lambda *_: [])
-    monkeypatch.setattr(imagenet_prepare, "CLASSES_A_FILE", 1)
     with pytest.raises(ValueError, match="holds 4 images instead of 1,281,167"):
         prepare(*archives, tmp_path / "b")
     assert not (tmp_path / "b" / MANIFEST).exists()
@@ -153,10 +153,18 @@ def test_a_class_that_is_none_of_imagenets_is_refused(tmp_path):
 
 
 def test_one_process_at_a_time_writes_into_a_folder(archives, tmp_path):
-    with sole_owner(tmp_path), pytest.raises(ValueError, match=r"another process is preparing .*choose another --out"):
+    with (
+        sole_owner(tmp_path, ""),
+        pytest.raises(ValueError, match=r"another process is preparing .*choose another --out"),
+    ):
         prepare(*archives, tmp_path, partial=True)
     assert not list(tmp_path.glob("*.json"))
     prepare(*archives, tmp_path, partial=True)
+
+
+def test_a_home_that_is_not_known_is_named():
+    with pytest.raises(ValueError, match=r"train_tar is ~nouser/train.tar, and the home folder of ~nouser"):
+        command.main("imagenet", Path("~nouser/train.tar"), Path("val.tar"), Path("out"))
 
 
 def processes_of(folder):

@@ -154,6 +154,11 @@ def test_a_class_in_two_spellings_is_refused_and_blanks_are_taken_away(tmp_path,
         (changed(KINDS, at7="", at9="?"), r"2 rows have no value in the target kind \(1 empty, 1 \?\)"),
         (changed(["0", "1"] * 100, at7="-"), "row 8, column 'kind' holds '-'"),
         (["0", "1", "inf", "1e999"] * 50, "inf among its numbers"),
+        (
+            [f"900719925474099{i % 2 + 2}" for i in range(200)],
+            "numbers that are not told apart, up to 9007199254740992",
+        ),
+        (["18446744073709551615", "12345678901234567890"] * 100, "numbers that are not told apart"),
         (changed(KINDS, at7="--", at9="--"), "2 rows have '--' in the target kind"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import pytest
 from mixup_jax.data.tables import uci
 from mixup_jax.data.tables.csv_file import read_csv
 from mixup_jax.data.tables.preprocessing import ARRAYS, from_arrays
-from mixup_jax.data.tables.splits import make_splits, prepared_splits, split_rows
+from mixup_jax.data.tables.splits import Scaling, prepared_splits, split_rows
 from mixup_jax.data.tables.table import make_table
 from mixup_jax.data.tables.uci import load_tabular
 
@@ -27,7 +28,7 @@ def test_a_csv_file_is_split_imputed_scaled_and_one_hot(tmp_path):
     table = read_csv(write(tmp_path / "boxes.csv", TEXT), "kind")
     assert (table.numeric, table.categorical, table.classes) == (["size", "empty"], ["colour"], ("a", "b"))
     assert table.missing == 18
-    split = make_splits(table, range(2), 0.25)
+    split, _ = prepared_splits(table, range(2), 0.25)
     assert split.train_x.shape == (2, 18, 5)  # two numbers; blue, missing, red
     np.testing.assert_allclose(split.train_x[:, :, :2].mean(axis=1), 0, atol=1e-6)
     np.testing.assert_allclose(split.train_x[:, :, :2].std(axis=1), 1, atol=1e-5)
@@ -59,6 +60,17 @@ def test_rows_of_length_1_are_the_raw_ones_divided_by_their_norm_also_new_ones(t
     np.testing.assert_array_equal(again.apply(table.features.iloc[test])[1], unit.test_x[1])
 
 
+@pytest.mark.parametrize("scaling", get_args(Scaling))
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_new_rows_become_what_test_rows_became_whatever_the_type_of_the_numbers(dtype, scaling):
+    rows = pd.DataFrame(np.random.default_rng(0).uniform(0, 1000, (40, 3)).astype(dtype))
+    table = make_table("t", "REAL", rows, pd.Series(np.arange(40) % 2))
+    split, preprocessing = prepared_splits(table, range(2), 0.25, scaling)
+    for seed in range(2):
+        _, test = split_rows(table.label, seed, 0.25)
+        np.testing.assert_array_equal(preprocessing.apply(table.features.iloc[test])[seed], split.test_x[seed])
+
+
 def description_of(kept):
     return {"numbers": kept.numbers, "categories": list(kept.categories.items()), "unit": kept.unit}
 
@@ -70,7 +82,8 @@ def test_a_split_does_not_look_at_its_test_rows():
     changed = rows.copy()
     changed[test] *= 100
     one, other = (
-        make_splits(make_table("t", "REAL", pd.DataFrame(x), pd.Series(label)), range(1), 0.25) for x in (rows, changed)
+        prepared_splits(make_table("t", "REAL", pd.DataFrame(x), pd.Series(label)), range(1), 0.25)[0]
+        for x in (rows, changed)
     )
     np.testing.assert_array_equal(one.train_x, other.train_x)
     assert (one.test_x != other.test_x).any()
@@ -81,7 +94,7 @@ def test_what_is_constant_in_training_does_not_tell_test_rows_apart():
     _, test = split_rows(label, 0, 0.25)
     features = pd.DataFrame({"size": np.arange(40.0), "odd": np.zeros(40), "colour": "red"})
     features.loc[test[0], ["odd", "colour"]] = [32.0, "blue"]
-    split = make_splits(make_table("t", "REAL", features, pd.Series(label)), range(1), 0.25)
+    split, _ = prepared_splits(make_table("t", "REAL", features, pd.Series(label)), range(1), 0.25)
     for column in range(1, 4):  # odd, blue, red
         assert len({*split.train_x[0, :, column], *split.test_x[0, :, column]}) == 1
 
@@ -135,15 +148,15 @@ def test_what_cannot_be_split_is_refused(tmp_path):
         read_csv(tmp_path / "absent.csv", "kind")
     table = read_csv(write(tmp_path / "few.csv", "size,kind\n1,a\n2,b\n3,a\n4,b\n"), "kind")
     with pytest.raises(ValueError, match="too few to test on 0"):
-        make_splits(table, range(1), 0.1)
+        prepared_splits(table, range(1), 0.1)
     with pytest.raises(ValueError, match=r"test_share must be between 0 and 1, got 1\.0"):
-        make_splits(table, range(1), 1.0)
+        prepared_splits(table, range(1), 1.0)
     same = read_csv(write(tmp_path / "same.csv", "size,kind\n1,a\n1,b\n1,a\n1,b\n"), "kind")
     with pytest.raises(ValueError, match="all rows are alike"):
-        make_splits(same, range(1), 0.5)
+        prepared_splits(same, range(1), 0.5)
     huge = make_table("huge", "REAL", pd.DataFrame({"x": [1e300, 2.0, 3.0, -1e300]}), pd.Series([0, 1, 0, 1]))
     with np.errstate(all="ignore"), pytest.raises(ValueError, match="huge: NaN or infinity"):
-        make_splits(huge, range(1), 0.5)
+        prepared_splits(huge, range(1), 0.5)
 
 
 def test_an_absent_or_damaged_file_is_named(tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ from experiments.predict.tables import as_rows, predict_table, read_parts
 from experiments.tabular.networks import NAME, keep, read_networks
 from experiments.tabular.train import Tabular, measure
 from mixup_jax.data.tables.csv_file import read_csv
-from mixup_jax.data.tables.splits import make_splits, split_rows
+from mixup_jax.data.tables.splits import prepared_splits, split_rows
 
 JOB = {"target": "kind", "alphas": (0.2, 0.4), "seeds": 3, "epochs": 20.0}
 
@@ -52,7 +52,7 @@ def test_the_features_of_new_rows_are_those_that_scikit_learn_made(run):
     networks, data = read_networks(folder), read_csv(path, "kind")
     assert networks.preprocessing.columns == ("size", "rare", "colour")  # a constant column is not needed
     made = networks.preprocessing.apply(as_rows(cells(path, networks), networks.preprocessing)[0])
-    split = make_splits(data, range(3))
+    split, _ = prepared_splits(data, range(3))
     for seed in range(3):
         _, test = split_rows(data.label, seed, 0.2)
         np.testing.assert_array_equal(made[seed, test], split.test_x[seed])
