@@ -29,7 +29,9 @@ PRE_LOGITS_NAMES = {
 GELUS = {"gelu": "exact", "gelu_pytorch_tanh": "tanh", "gelu_new": "tanh", "gelu_tanh": "tanh"}
 """Of Hugging Face's `hidden_act` and timm's `act_layer`."""
 POOLS = {"token": "token", "avg": "gap"}
-"""Of timm's `global_pool`."""
+"""Of timm's `global_pool`; the second is every network's but a ViT's."""
+LOOKALIKES = ("resnetaa", "resnetblur")
+"""How timm calls networks with the arrays of a ResNet that compute something else."""
 
 
 def read_library(path: Path, target: Target) -> Source:
@@ -163,17 +165,38 @@ def beside(path: Path, names: Names) -> tuple[dict[str, Any], Any, Any, Any, tup
         if all(_numbers(each) for each in found):
             mean, std = (tuple(map(float, each)) for each in found if each)
             _check_pixels(path, mean, std)
-    form: dict[str, Any] = {}
-    if names.gelu and (acting := config.get("hidden_act") or arguments.get("act_layer")):
-        form["gelu"] = GELUS.get(str(acting), str(acting))
-    if isinstance(heads := config.get("num_attention_heads", arguments.get("num_heads")), int):
-        form["heads"] = heads
-    if known_as := POOLS.get(str(config.get("global_pool"))):
-        form["pool"] = known_as
+    return (
+        _form_said(config, arguments, resnet=names.gelu is None),
+        mean,
+        std,
+        names_of(ours, config, timm, metadata_of(path)),
+        _sides(ours, config, timm),
+    )
+
+
+def _form_said(config: Mapping[str, Any], arguments: Mapping[str, Any], resnet: bool) -> dict[str, Any]:
+    """Return the options that config.json says and no array; raises ValueError for what is not computed here."""
+    acting = ("relu",) if resnet else GELUS
+    allowed = {"hidden_act": acting, "act_layer": acting, "global_pool": POOLS}
+    allowed |= dict.fromkeys(("downsample_in_bottleneck", "downsample_in_first_stage"), ("False",))  # where it strides
+    said = {name: arguments.get(name, config.get(name)) for name in allowed}
+    said = {name: str(value) for name, value in said.items() if value not in (None, "")}
+    for name, value in said.items():
+        if value not in allowed[name]:
+            known = " or ".join(allowed[name])
+            raise ValueError(f"config.json beside the weights says {name} {value:.40}, and here it is {known}.")
     architecture = str(config.get("architecture", "")).partition(".")[0]
-    if architecture in SIZES:
-        form = {name: value for name, value in form_of(SIZES[architecture]()).items() if name == "heads"} | form
-    return form, mean, std, names_of(ours, config, timm, metadata_of(path)), _sides(ours, config, timm)
+    if architecture.startswith(LOOKALIKES):
+        raise ValueError(f"config.json beside the weights says architecture {architecture}, which is no network here.")
+    heads = config.get("num_attention_heads", arguments.get("num_heads"))
+    if not isinstance(heads, int) and architecture in SIZES:
+        heads = form_of(SIZES[architecture]()).get("heads")
+    form = {
+        "gelu": GELUS.get(said.get("act_layer", said.get("hidden_act", ""))),
+        "heads": heads if isinstance(heads, int) else None,
+        "pool": POOLS.get(said.get("global_pool", "")),
+    }
+    return {name: value for name, value in form.items() if value is not None}
 
 
 def _sides(ours: Mapping[str, Any], config: Mapping[str, Any], timm: Mapping[str, Any]) -> tuple[int, int] | None:

@@ -168,9 +168,12 @@ def test_the_file_of_an_export_of_images_that_are_not_square_is_read_as_its_fold
     assert data is not None
     for other in (data, replace(data, image_shape=(16, 16, 3))):
         folder, file = (
-            initial_weights(replace(config, init=str(path)), other) for path in (tmp_path, tmp_path / "model.safetensors")
+            initial_weights(replace(config, init=str(path)), other)
+            for path in (tmp_path, tmp_path / "model.safetensors")
         )
-        assert folder.rows[1:] == tuple((how, what.replace("pos_embed", "stem/positions")) for how, what in file.rows[1:])
+        assert folder.rows[1:] == tuple(
+            (how, what.replace("pos_embed", "stem/positions")) for how, what in file.rows[1:]
+        )
         jax.tree.map(np.testing.assert_array_equal, folder.arrays, file.arrays)
 
 
