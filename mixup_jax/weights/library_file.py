@@ -158,6 +158,8 @@ def beside(path: Path, names: Names) -> tuple[dict[str, Any], Any, Any, Any, tup
         read_object(path.parent / name) if (path.parent / name).is_file() else {}
         for name in ("config.json", "preprocessor_config.json", "model.json")
     )
+    if images.get("do_normalize") is False:
+        images = {"image_mean": [0], "image_std": [1]}
     timm, arguments = (_inner(config, name) for name in ("pretrained_cfg", "model_args"))
     mean, std = NORMALIZATIONS.get(names.normalize or "", (None, None))
     for one, other in ((images, "image_"), (timm, ""), (ours, "")):

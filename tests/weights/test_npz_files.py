@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 from untrained import untrained
-from weight_files import CLASSES, VIT, assert_close, images, logits, weights_of
+from weight_files import CLASSES, VIT, assert_close, data_of, images, logits, weights_of
 
 from mixup_jax.choices.networks import MLPMixer, ResNet
 from mixup_jax.runtime.identity import changed_parts
 from mixup_jax.weights.fitting import resized
+from mixup_jax.weights.initial import normalized_as
 from mixup_jax.weights.timm_names import flat, to_timm
 
 
@@ -134,6 +135,15 @@ def test_a_mean_and_deviation_that_are_not_for_pixels_up_to_one_are_refused(tmp_
     with pytest.raises(ValueError, match="pixels from 0 to 1") as error:
         weights_of(tmp_path / "weights.npz", KINDS["augreg"][1], 24)
     assert "\n" not in str(error.value)
+
+
+def test_images_that_are_not_normalised_keep_their_pixels_whatever_numbers_stand_beside(tmp_path):
+    saved(tmp_path / "weights.npz", "augreg")
+    said = {"do_normalize": False, "image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(said))
+    weights = weights_of(tmp_path / "weights.npz", KINDS["augreg"][1], 24)
+    data = normalized_as(data_of(24), "source", weights)
+    assert (data.mean, data.std) == ((0, 0, 0), (1, 1, 1))
 
 
 def test_what_is_fitted_dropped_and_drawn_is_said(tmp_path):
