@@ -101,8 +101,8 @@ def by_label_distance(rng: Array, y: ArrayLike, bandwidth: ArrayLike, other: Arr
     ``P(j | i)`` is proportional to ``exp(-||y_i - y_j||^2 / (2 * bandwidth^2))``; an example may be its own partner, as
     in the paper. `y` is float (batch,) or (batch, d), `bandwidth` > 0 in units of `y` and may be traced: infinity is
     uniform. A label that is NaN, not known, is no partner of others, and its own is any that is known. `other`, the
-    labels of the whole training set for one, (n,) or (n, d), is where the partners come from (as in the paper); then mix
-    with ``other=`` its inputs.
+    labels of the whole training set for one, (n,) or (n, d), is where the partners come from (as in the paper); then
+    mix with ``other=`` its inputs.
 
     Memory: some four times batch x n float32 numbers. 65,536 rows at once, without `other`, ask for 64 GiB: draw the
     partners of a batch at a time, with `other` the labels of all.
