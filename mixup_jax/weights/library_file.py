@@ -14,8 +14,7 @@ from mixup_jax.runtime.json_files import read_object
 from mixup_jax.weights.class_names import metadata_of, names_of
 from mixup_jax.weights.files import read_arrays
 from mixup_jax.weights.fitting import PRE_LOGITS, Target
-from mixup_jax.weights.npz_names import as_torch
-from mixup_jax.weights.other_names import Names, in_timms_names, library_of
+from mixup_jax.weights.other_names import Names, as_torch, in_timms_names, library_of
 from mixup_jax.weights.source import NORMALIZATIONS, Source, form_of
 from mixup_jax.weights.timm_names import COUNTER, flat_from_timm, kind_of, timm_name
 

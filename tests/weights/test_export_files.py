@@ -17,10 +17,8 @@ from mixup_jax import load
 from mixup_jax.choices.networks import ViT
 from mixup_jax.models.layers.convolution import conv_general_dilated
 from mixup_jax.network import Network
-from mixup_jax.weights import program
-from mixup_jax.weights.export import write_export
+from mixup_jax.weights.export import program_bytes, write_export
 from mixup_jax.weights.initial import initial_weights
-from mixup_jax.weights.program import program_bytes
 from mixup_jax.weights.tensors import from_tensors, to_tensors
 from mixup_jax.weights.timm_form import timm_form
 from mixup_jax.weights.timm_names import flat
@@ -91,7 +89,7 @@ def test_what_timm_lacks_says_why(name, tmp_path):
     "name", sorted(OF_OURS.keys() | {"vit", "big_vision", "convnext"} - {"convnext_pairs", "tanh_mixer"})
 )
 def test_a_program_takes_any_number_of_images(name, monkeypatch):
-    monkeypatch.setattr(program, "PLATFORMS", ("cpu",))
+    monkeypatch.setattr("mixup_jax.weights.export.PLATFORMS", ("cpu",))
     network = untrained(*EVERY[name])
     exported = export.deserialize(bytearray(program_bytes(network)))
     for count in (1, 5):
@@ -178,7 +176,7 @@ def test_the_file_of_an_export_of_images_that_are_not_square_is_read_as_its_fold
 
 
 def test_weights_too_large_for_a_program_are_refused(monkeypatch):
-    monkeypatch.setattr(program, "LARGEST", 100)
+    monkeypatch.setattr("mixup_jax.weights.export.LARGEST", 100)
     with pytest.raises(ValueError, match="--no-program"):
         program_bytes(untrained(*OF_OURS["mlp"]))
 
