@@ -44,7 +44,7 @@ def erase(
     def erase_one(position: Array, image: Array) -> Array:
         rng_box, rng_noise = jax.random.split(jax.random.fold_in(rng, position))
         inside = _draw_box(rng_box, image.shape[0], image.shape[1], probability)
-        return jnp.where(inside[..., None], jax.random.normal(rng_noise, image.shape), image)
+        return jnp.where(inside[..., None], jax.random.normal(rng_noise, image.shape, jnp.float32), image)
 
     return jax.vmap(erase_one)(positions, image)
 

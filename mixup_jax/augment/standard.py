@@ -33,8 +33,7 @@ def pad_crop_flip(
     """
     if pad < 0:
         raise ValueError(f"pad is {pad}; it must be 0 or more pixels")
-    if image.dtype not in (jnp.uint8, jnp.int16) and not jnp.issubdtype(image.dtype, jnp.floating):
-        raise TypeError(f"image is {image.dtype}; pad_crop_flip needs uint8, int16 or a floating-point dtype")
+    _check_dtype(image, "pad_crop_flip")
     if pad == 0 and not flip:
         return image
     if positions is None:
@@ -83,11 +82,12 @@ def normalize(
 
     `mean` and `std` hold one number a channel, for pixels in [0, 1]; floating-point images must be on their scale.
 
-    Raises ValueError where their number is not the image's number of channels.
+    Raises ValueError where their number is not the image's number of channels, TypeError for images of another dtype.
 
     >>> normalize(jnp.array([[[[0], [255]]]], jnp.uint8), (0.5,), (0.25,)).ravel().tolist()
     [-2.0, 2.0]
     """
+    _check_dtype(image, "normalize")
     channels = image.shape[-1]
     if not len(mean) == len(std) == channels:
         raise ValueError(f"mean and std have {len(mean)} and {len(std)} numbers; image has {channels} channels")
@@ -95,3 +95,8 @@ def normalize(
     shape = (1,) * (image.ndim - 1) + (channels,)
     centre, spread = (jnp.asarray(value, jnp.float32).reshape(shape) for value in (mean, std))
     return (image.astype(jnp.float32) / scale - centre) / spread
+
+
+def _check_dtype(image: Array, function: str) -> None:
+    if image.dtype not in (jnp.uint8, jnp.int16) and not jnp.issubdtype(image.dtype, jnp.floating):
+        raise TypeError(f"image is {image.dtype}; {function} needs uint8, int16 or a floating-point dtype")

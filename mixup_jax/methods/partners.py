@@ -100,8 +100,9 @@ def by_label_distance(rng: Array, y: ArrayLike, bandwidth: ArrayLike, other: Arr
 
     ``P(j | i)`` is proportional to ``exp(-||y_i - y_j||^2 / (2 * bandwidth^2))``; an example may be its own partner, as
     in the paper. `y` is float (batch,) or (batch, d), `bandwidth` > 0 in units of `y` and may be traced: infinity is
-    uniform. A label that is NaN, not known, is no partner of others. `other`, the labels of the whole training set for
-    one, (n,) or (n, d), is where the partners come from (as in the paper); then mix with ``other=`` its inputs.
+    uniform. A label that is NaN, not known, is no partner of others, and its own is any that is known. `other`, the
+    labels of the whole training set for one, (n,) or (n, d), is where the partners come from (as in the paper); then
+    mix with ``other=`` its inputs.
 
     Memory: some four times batch x n float32 numbers. 65,536 rows at once, without `other`, ask for 64 GiB: draw the
     partners of a batch at a time, with `other` the labels of all.
@@ -126,7 +127,8 @@ def by_label_distance(rng: Array, y: ArrayLike, bandwidth: ArrayLike, other: Arr
     def pick(rng: Array, own: Array, others: Array, bandwidth: Array) -> Array:
         own, others = (each.astype(jnp.float32).reshape(each.shape[0], 1, -1) for each in (own, others))
         distance = jnp.sum(((own - others.swapaxes(0, 1)) / bandwidth) ** 2, axis=-1)
-        unknown = jnp.isnan(others).any(axis=(1, 2))[None]  # a NaN distance would be the largest
+        distance = jnp.where(jnp.isnan(own).any(axis=2), 0, distance)  # a NaN distance would be the largest
+        unknown = jnp.isnan(others).any(axis=(1, 2))[None]
         return jax.random.categorical(rng, jnp.where(unknown, -jnp.inf, -distance / 2), axis=1).astype(jnp.int32)
 
     return on_any_mesh(pick, own, 1)(rng, own, others, jnp.asarray(bandwidth, jnp.float32))

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax import Array, export
 
 from mixup_jax.network import Network
 from mixup_jax.runtime.atomic import naming
@@ -29,11 +31,13 @@ from mixup_jax.weights.exported import (
     sha256,
 )
 from mixup_jax.weights.model_card import model_card
-from mixup_jax.weights.program import PLATFORMS, program_bytes
 from mixup_jax.weights.tensors import to_tensors
 from mixup_jax.weights.timm_form import TimmForm, timm_form
 
 Content = dict[str, Any]
+PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
+LARGEST = 2**31 - 2**24
+"""Bytes of weights that fit into a program: the file's format, flatbuffers, ends at 2 GiB."""
 
 
 def write_export(
@@ -50,15 +54,18 @@ def write_export(
     variables = jax.tree.map(np.asarray, network.variables(index))
     if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(variables)):
         raise ValueError(f"the weights of seed {network.seeds[index]} are not finite numbers; nothing to export.")
-    content = _description(network, index) | {"checkpoint": checkpoint, "measured": measured}
+    assert network.config is not None
+    model, shape = network.config.model, network.image_shape
+    form = timm_form(model, shape)
+    content = _description(network, index, form) | {"checkpoint": checkpoint, "measured": measured}
     if not program:
         content["program"] = None
     with naming(folder), _replacing_folder(folder) as part:
-        _write_tensors(network, variables, content, part / WEIGHTS)
+        _write_tensors(to_tensors(model, shape, variables), content, part / WEIGHTS)
         if program:
             (part / PROGRAM).write_bytes(program_bytes(network, index))
-        if content["weights"]["names"] == "timm":
-            _write_json(part / TIMM, _for_timm(network, content))
+        if isinstance(form, TimmForm):
+            _write_json(part / TIMM, _for_timm(network, content, form))
         (part / CARD).write_text(model_card(content), encoding="utf-8")
         content["files"] = {name: sha256(part / name) for name in FILES if (part / name).exists()}
         _write_json(part / DESCRIPTION, content)
@@ -84,9 +91,8 @@ def check_names(folder: Path | str, names: Collection[str]) -> None:
         raise ValueError(f"{folder} holds {(others or sorted(names))[0]} and is no export: choose another --output.")
 
 
-def _description(network: Network, index: int) -> Content:
+def _description(network: Network, index: int, form: TimmForm | str) -> Content:
     assert network.config is not None
-    form = timm_form(network.config.model, network.image_shape)
     timm = {"architecture": form.architecture, "options": form.options} if isinstance(form, TimmForm) else None
     sizes = [leaf.size for leaf in jax.tree.leaves(network.variables(index)["params"])]
     cut = network.as_input
@@ -114,11 +120,9 @@ def _description(network: Network, index: int) -> Content:
     }
 
 
-def _write_tensors(network: Network, variables: Content, content: Content, path: Path) -> None:
+def _write_tensors(tensors: dict[str, np.ndarray], content: Content, path: Path) -> None:
     from safetensors.numpy import save
 
-    assert network.config is not None
-    tensors = to_tensors(network.config.model, network.image_shape, variables)
     note = json.dumps({name: content[name] for name in ("model", "weights", "seed", "step")})
     arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
     # One note: the order of several is not fixed. `save_file` has errors of its own for a full disk, and lets no other
@@ -126,11 +130,33 @@ def _write_tensors(network: Network, variables: Content, content: Content, path:
     path.write_bytes(save(arrays, {"mixup_jax": note}))
 
 
-def _for_timm(network: Network, content: Content) -> Content:
+def program_bytes(network: Network, index: int = 0) -> bytes:
+    """Return the program of one seed's network, counted from 0: uint8 images (n, height, width, channels) of its size,
+    any number of them, to probabilities, float32 (n, classes).
+
+    ``jax.export.deserialize(bytearray(content)).call(images)`` runs it, on any platform of `PLATFORMS`, with jax and
+    flatbuffers alone. The weights are constants of the program: one file is the network. JAX promises to read it for
+    half a year at least, so the weights are also stored as tensors.
+
+    Raises ValueError where the weights are too large for a program.
+    """
+    variables = network.variables(index)
+    size = sum(leaf.nbytes for leaf in jax.tree.leaves(variables))
+    if size > LARGEST:
+        raise ValueError(
+            f"the weights take {size / 2**30:.1f} GiB, and a program with them can have 2 at most: --no-program."
+        )
+
+    def probabilities(images: Array) -> Any:
+        return network.probabilities(network.apply(variables, network.normalize(images)))
+
+    (count,) = export.symbolic_shape("n")
+    images = jax.ShapeDtypeStruct((count, *network.image_shape), jnp.uint8)
+    return bytes(export.export(jax.jit(probabilities), platforms=PLATFORMS)(images).serialize())
+
+
+def _for_timm(network: Network, content: Content, form: TimmForm) -> Content:
     """Return the config.json by which ``timm.create_model("local-dir:FOLDER", pretrained=True)`` builds the network."""
-    assert network.config is not None
-    form = timm_form(network.config.model, network.image_shape)
-    assert isinstance(form, TimmForm)
     height, width, channels = network.image_shape
     return {
         "architecture": form.architecture,

@@ -76,9 +76,7 @@ def _converted(name: str, array: np.ndarray, shape: Shape, there: Shape | None, 
     """Return an array made to fit the images here, and how; itself where it fits or cannot be made to."""
     if name == POSITIONS and array.ndim == 2 and array.shape[1] == shape[1]:
         tokens = shape[0] - here[0] * here[1]
-        side = int(max(len(array) - tokens, 0) ** 0.5)
-        there = there or (side, side)
-        if there != here and there[0] * there[1] + tokens == len(array):
+        if there not in (None, here) and there[0] * there[1] + tokens == len(array):
             how = f"resized from {there[0]} x {there[1]} to {here[0]} x {here[1]}, bicubic, antialiased"
             return resized(array, tokens, there, here), how
     if name.startswith("stem/") and array.ndim == len(shape) == 4:

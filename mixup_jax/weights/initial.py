@@ -5,19 +5,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import jax
 import numpy as np
 
 from mixup_jax.choices.networks import Network
 from mixup_jax.config import CHOICES, Config
+from mixup_jax.data.identity import DataIdentity
 from mixup_jax.models import OnSpectrograms, build
-from mixup_jax.runtime.claim import read_config
+from mixup_jax.runtime.claim import read_config, read_identity
+from mixup_jax.runtime.errors import CheckpointError
 from mixup_jax.runtime.json_files import read_object
+from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.run_folder import digest
 from mixup_jax.steps.frozen import shapes_of
 from mixup_jax.steps.recipe import Described
+from mixup_jax.steps.state import evaluated_variables
 from mixup_jax.stored_config import read
-from mixup_jax.weights.earlier_run import read_exported, read_run
-from mixup_jax.weights.exported import is_export, read_description
+from mixup_jax.training.measurements import on_host
+from mixup_jax.training.trained import load_trained
+from mixup_jax.weights.exported import is_export, read_description, read_export
 from mixup_jax.weights.fitting import Target, fitted
 from mixup_jax.weights.library_file import read_library
 from mixup_jax.weights.source import NORMALIZATIONS, Source, form_of
@@ -52,9 +58,7 @@ def initial_weights(config: Config, data: Described) -> InitialWeights:
     path = Path(config.init or "")
     shapes, more = (_shapes(config, data, len(data.classes) + extra) for extra in (0, 1))
     head = frozenset(name for name, shape in shapes.items() if shape != more[name])
-    patch = getattr(config.model, "patch", 1)
-    grid = (data.image_shape[0] // patch, data.image_shape[1] // patch)
-    target = Target(config.model, shapes, head, data.classes, grid)
+    target = Target(config.model, shapes, head, data.classes, _grid(config, data.image_shape))
     try:
         source = read_source(path, target)
         arrays, rows = fitted(source, target)
@@ -97,12 +101,62 @@ def read_source(path: Path, target: Target) -> Source:
     return read_run(path) if path.is_dir() else read_library(path, target)
 
 
+def read_run(folder: Path) -> Source:
+    """Read the newest checkpoint in the folder of a run: what is evaluated, averaged weights where they are kept.
+
+    Of several networks it is the first. Raises ValueError for a folder that is not of a run, or has no checkpoint.
+    """
+    config, identity = read_config(folder), read_identity(folder)
+    if identity is None:
+        raise ValueError(f"{folder} does not say which data it was trained on; init needs a run that does.")
+    devices = jax.devices()[:1] if jax.process_count() == 1 else jax.devices()
+    try:
+        trained = load_trained(Launch().checkpoint_folder(folder, config), config, identity, devices)
+    except CheckpointError as error:
+        raise ValueError(f"init is {folder}, and its weights cannot be read: {error}") from None
+    states = on_host((evaluated_variables(trained.states), trained.states.step))
+    variables, step = jax.tree.map(lambda leaf: leaf[0], states)
+    runs = config.runs
+    network = f"the network of seed {runs[0][1]}" + (f", the first of {len(runs)}" if len(runs) > 1 else "")
+    origin = f"step {int(step)} of a run, {network}" + (", averaged weights" if config.ema else "")
+    return _source(origin, config, identity, variables)
+
+
+def read_exported(folder: Path) -> Source:
+    """Read the weights of an export, whatever their names; raises what `read_export` raises."""
+    export = read_export(folder)
+    origin = f"an export of step {export.content['step']}, the network of seed {export.content['seed']}"
+    return _source(origin, export.config, export.identity, export.variables)
+
+
+def _source(origin: str, config: Config, identity: DataIdentity, variables: dict[str, Any]) -> Source:
+    return Source(
+        origin=origin,
+        arrays=_by_path(variables),
+        form=form_of(config.model),
+        classes=identity.classes,
+        mean=identity.mean,
+        std=identity.std,
+        grid=_grid(config, identity.image_shape),
+    )
+
+
+def _grid(config: Config, shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return rows and columns of the patches of images of a shape."""
+    patch = getattr(config.model, "patch", 1)
+    return shape[0] // patch, shape[1] // patch
+
+
+def _by_path(variables: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters and statistics by their paths, which are different ones."""
+    return {name: leaf for part in variables.values() for name, leaf in flat(part).items()}
+
+
 def _shapes(config: Config, data: Described, classes: int) -> dict[str, tuple[int, ...]]:
     """Return the shapes of all parameters and statistics by their paths."""
     model = build(config.model, classes)
     model = OnSpectrograms(model, config.data.nyquist) if config.data.mix == "waveform" else model
-    variables = shapes_of(model, data.image_shape)
-    return {name: leaf.shape for part in variables.values() for name, leaf in flat(part).items()}
+    return {name: leaf.shape for name, leaf in _by_path(shapes_of(model, data.image_shape)).items()}
 
 
 def normalized_as(data: D, how: str, weights: InitialWeights | None) -> D:

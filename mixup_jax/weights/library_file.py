@@ -14,8 +14,7 @@ from mixup_jax.runtime.json_files import read_object
 from mixup_jax.weights.class_names import metadata_of, names_of
 from mixup_jax.weights.files import read_arrays
 from mixup_jax.weights.fitting import PRE_LOGITS, Target
-from mixup_jax.weights.npz_names import as_torch
-from mixup_jax.weights.other_names import Names, in_timms_names, library_of
+from mixup_jax.weights.other_names import Names, as_torch, in_timms_names, library_of
 from mixup_jax.weights.source import NORMALIZATIONS, Source, form_of
 from mixup_jax.weights.timm_names import COUNTER, flat_from_timm, kind_of, timm_name
 
@@ -29,7 +28,9 @@ PRE_LOGITS_NAMES = {
 GELUS = {"gelu": "exact", "gelu_pytorch_tanh": "tanh", "gelu_new": "tanh", "gelu_tanh": "tanh"}
 """Of Hugging Face's `hidden_act` and timm's `act_layer`."""
 POOLS = {"token": "token", "avg": "gap"}
-"""Of timm's `global_pool`."""
+"""Of timm's `global_pool`; the second is every network's but a ViT's."""
+LOOKALIKES = ("resnetaa", "resnetblur")
+"""How timm calls networks with the arrays of a ResNet that compute something else."""
 
 
 def read_library(path: Path, target: Target) -> Source:
@@ -43,12 +44,14 @@ def read_library(path: Path, target: Target) -> Source:
     state, flax, heads = as_torch(read) if path.suffix == ".npz" else (read, {}, None)
     names = library_of(state)
     state, own = in_timms_names(names, {name: array for name, array in state.items() if not name.endswith(COUNTER)})
-    said, mean, std, classes = beside(path, names)
+    said, mean, std, classes, sides = beside(path, names)
     said = {"gelu": names.gelu, "heads": heads} | said
     known = {name: value for name, value in said.items() if name in options or (name, value) == ("gelu", "tanh")}
-    form = known_form(state) | {name: value for name, value in known.items() if value is not None}
-    if options.get("positions") == "sincos2d":
-        form |= _without_fixed(state)
+    grid = _grid(state, sides)
+    form = known_form(state, grid) | {name: value for name, value in known.items() if value is not None}
+    if options.get("positions") == "sincos2d" and grid and _are_fixed(state[POSITIONS], grid):
+        form["positions"] = "sincos2d"
+        del state[POSITIONS]
     shapes = {name: shape for name, shape in target.shapes.items() if not name.startswith(f"{PRE_LOGITS}/")}
     arrays = flat_from_timm(target.model.name, state, shapes)
     ours = {timm_name(target.model.name, name): name for name in arrays} | PRE_LOGITS_NAMES
@@ -62,12 +65,13 @@ def read_library(path: Path, target: Target) -> Source:
         classes=classes,
         mean=mean,
         std=std,
+        grid=grid,
         left=(f"{len(read) - len(flax)} arrays of the optimiser",) if 0 < len(flax) < len(read) else (),
         guessed=unsaid,
     )
 
 
-def known_form(state: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def known_form(state: Mapping[str, np.ndarray], grid: tuple[int, int] | None = None) -> dict[str, Any]:
     """Return the options of the network whose weights these are, as far as names and shapes say them.
 
     >>> known_form({"conv1.weight": np.zeros((64, 3, 7, 7)), "layer1.0.conv1.weight": np.zeros((64, 64, 3, 3))})
@@ -85,17 +89,28 @@ def known_form(state: Mapping[str, np.ndarray]) -> dict[str, Any]:
     width, patch = _ends(state.get("stem.proj.weight" if mixer else "patch_embed.proj.weight"))
     form = {"model": "mlp_mixer" if mixer else "vit", "width": width}
     form |= {"depth": _count(state, r"blocks\.(\d+)\..*"), "patch": patch}
-    return form if mixer else form | _tokens(state)
+    return form if mixer else form | _tokens(state, grid)
 
 
-def _tokens(state: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def _tokens(state: Mapping[str, np.ndarray], grid: tuple[int, int] | None) -> dict[str, Any]:
     """Return what the arrays of a ViT say of its class token, positions and LayerScale."""
     token, positions = "cls_token" in state, state.get(POSITIONS)
     form: dict[str, Any] = {"pool": "token" if token else "gap", "layer_scale": "blocks.0.ls1.gamma" in state}
     if positions is None:
         return form | {"positions": "sincos2d"}
-    patches = int(positions.shape[-2] ** 0.5) ** 2 == positions.shape[-2] if positions.ndim > 1 else False
-    return form | {"positions": "learned_patches" if token and patches else "learned"}
+    without_token = grid is not None and positions.shape[-2] == grid[0] * grid[1]
+    return form | {"positions": "learned_patches" if token and without_token else "learned"}
+
+
+def _grid(state: Mapping[str, np.ndarray], sides: tuple[int, int] | None) -> tuple[int, int] | None:
+    """Return rows and columns of a ViT's positions: those of images of the size that is known, else of square ones."""
+    positions, (_, patch) = state.get(POSITIONS), _ends(state.get("patch_embed.proj.weight"))
+    if positions is None or positions.ndim < 2 or not patch:
+        return None
+    count = positions.shape[-2]
+    square = int(count**0.5)
+    grids = [(sides[0] // patch, sides[1] // patch)] if sides else []
+    return next((each for each in (*grids, (square, square)) if count - each[0] * each[1] in (0, 1)), None)
 
 
 def _resnet(state: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -122,22 +137,17 @@ def _count(state: Mapping[str, np.ndarray], pattern: str) -> int:
     return max(numbers, default=-1) + 1
 
 
-def _without_fixed(state: dict[str, np.ndarray]) -> dict[str, Any]:
-    """Take positions that are the fixed ones out of the arrays; return what they are where they are."""
-    positions = state.get(POSITIONS)
-    if positions is None or positions.ndim != 3:
-        return {}
-    side = int(positions.shape[1] ** 0.5)
-    if side * side != positions.shape[1] or positions.shape[2] % 4 or positions.shape[2] < 8:
-        return {}
-    if not np.allclose(positions[0], sincos2d(side, side, positions.shape[2]), atol=1e-5):
-        return {}
-    del state[POSITIONS]
-    return {"positions": "sincos2d"}
+def _are_fixed(positions: np.ndarray, grid: tuple[int, int]) -> bool:
+    """Return whether positions are those that are computed here."""
+    width = positions.shape[-1]
+    if positions.shape != (1, grid[0] * grid[1], width) or width % 4 or width < 8:
+        return False
+    return np.allclose(positions[0], sincos2d(*grid, width), atol=1e-5)
 
 
-def beside(path: Path, names: Names) -> tuple[dict[str, Any], Any, Any, Any]:
-    """Return what files beside the weights say: options of the network, mean, deviation, and names of classes.
+def beside(path: Path, names: Names) -> tuple[dict[str, Any], Any, Any, Any, tuple[int, int] | None]:
+    """Return what files beside the weights say: options of the network, mean, deviation, names of classes, and the size
+    of the images.
 
     They are config.json of timm or Hugging Face, preprocessor_config.json of the latter, and model.json of ours; names
     of classes may also be in the header of a .safetensors file. Where there is none, mean and deviation are those of
@@ -147,6 +157,8 @@ def beside(path: Path, names: Names) -> tuple[dict[str, Any], Any, Any, Any]:
         read_object(path.parent / name) if (path.parent / name).is_file() else {}
         for name in ("config.json", "preprocessor_config.json", "model.json")
     )
+    if images.get("do_normalize") is False:
+        images = {"image_mean": [0], "image_std": [1]}
     timm, arguments = (_inner(config, name) for name in ("pretrained_cfg", "model_args"))
     mean, std = NORMALIZATIONS.get(names.normalize or "", (None, None))
     for one, other in ((images, "image_"), (timm, ""), (ours, "")):
@@ -154,17 +166,49 @@ def beside(path: Path, names: Names) -> tuple[dict[str, Any], Any, Any, Any]:
         if all(_numbers(each) for each in found):
             mean, std = (tuple(map(float, each)) for each in found if each)
             _check_pixels(path, mean, std)
-    form: dict[str, Any] = {}
-    if names.gelu and (acting := config.get("hidden_act") or arguments.get("act_layer")):
-        form["gelu"] = GELUS.get(str(acting), str(acting))
-    if isinstance(heads := config.get("num_attention_heads", arguments.get("num_heads")), int):
-        form["heads"] = heads
-    if known_as := POOLS.get(str(config.get("global_pool"))):
-        form["pool"] = known_as
+    return (
+        _form_said(config, arguments, resnet=names.gelu is None),
+        mean,
+        std,
+        names_of(ours, config, timm, metadata_of(path)),
+        _sides(ours, config, timm),
+    )
+
+
+def _form_said(config: Mapping[str, Any], arguments: Mapping[str, Any], resnet: bool) -> dict[str, Any]:
+    """Return the options that config.json says and no array; raises ValueError for what is not computed here."""
+    acting = ("relu",) if resnet else GELUS
+    allowed = {"hidden_act": acting, "act_layer": acting, "global_pool": POOLS}
+    allowed |= dict.fromkeys(("downsample_in_bottleneck", "downsample_in_first_stage"), ("False",))  # where it strides
+    said = {name: arguments.get(name, config.get(name)) for name in allowed}
+    said = {name: str(value) for name, value in said.items() if value not in (None, "")}
+    for name, value in said.items():
+        if value not in allowed[name]:
+            known = " or ".join(allowed[name])
+            raise ValueError(f"config.json beside the weights says {name} {value:.40}, and here it is {known}.")
     architecture = str(config.get("architecture", "")).partition(".")[0]
-    if architecture in SIZES:
-        form = {name: value for name, value in form_of(SIZES[architecture]()).items() if name == "heads"} | form
-    return form, mean, std, names_of(ours, config, timm, metadata_of(path))
+    if architecture.startswith(LOOKALIKES):
+        raise ValueError(f"config.json beside the weights says architecture {architecture}, which is no network here.")
+    heads = config.get("num_attention_heads", arguments.get("num_heads"))
+    if not isinstance(heads, int) and architecture in SIZES:
+        heads = form_of(SIZES[architecture]()).get("heads")
+    form = {
+        "gelu": GELUS.get(said.get("act_layer", said.get("hidden_act", ""))),
+        "heads": heads if isinstance(heads, int) else None,
+        "pool": POOLS.get(said.get("global_pool", "")),
+    }
+    return {name: value for name, value in form.items() if value is not None}
+
+
+def _sides(ours: Mapping[str, Any], config: Mapping[str, Any], timm: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Return the height and width of the images that the weights were trained on, None where no file says them."""
+    size = config.get("image_size")
+    for sides in (ours.get("image_shape"), timm.get("input_size"), [size, size] if isinstance(size, int) else size):
+        if isinstance(sides, list) and all(isinstance(each, int) and each > 0 for each in sides):
+            found = sides[1:] if sides is timm.get("input_size") else sides[:2]
+            if len(found) == 2:
+                return found[0], found[1]
+    return None
 
 
 def _check_pixels(path: Path, mean: tuple[float, ...], std: tuple[float, ...]) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mixup_jax.weights.timm_names import LEAVES, renamed, torch_kernel
+
 IMAGENET, HALF = "imagenet", "half"
 
 
@@ -181,7 +183,8 @@ LIBRARIES = (
     Names("an MLP-Mixer of timm", "blocks.0.mlp_tokens.fc1.weight", {}),
 )
 """The first that knows a file names it; the last four are timm's own names."""
-LEAF = r"(\.(?:weight|bias|running_mean|running_var))?"
+OF_FLAX = ("opt/target/", "params/")
+"""Before the weights in a file that holds the state of the optimiser too."""
 PREFIXES = r"^(vit|convnext|resnet)\."
 
 
@@ -204,7 +207,8 @@ def in_timms_names(names: Names, state: Mapping[str, np.ndarray]) -> tuple[dict[
     """
     arrays, own = {}, {}
     for name, array in state.items():
-        new = _renamed(names.modules, re.sub(PREFIXES, "", name))
+        bare = re.sub(PREFIXES, "", name)
+        new = renamed(names.modules, bare) or bare
         if new in arrays:
             raise ValueError(f"{name} and {own[new]} are both {new} of timm.")
         arrays[new], own[new] = array, name
@@ -218,8 +222,29 @@ def in_timms_names(names: Names, state: Mapping[str, np.ndarray]) -> tuple[dict[
     return arrays, own
 
 
-def _renamed(modules: Mapping[str, str], name: str) -> str:
-    for pattern, new in modules.items():
-        if match := re.fullmatch(pattern + LEAF, name):
-            return match.expand(new) + (match[match.re.groups] or "")
-    return name
+def as_torch(arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, str], int | None]:
+    """Return arrays of Flax, as AugReg and big_vision save them, with names and layout as PyTorch has them; beside them
+    their own names by these, and the heads of attention.
+
+    What is not below `params` or `target`, where there are such, belongs to an optimiser and is left out.
+
+    >>> arrays = {"params/head/kernel": np.zeros((8, 3)), "opt/count": np.zeros(1)}
+    >>> found, names, _ = as_torch(arrays)
+    >>> {name: array.shape for name, array in found.items()}, names
+    ({'head.weight': (3, 8)}, {'head.weight': 'params/head/kernel'})
+    """
+    prefix = next((each for each in OF_FLAX if any(name.startswith(each) for name in arrays)), "")
+    mine = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+    found, names, heads = {}, {}, None
+    for name, array in mine.items():
+        *modules, leaf = name.split("/")
+        if re.search("/(query|key|value)/kernel$", name) and array.ndim == 3:
+            heads = array.shape[1]
+            array = array.reshape(len(array), -1)
+        elif re.search("/(query|key|value)/bias$", name) or (name.endswith("/out/kernel") and array.ndim == 3):
+            array = array.reshape(-1, *array.shape[2:])
+        if leaf == "kernel":
+            array = torch_kernel(array)
+        new = ".".join([*modules, LEAVES.get(leaf, leaf)])
+        found[new], names[new] = array, prefix + name
+    return found, names, heads

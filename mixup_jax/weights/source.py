@@ -50,7 +50,7 @@ class Source:
     """Of its images, one number a channel, for pixels in [0, 1]; `std` likewise."""
     std: tuple[float, ...] | None = None
     grid: tuple[int, int] | None = None
-    """Rows and columns of its patches; None is a square."""
+    """Rows and columns of its patches, where its positions depend on them."""
     left: tuple[str, ...] = ()
     """What was left out when it was read, in words."""
     guessed: tuple[str, ...] = ()

@@ -38,13 +38,14 @@ def from_tensors(
 
     `shapes` are the same variables, as arrays or `jax.ShapeDtypeStruct`; the tensors must be those of `to_tensors`.
     """
-    leaves = {tuple(name.split("/")): leaf for name, leaf in flat(shapes).items()}
+    leaves = flat(shapes)
     if isinstance(timm_form(model, image_shape), str):
-        found = {path: tensors[".".join(path)] for path in leaves}
+        found = {name: tensors[name.replace("/", ".")] for name in leaves}
     else:
-        own = flat_from_timm(model.name, tensors, {"/".join(path[1:]): leaf.shape for path, leaf in leaves.items()})
-        found = {path: own["/".join(path[1:])] for path in leaves}
-    return {"params": {}, "batch_stats": {}} | unflatten_dict(found)
+        inner = {name: name.partition("/")[2] for name in leaves}  # without "params"
+        own = flat_from_timm(model.name, tensors, {inner[name]: leaf.shape for name, leaf in leaves.items()})
+        found = {name: own[inner[name]] for name in leaves}
+    return {"params": {}, "batch_stats": {}} | unflatten_dict(found, sep="/")
 
 
 def _fixed(model: Network, image_shape: tuple[int, ...]) -> dict[str, np.ndarray]:

@@ -4,61 +4,59 @@ A ResNet has running statistics too, `mean` and `var` of each BatchNorm: they ar
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 import numpy as np
 from flax.traverse_util import flatten_dict
 
-STAGES = range(1, 5)
-MODULES = {
+NAMES = {
     "vit": {
         r"stem/patches": "patch_embed.proj",
+        r"stem/token": "cls_token",
+        r"stem/positions": "pos_embed",
         r"head/norm": "norm",
         r"head/dense": "head",
-        r"block(\d+)/norm(\d)": "blocks.{0}.norm{1}",
-        r"block(\d+)/attention/qkv": "blocks.{0}.attn.qkv",
-        r"block(\d+)/attention/out": "blocks.{0}.attn.proj",
-        r"block(\d+)/mlp/dense(\d)": "blocks.{0}.mlp.fc{1}",
+        r"block(\d+)/norm(\d)": r"blocks.\1.norm\2",
+        r"block(\d+)/gamma(\d)": r"blocks.\1.ls\2.gamma",
+        r"block(\d+)/attention/qkv": r"blocks.\1.attn.qkv",
+        r"block(\d+)/attention/out": r"blocks.\1.attn.proj",
+        r"block(\d+)/mlp/dense(\d)": r"blocks.\1.mlp.fc\2",
     },
     "convnext": {
         r"stem/patches": "stem.0",
         r"stem/norm": "stem.1",
         r"head/norm": "head.norm",
         r"head/dense": "head.fc",
-        r"stage(\d+)/norm": "stages.{0}.downsample.0",
-        r"stage(\d+)/halve": "stages.{0}.downsample.1",
-        r"stage(\d+)/block(\d+)/conv": "stages.{0}.blocks.{1}.conv_dw",
-        r"stage(\d+)/block(\d+)/norm": "stages.{0}.blocks.{1}.norm",
-        r"stage(\d+)/block(\d+)/mlp/dense(\d)": "stages.{0}.blocks.{1}.mlp.fc{2}",
+        r"stage(\d+)/norm": r"stages.\1.downsample.0",
+        r"stage(\d+)/halve": r"stages.\1.downsample.1",
+        r"stage(\d+)/block(\d+)/conv": r"stages.\1.blocks.\2.conv_dw",
+        r"stage(\d+)/block(\d+)/norm": r"stages.\1.blocks.\2.norm",
+        r"stage(\d+)/block(\d+)/gamma": r"stages.\1.blocks.\2.gamma",
+        r"stage(\d+)/block(\d+)/mlp/dense(\d)": r"stages.\1.blocks.\2.mlp.fc\3",
     },
     "mlp_mixer": {
         r"stem/patches": "stem.proj",
         r"head/norm": "norm",
         r"head/dense": "head",
-        r"block(\d+)/norm(\d)": "blocks.{0}.norm{1}",
-        r"block(\d+)/(tokens|channels)/dense(\d)": "blocks.{0}.mlp_{1}.fc{2}",
+        r"block(\d+)/norm(\d)": r"blocks.\1.norm\2",
+        r"block(\d+)/(tokens|channels)/dense(\d)": r"blocks.\1.mlp_\2.fc\3",
     },
     "resnet": {r"stem/conv": "conv1", r"stem/bn": "bn1", r"head/dense": "fc"}
-    | {rf"stage{i}/block(\d+)/(conv|bn)(\d)": f"layer{i}.{{0}}.{{1}}{{2}}" for i in STAGES}
-    | {rf"stage{i}/block(\d+)/shortcut": f"layer{i}.{{0}}.downsample.0" for i in STAGES}
-    | {rf"stage{i}/block(\d+)/shortcut_bn": f"layer{i}.{{0}}.downsample.1" for i in STAGES},
-}
-"""Of each network the modules that have kernels or scales; numbers of blocks and stages are from 1, timm's from 0."""
-SINGLE = {
-    "vit": {
-        r"stem/token": "cls_token",
-        r"stem/positions": "pos_embed",
-        r"block(\d+)/gamma(\d)": "blocks.{0}.ls{1}.gamma",
+    | {
+        rf"stage{i}/block(\d+)/{ours}": rf"layer{i + 1}.\1.{theirs}"
+        for i in range(4)
+        for ours, theirs in (
+            (r"(conv|bn)(\d)", r"\2\3"),
+            ("shortcut", "downsample.0"),
+            ("shortcut_bn", "downsample.1"),
+        )
     },
-    "convnext": {r"stage(\d+)/block(\d+)/gamma": "stages.{0}.blocks.{1}.gamma"},
-    "mlp_mixer": {},
-    "resnet": {},
 }
-"""Parameters that belong to no such module."""
-COUNTED = ("block", "stage")
+"""What the modules and single parameters of each network become; blocks and stages count from 0, as timm's do."""
 LEAVES = {"kernel": "weight", "scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
+LEAF = rf"(\.(?:{'|'.join(dict.fromkeys(LEAVES.values()))}))?"
 flat: Callable[..., dict[str, Any]] = partial(flatten_dict, sep="/")
 """Return the leaves of a tree of dictionaries by their paths, "head/dense/kernel"."""
 COUNTER = "num_batches_tracked"
@@ -72,8 +70,8 @@ def kind_of(network: str) -> str:
     ('resnet', 'vit')
     """
     kind = "resnet" if re.fullmatch(r"resne(x?)t\d+(_\w+)?", network) else network
-    if kind not in MODULES:
-        raise ValueError(f"weights of {network} have no names in timm; those of {', '.join(MODULES)} do.")
+    if kind not in NAMES:
+        raise ValueError(f"weights of {network} have no names in timm; those of {', '.join(NAMES)} do.")
     return kind
 
 
@@ -85,21 +83,25 @@ def timm_name(network: str, name: str) -> str:
     >>> timm_name("resnet18", "stage2/block1/shortcut_bn/mean")
     'layer2.0.downsample.1.running_mean'
     """
-    kind = kind_of(network)
-    module, leaf = name.rsplit("/", 1)
-    for table, whole, ending in ((SINGLE, name, ""), (MODULES, module, f".{LEAVES.get(leaf)}")):
-        for pattern, theirs in table[kind].items():
-            if match := re.fullmatch(pattern, whole):
-                return theirs.format(*_numbers(pattern, match)) + ending
-    raise ValueError(f"timm's {network} has no parameter like {name}.")
+    table = NAMES[kind_of(network)]
+    module, _, leaf = name.rpartition("/")
+    torchs = f"{module}.{LEAVES[leaf]}" if leaf in LEAVES else name
+    from_0 = re.sub(r"(?<=block|stage)\d+", lambda number: str(int(number[0]) - 1), torchs)
+    if (found := renamed(table, from_0)) is None:
+        raise ValueError(f"timm's {network} has no parameter like {name}.")
+    return found
 
 
-def _numbers(pattern: str, match: re.Match) -> list[str]:
-    """Return the groups of a match, numbers of blocks and stages less 1."""
-    words = re.findall(r"([a-z]*)\((?:\\d|[a-z|]+)\+?\)", pattern)
-    return [
-        str(int(group) - 1) if word in COUNTED else group for word, group in zip(words, match.groups(), strict=True)
-    ]
+def renamed(table: Mapping[str, str], name: str) -> str | None:
+    """Return what a name of PyTorch's kind becomes by a table of regular expressions, None where none matches.
+
+    >>> renamed({r"layer(\\d+)/norm": r"blocks.\\1.norm"}, "layer3/norm.weight")
+    'blocks.3.norm.weight'
+    """
+    for pattern, new in table.items():
+        if match := re.fullmatch(pattern + LEAF, name):
+            return match.expand(new) + (match[match.re.groups] or "")
+    return None
 
 
 def to_timm(network: str, params: Mapping, batch_stats: Mapping | None = None) -> dict[str, np.ndarray]:
@@ -114,7 +116,7 @@ def to_timm(network: str, params: Mapping, batch_stats: Mapping | None = None) -
 
 
 def flat_from_timm(
-    network: str, state: Mapping[str, np.ndarray], shapes: Mapping[str, Iterable[int]]
+    network: str, state: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]]
 ) -> dict[str, np.ndarray]:
     """Return the arrays of a state dictionary that a network has, by their paths in it; nothing is compared.
 
@@ -123,15 +125,20 @@ def flat_from_timm(
     """
     theirs = {name: timm_name(network, name) for name in shapes}
     return {
-        name: _ours(name, np.asarray(state[theirs[name]]), len(tuple(shape)))
+        name: _ours(name, np.asarray(state[theirs[name]]), len(shape))
         for name, shape in shapes.items()
         if theirs[name] in state
     }
 
 
+def torch_kernel(kernel: np.ndarray) -> np.ndarray:
+    """Return a kernel of Flax as PyTorch lays it out."""
+    return kernel.transpose(3, 2, 0, 1) if kernel.ndim == 4 else kernel.T
+
+
 def _theirs(name: str, leaf: np.ndarray) -> np.ndarray:
     if name.endswith("kernel"):
-        return leaf.transpose(3, 2, 0, 1) if leaf.ndim == 4 else leaf.T
+        return torch_kernel(leaf)
     if name in ("stem/token", "stem/positions"):
         return leaf.reshape(1, -1, leaf.shape[-1])
     return leaf

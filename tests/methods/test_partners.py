@@ -131,6 +131,7 @@ def test_a_label_that_is_not_known_is_no_partner_of_others(rng, given):
     other = jnp.concatenate([y, y]) if given else None
     drawn = jax.vmap(lambda key: by_label_distance(key, y, 1.0, other))(jax.random.split(rng, 100))
     assert set((drawn[:, jnp.array([0, 2, 3])] % 4).ravel().tolist()) == {0, 2, 3}
+    assert set((drawn[:, 1] % 4).tolist()) == {0, 2, 3}  # nor is it always the same one's partner
 
 
 @pytest.mark.thorough

@@ -119,6 +119,9 @@ def test_errors_say_what_is_needed(rng, image):
         compiled(rng, image, pad=-1, flip=True)
     with pytest.raises(TypeError, match=r"image is int32; .* needs uint8"):
         compiled(rng, image.astype(jnp.int32), pad=1, flip=True)
+    for dtype in (jnp.int32, jnp.uint16):  # no such scale is known
+        with pytest.raises(TypeError, match="normalize needs uint8"):
+            normalize(image.astype(dtype), (0.5,) * 3, (0.5,) * 3)
     with pytest.raises(ValueError, match="mean and std have 1 and 1 numbers; image has 3 channels"):
         normalize(image, (0.5,), (0.5,))
 

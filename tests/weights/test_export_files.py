@@ -14,12 +14,11 @@ from jax import export
 from untrained import CLASSES, OF_OURS, OF_TIMM, images_for, untrained
 
 from mixup_jax import load
+from mixup_jax.choices.networks import ViT
 from mixup_jax.models.layers.convolution import conv_general_dilated
 from mixup_jax.network import Network
-from mixup_jax.weights import program
-from mixup_jax.weights.export import write_export
+from mixup_jax.weights.export import program_bytes, write_export
 from mixup_jax.weights.initial import initial_weights, network_of
-from mixup_jax.weights.program import program_bytes
 from mixup_jax.weights.tensors import from_tensors, to_tensors
 from mixup_jax.weights.timm_form import timm_form
 from mixup_jax.weights.timm_names import flat
@@ -90,7 +89,7 @@ def test_what_timm_lacks_says_why(name, tmp_path):
     "name", sorted(OF_OURS.keys() | {"vit", "big_vision", "convnext"} - {"convnext_pairs", "tanh_mixer"})
 )
 def test_a_program_takes_any_number_of_images(name, monkeypatch):
-    monkeypatch.setattr(program, "PLATFORMS", ("cpu",))
+    monkeypatch.setattr("mixup_jax.weights.export.PLATFORMS", ("cpu",))
     network = untrained(*EVERY[name])
     exported = export.deserialize(bytearray(program_bytes(network)))
     for count in (1, 5):
@@ -158,8 +157,27 @@ def test_a_run_starts_from_an_export_whatever_its_names(name, tmp_path):
     assert (weights.mean, weights.std) == (network.mean, network.std)
 
 
+@pytest.mark.parametrize("positions", ["learned", "learned_patches", "sincos2d"])
+@pytest.mark.parametrize("shape", [(32, 8, 3), (12, 20, 3)])  # 8 x 2 patches are as many as 4 x 4; 3 x 5 and a token
+def test_the_file_of_an_export_of_images_that_are_not_square_is_read_as_its_folder_is(tmp_path, shape, positions):
+    network = untrained(ViT(width=32, depth=1, heads=4, patch=4, positions=positions), shape)
+    write(network, tmp_path)
+    config, data = network.config, network.identity
+    assert config is not None
+    assert data is not None
+    for other in (data, replace(data, image_shape=(16, 16, 3))):
+        folder, file = (
+            initial_weights(replace(config, init=str(path)), other)
+            for path in (tmp_path, tmp_path / "model.safetensors")
+        )
+        assert folder.rows[1:] == tuple(
+            (how, what.replace("pos_embed", "stem/positions")) for how, what in file.rows[1:]
+        )
+        jax.tree.map(np.testing.assert_array_equal, folder.arrays, file.arrays)
+
+
 def test_weights_too_large_for_a_program_are_refused(monkeypatch):
-    monkeypatch.setattr(program, "LARGEST", 100)
+    monkeypatch.setattr("mixup_jax.weights.export.LARGEST", 100)
     with pytest.raises(ValueError, match="--no-program"):
         program_bytes(untrained(*OF_OURS["mlp"]))
 

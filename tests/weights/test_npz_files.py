@@ -8,12 +8,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from weight_files import CLASSES, VIT, assert_close, images, logits, weights_of
+from safetensors.numpy import save_file
+from untrained import untrained
+from weight_files import CLASSES, VIT, assert_close, data_of, images, logits, weights_of
 
-from mixup_jax.choices.networks import MLPMixer
+from mixup_jax.choices.networks import MLPMixer, ResNet
 from mixup_jax.runtime.identity import changed_parts
 from mixup_jax.weights.fitting import resized
-from mixup_jax.weights.timm_names import flat
+from mixup_jax.weights.initial import normalized_as
+from mixup_jax.weights.timm_names import flat, to_timm
 
 
 class MlpBlock(nn.Module):
@@ -134,6 +137,15 @@ def test_a_mean_and_deviation_that_are_not_for_pixels_up_to_one_are_refused(tmp_
     assert "\n" not in str(error.value)
 
 
+def test_images_that_are_not_normalised_keep_their_pixels_whatever_numbers_stand_beside(tmp_path):
+    saved(tmp_path / "weights.npz", "augreg")
+    said = {"do_normalize": False, "image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(said))
+    weights = weights_of(tmp_path / "weights.npz", KINDS["augreg"][1], 24)
+    data = normalized_as(data_of(24), "source", weights)
+    assert (data.mean, data.std) == ((0, 0, 0), (1, 1, 1))
+
+
 def test_what_is_fitted_dropped_and_drawn_is_said(tmp_path):
     path, model = tmp_path / "weights.npz", KINDS["augreg"][1]
     arrays, _ = saved(path, "augreg")
@@ -165,6 +177,33 @@ def test_another_form_is_refused(tmp_path, model, message):
     saved(path, "augreg")
     with pytest.raises(ValueError, match=message):
         weights_of(path, model)
+
+
+NARROW = ResNet("resnet18", width=8)
+COMPUTED = {
+    "an activation of Hugging Face": (NARROW, {"hidden_act": "gelu"}),
+    "an activation of timm": (VIT, {"model_args": {"act_layer": "quick_gelu"}}),
+    "a pooling": (VIT, {"global_pool": "max"}),
+    "a pooling among timm's arguments": (NARROW, {"global_pool": "avg", "model_args": {"global_pool": "avgmax"}}),
+    "strides in the first convolution of a block": (NARROW, {"downsample_in_bottleneck": True}),
+    "strides in the first stage": (NARROW, {"downsample_in_first_stage": True}),
+    "blurs": (NARROW, {"architecture": "resnetblur18.a1_in1k"}),
+}
+
+
+@pytest.mark.parametrize("what", COMPUTED)
+def test_what_the_same_arrays_would_compute_otherwise_is_refused(tmp_path, what):
+    model, said = COMPUTED[what]
+    network = untrained(model, (24, 24, 3)).variables()
+    path, config = tmp_path / "model.safetensors", tmp_path / "config.json"
+    save_file(to_timm(model.name, network["params"], network["batch_stats"]), path)
+    known = {"hidden_act": "relu" if model is NARROW else "gelu", "downsample_in_bottleneck": False}
+    config.write_text(json.dumps(known | {"architecture": "resnet18", "global_pool": "avg" if model is NARROW else ""}))
+    weights_of(path, model, classes=3)
+    config.write_text(json.dumps(said))
+    with pytest.raises(ValueError, match=r"config\.json beside the weights says .*") as error:
+        weights_of(path, model, classes=3)
+    assert "\n" not in str(error.value)
 
 
 def test_a_run_does_not_go_on_from_other_weights(tmp_path):

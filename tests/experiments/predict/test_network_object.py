@@ -14,7 +14,7 @@ import mixup_jax
 from mixup_jax.choices.losses import BinaryCrossEntropy
 from mixup_jax.data.sources import load
 from mixup_jax.runtime.run_folder import finished
-from mixup_jax.weights.program import program_bytes
+from mixup_jax.weights.export import program_bytes
 
 
 @pytest.fixture(scope="module")
