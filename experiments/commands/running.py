@@ -38,10 +38,10 @@ from mixup_jax.data.sources import check_name, load_data, prepare
 from mixup_jax.runtime import run_folder as record
 from mixup_jax.runtime.atomic import write_json
 from mixup_jax.runtime.buckets import copy_records, fetch_records, is_bucket, open_bucket, records_folder
-from mixup_jax.runtime.claim import apart, claimed
+from mixup_jax.runtime.claim import apart, claimed, read_description
 from mixup_jax.runtime.devices.mesh import from_writer, is_writer
 from mixup_jax.runtime.errors import CheckpointError
-from mixup_jax.runtime.identity import agree, plain
+from mixup_jax.runtime.identity import agree, changed_parts, plain
 from mixup_jax.runtime.json_files import read_object
 from mixup_jax.runtime.launch import Launch
 from mixup_jax.runtime.provenance import describe
@@ -177,6 +177,10 @@ def owned(
     beside = Path(f"{checkpoints}.json") if records is None and apart(workdir, checkpoints) else None
     if records is not None and fetch_records(workdir, records, [path.name]):
         say(f"{workdir}: the run was begun on another machine; its records are those of {records}")
+    if beside is not None and beside.exists() and path.exists() and any(checkpoints.glob("[0-9]*")):
+        found = changed_parts(read_description(beside), description, defaults)
+        if found:
+            raise ValueError(f"{checkpoints} holds checkpoints of a run {found}. Choose another --checkpoints.")
     if beside is not None and beside.exists() and not path.exists():
         say(f"{workdir}: the run was begun in another folder; its description is {beside}")
         write_json(path, read_object(beside))

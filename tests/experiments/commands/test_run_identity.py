@@ -221,6 +221,15 @@ def test_checkpoints_in_a_folder_of_their_own_belong_to_the_run_that_wrote_them(
         train_apart(images, tmp_path / "second", shared)
 
 
+def test_a_run_with_its_own_description_takes_no_checkpoints_of_another(images, tmp_path):
+    train_apart(images, tmp_path / "first", tmp_path / "shared")
+    draw_images(images, seed=1)
+    train(images, tmp_path / "second")
+    (tmp_path / "second" / "result.json").unlink()  # as if it had been stopped
+    with pytest.raises(ValueError, match="holds checkpoints of a run on other data"):
+        train_apart(images, tmp_path / "second", tmp_path / "shared")
+
+
 def test_a_run_that_has_lost_its_workdir_goes_on_from_its_checkpoints(images, tmp_path):
     first = train_apart(images, tmp_path / "first", tmp_path / "shared")
     with pytest.warns(UserWarning, match="lacks 2 evaluations"):
