@@ -6,6 +6,8 @@ that its operands come from, one by one; and what is gathered, off the arguments
 
 import math
 import re
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -158,29 +160,24 @@ def _own_name(instruction: Instruction, program: Program) -> str:
 
 def _name(instruction: Instruction, program: Program) -> str:
     """Return the place of the nearest operation with a name: this one, or one that it reads from."""
-    waiting, seen = [instruction], set()
-    while waiting:
-        each = waiting.pop(0)
-        if each.op_name:
-            return each.op_name
-        if each.name not in seen:
-            seen.add(each.name)
-            waiting += program.inputs(each)
-    return ""
+    return next((each.op_name for each in _sources(instruction, program) if each.op_name), "")
 
 
 def _arguments(instruction: Instruction, program: Program) -> set[str]:
     """Return the names of the program's arguments that an operation depends on."""
-    waiting, seen, found = [instruction], set(), set()
+    sources = _sources(instruction, program)
+    return {each.op_name for each in sources if each.operation == "parameter" and program.caller(each) is None}
+
+
+def _sources(instruction: Instruction, program: Program) -> Iterator[Instruction]:
+    """Yield an operation and all those that it depends on, each once, the nearest first."""
+    waiting, seen = deque([instruction]), set()
     while waiting:
-        each = waiting.pop()
-        if each.name in seen:
-            continue
-        seen.add(each.name)
-        if each.operation == "parameter" and program.caller(each) is None:
-            found.add(each.op_name)
-        waiting += program.inputs(each)
-    return found
+        each = waiting.popleft()
+        if each.name not in seen:
+            seen.add(each.name)
+            yield each
+            waiting += program.inputs(each)
 
 
 def _purpose(kind: str, name: str, source: Instruction | None, program: Program) -> str:

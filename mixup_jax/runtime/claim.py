@@ -39,9 +39,14 @@ def claimed(
     body raises and nothing was trained, the folder belongs to nobody again.
 
     Raises ValueError when another process works there and, naming what differs, when another run was begun there.
-    Warns where other code, or another kind or number of devices, goes on with it.
+    Warns where other code, or another kind or number of devices, goes on with it, and of `checkpoints` elsewhere that
+    have no description.
     """
-    checkpoints = path.parent / "checkpoints" if checkpoints is None else checkpoints
+    place, folders = str(path.parent), "that folder"
+    if checkpoints is None:
+        checkpoints = path.parent / "checkpoints"
+    elif apart(path.parent, checkpoints):
+        place, folders = f"{path.parent}, with its checkpoints in {checkpoints},", "both"
 
     def begun() -> bool:
         return (path.exists() and done(_read(path))) or _has_steps(path.parent, checkpoints)
@@ -49,7 +54,11 @@ def claimed(
     with sole_owner(
         path.parent, f"another process is training in {path.parent}; wait for it or choose another --workdir."
     ):
-        first = _claim(path, {"version": VERSION} | here, defaults, begun(), done)
+        if begun() and not path.exists() and not done({}):
+            warnings.warn(
+                f"nothing says of what run the checkpoints in {checkpoints} are; taken to be of this one", stacklevel=4
+            )
+        first = _claim(path, {"version": VERSION} | here, defaults, begun(), done, (place, folders))
         try:
             yield first
         except BaseException:
@@ -59,7 +68,19 @@ def claimed(
             raise
 
 
-def _claim(path: Path, here: Content, defaults: Content, begun: bool, done: Callable[[Content], bool]) -> Content:
+def apart(workdir: Path, checkpoints: epath.Path | Path) -> bool:
+    """Whether the checkpoints of a run are elsewhere than in its folder."""
+    return str(checkpoints) != str(workdir.absolute() / "checkpoints")
+
+
+def _claim(
+    path: Path,
+    here: Content,
+    defaults: Content,
+    begun: bool,
+    done: Callable[[Content], bool],
+    words: tuple[str, str],
+) -> Content:
     if not path.exists():
         if done({}):
             raise ValueError(f"{path.parent} holds a result without {path.name}; choose another --workdir.")
@@ -68,8 +89,9 @@ def _claim(path: Path, here: Content, defaults: Content, begun: bool, done: Call
     first = read_description(path)
     if found := changed_parts(first, here, defaults):
         if begun:
+            place, folders = words
             raise ValueError(
-                f"{path.parent} holds a run {found}. Choose another --workdir, or delete that folder to train again."
+                f"{place} holds a run {found}. Choose another --workdir, or delete {folders} to train again."
             )
         write_json(path, here)
         return here

@@ -110,9 +110,7 @@ class StepTimes:
 
     def quantiles(self) -> dict[str, float | None]:
         """Return the median and two percentiles of the seconds a step, and those of the slowest call."""
-        return {
-            name: self._quantile(share) for name, share in (("median", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1))
-        }
+        return {name: self._quantile(share) for name, share in QUANTILES.items()}
 
     def _quantile(self, share: float, first: int = 0) -> float | None:
         if len(self._counts) <= first:

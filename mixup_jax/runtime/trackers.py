@@ -17,6 +17,7 @@ import numpy as np
 
 from mixup_jax.runtime.atomic import write_json
 from mixup_jax.runtime.devices.mesh import is_writer
+from mixup_jax.runtime.errors import reason_of
 from mixup_jax.runtime.json_files import read_object
 
 Name = Literal["tensorboard", "wandb", "mlflow"]
@@ -75,8 +76,8 @@ class Board:
             return action()
         except Exception as error:  # whatever a network, a server or a login makes of it
             self._open.pop(name, None)
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
-            warnings.warn(f"{name} is told no more of this run ({reason}); metrics.jsonl has all of it", stacklevel=3)
+            said = f"{name} is told no more of this run ({reason_of(error)}); metrics.jsonl has all of it"
+            warnings.warn(said, stacklevel=3)
         return None
 
 

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 import jax
 from jax._src import distributed  # its store of keys and values has no public name
 
-from mixup_jax.runtime.errors import RunEnded
+from mixup_jax.runtime.errors import RunEnded, reason_of
 
 LOST_SECONDS = 30
 """This long after a process was cut off all have ended; where its connections break, they end at once."""
@@ -164,7 +164,7 @@ def ends_together() -> Iterator[None]:
     except Exception as error:
         if not several():
             raise
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        reason = reason_of(error)
         if _lost(error):
             end_process(f"error: another process of the run was lost, start the same command again ({reason})", 1)
         if isinstance(error, RunEnded):

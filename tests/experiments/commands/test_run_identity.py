@@ -208,6 +208,43 @@ def test_a_checkpoint_folder_elsewhere_has_the_same_name_whatever_defaults_come_
     assert folders[0].name == "44136fa355b3"  # of no field at all: it stays when fields are added
 
 
+def train_apart(images, workdir, checkpoints):
+    config = replace(TINY, data=replace(TINY.data, dataset=f"folder:{images}"))
+    return run("cifar", "small-erm", Job(config, Launch(workdir=workdir, checkpoints=str(checkpoints))))
+
+
+def test_checkpoints_in_a_folder_of_their_own_belong_to_the_run_that_wrote_them(images, tmp_path):
+    shared = tmp_path / "shared"
+    train_apart(images, tmp_path / "first", shared)
+    draw_images(images, seed=1)  # the same names, other pixels
+    with pytest.raises(ValueError, match=r"shared.* on other data"):
+        train_apart(images, tmp_path / "second", shared)
+
+
+def test_a_run_with_its_own_description_takes_no_checkpoints_of_another(images, tmp_path):
+    train_apart(images, tmp_path / "first", tmp_path / "shared")
+    draw_images(images, seed=1)
+    train(images, tmp_path / "second")
+    (tmp_path / "second" / "result.json").unlink()  # as if it had been stopped
+    with pytest.raises(ValueError, match="holds checkpoints of a run on other data"):
+        train_apart(images, tmp_path / "second", tmp_path / "shared")
+
+
+def test_a_run_that_has_lost_its_workdir_goes_on_from_its_checkpoints(images, tmp_path):
+    first = train_apart(images, tmp_path / "first", tmp_path / "shared")
+    with pytest.warns(UserWarning, match="lacks 2 evaluations"):
+        again = train_apart(images, tmp_path / "second", tmp_path / "shared")
+    assert again["params_digest"] == first["params_digest"]
+
+
+def test_checkpoints_of_which_nothing_says_whose_they_are_are_taken_with_a_warning(images, tmp_path):
+    train_apart(images, tmp_path / "first", tmp_path / "shared")
+    for path in (tmp_path / "shared").glob("*.json"):  # earlier versions wrote none
+        path.unlink()
+    with pytest.warns(UserWarning, match="nothing says of what run"), pytest.warns(UserWarning, match="lacks 2"):
+        train_apart(images, tmp_path / "second", tmp_path / "shared")
+
+
 def write_csv(path, shift=0.0, word="left"):
     rows = [f"{i % 2 * 4 + i / 100 + shift},{word if i % 2 else 'right'},{'yes' if i % 2 else 'no'}" for i in range(20)]
     path.write_text("\n".join(["position,side,answer", *rows]))
