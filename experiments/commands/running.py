@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -38,7 +39,7 @@ from mixup_jax.data.sources import check_name, load_data, prepare
 from mixup_jax.runtime import run_folder as record
 from mixup_jax.runtime.atomic import write_json
 from mixup_jax.runtime.buckets import copy_records, fetch_records, is_bucket, open_bucket, records_folder
-from mixup_jax.runtime.claim import apart, claimed, read_description
+from mixup_jax.runtime.claim import apart, claimed, has_checkpoints, read_description
 from mixup_jax.runtime.devices.mesh import from_writer, is_writer
 from mixup_jax.runtime.errors import CheckpointError
 from mixup_jax.runtime.identity import agree, changed_parts, plain
@@ -174,21 +175,23 @@ def owned(
     defaults, path = plain(usual(config)), workdir / "config.json"
     done = lambda _: record.finished(workdir) is not None  # noqa: E731
     records = records_folder(checkpoints) if is_bucket(checkpoints) else None
-    beside = Path(f"{checkpoints}.json") if records is None and apart(workdir, checkpoints) else None
-    if records is not None and fetch_records(workdir, records, [path.name]):
-        say(f"{workdir}: the run was begun on another machine; its records are those of {records}")
-    if beside is not None and beside.exists() and path.exists() and any(checkpoints.glob("[0-9]*")):
-        found = changed_parts(read_description(beside), description, defaults)
-        if found:
-            raise ValueError(f"{checkpoints} holds checkpoints of a run {found}. Choose another --checkpoints.")
-    if beside is not None and beside.exists() and not path.exists():
-        say(f"{workdir}: the run was begun in another folder; its description is {beside}")
-        write_json(path, read_object(beside))
+    beside = Path(f"{checkpoints}.json")
+    with tempfile.TemporaryDirectory() as folder:
+        stored = beside
+        if records is not None:
+            stored = Path(folder) / path.name
+            fetch_records(stored.parent, records, [path.name])
+        if stored.exists() and not path.exists():
+            say(f"{workdir}: the run was begun elsewhere; its description is that beside {checkpoints}")
+            write_json(path, read_object(stored))
+        elif stored.exists() and (found := changed_parts(read_description(stored), description, defaults)):
+            if has_checkpoints(checkpoints):
+                raise ValueError(f"{checkpoints} holds checkpoints of a run {found}. Choose another --checkpoints.")
     with claimed(path, description, defaults=defaults, checkpoints=checkpoints, done=done) as first:
         if records is not None:
             fetch_records(workdir, records)
             copy_records(workdir, records, [path.name])
-        if beside is not None:
+        elif apart(workdir, checkpoints):
             write_json(beside, first)
         yield first
 

@@ -157,8 +157,12 @@ def _read(path: Path) -> Content:
 def _has_steps(workdir: Path, checkpoints: epath.Path | Path) -> bool:
     """Whether something was trained here: there is a checkpoint, or a line of metrics."""
     metrics = workdir / "metrics.jsonl"
-    found = (path for pattern in ("*", "*/*") for path in checkpoints.glob(pattern))
-    return (metrics.exists() and metrics.stat().st_size > 0) or any(path.name.isdecimal() for path in found)
+    return (metrics.exists() and metrics.stat().st_size > 0) or has_checkpoints(checkpoints)
+
+
+def has_checkpoints(folder: epath.Path | Path) -> bool:
+    """Whether a folder holds a checkpoint, or folders of several networks that do."""
+    return any(path.name.isdecimal() for pattern in ("*", "*/*") for path in folder.glob(pattern))
 
 
 def _remove_empty(folder: Path) -> None:

@@ -138,7 +138,7 @@ def test_a_run_in_a_bucket_goes_on_and_is_whole_on_another_machine(bucket, tmp_p
     assert process.returncode == 143, said
     damaged = delete(bucket, "state/manifest.ocdbt")
     done = call(bucket, *RUN, where[2])
-    assert "begun on another machine" in done.stdout
+    assert "begun elsewhere" in done.stdout
     assert f"checkpoint {damaged} is damaged and is skipped" in done.stderr
     assert f"{tmp_path / 'second'}: config.json" in done.stdout
     assert "gs://bucket/runs/" in done.stdout.splitlines()[-1]
@@ -156,6 +156,19 @@ def test_a_run_in_a_bucket_goes_on_and_is_whole_on_another_machine(bucket, tmp_p
     call(bucket, sys.executable, "-c", textwrap.dedent(EXPORTED), str(tmp_path / "second"))
     refused = call(bucket, *map(str, export), "-o", "gs://bucket/runs", code=2)
     assert "is no export" in refused.stderr
+
+    script = """
+        import json
+        from etils import epath
+
+        path = next(epath.Path("gs://bucket/runs").glob("*-records")) / "config.json"
+        content = json.loads(path.read_text())
+        content["data"]["train_count"] += 1
+        path.write_text(json.dumps(content))
+    """
+    call(bucket, sys.executable, "-c", textwrap.dedent(script))
+    refused = call(bucket, *RUN, where[3], code=2)
+    assert "holds checkpoints of a run on other data" in refused.stderr
 
 
 @pytest.mark.slow
