@@ -1,13 +1,15 @@
 """All benchmarks on one page: docs/benchmarks.md.
 
-    python -m benchmarks                       # an hour on two cores
+    python -m benchmarks                       # three quarters of an hour on two cores
     python -m benchmarks --quick               # two minutes: does everything work?
     python -m benchmarks --only mixing memory   # some of it
 
 Peers that are not installed are skipped with a note (pip install torch torchvision timm keras tensorflow-cpu). The page
-is written after each section; one that fails says so there, and the others go on.
+is written after each section; one that fails says so there, and the others go on. An accelerator is checked by
+python -m benchmarks.accelerator.
 """
 
+import os
 import time
 import traceback
 from dataclasses import replace
@@ -15,10 +17,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
+import jax
 import tyro
 
-from benchmarks.harness.page import Measure, Table, effort_of, load_average, show, write
-from benchmarks.harness.turns import STDERR, Effort, import_torch
+from benchmarks.harness.page import Table, load_average, show, write
+from benchmarks.harness.turns import FULL, QUICK, STDERR, Effort, import_torch
 from mixup_jax.runtime.console import write_any_character
 from mixup_jax.runtime.provenance import origin
 
@@ -28,7 +31,6 @@ SECTIONS = (
     "training_step",
     "time_to_accuracy",
     "growth",
-    "small_loops",
     "input_pipeline",
     "predict",
     "augmentation",
@@ -61,25 +63,26 @@ def main(
         raise SystemExit("error: --rounds does not go with --quick, whose turns are few")
     if unknown:
         raise SystemExit(f"error: --only {' '.join(unknown)}: must be among {', '.join(SECTIONS)}")
+    if quick:  # slower code, sooner, also in the processes that are started
+        os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+        jax.config.update("jax_disable_most_optimizations", True)
     out = out if out or quick or only else PAGE
-    console, tables, failed, began = STDERR, list[Table](), list[str](), time.time()
-    effort, names, made = effort_of(quick), only or SECTIONS, origin() | {"load": load_average()}
+    tables, failed, began = list[Table](), list[str](), time.time()
+    effort = QUICK if quick else replace(FULL, rounds=rounds or FULL.rounds)
+    names, made = only or SECTIONS, origin() | {"load": load_average()}
     import_torch()
-    if rounds:
-        effort = replace(effort, rounds=rounds)
     for index, name in enumerate(names):
         minutes = (time.time() - began) / 60
-        console.print(f"{index + 1} of {len(names)}: {name}, {minutes:.1f} minutes so far", highlight=False)
+        STDERR.print(f"{index + 1} of {len(names)}: {name}, {minutes:.1f} minutes so far", highlight=False)
         found = tables_of(name, effort)
         failed += [] if found else [name]
         for table in found:
             show(table)
         tables += found
         if out:  # after each section: an hour's work is not lost to the last one
-            absent = [*failed, *names[index + 1 :]]
-            write(out, tables, made, effort, time.time() - began, absent)
+            write(out, tables, made, effort, time.time() - began, [*failed, *names[index + 1 :]])
     if out:
-        console.print(f"{out}", highlight=False, soft_wrap=True)
+        STDERR.print(f"{out}", highlight=False, soft_wrap=True)
     if failed:
         raise SystemExit(f"error: failed, see above: {', '.join(failed)}")
 
@@ -87,8 +90,7 @@ def main(
 def tables_of(name: str, effort: Effort) -> list[Table]:
     """Measure a section; where it fails, print why and return nothing: the others are not to be lost."""
     try:
-        measure: Measure = import_module(f"benchmarks.{name}").measure
-        return measure(effort)
+        return import_module(f"benchmarks.{name}").measure(effort)
     except Exception:  # whatever it was
         traceback.print_exc()
         return []

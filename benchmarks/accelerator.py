@@ -32,6 +32,8 @@ TRAIN = (
 SMALL = ("--epochs=24", "--eval-every=2")
 """Options that shorten it."""
 PAPER = "python -m experiments.cifar preact18-mixup --dataset cifar10 --seeds 1 --workdir runs/preact18-mixup"
+ALONE, DETERMINISTIC = "reference", "--deterministic"
+"""The run that is left alone; the option of the exact ones."""
 LONGEST = 300.0
 """Seconds that one check may take."""
 
@@ -65,8 +67,6 @@ class Session:
     exact: tuple[str, ...] = ()
     """Options with which a run computes the same bits each time."""
     platform: str = ""
-    first: dict[tuple[str, ...], dict] = field(default_factory=dict)
-    """Results of runs that were left alone, by their options."""
 
     def python(self, *arguments: str, stop: tuple[int, Path] | None = None) -> subprocess.CompletedProcess[str]:
         """Run Python; with `stop`, send a signal as soon as the folder of checkpoints has a whole one.
@@ -92,22 +92,18 @@ class Session:
                 process.wait()
         return subprocess.CompletedProcess(command, process.returncode, log.read_text(encoding="utf-8"))
 
-    def train(self, name: str, options: tuple[str, ...], *, stop: int | None = None) -> dict:
-        """Train in a folder by the name; return its result, or, when stopped, its exit status."""
-        folder = self.folder / name
-        options = (*TRAIN, *(SMALL if self.small else ()), *options, f"--workdir={folder}")
-        done = self.python(*options, stop=(stop, folder / "checkpoints") if stop else None)
-        if stop:
-            return {"status": done.returncode}
-        if done.returncode:
-            raise RuntimeError(_last_line(done))
-        return json.loads((folder / "result.json").read_text(encoding="utf-8"))
-
-    def reference(self, options: tuple[str, ...]) -> dict:
-        """Return the result of a run with these options that was left alone."""
-        if options not in self.first:
-            self.first[options] = self.train("-".join(("reference", *options)), options)
-        return self.first[options]
+    def train(self, name: str, *options: str, stop: int | None = None) -> dict:
+        """Train in a folder by the name, once; return its result, or, when stopped, its exit status."""
+        folder = self.folder / "-".join((name, *options))
+        result = folder / "result.json"
+        if not result.exists():
+            options = (*TRAIN, *(SMALL if self.small else ()), *options, f"--workdir={folder}")
+            done = self.python(*options, stop=(stop, folder / "checkpoints") if stop else None)
+            if stop:
+                return {"status": done.returncode}
+            if done.returncode:
+                raise RuntimeError(_last_line(done))
+        return json.loads(result.read_text(encoding="utf-8"))
 
 
 def measured(name: str) -> Callable[[Session], Outcome]:
@@ -133,26 +129,24 @@ def devices(session: Session) -> Outcome:
 
 def twice(session: Session) -> Outcome:
     """Train twice; a GPU may round differently from run to run."""
-    one, other = session.reference(()), session.train("again", ())
+    one, other = session.train(ALONE), session.train("again")
     equal = one["params_digest"] == other["params_digest"]
     pairs = zip(one["test_loss"], other["test_loss"], strict=True)
     close = all(abs(a - b) < 0.1 for a, b in pairs)
-    session.first[("again",)] = other
     text = "the same bits" if equal else f"other bits, test losses {one['test_loss']} and {other['test_loss']}"
     return passed(equal or (session.platform == "gpu" and close), text)
 
 
 def deterministic(session: Session) -> Outcome:
     """Train twice as deterministically as the platform can."""
-    flags = ("--deterministic",)
     try:
-        one = session.reference(flags)
+        one = session.train(ALONE, DETERMINISTIC)
     except RuntimeError as error:
         if "deterministic" in str(error):
             return Outcome("skipped", str(error))
         raise
-    session.exact = flags
-    equal = one["params_digest"] == session.train("again-deterministic", flags)["params_digest"]
+    session.exact = (DETERMINISTIC,)
+    equal = one["params_digest"] == session.train("again", DETERMINISTIC)["params_digest"]
     return passed(equal, "the same bits" if equal else "other bits")
 
 
@@ -160,12 +154,13 @@ def stopped_by(number: int, status: int) -> Callable[[Session], Outcome]:
     """Return the check that a run which a signal ends goes on to the bits of one that was left alone."""
 
     def check(session: Session) -> Outcome:
-        name, expected = signal.Signals(number).name, session.reference(session.exact)
-        ended = session.train(name, session.exact, stop=number)["status"]
+        name, expected = signal.Signals(number).name, session.train(ALONE, *session.exact)
+        ended = session.train(name, *session.exact, stop=number)["status"]
         if ended != status:
             return passed(False, f"exit status {ended}, not {status}")
-        lines = (session.folder / name / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-        again = session.train(name, session.exact)
+        folder = session.folder / "-".join((name, *session.exact))
+        lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        again = session.train(name, *session.exact)
         equal = again["params_digest"] == expected["params_digest"]
         text = f"status {ended} after {len(lines)} evaluations, then {'the same' if equal else 'OTHER'} bits"
         if not equal and session.platform == "gpu" and not session.exact:
@@ -177,12 +172,11 @@ def stopped_by(number: int, status: int) -> Callable[[Session], Outcome]:
 
 def compiling(session: Session) -> Outcome:
     """Compare the time to the first step of two runs: compiled anew, and from the cache."""
-    if ("again",) not in session.first:
+    if not (session.folder / "again" / "result.json").exists():
         return Outcome("skipped", "the run was not taken twice")
-    new, kept = (session.first[key]["first_step_seconds"] for key in ((), ("again",)))
-    return passed(
-        session.small or kept <= new, f"first step after {new:.1f} s, from the cache {kept:.1f} s", new=new, kept=kept
-    )
+    new, kept = (session.train(name)["first_step_seconds"] for name in (ALONE, "again"))
+    text = f"first step after {new:.1f} s, from the cache {kept:.1f} s"
+    return passed(session.small or kept <= new, text, new=new, kept=kept)
 
 
 ORDER: dict[str, tuple[float, Callable[[Session], Outcome]]] = {

@@ -85,3 +85,18 @@ def quick_beta():
             jax.random, "beta", lambda rng, a, b, shape=(), dtype=float: jax.random.uniform(rng, shape, dtype)
         )
         yield
+
+
+@pytest.fixture(scope="module")
+def quick_lambdas():
+    """Draw lambda from a logistic distribution in place of Beta, whose compilation is most of a method's.
+
+    It is symmetric and, as Beta, uniform at alpha = 1 and often 0 or 1 at a small alpha. (Beta: tests/test_mixing.py.)
+    """
+
+    def sample(rng, a, b, shape, dtype):
+        return jax.nn.sigmoid(jax.scipy.special.logit(jax.random.uniform(rng, shape, dtype)) / a)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jax.random, "beta", sample)
+        yield

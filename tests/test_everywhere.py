@@ -111,21 +111,10 @@ CALLS = {  # name: (call, its arguments)
     "union": (lambda y: m.union(plan(), y), "y"),
 }
 ARRAYS = {"x": X, "y": Y, "ids": IDS}
+pytestmark = pytest.mark.usefixtures("quick_lambdas")
 
 
 VALUES = {"rng": jax.random.key(3), **{name: jnp.asarray(each) for name, each in (("x", X), ("y", Y), ("ids", IDS))}}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_lambdas():
-    """Draw lambda from a logistic distribution in place of Beta, whose compilation is most of a method's."""
-
-    def sample(rng, a, b, shape, dtype):
-        return jax.nn.sigmoid(jax.scipy.special.logit(jax.random.uniform(rng, shape, dtype)) / a)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jax.random, "beta", sample)
-        yield
 
 
 def every(values):

@@ -1,7 +1,5 @@
 """Our training as a contestant: the program that a run runs, on random images that take no time to get."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.harness.turns import Steps
 from mixup_jax.choices.networks import Network
 from mixup_jax.config import Config
 from mixup_jax.data.dataset import Dataset
@@ -48,12 +45,18 @@ def noise_for(config: Config) -> Dataset:
 
 
 class Training:
-    """A run without its loop: the state, and the compiled program that takes many steps."""
+    """A run without its loop: the state, and the compiled program that takes many steps.
 
-    def __init__(self, config: Config, data: Dataset, *, devices: int | None = None):
-        self.run = Run(config, data, Path("unused"), devices=jax.devices()[:devices])
-        self.carry = self.run.start()
-        self.program: Any = self.run.programs.train.lower(*self._arguments(1)).compile()
+    It trains on noise unless data are given. Without `mixing` it is compiled without a line of that, which is what who
+    never heard of mixup would have: ERM as a run does it is no less work than mixup, alpha 0 in the same program.
+    """
+
+    def __init__(self, config: Config, data: Dataset | None = None, *, devices: int | None = None, mixing: bool = True):
+        made = recipe.mixer_of if mixing else lambda *_: Mixer(draw=_no_plan, carry_out=lambda plan, own, other: own)
+        with patch.object(recipe, "mixer_of", made):
+            self.run = Run(config, data or noise_for(config), Path("unused"), devices=jax.devices()[:devices])
+            self.carry = self.run.start()
+            self.program: Any = self.run.programs.train.lower(*self._arguments(1)).compile()
         release_memory()
 
     def _arguments(self, count: int) -> tuple:
@@ -68,32 +71,8 @@ class Training:
         jax.block_until_ready(self.carry)
 
 
-def training(config: Config, data: Dataset | None = None, *, devices: int | None = None) -> Training:
-    """Compile the training of a configuration, on noise unless data are given."""
-    return Training(config, data or noise_for(config), devices=devices)
-
-
-@contextmanager
-def nothing_mixed() -> Iterator[None]:
-    """Cut mixing out of every step that is compiled meanwhile: what who never heard of mixup would have.
-
-    ERM as a run does it is no less work than mixup: alpha 0 in the same program.
-    """
-
-    def no_plan(rng: Any, x: Any, *_: Any) -> Mix:
-        return Mix(jnp.ones(len(x)), jnp.arange(len(x)))
-
-    nothing = Mixer(draw=no_plan, carry_out=lambda plan, own, other: own)
-    with patch.object(recipe, "mixer_of", lambda *_: nothing):
-        yield
-
-
-def steps_of(config: Config, *, mixing: bool = True) -> Steps:
-    """Compile training on noise, with or without mixing."""
-    if mixing:
-        return training(config)
-    with nothing_mixed():
-        return training(config)
+def _no_plan(rng: Any, x: Any, *_: Any) -> Mix:
+    return Mix(jnp.ones(len(x)), jnp.arange(len(x)))
 
 
 def gigaflop(config: Config) -> float:

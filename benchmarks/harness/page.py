@@ -1,24 +1,20 @@
 """The page of all benchmarks: tables, where and with what they were measured, on the terminal and as Markdown."""
 
-import inspect
 import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import jax
-import tyro
 from rich.table import Table as Grid
 
-from benchmarks.harness.turns import FULL, QUICK, Effort, as_in_runs
-from mixup_jax.runtime.console import Fitted, console, write_any_character
+from benchmarks.harness.turns import QUICK, Effort, as_in_runs
+from mixup_jax.runtime.console import Fitted, console
 
 QUICK_RUN = "**A quick run, small and hardly optimised, to see that everything works: the numbers mean nothing.**"
-USED = ("grain", "simplejpeg", "opencv-python-headless", "pillow")
-PEERS = ("torch", "timm", "torchvision", "keras", "tensorflow-cpu")
+PEERS = ("grain", "torch", "timm", "torchvision", "keras", "tensorflow-cpu")
 
 
 @dataclass(frozen=True)
@@ -29,34 +25,6 @@ class Table:
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     text: str = ""
-
-
-Measure = Callable[[Effort], list[Table]]
-"""What each module of a section offers, as `measure`."""
-
-
-def alone(measure: Measure) -> None:
-    """Run the benchmark of one module from the command line: ``python -m benchmarks.NAME [--quick]``."""
-
-    def main(quick: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False) -> None:
-        """Measure, and print the tables.
-
-        Args:
-            quick: Small sizes and few turns: does it work? The numbers mean little.
-        """
-        for table in measure(effort_of(quick)):
-            show(table)
-
-    write_any_character()
-    tyro.cli(main, description=inspect.getdoc(inspect.getmodule(measure)))
-
-
-def effort_of(quick: bool) -> Effort:
-    """Return how much to do; what is quick also compiles to slower code, here and in the processes that are started."""
-    if quick:
-        os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
-        jax.config.update("jax_disable_most_optimizations", True)
-    return QUICK if quick else FULL
 
 
 def show(table: Table) -> None:
@@ -87,13 +55,21 @@ def markdown(table: Table) -> str:
     return "\n".join([f"## {table.title}", "", *text, lines[0], rule, *lines[1:]])
 
 
-def preamble(made: dict[str, Any], effort: Effort, took: float, absent: Sequence[str]) -> str:
-    """Say where, when and with what the page was measured, and which sections are `absent`.
+def write(
+    path: Path, tables: Sequence[Table], made: dict[str, Any], effort: Effort, took: float, absent: Sequence[str]
+) -> None:
+    """Write the page; it took `took` seconds to make, and sections may be `absent`.
 
     `made` is the `origin` of its beginning, with the load then.
     """
-    installed = made["versions"] | {name: _version(name) for name in (*USED, *PEERS)}
-    versions = ", ".join(f"{name} {number or 'not installed'}" for name, number in installed.items())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parts = [preamble(made, effort, took, absent), *map(markdown, tables)]
+    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def preamble(made: dict[str, Any], effort: Effort, took: float, absent: Sequence[str]) -> str:
+    """Say where, when and with what the page was measured, and which sections are `absent`."""
+    versions = ", ".join(f"{name} {number}" for name, number in (made["versions"] | peers()).items())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     device = f"{made['device']['kind']}, {memory:.0f} GiB of memory, {platform.system()} {platform.release()}"
     lines = [
@@ -109,9 +85,9 @@ def preamble(made: dict[str, Any], effort: Effort, took: float, absent: Sequence
         "",
         f"Where a section says nothing else, contestants take turns in one process, {effort.rounds} each that count "
         f"after one to warm up, of {effort.seconds:g} s or one piece of work ({as_in_runs(effort).seconds:g} s in the "
-        "sections on training steps, seeds and growth); compiling is not counted. A figure is the median (least-most) "
-        "of its turns, a ratio is of turns that followed each other: what else the machine did hits both; trust ratios "
-        "more.",
+        "sections on training steps, growth and one's own photographs); compiling is not counted. A figure is the "
+        "median (least-most) of its turns, a ratio is of turns that followed each other: what else the machine did "
+        "hits both; trust ratios more. Where another's time over ours is above 1, ours is faster.",
     ]
     return "\n".join(lines)
 
@@ -130,17 +106,12 @@ def huge_pages() -> str:
     return choices[choices.index("[") + 1 : choices.index("]")]
 
 
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def write(
-    path: Path, tables: Sequence[Table], made: dict[str, Any], effort: Effort, took: float, absent: Sequence[str]
-) -> None:
-    """Write the page; it took `took` seconds to make, and sections may be `absent`."""
-    parts = [preamble(made, effort, took, absent), *map(markdown, tables)]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+def peers() -> dict[str, str]:
+    """Return the versions of what ours is compared with."""
+    found = {}
+    for name in PEERS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found

@@ -1,16 +1,17 @@
 """Contestants take turns in one process, A B C A B C ..., so that other load hits all of them; medians and ratios."""
 
 import contextlib
-import json
 import os
 import statistics
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import jax
 from rich.console import Console
 from rich.progress import track
 
@@ -55,25 +56,28 @@ class Timing:
         """Return milliseconds as text: the median, the least and the most."""
         return spread([1000 * each for each in self.seconds])
 
-    def of_a_piece(self, pieces: int) -> "Timing":
-        """Return the time of each of the `pieces` that what was timed consists of.
+    def rate(self, count: int) -> str:
+        """Return how many a second, where a piece of work is `count` of them."""
+        return spread([count / each for each in self.seconds])
 
-        >>> Timing([3.0, 6.0], [4.0, 8.0]).of_a_piece(2)
-        Timing(seconds=[1.5, 3.0], processor=[2.0, 4.0])
-        """
-        return Timing([each / pieces for each in self.seconds], [each / pieces for each in self.processor])
+    def over(self, other: "Timing") -> str:
+        """Return its time over the other's, of turns that followed each other, as text."""
+        return spread([mine / theirs for mine, theirs in zip(self.seconds, other.seconds, strict=True)])
 
-    def over(self, other: "Timing", factor: float = 1.0) -> str:
-        """Return its time over `factor` times the other's, turn by turn, as text."""
-        return spread(self.ratios(other, factor))
+    def of_processor(self) -> "Timing":
+        """Return processor seconds in place of seconds."""
+        return Timing(self.processor, self.processor)
 
-    def processor_over(self, other: "Timing") -> str:
-        """Return its processor time over the other's, turn by turn, as text."""
-        return spread([mine / theirs for mine, theirs in zip(self.processor, other.processor, strict=True)])
 
-    def ratios(self, other: "Timing", factor: float = 1.0) -> list[float]:
-        """Return its time over `factor` times the other's, of turns that followed each other."""
-        return [mine / (factor * theirs) for mine, theirs in zip(self.seconds, other.seconds, strict=True)]
+def repeated(work: Callable[[], Any]) -> Steps:
+    """Return work that is done again and again; of JAX's arrays the last is waited for."""
+
+    def run(count: int) -> None:
+        for _ in range(count):
+            result = work()
+        jax.block_until_ready(result)
+
+    return run
 
 
 def take_turns(runs: Mapping[str, Steps], effort: Effort, *, pause: float = 0.0) -> dict[str, Timing]:
@@ -81,26 +85,22 @@ def take_turns(runs: Mapping[str, Steps], effort: Effort, *, pause: float = 0.0)
 
     After `pause` seconds the threads of the one before have gone to sleep; a step outside of the clock wakes one's own.
     """
-    counts: dict[str, int] = {}
+    counts = dict.fromkeys(runs, 1)
     timings = {name: Timing([], []) for name in runs}
     for index in track(range(effort.rounds + 1), description="taking turns", transient=True, console=STDERR):
         for name, run in runs.items():
             time.sleep(pause)
             run(1)
-            seconds, processor = clocked(run, counts.get(name, 1))
+            start, start_processor = time.perf_counter(), time.process_time()
+            run(counts[name])
+            seconds = (time.perf_counter() - start) / counts[name]
+            processor = (time.process_time() - start_processor) / counts[name]
             if index == 0:
                 counts[name] = max(1, round(effort.seconds / max(seconds, 1e-6)))
             else:
                 timings[name].seconds.append(seconds)
                 timings[name].processor.append(processor)
     return timings
-
-
-def clocked(run: Steps, count: int) -> tuple[float, float]:
-    """Return the seconds and processor seconds that one of `count` pieces of work takes."""
-    start, start_processor = time.perf_counter(), time.process_time()
-    run(count)
-    return (time.perf_counter() - start) / count, (time.process_time() - start_processor) / count
 
 
 def spread(values: Sequence[float]) -> str:
@@ -127,9 +127,6 @@ def digits(value: float) -> str:
     return f"{value:,.{places}f}"
 
 
-NO_TORCH = "PyTorch is not installed."
-
-
 def import_torch() -> Any | None:
     """Import PyTorch with a thread for each core, threads that wait asleep; None where it is not installed.
 
@@ -147,13 +144,28 @@ def import_torch() -> Any | None:
     return torch
 
 
-def printed(code: str, environment: Mapping[str, str] | None = None) -> Any:
-    """Run Python code; return the JSON of its last line. Raises RuntimeError with what it complained of.
+def add_installed(runs: dict[str, Steps], makers: Mapping[str, Callable[[], Steps]]) -> str:
+    """Add what others have and is installed, by what makes it; return a sentence on what is not."""
+    import_torch()
+    missing = []
+    for name, make in makers.items():
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                runs[name] = make()
+        except (ImportError, RuntimeError) as error:  # a torchvision built for another PyTorch raises the second
+            missing.append(f"{name} ({str(error).splitlines()[0]})")
+    return f" Not installed and left out: {'; '.join(missing)}." if missing else ""
 
-    >>> printed("print([1, 2])")
-    [1, 2]
+
+def python(*arguments: str, **environment: str) -> str:
+    """Run Python with more environment variables; return what it printed, or raise RuntimeError with its complaint.
+
+    >>> python("-c", "import os; print(os.environ['WORD'])", WORD="so")
+    'so\\n'
     """
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    command = [sys.executable, *arguments]
+    done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"{code}: exit status {done.returncode}\n{done.stderr}")
-    return json.loads(done.stdout.splitlines()[-1])
+        raise RuntimeError(f"python {' '.join(arguments)}: exit status {done.returncode}\n{done.stderr}")
+    return done.stdout

@@ -14,11 +14,11 @@ from torch.nn import functional
 
 
 class Block(nn.Module):
-    """BN-ReLU-conv-BN-ReLU-(dropout)-conv with a shortcut."""
+    """BN-ReLU-conv-BN-ReLU-conv with a shortcut."""
 
-    def __init__(self, channels: int, features: int, stride: int, variant: str, dropout: float):
+    def __init__(self, channels: int, features: int, stride: int, variant: str):
         super().__init__()
-        self.variant, self.dropout = variant, dropout
+        self.variant = variant
         self.bn1 = nn.BatchNorm2d(channels)
         self.conv1 = nn.Conv2d(channels, features, 3, stride, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(features)
@@ -36,9 +36,7 @@ class Block(nn.Module):
             shortcut = activated
         else:
             shortcut = x
-        hidden = functional.relu(self.bn2(self.conv1(activated)))
-        hidden = functional.dropout(hidden, self.dropout, self.training)
-        return self.conv2(hidden) + shortcut
+        return self.conv2(functional.relu(self.bn2(self.conv1(activated)))) + shortcut
 
 
 class PreActResNet(nn.Module):
@@ -50,7 +48,6 @@ class PreActResNet(nn.Module):
         width: int = 64,
         blocks: tuple[int, ...] = (2, 2, 2, 2),
         variant: str = "H",
-        dropout: float = 0.0,
         channels: int = 3,
         stem_stride: int = 1,
     ):
@@ -66,7 +63,7 @@ class PreActResNet(nn.Module):
             stage = nn.Sequential()
             for j in range(count):
                 features, stride = width * 2**i, 2 if i > 0 and j == 0 else 1
-                stage.add_module(f"block{j + 1}", Block(channels, features, stride, variant, dropout))
+                stage.add_module(f"block{j + 1}", Block(channels, features, stride, variant))
                 channels = features
             self.add_module(f"stage{i + 1}", stage)
         self.head = nn.Sequential()

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from benchmarks.peers import torch_preact_resnet, torch_vit
+from benchmarks.peers import torch_preact_resnet
 from mixup_jax.choices import AdamW
 from mixup_jax.choices.networks import attention_heads
 from mixup_jax.config import Config
@@ -15,31 +15,28 @@ from mixup_jax.models import build
 
 
 class TorchTraining:
-    """Training with mixup (alpha 1) by SGD with momentum and coupled weight decay, or by AdamW, on the CPU.
+    """Training with mixup (alpha 1) by SGD with momentum and coupled weight decay, or by AdamW, channels last.
 
     With `compiled`, network and loss are handed to `torch.compile`, which needs a C++ compiler.
     """
 
-    def __init__(
-        self, config: Config, data: Dataset, *, channels_last: bool = False, compiled: bool = False, seed: int = 0
-    ):
+    def __init__(self, config: Config, data: Dataset, *, compiled: bool = False, seed: int = 0):
         torch.manual_seed(seed)
         self.generator = np.random.default_rng(seed)
         self.config = config
-        self.layout = torch.channels_last if channels_last else torch.contiguous_format
         model: Any = network(config, data)
-        self.network = model.to(memory_format=self.layout)
+        self.network = model.to(memory_format=torch.channels_last)
         self.optimizer = optimizer_of(config, self.network)
         self.loss: Any = torch.compile(self._loss) if compiled else self._loss
         self.mean, self.std = (torch.tensor(each).view(1, -1, 1, 1) for each in (data.mean, data.std))
-        self.image, self.test_image = (self._tensor(each) for each in (data.train_image, data.test_image))
+        self.image, self.test_image = (
+            torch.tensor(np.asarray(each)).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+            for each in (data.train_image, data.test_image)
+        )
         self.label = functional.one_hot(torch.tensor(data.train_label).long(), len(data.classes)).float()
         self.test_label = torch.tensor(data.test_label).long()
         self.order, self.step = torch.empty(0, dtype=torch.long), 0
         self.steps = round(config.epochs * len(self.label) / config.batch_size)
-
-    def _tensor(self, image: np.ndarray) -> torch.Tensor:
-        return torch.tensor(np.asarray(image)).permute(0, 3, 1, 2).contiguous(memory_format=self.layout)
 
     def _batch(self) -> torch.Tensor:
         size = self.config.batch_size
@@ -92,19 +89,20 @@ def optimizer_of(config: Config, network: torch.nn.Module) -> torch.optim.Optimi
 
 
 def network(config: Config, data: Dataset) -> torch.nn.Module:
-    """Build the network of a configuration: a PreAct ResNet, a ViT with the defaults but for its size, a perceptron."""
-    classes, channels = len(data.classes), data.image_shape[-1]
+    """Build the network of a configuration: a PreAct ResNet, timm's ViT (of our definition), a perceptron."""
+    classes, (size, _, channels) = len(data.classes), data.image_shape
     model: Any = build(config.model, classes)
     if config.model.name == "preact_resnet":
         return torch_preact_resnet.PreActResNet(
             classes, model.width, model.blocks, model.variant, channels=channels, stem_stride=model.stem_stride
         )
     if config.model.name == "vit":
+        from timm.models.vision_transformer import VisionTransformer
+
         heads = attention_heads(model.width, model.heads)
-        return torch_vit.ViT(classes, model.width, model.depth, heads, model.patch, size=data.image_shape[0])
-    layers: list[Any] = [torch.nn.Flatten()]
-    inputs = int(np.prod(data.image_shape))
-    for _ in range(2):
-        layers += [torch.nn.Linear(inputs, model.width), torch.nn.ReLU()]
-        inputs = model.width
-    return torch.nn.Sequential(*layers, torch.nn.Linear(inputs, classes))
+        return VisionTransformer(
+            size, model.patch, num_classes=classes, embed_dim=model.width, depth=model.depth, num_heads=heads
+        )
+    inputs, width = int(np.prod(data.image_shape)), model.width
+    hidden = [torch.nn.Linear(inputs, width), torch.nn.ReLU(), torch.nn.Linear(width, width), torch.nn.ReLU()]
+    return torch.nn.Sequential(torch.nn.Flatten(), *hidden, torch.nn.Linear(width, classes))

@@ -68,7 +68,7 @@ def test_a_process_that_fails_says_its_last_line(session, monkeypatch):
 
 @pytest.mark.parametrize(("status", "digest", "verdict"), [(143, "a", "pass"), (0, "a", "fail"), (143, "b", "fail")])
 def test_a_stopped_run_passes_by_its_status_and_its_bits(session, monkeypatch, status, digest, verdict):
-    def train(self, name, options, stop=None):
+    def train(self, name, *options, stop=None):
         (self.folder / name).mkdir(exist_ok=True)
         (self.folder / name / "metrics.jsonl").write_text("{}\n")
         return {"status": status} if stop else {"params_digest": "a" if "reference" in name else digest}

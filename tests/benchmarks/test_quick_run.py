@@ -13,7 +13,6 @@ TITLES = (
     "Training step: a Vision Transformer of width 16",
     "Time to accuracy",
     "Growth of a step",
-    "Loops of small networks",
     "Input pipeline",
     "Your own photographs",
     "Predictions for photographs",

@@ -20,19 +20,7 @@ X = np.random.default_rng(0).normal(size=(SIZE, 7, 5, 3)).astype(np.float32)
 Y = np.random.default_rng(1).dirichlet(np.ones(3), SIZE).astype(np.float32)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_lambdas():
-    """Draw lambda from a logistic distribution in place of Beta, whose compilation is most of a method's.
-
-    It is symmetric and, as Beta, uniform at alpha = 1 and often 0 or 1 at a small alpha. (Beta: tests/test_mixing.py.)
-    """
-
-    def sample(rng, a, b, shape, dtype):
-        return jax.nn.sigmoid(jax.scipy.special.logit(jax.random.uniform(rng, shape, dtype)) / a)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(jax.random, "beta", sample)
-        yield
+pytestmark = pytest.mark.usefixtures("quick_lambdas")
 
 
 def apply_and_draw(name, rng, alpha):

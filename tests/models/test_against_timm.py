@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from flax.traverse_util import unflatten_dict
 from timm_networks import PAIRS, STORED, drawn, ours, small, theirs
+from weight_files import assert_close
 
 from mixup_jax.choices.networks import SIZES
 from mixup_jax.models import build
@@ -21,10 +22,6 @@ def from_timm(network, state, shapes):
     found = flat_from_timm(network, state, {name: leaf.shape for name, leaf in leaves.items()})
     assert {name: array.shape for name, array in found.items()} == {name: leaf.shape for name, leaf in leaves.items()}
     return unflatten_dict(found, sep="/")
-
-
-def assert_close(logits, expected):
-    np.testing.assert_allclose(logits / abs(expected).max(), expected / abs(expected).max(), rtol=0, atol=1e-4)
 
 
 @pytest.fixture

@@ -54,8 +54,37 @@ def place(folder, files):
         (folder / name).write_bytes(content)
 
 
+def saved(picture, file_format="PNG", **options):
+    """Return a picture as a file."""
+    buffer = io.BytesIO()
+    picture.save(buffer, file_format, **options)
+    return buffer.getvalue()
+
+
 def encoded(image, file_format="PNG"):
     """Encode uint8 pixels."""
-    buffer = io.BytesIO()
-    Image.fromarray(np.squeeze(image)).save(buffer, file_format)
-    return buffer.getvalue()
+    return saved(Image.fromarray(np.squeeze(image)), file_format)
+
+
+def prepare_by_tfds(folder, name, version, features, records):
+    """Prepare a data set with TFDS's own writer, which shuffles by the records' keys: {split: (key, record) ...}."""
+    import tensorflow_datasets as tfds
+
+    folder.mkdir(exist_ok=True)
+    with tfds.core.registered.skip_registration():
+
+        class Prepared(tfds.core.GeneratorBasedBuilder):
+            VERSION = tfds.core.Version(version)
+            pkg_dir_path = folder
+
+            def _info(self):
+                return self.dataset_info_from_configs(features=tfds.features.FeaturesDict(features))
+
+            def _split_generators(self, dl_manager):
+                return records
+
+            def _generate_examples(self):
+                yield from ()
+
+    Prepared(data_dir=folder / "made", file_format="array_record").download_and_prepare()
+    (folder / "made" / "prepared").rename(folder / name)

@@ -8,7 +8,7 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
-from small_archives import encoded, place
+from small_archives import encoded, place, prepare_by_tfds
 
 from mixup_jax.data.dataset import Dataset
 from mixup_jax.data.files import tfds as prepared
@@ -21,8 +21,6 @@ def prepare(folder, name, images, labels=None, file_format="PNG", ids=True, text
     """Prepare a data set with TFDS's own writer, which shuffles by the examples' numbers, or by texts."""
     import tensorflow_datasets as tfds
 
-    folder.mkdir(exist_ok=True)
-
     def records(split):
         for i, image in enumerate(images[split]):
             label = labels[split][i] if labels else i % 10
@@ -33,23 +31,7 @@ def prepare(folder, name, images, labels=None, file_format="PNG", ids=True, text
     image = tfds.features.Image(shape=images["train"].shape[1:])
     features = {"image": image, "label": tfds.features.ClassLabel(num_classes=10)}
     features |= {"id": tfds.features.Text()} if ids else {}
-    with tfds.core.registered.skip_registration():
-
-        class Prepared(tfds.core.GeneratorBasedBuilder):
-            VERSION = tfds.core.Version("3.0.2")
-            pkg_dir_path = folder
-
-            def _info(self):
-                return self.dataset_info_from_configs(features=tfds.features.FeaturesDict(features))
-
-            def _split_generators(self, dl_manager):
-                return {split: records(split) for split in images}
-
-            def _generate_examples(self):
-                yield from ()
-
-    Prepared(data_dir=folder / "made", file_format="array_record").download_and_prepare()
-    (folder / "made" / "prepared").rename(folder / name)
+    prepare_by_tfds(folder, name, "3.0.2", features, {split: records(split) for split in images})
 
 
 def random_images(shape):

@@ -6,6 +6,7 @@ import pickle
 import shutil
 
 import pytest
+from small_archives import prepare_by_tfds
 
 from experiments.imagenet.archives import build_archives, photograph
 from mixup_jax.data.imagenet.prepare import prepare
@@ -102,24 +103,8 @@ def test_what_tfds_has_prepared_is_read(tmp_path):
         "label": tfds.features.ClassLabel(names=class_names()),
         "file_name": tfds.features.Text(),
     }
-    with tfds.core.registered.skip_registration():
-
-        class Prepared(tfds.core.GeneratorBasedBuilder):
-            VERSION = tfds.core.Version("5.1.0")
-            pkg_dir_path = tmp_path
-
-            def _info(self):
-                return self.dataset_info_from_configs(features=tfds.features.FeaturesDict(features))
-
-            def _split_generators(self, dl_manager):
-                return {"train": records("train"), "validation": records("test")}
-
-            def _generate_examples(self):
-                yield from ()
-
-    Prepared(data_dir=tmp_path / "made", file_format="array_record").download_and_prepare()
-    (tmp_path / "tfds").mkdir()
-    (tmp_path / "made" / "prepared").rename(tmp_path / "tfds" / "imagenet2012")
+    splits = {"train": records("train"), "validation": records("test")}
+    prepare_by_tfds(tmp_path / "tfds", "imagenet2012", "5.1.0", features, splits)
     data = open_data("imagenet", tmp_path)
     found = {data.train[i].name: data.train[i] for i in range(3)}
     expected = [Photograph(NAMES["train"][i], i % 2, photographs["train"][i]) for i in range(3)]

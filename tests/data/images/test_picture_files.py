@@ -1,12 +1,12 @@
 """Laws of picture files: the pixels are those that one sees, or the file is refused; conversions are counted."""
 
-import io
 import struct
 import zlib
 
 import numpy as np
 import pytest
 from PIL import Image, features
+from small_archives import saved
 
 from mixup_jax.data.files.folders import Tally
 from mixup_jax.data.images.picture_files import read_picture
@@ -30,12 +30,6 @@ def png(colour, bits=16, value=300):
 
 def tiff(array):
     return saved(Image.fromarray(array), "TIFF")
-
-
-def saved(picture, file_format, **options):
-    buffer = io.BytesIO()
-    picture.save(buffer, file_format, **options)
-    return buffer.getvalue()
 
 
 def read(tmp_path, content):

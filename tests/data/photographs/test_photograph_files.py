@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 from PIL import Image, features
+from small_archives import saved
 
 from experiments.imagenet.archives import photograph
 from mixup_jax.data.files.folders import Tally
@@ -20,12 +21,6 @@ from mixup_jax.data.sources import load, open_data
 
 PIXELS = np.asarray(Image.open(io.BytesIO(photograph(0, 1))).convert("RGB").resize((90, 70)))
 SIZE, BATCH = 16, 4
-
-
-def saved(picture, file_format="PNG", **options):
-    buffer = io.BytesIO()
-    picture.save(buffer, file_format, **options)
-    return buffer.getvalue()
 
 
 def variants():
