@@ -184,9 +184,12 @@ def owned(
         if stored.exists() and not path.exists():
             say(f"{workdir}: the run was begun elsewhere; its description is that beside {checkpoints}")
             write_json(path, read_object(stored))
-        elif stored.exists() and (found := changed_parts(read_description(stored), description, defaults)):
-            if has_checkpoints(checkpoints):
-                raise ValueError(f"{checkpoints} holds checkpoints of a run {found}. Choose another --checkpoints.")
+        elif (
+            stored.exists()
+            and has_checkpoints(checkpoints)
+            and (found := changed_parts(read_description(stored), description, defaults))
+        ):
+            raise ValueError(f"{checkpoints} holds checkpoints of a run {found}. Choose another --checkpoints.")
     with claimed(path, description, defaults=defaults, checkpoints=checkpoints, done=done) as first:
         if records is not None:
             fetch_records(workdir, records)

@@ -1,7 +1,6 @@
 """A data set of images or speech for classification, decoded and in memory."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
@@ -43,8 +42,6 @@ class Dataset:
     valid_image: np.ndarray | None = None
     valid_label: np.ndarray | None = None
     notes: tuple[str, ...] = ()
-    streamed: ClassVar[bool] = False
-    """The images do not stay on disk."""
 
     def __post_init__(self):
         if self.mark not in MARKS:
@@ -81,6 +78,11 @@ class Dataset:
     def image_shape(self) -> tuple[int, ...]:
         """Return (height, width, channels)."""
         return self.train_image.shape[1:]
+
+    @property
+    def streamed(self) -> bool:
+        """Return whether the images stay on disk: no."""
+        return False
 
     def identity(self) -> DataIdentity:
         """Return the identity of the data for the folder of a run; this reads every byte."""

@@ -8,7 +8,7 @@ import dataclasses
 import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, cached_property, lru_cache, partial
-from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -88,8 +88,6 @@ class StreamedDataset:
     """How many files were left out because they cannot be read, where any were."""
     notes: tuple[str, ...] = ()
     """What was passed over or is converted."""
-    streamed: ClassVar[bool] = True
-    """The images stay on disk."""
 
     def __post_init__(self) -> None:
         for part, photographs in (("train", self.train), ("test", self.test)):
@@ -123,6 +121,11 @@ class StreamedDataset:
     def test_shape(self) -> tuple[int, ...]:
         """Return (height, width, channels) of the images that are evaluated."""
         return self.test_size or self.size, self.test_size or self.size, 3
+
+    @property
+    def streamed(self) -> bool:
+        """Return whether the images stay on disk: yes."""
+        return True
 
     def identity(self) -> DataIdentity:
         """Return the identity of the data for the folder of a run."""
