@@ -17,6 +17,7 @@ import tyro
 
 from experiments.commands.errors import call, one_line_errors
 from experiments.commands.running import cache_compilations
+from mixup_jax.data.files.archives import expand
 from mixup_jax.evaluation.metrics import METRICS
 from mixup_jax.network import Network, load_network
 from mixup_jax.runtime.buckets import check_name, is_bucket, open_bucket, send_folder
@@ -50,13 +51,13 @@ def main(
         checkpoints: The folder that the run was started with, if any.
         program: Write model.stablehlo; its weights may take 2 GiB at most.
     """
-    run = run.expanduser()
+    run = expand(run, "run")
     if is_export(run):
         raise ValueError(f"{run} is an export; give the folder of a run, or copy it.")
     check_name("output", output)
     bucket = open_bucket(output) if is_bucket(output) else None
     if bucket is None:
-        check_target(Path(output).expanduser())
+        check_target(expand(output, "output"))
     else:
         check_names(output, {path.name for path in bucket.iterdir()} | {DESCRIPTION} if bucket.exists() else ())
     cache_compilations()
@@ -69,7 +70,7 @@ def main(
     measured = measured_of(run, network, seed, alpha)
     what = {"index": network.seeds.index(seed), "checkpoint": checkpoint, "measured": measured, "program": program}
     if bucket is None:
-        content = write_export(network, Path(output).expanduser(), **what)
+        content = write_export(network, expand(output, "output"), **what)
     else:
         with tempfile.TemporaryDirectory() as folder:
             content = write_export(network, Path(folder) / "export", **what)

@@ -15,6 +15,7 @@ from jax import Array
 from mixup_jax.augment.standard import normalize
 from mixup_jax.choices.losses import BinaryCrossEntropy
 from mixup_jax.config import Config
+from mixup_jax.data.files.archives import expand
 from mixup_jax.data.identity import DataIdentity
 from mixup_jax.data.images.as_input import AsInput, Picture
 from mixup_jax.evaluation.classification import padded
@@ -227,7 +228,7 @@ def load_network(
             if not is_export(here):
                 raise ValueError(f"{folder} holds no export, model.json and what belongs to it.")
             return load_network(here, alpha=alpha, checkpoints=checkpoints, checkpoint=checkpoint)
-    folder = Path(folder).expanduser()
+    folder = expand(folder, "folder")
     if is_export(folder):
         if (alpha, checkpoints, checkpoint) != (None, None, "newest"):
             raise ValueError(f"{folder} is an export, of one network: leave alpha, checkpoints and checkpoint out.")

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from mixup_jax.config import Config
+from mixup_jax.data.files.archives import expand
 from mixup_jax.runtime.claim import VERSION
 from mixup_jax.runtime.json_files import Malformed, parse_json, read_bytes
 from mixup_jax.stored_config import read, upgraded
@@ -30,7 +31,7 @@ def read_config_file(path: Path) -> Given:
     A file may be JSON or, where its name ends with .yaml or .yml, YAML. A field that it lacks has `Config`'s default.
     Raises ValueError, which names the file, for anything else.
     """
-    path = path.expanduser()
+    path = expand(path, "config")
     path = path / "config.json" if path.is_dir() else path
     try:
         content = _parse(path)
