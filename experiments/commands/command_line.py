@@ -99,10 +99,11 @@ def parse(
     job: Any = presets[preset][1]
     choices: Any = Choices()
     if isinstance(getattr(job, "config", None), Config):
-        choices = Configured()
-        if file := given_options(arguments).get("config"):
+        choices, given = Configured(), given_options(arguments)
+        if file := given.get("config"):
             preset, job = taken(read_config_file(Path(file[0])), experiment, presets, preset if named else None, job)
-        job = replace(job, config=with_network_of_init(job.config, given_options(arguments)))
+        if given.keys() & {"init", "model", "config"} == {"init"} and (network := network_of(Path(*given["init"]))):
+            job = replace(job, config=replace(job.config, model=network))
     if hasattr(job, "config"):
         config: Any = job.config
         arguments = with_method(config, arguments)
@@ -296,13 +297,6 @@ def _options(part: Any) -> dict[str, Any]:
 
 def _refusal(name: str, reason: str) -> str:
     return f"{name} does nothing here: it {reason}; leave it out."
-
-
-def with_network_of_init(config: Config, given: Mapping[str, Sequence[str]]) -> Config:
-    """Return a preset's configuration with the network that the weights of --init are of, where they say it."""
-    if len(given.get("init", [])) != 1 or given.keys() & {"model", "config"}:
-        return config
-    return replace(config, model=network_of(Path(given["init"][0])) or config.model)
 
 
 def without_padding(config: C, given: Collection[str]) -> C:
