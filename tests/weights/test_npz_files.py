@@ -155,7 +155,8 @@ def test_what_is_fitted_dropped_and_drawn_is_said(tmp_path):
     np.testing.assert_array_equal(weights.arrays["stem/positions"], resized(positions, 1, (6, 6), (8, 8)))
     np.testing.assert_array_equal(weights.arrays["stem/positions"][0], positions[0])
     said = dict.fromkeys(what for what, _ in weights.rows)
-    assert set(said) == {"from", "used", "left out", "drawn anew", "resized from 6 x 6 to 8 x 8, bicubic, antialiased"}
+    resizing = "resized from 6 x 6 to 8 x 8, bicubic, antialiased"
+    assert set(said) == {"from", "network", "used", "left out", "drawn anew", resizing}
     assert weights.mean == weights.std == (0.5, 0.5, 0.5)
     kept = weights_of(path, replace(model, pre_logits=True), 24, classes=5)
     np.testing.assert_array_equal(kept.arrays["head/pre_logits/kernel"], np.ones((32, 32)))
