@@ -6,9 +6,9 @@
 A table says its command, commit, date, seeds, data and mark, whether it was registered before it was run, what was
 chosen on which data, and over what its intervals are. A value is a number, `[mean, half of the 95 % interval]`, with n
 as a third number where it is not the table's, or null. In columns of kind `difference` bold is what Student's t-test
-tells from 0 with Holm's correction over all differences of the table (p < 0.05); a column of kind `p` shows these
-p-values. Claims are the rows of README's table: `{NAME:ROW:COLUMN}` in their text is a value; what does not show says
-the smallest effect that could have, what is not testable here what others found.
+tells from 0 with Holm's correction over all differences of the table (p < 0.05); a column of kind `p` shows the p-value
+of the column before it. Claims are the rows of README's table: `{NAME:ROW:COLUMN}` in their text is a value; what does
+not show says the smallest effect that could have, what is not testable here what others found.
 """
 
 import json
@@ -59,8 +59,8 @@ def markdown(table: dict[str, Any]) -> str:
         cells = []
         for k, (value, column) in enumerate(zip(row["values"], columns, strict=True)):
             text = shown(value, column["digits"])
-            if column.get("kind") == "p":
-                text = next(f"{p[i, j]:.2g}" for j in range(k, -1, -1) if (i, j) in p)
+            if column.get("kind") == "p" and (i, k - 1) in p:
+                text = f"{p[i, k - 1]:.2g}"
             cells.append(f"**{text}**" if p.get((i, k), 1.0) < 0.05 else text)
         lines.append([*row["labels"], *cells])
     rows = [f"| {' | '.join(line)} |\n".replace("|  |", "| |").replace("|  |", "| |") for line in lines]

@@ -39,6 +39,8 @@ def test_a_table_says_where_its_numbers_come_from(name):
     assert table["registered"] is None or "docs/" in table["registered"]
     assert all(len(row["values"]) == len(table["columns"]) for row in table["rows"])
     assert all(len(row["labels"]) == len(table["labels"]) for row in table["rows"])
+    kinds = [column.get("kind") for column in table["columns"]]
+    assert all(kinds[place - 1] == "difference" for place, kind in enumerate(kinds) if kind == "p")
 
 
 def test_bold_is_what_survives_the_correction():
@@ -46,6 +48,20 @@ def test_bold_is_what_survives_the_correction():
     table = {"n": 3, "labels": [""], "columns": [{"name": "d", "digits": 1, "kind": "difference"}], "rows": rows}
     assert re.findall(r"\*\*(.*?)\*\*", results.markdown(table)) == ["-1.0 ± 0.2"]
     assert len(re.findall(r"\*\*", results.markdown(table | {"rows": rows[1:2]}))) == 2  # alone it would
+
+
+def test_a_p_value_is_that_of_the_difference_before_it_and_of_no_other():
+    columns = [{"name": name, "digits": 1, "kind": kind} for name in "ab" for kind in ("difference", "p")]
+    rows = [
+        {"labels": ["both"], "values": [[-1.0, 0.2], None, [-1.0, 9.0], None]},
+        {"labels": ["first"], "values": [[-1.0, 0.2], None, None, None]},
+        {"labels": ["second"], "values": [None, None, [-1.0, 9.0], None]},
+    ]
+    page = results.markdown({"n": 3, "labels": [""], "columns": columns, "rows": rows})
+    both, first, second = ([cell.strip() for cell in line.split("|")[2:-1]] for line in page.splitlines()[2:])
+    assert both[1] != both[3]
+    assert first == [*both[:2], "", ""]
+    assert second == ["", "", *both[2:]]
 
 
 @pytest.mark.parametrize(

@@ -55,13 +55,11 @@ def help_of(experiment: str, options: Any, arguments: Sequence[str]) -> tuple[st
         return "", None
     names = names_of(options)
     first = FIRST.get(experiment.split()[0], RUN)
-    if len(names) <= FEW:
-        return "", _showing(names, together=False)
-    if ALL in arguments:
-        return f"\n\nAll {len(names)} options; --help shows those that people use first.", _showing(
-            names, together=False
-        )
-    return f"\n\nThe options that people use first; --help-all shows all {len(names)}.", _showing(first, together=True)
+    if len(names) > FEW and ALL not in arguments:
+        words = f"\n\nThe options that people use first; --help-all shows all {len(names)}."
+        return words, _showing(first, together=True)
+    words = f"\n\nAll {len(names)} options; --help shows those that people use first." if len(names) > FEW else ""
+    return words, _showing(names, together=False)
 
 
 def names_of(options: Any) -> list[str]:

@@ -73,13 +73,18 @@ def _lines(networks: TableNetworks, path: Path, alpha: float, top: int, unknown:
 def read_parts(path: Path, columns: tuple[str, ...]) -> Iterator[pd.DataFrame]:
     """Yield parts of a CSV file, cells as text without surrounding blanks: the columns that are needed.
 
+    An empty line is passed over; in a file of one column it is a row whose value is missing.
+
     Raises FileNotFoundError for a missing file, ValueError for a file that is no table, has two columns of one name, or
     lacks columns, which are named; says in the log which columns are not used.
     """
     names: list[str] = []
     try:
         options: Any = {"header": None, "dtype": str, "keep_default_na": False, "skipinitialspace": True}
-        reader: Any = pd.read_csv(path, encoding="utf-8-sig", chunksize=ROWS, **options)
+        options |= {"encoding": "utf-8-sig"}
+        # An empty line is a row where there is one cell; a pipe can be read once only.
+        alone = path.is_file() and pd.read_csv(path, nrows=1, **options).shape[1] == 1
+        reader: Any = pd.read_csv(path, chunksize=ROWS, skip_blank_lines=not alone, **options)
         with reader as parts:
             for part in parts:
                 cells = part.astype(object).fillna("").map(str.strip)

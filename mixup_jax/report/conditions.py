@@ -1,4 +1,4 @@
-"""Group runs into conditions, make tables of them, and pair ERM with mixup."""
+"""Group runs into conditions, make tables of them, pair ERM with mixup, and put models beside each other."""
 
 import math
 from collections import Counter, defaultdict
@@ -12,7 +12,7 @@ import numpy as np
 from mixup_jax.evaluation.metrics import METRICS
 from mixup_jax.report.format import MISSING, decimal, short_commit, text
 from mixup_jax.report.runs import BEST, Run
-from mixup_jax.report.statistics import Summary, holm, paired_difference
+from mixup_jax.report.statistics import Summary, holm, paired_difference, summarise
 from mixup_jax.report.tables import Row, Table
 
 SEED_FIELDS = ("seed", "seeds")
@@ -219,6 +219,37 @@ def compare(conditions: Sequence[Condition]) -> list[Comparison]:
         Comparison(erm, mixup, change, None if change.p is None else next(corrected), len(tested))
         for erm, mixup, change in pairs
     ]
+
+
+@dataclass(frozen=True)
+class Rival:
+    """A condition, its test error, and how far it is behind the lowest, seed by seed (None without a shared seed)."""
+
+    condition: Condition
+    error: Summary
+    behind: Summary | None
+
+
+def across_models(conditions: Sequence[Condition]) -> list[tuple[str, list[Rival]]]:
+    """Return for all data with two or more models its name and the finished conditions, the lowest error first.
+
+    Errors are compared on the same test labels: of one data set there are as many tables as there are test sets.
+    """
+    alike: dict[tuple[str, str, str], list[Condition]] = defaultdict(list)
+    for condition in conditions:
+        if condition.finished and all(map(math.isfinite, condition.error().values())):
+            dataset, _, mark = condition.setting
+            alike[dataset, mark, str(condition.runs[0].data.get("test_label", ""))].append(condition)
+    tables = []
+    for (dataset, mark, _), members in alike.items():
+        if len({condition.setting[1] for condition in members}) > 1:
+            errors = {id(each): summarise(list(each.error().values())) for each in members}
+            members.sort(key=lambda each: errors[id(each)].mean)
+            best = members[0].error()
+            behind = [None, *(paired_difference(best, each.error()) for each in members[1:])]
+            rivals = [Rival(each, errors[id(each)], far) for each, far in zip(members, behind, strict=True)]
+            tables.append((" · ".join(filter(None, (dataset, mark))), rivals))
+    return tables
 
 
 def _but_for_mixing(condition: Condition) -> Any:

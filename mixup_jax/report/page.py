@@ -14,8 +14,7 @@ from matplotlib.figure import Figure
 
 from mixup_jax.evaluation.metrics import METRICS
 from mixup_jax.report import charts, pictures
-from mixup_jax.report.across import across_models
-from mixup_jax.report.conditions import Condition, compare, group, lowest, result_tables
+from mixup_jax.report.conditions import Condition, across_models, compare, group, lowest, result_tables
 from mixup_jax.report.format import MISSING, decimal, duration, rate, short_commit, text
 from mixup_jax.report.mistakes import find_mistakes
 from mixup_jax.report.plots.drawing import PALETTE

@@ -16,16 +16,16 @@ from mixup_jax.runtime.console import Fitted
 COLUMNS = ("test error, %", "95 % interval", "seeds", "paper", "time")
 
 
-def summary_table(values: Mapping[str, Sequence[float]], *, title: str, column: str = "test error, %") -> Fitted:
+def summary_table(values: Mapping[str, Sequence[float]], *, title: str) -> Fitted:
     """Make a table of one row per condition: mean ± half of the 95 % interval, and the number of seeds.
 
-    `values` maps a condition to one number per seed. One seed has no interval.
+    `values` maps a condition to one test error per seed. One seed has no interval.
 
     >>> from rich.console import Console
     >>> values = {"ERM": [5.5, 5.6, 5.4], "mixup, alpha = 1": [4.2, 4.3, 4.1]}
     >>> Console(width=60).print(summary_table(values, title="CIFAR-10"))  # doctest: +SKIP
     """
-    table = _table(title, f"{column}\nmean ± 95 % interval", "seeds")
+    table = _table(title, "test error, %\nmean ± 95 % interval", "seeds")
     for label, numbers in values.items():
         table.add_row(Text(label), summarise(numbers).with_half_width, str(len(numbers)))
     return Fitted(table)

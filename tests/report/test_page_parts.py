@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 
 from mixup_jax.evaluation.predictions import Predictions
-from mixup_jax.report.across import across_models
 from mixup_jax.report.charts import MOST, curve_panels, has_bins, reliability_diagram
-from mixup_jax.report.conditions import group, lowest
+from mixup_jax.report.conditions import across_models, group, lowest
 from mixup_jax.report.page import write_page
 from mixup_jax.report.plots.figures import calibration_errors
 from mixup_jax.report.runs import load_runs

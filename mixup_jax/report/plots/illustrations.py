@@ -9,29 +9,28 @@ from scipy import special  # scipy.stats takes half a second to import
 
 from mixup_jax.report.plots.drawing import DASHES, PALETTE, drawable, styled
 
+STEPS = 11
+"""Lambda is 0, 0.1, ..., 1."""
+
 
 @styled
 def mixed_samples(
     images: UInt8[np.ndarray, "examples height width channels"],
     labels: Sequence[int],
     class_names: Sequence[str],
-    *,
-    steps: int = 11,
 ) -> Figure:
     """Draw each pair of images (first and second, third and fourth, ...) mixed with lambda from 0 to 1.
 
-    One row a pair, `steps` columns; below each image is its soft label ``lambda y_i + (1 - lambda) y_j``.
-    Images are uint8 with one channel or three. Raises ValueError for an odd number of images, or fewer than two steps.
+    One row a pair, `STEPS` columns; below each image is its soft label ``lambda y_i + (1 - lambda) y_j``.
+    Images are uint8 with one channel or three. Raises ValueError for an odd number of images.
     """
     if len(images) < 2 or len(images) % 2 or len(labels) != len(images):
         raise ValueError(f"images and labels hold {len(images)} and {len(labels)} examples; pairs need an even number")
-    if steps < 2:
-        raise ValueError(f"steps is {steps}; from 0 to 1 takes at least 2")
-    weights = np.linspace(0, 1, steps)
+    weights = np.linspace(0, 1, STEPS)
     names = [class_names[int(label)] for label in labels]
     drawn = [drawable(name, int(label)) for name, label in zip(names, labels, strict=True)]
-    figure = Figure(figsize=(0.95 * steps, 1.5 * len(images) / 2 + 0.3))
-    grid = figure.subplots(len(images) // 2, steps, squeeze=False)
+    figure = Figure(figsize=(0.95 * STEPS, 1.5 * len(images) / 2 + 0.3))
+    grid = figure.subplots(len(images) // 2, STEPS, squeeze=False)
     for row, first in enumerate(range(0, len(images), 2)):
         for column, lam in enumerate(weights):
             axes = grid[row, column]
@@ -42,7 +41,7 @@ def mixed_samples(
             if row == 0:
                 axes.set_title(f"λ = {lam:.2g}", fontsize=8.5, fontweight="normal", loc="center")
     pairs = [f"{names[first]} with {names[first + 1]}" for first in range(0, len(names), 2)]
-    figure.set_label(f"Images mixed in {steps} steps, lambda from 0 to 1: {'; '.join(pairs)}.")
+    figure.set_label(f"Images mixed in {STEPS} steps, lambda from 0 to 1: {'; '.join(pairs)}.")
     return figure
 
 

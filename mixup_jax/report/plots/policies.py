@@ -9,21 +9,22 @@ from matplotlib.figure import Figure
 
 from mixup_jax.report.plots.drawing import DASHES, MUTED, PALETTE, RULE, styled
 
+COLUMNS = 4
 SHADES = LinearSegmentedColormap.from_list("shades", ["white", PALETTE[0]])
 
 
 @styled
 def partner_shares(
-    panels: Mapping[str, tuple[Int[np.ndarray, "draws batch"], Sequence[tuple[str, int]]]], *, columns: int = 4
+    panels: Mapping[str, tuple[Int[np.ndarray, "draws batch"], Sequence[tuple[str, int]]]],
 ) -> Figure:
     """Draw for each policy how often example j (column) was the partner of example i (row); dots are the first draw.
 
     A panel holds the partners of many draws, and the groups into which the examples are sorted: (name, size). The share
     of its darkest cell is written below it.
     """
-    rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(2.1 * columns + 0.6, 2.5 * rows))
-    grid = figure.subplots(rows, columns, squeeze=False)
+    rows = -(-len(panels) // COLUMNS)
+    figure = Figure(figsize=(2.1 * COLUMNS + 0.6, 2.5 * rows))
+    grid = figure.subplots(rows, COLUMNS, squeeze=False)
     for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)
     for index, (axes, (title, (partners, groups))) in enumerate(zip(grid.flat, panels.items(), strict=False)):
@@ -43,7 +44,7 @@ def partner_shares(
         axes.spines[:].set(visible=True, color=RULE)
         axes.set_title(title, fontsize=9)
         axes.set_xlabel(f"partner j; darkest: {often.max():.2f}", fontsize=7.5)
-        if index % columns and panels[list(panels)[index - 1]][1] == groups:
+        if index % COLUMNS and panels[list(panels)[index - 1]][1] == groups:
             axes.set_yticklabels([])
     figure.set_label(f"Who is mixed with whom, row with column, under {', '.join(panels)}; dots are one draw.")
     return figure

@@ -106,6 +106,18 @@ def test_a_table_becomes_lines_and_what_is_odd_in_it_is_said(run, tmp_path, monk
     assert "alpha = 0.2 of 0, 0.2, 0.4" in printed
 
 
+@pytest.mark.parametrize("rows", [2, 5000])
+def test_an_empty_line_of_a_table_of_one_column_is_a_row(tmp_path, rows):
+    """Else each prediction after it has the number of another row."""
+    path = tmp_path / "one.csv"
+    values = ["1.5", "", *map(str, range(rows))]
+    path.write_text("\n".join(["size", *values]) + "\n")
+    found = pd.concat(list(read_parts(path, ("size",))))
+    assert found["size"].tolist() == values
+    path.write_text("size,colour\n1.5,red\n\n2.5,blue\n")  # of several columns it has no cells: as in training
+    assert pd.concat(list(read_parts(path, ("size",))))["size"].tolist() == ["1.5", "2.5"]
+
+
 def test_columns_that_are_not_there_are_named(run, tmp_path):
     folder, _, _ = run
     (tmp_path / "new.csv").write_text("size,shade\n1,red\n")
