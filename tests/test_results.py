@@ -89,6 +89,17 @@ def test_registered_attacks_are_those_of_the_records(row, epsilon):
         assert value[0] == pytest.approx(sum(errors[method][0][0] for errors in found) / 5, abs=1e-3)
 
 
+@pytest.mark.parametrize("noise", ["low", "high"])
+def test_registered_wafer_maps_are_those_of_the_records(noise):
+    rows = TABLES["wafer-controls"]["rows"][:5] if noise == "low" else TABLES["wafer-controls"]["rows"][5:]
+    for row, name in zip(rows, ("plain", "mixup", "any", "best", "reference"), strict=True):
+        path = ROOT / "docs" / "evidence" / "e4" / noise / name / "wafer.json"
+        seeds = json.loads(path.read_text())["measured"]
+        exact = [measured["thresholds"]["exact_match"]["mixed"] for measured in seeds]
+        assert len(exact) == 3
+        assert row["values"][0][0] == pytest.approx(100 * sum(exact) / 3, abs=1e-2)
+
+
 def test_claims_have_a_verdict_and_say_what_belongs_to_it():
     """The smallest effect that could have shown where none does; what others found where it cannot be tested."""
     for claim in STORED["claims"]:
