@@ -44,8 +44,13 @@ def probabilities(logits: Float[np.ndarray, "*n classes"], head: str, *, none: b
     """Return the probabilities of the defects under a head, "softmax" or "sigmoid".
 
     With `none` the last class of the softmax is no defect: it is left out, as what the others leave of 1.
+
+    Raises ValueError for an answer of NaN: a rule would take it for a small probability, an argmax for the largest.
     """
-    found = softmax(logits, axis=-1) if head == "softmax" else expit(logits)
+    with np.errstate(invalid="ignore"):  # an infinite share of infinity, refused below
+        found = softmax(logits, axis=-1) if head == "softmax" else expit(logits)
+    if np.isnan(found).any():
+        raise ValueError("a network's answer to a map is NaN: its training diverged.")
     return found[..., :-1] if none else found
 
 

@@ -109,3 +109,5 @@ def _f1(chosen: Sets, truth: Sets, average: str) -> float:
 def _check(value: np.ndarray, truth: np.ndarray) -> None:
     if value.shape != truth.shape or value.ndim != 2 or 0 in truth.shape:
         raise ValueError(f"both must be (n, classes) with n > 0, got {value.shape} and {truth.shape}.")
+    if value.dtype.kind == "f" and np.isnan(value).any():
+        raise ValueError("NaN is no score: no class would be larger, and argmax would take it.")

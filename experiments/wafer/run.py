@@ -94,9 +94,9 @@ def read_run(workdir: Path) -> tuple[WaferConfig, Content]:
 def read_probabilities(workdir: Path, tested: WaferMaps, seeds: int) -> np.ndarray:
     """Read the probabilities of the tested maps that a run has left, float32 (seeds, n, defects)."""
     path = workdir / "probabilities.npz"
-    probability = read_npz(path).get("probability")
-    shape = (seeds, *tested.label.shape)
-    if probability is None or probability.dtype != np.float32 or probability.shape != shape:
+    probability = read_npz(path).get("probability", np.empty(0))
+    fits = probability.dtype == np.float32 and probability.shape == (seeds, *tested.label.shape)
+    if not (fits and ((probability >= 0) & (probability <= 1)).all()):  # NaN is neither
         raise ValueError(f"{path} holds no probabilities of the {len(tested)} tested maps; move the run's folder away.")
     return probability
 
@@ -127,8 +127,9 @@ def _is_list(value: Any, kind: type, length: int | None = None) -> TypeGuard[lis
 
 
 def _is_rules(rules: Content, defects: int) -> bool:
-    numbers = all(isinstance(rules.get(name), float) for name in ("gap", "threshold"))
-    return numbers and _is_list(rules.get("thresholds"), float, defects) and isinstance(rules.get("empty"), bool)
+    thresholds: Any = rules.get("thresholds")
+    shares = _is_list(thresholds, float, defects) and all(map(_is_share, (rules.get("gap"), rules.get("threshold"))))
+    return shares and all(map(_is_share, thresholds)) and isinstance(rules.get("empty"), bool)
 
 
 def _is_share(value: Any) -> bool:

@@ -138,6 +138,20 @@ def test_probabilities_are_those_of_the_head():
     np.testing.assert_allclose(decisions.probabilities(logits, "sigmoid"), 1 / (1 + np.exp(-logits)))
 
 
+@pytest.mark.parametrize("head", ["softmax", "sigmoid"])
+def test_an_answer_of_nan_is_no_probability(head):
+    logits = np.zeros((2, 5, 8))
+    logits[1, 3, 2] = np.nan
+    with pytest.raises(ValueError, match="answer to a map is NaN"):
+        decisions.probabilities(logits, head)
+    logits[1, 3, 2] = np.inf  # certain under a sigmoid; under a softmax an infinite share of infinity
+    if head == "softmax":
+        with pytest.raises(ValueError, match="answer to a map is NaN"):
+            decisions.probabilities(logits, head)
+    else:
+        assert decisions.probabilities(logits, head)[1, 3, 2] == 1
+
+
 def test_every_metric_is_there_for_every_number_and_is_that_of_these_maps(patterned, rules):
     measured = decisions.measure(patterned, TRUTH, rules, DEFECTS)
     number = TRUTH.sum(axis=1)

@@ -70,6 +70,9 @@ def test_one_class_is_a_set_of_one_label_not_two_classes():
 
 def test_errors_say_what_is_wrong():
     score = np.ones((2, 3))
+    for metric in (label_sets.top_1_in_set, label_sets.recall_at_k, label_sets.known_k_exact):
+        with pytest.raises(ValueError, match="NaN is no score"):
+            metric(np.where(np.eye(2, 3), np.nan, score), np.ones((2, 3), int))
     with pytest.raises(ValueError, match="truth holds an empty set"):
         label_sets.known_k_exact(score, np.zeros((2, 3), int))
     with pytest.raises(ValueError, match=r"both must be \(n, classes\) with n > 0, got \(2, 3\) and \(1, 3\)"):

@@ -1,8 +1,10 @@
 """The experiment on wafer maps: rows, tables, and the whole path from maps to a CSV."""
 
 import csv
+import json
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -172,6 +174,36 @@ def test_what_is_tested_on_is_the_sources_mixed_maps_or_overlays_with_several_de
         assert all((each == MIXED).all(axis=1).any() for each in laid.label[count:])
     lone = single.take(label[:, 5] == 1)  # Near-Full: nothing can be laid over it
     assert np.array_equal(run.tested_maps(WaferSplit(lone, lone, lone, None), False).maps, lone.maps)
+
+
+def test_a_network_that_answers_nan_leaves_no_rules_no_shares_and_no_figure(tmp_path):
+    """Of NaN nothing is above a threshold: it would be right wherever there is no defect."""
+    maps, config = tiny_split(), WaferConfig(data=WaferData(source="folder:maps", size=8, normal=True))
+    network = SimpleNamespace(logits=lambda maps: np.full((1, len(maps), 2), np.nan))
+    with pytest.raises(ValueError, match="answer to a map is NaN"):
+        run.evaluate(network, config, maps, tmp_path)
+    assert not any(tmp_path.iterdir())
+    probability = np.full((1, *maps.single.label.shape), 0.5, np.float32)
+    for value, fits in ((0.5, True), (np.nan, False), (1.5, False)):
+        probability[0, 3, 1] = value
+        np.savez(tmp_path / "probabilities.npz", probability=probability)
+        if fits:
+            assert np.array_equal(run.read_probabilities(tmp_path, maps.single, 1), probability)
+        else:
+            with pytest.raises(ValueError, match="holds no probabilities"):
+                run.read_probabilities(tmp_path, maps.single, 1)
+
+
+@pytest.mark.parametrize("name", ["gap", "threshold", "thresholds"])
+def test_rules_that_are_no_shares_are_refused(tmp_path, name):
+    rules = {"gap": 0.5, "threshold": 0.5, "thresholds": [0.5, 0.5], "empty": False}
+    content = run.identity(WaferConfig(), tiny_split()) | {"measured": [{}]}
+    write_json(tmp_path / run.NAME, content | {"rules": [rules]})
+    assert read_run(tmp_path)[1]["rules"] == [rules]
+    text = json.dumps(content | {"rules": [rules | {name: [0.5, np.nan] if name == "thresholds" else np.nan}]})
+    (tmp_path / run.NAME).write_text(text)
+    with pytest.raises(ValueError, match="does not hold what a run on wafer maps leaves"):
+        read_run(tmp_path)
 
 
 def test_options_that_would_do_nothing_are_refused():
