@@ -70,7 +70,8 @@ def main(
     workdir = pair.folder("adversarial")
     networks = find_pair("adversarial", pair)
     everything = networks[0].data.test_count
-    count = min(images or (everything if pair.preset == "resnet101" else 1_000), 50 if pair.smoke else everything)
+    count = min(images or (everything if pair.preset == "resnet101" else 1_000), everything)
+    count = min(count, 50) if pair.smoke else count
     if len(networks[0].seeds) < 2:
         print("ERM has one seed: the black box, which needs another, is left out (give --erm two runs, or one of two).")
     errors = measure(*networks, epsilon, count, batch_size)
@@ -120,7 +121,7 @@ def measure(
                     count = counts.setdefault(setting, {}).setdefault(network.name, np.zeros((seeds, 2)))
                     count[seed] += np.asarray(scores[network.name](states[network.name, seed], each, label))
     return {
-        setting: {name: (100 * count / images).tolist() for name, count in each.items()}
+        setting: {name: (100 * count / len(rows)).tolist() for name, count in each.items()}
         for setting, each in counts.items()
     }
 

@@ -102,6 +102,21 @@ def test_one_seed_of_erm_is_attacked_in_the_white_box_alone(trained_pair):
     assert set(alone) == white
 
 
+def test_where_more_images_are_asked_for_than_there_are_errors_are_shares_of_those_that_are():
+    class Zero:
+        def of_seed(self, seed):
+            return jnp.zeros(())
+
+        def logits(self, state, pixels):
+            return jnp.zeros((len(pixels), 10)).at[:, 0].set(1 + 0 * pixels.sum((1, 2, 3)))
+
+    data = load("digits")
+    network = pairs.Network("ERM", Config(), data.identity(), Zero(), (0,), (), lambda: data)
+    errors = adversarial.measure(network, replace(network, name="mixup"), 4.0, 1000)
+    assert len(data.test_label) < 1000
+    assert errors["no attack"]["ERM"][0][0] == pytest.approx(100 * np.mean(data.test_label != 0))
+
+
 def test_what_an_attack_makes_of_nan_is_no_right_answer():
     class Broken:
         def logits(self, state, pixels):
