@@ -145,7 +145,8 @@ def table(found: dict[str, tuple], methods: tuple[str, ...], seeds: int) -> Tabl
     """Make the table of figure 1(b): a row per problem and network."""
     rows = []
     for problem, (probability, surfaces, _, test) in found.items():
-        error = 100 * np.mean((probability > 0.5) != test[1], axis=2)
+        right = np.where(test[1] == 1, probability > 0.5, probability <= 0.5)  # NaN is neither
+        error = 100 * np.mean(~right, axis=2)
         between = 100 * np.mean(np.abs(surfaces - 0.5) < 0.4, axis=2)
         for i, method in enumerate(methods):
             values = tuple(tuple(each[:, i].tolist()) for each in (error, between))

@@ -25,6 +25,13 @@ def test_the_smoke_run_shows_that_mixup_goes_over_from_class_to_class_more_slowl
     assert rows == rows_again
 
 
+def test_a_probability_of_nan_is_no_right_answer():
+    points, label = np.zeros((4, 2), np.float32), np.array([0, 0, 1, 1])
+    probability = np.array([[[0.1, np.nan, np.nan, 0.9]]])
+    table = toy.table({"circles": (probability, probability, (points, label), (points, label))}, ("ERM",), 1)
+    assert table.rows[0].values[0] == (50.0,)
+
+
 def test_class_1_is_around_class_0():
     x, label = toy.draw_points("circles", 100, 0)
     radius = np.linalg.norm(x, axis=1)
