@@ -187,6 +187,8 @@ def _grey(path: Path) -> np.ndarray:
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         if picture.mode not in MODES:
             raise ValueError(f"it is a picture of the mode {picture.mode}; a map is one of 8 bits, grey")
+        if picture.has_transparency_data and np.asarray(picture.convert("RGBA"))[..., 3].min() < 255:
+            raise ValueError("it has transparent pixels; where there is no die a map is 0, or black")
         shown = np.asarray(picture.convert("RGB"))
     if (shown != shown[..., :1]).any():
         raise ValueError("it is in colours; a picture of a map is grey, 0, 1, 2 or black, grey, white")

@@ -1,5 +1,6 @@
 """The command `predict`: write the defects of wafer maps, by a trained run, to a CSV."""
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -10,11 +11,13 @@ from experiments.predict.lines import check_output, tell, write_csv
 from experiments.wafer.decisions import DEFAULT_RULE, apply_rule, probabilities, rules_for
 from experiments.wafer.files import SUFFIXES, list_maps, read_map, read_maps
 from experiments.wafer.fit import load_wafer_network
-from experiments.wafer.maps import resize_map
+from experiments.wafer.maps import VALUES, resize_map
 from experiments.wafer.patterns import NORMAL
 from experiments.wafer.run import NAME, read_run
 from mixup_jax.runtime.errors import reason_of
 from mixup_jax.runtime.progress import progress
+
+log = logging.getLogger(__name__)
 
 
 def predict(
@@ -77,4 +80,7 @@ def read_all(path: Path, size: int) -> tuple[list[str], np.ndarray, list[tuple[s
         raise ValueError(f"none of the {len(bad)} maps in {path} can be read; the first: {bad[0][1]}")
     if not maps:
         raise ValueError(f"{path} holds no maps; they are expected as {', '.join(SUFFIXES)} or .npz files.")
-    return names, np.stack(maps), bad
+    found = np.stack(maps)
+    if missing := [value for value in (1, 2) if not (found == value).any()]:  # as in maps of 0 and 1
+        log.warning("%s: no map holds a %d; %s", path.name, missing[0], VALUES)
+    return names, found, bad

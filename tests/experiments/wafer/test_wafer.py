@@ -17,7 +17,7 @@ from experiments.wafer.config import MapMixing, WaferConfig, WaferData
 from experiments.wafer.figures import pick
 from experiments.wafer.maps import WaferMaps
 from experiments.wafer.patterns import DEFECTS, MIXED
-from experiments.wafer.predict import predict
+from experiments.wafer.predict import predict, read_all
 from experiments.wafer.presets import NETS, PRESETS, WaferJob, rows
 from experiments.wafer.run import read_run, run_wafer
 from experiments.wafer.sources import WaferSplit, generate
@@ -275,6 +275,15 @@ def test_ones_own_maps_are_learned_and_a_folder_is_predicted(folders, capsys, mo
     with pytest.raises(ValueError, match="holds a run of another configuration"):
         wafer.run("train", other)
     capsys.readouterr()
+
+
+def test_maps_to_predict_of_which_none_fails_or_none_passes_are_told(tmp_path, caplog):
+    np.save(tmp_path / "a.npy", np.array([[0, 1], [1, 2]]))
+    read_all(tmp_path, 8)
+    assert not caplog.text
+    np.save(tmp_path / "a.npy", np.array([[0, 1], [1, 1]]))  # 1 where a die fails
+    read_all(tmp_path, 8)
+    assert "no map holds a 2; a map holds 0 (no die), 1 (passes), 2 (fails)" in caplog.text
 
 
 @pytest.mark.slow

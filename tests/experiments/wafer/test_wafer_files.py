@@ -150,6 +150,20 @@ def test_palettes_are_looked_through_and_must_be_grey(tmp_path):
             read_map(tmp_path / name)
 
 
+def test_what_lies_under_transparent_pixels_is_no_die(tmp_path):
+    """Their colour, which nobody sees, is white in most pictures: a die that fails."""
+    values = np.array([[255, 128], [255, 0]], np.uint8)
+    layers = np.stack([*[values] * 3, np.full((2, 2), 255, np.uint8)], axis=-1)
+    Image.fromarray(layers).save(tmp_path / "a.png")
+    assert read_map(tmp_path / "a.png").tolist() == [[2, 1], [2, 0]]
+    layers[0, 0, 3] = 0
+    Image.fromarray(layers).save(tmp_path / "a.png")
+    Image.fromarray(values).save(tmp_path / "b.png", transparency=255)
+    for name in ("a.png", "b.png"):
+        with pytest.raises(ValueError, match=rf"{name} cannot be read as a map \(it has transparent pixels"):
+            read_map(tmp_path / name)
+
+
 @pytest.mark.parametrize(("mode", "kind"), [("1", bool), ("I;16", np.uint16)])
 def test_pictures_of_two_values_or_sixteen_bits_are_refused(mode, kind, tmp_path):
     Image.fromarray(np.eye(4, dtype=kind)).save(tmp_path / "a.png")
