@@ -120,6 +120,9 @@ def rows(preset: str, job: WaferJob) -> dict[str, WaferConfig]:
             given = getattr(job.config.data, name)
             if given != getattr(PRESETS[preset][1].config.data, name):
                 raise ValueError(f"{name} is for the source generator, got {given} with {job.config.data.source}.")
+    data = job.config.data
+    if data.average and not data.turns and not PRESETS[preset][1].config.data.average:
+        raise ValueError("average is for turns: networks that have learned no turned maps judge a map as it is.")
     config = job.effective()
     if preset == "train":
         found = {"network": config}

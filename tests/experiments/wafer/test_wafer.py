@@ -207,6 +207,10 @@ def test_rules_that_are_no_shares_are_refused(tmp_path, name):
 
 
 def test_options_that_would_do_nothing_are_refused():
+    small, train = PRESETS["small"][1], PRESETS["train"][1]
+    with pytest.raises(ValueError, match="average is for turns"):
+        rows("small", replace(small, config=replace(small.config, data=replace(small.config.data, average=True))))
+    assert rows("train", replace(train, config=replace(train.config, data=replace(train.config.data, turns=False))))
     for preset in ("train", "slides"):
         job = PRESETS[preset][1]
         mine = replace(job.config.data, source="folder:maps")
