@@ -102,7 +102,8 @@ def parse(
         choices, given = Configured(), given_options(arguments)
         if file := given.get("config"):
             preset, job = taken(read_config_file(Path(file[0])), experiment, presets, preset if named else None, job)
-        if given.keys() & {"init", "model", "config"} == {"init"} and (network := network_of(Path(*given["init"]))):
+        if given.keys() & {"init", "model", "config"} == {"init"}:
+            network = network_of(Path(*given["init"]), job.config.model)
             job = replace(job, config=replace(job.config, model=network))
     if hasattr(job, "config"):
         config: Any = job.config

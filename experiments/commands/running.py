@@ -181,15 +181,12 @@ def owned(
         if records is not None:
             stored = Path(folder) / path.name
             fetch_records(stored.parent, records, [path.name])
-        if stored.exists() and not path.exists():
-            say(f"{workdir}: the run was begun elsewhere; its description is that beside {checkpoints}")
-            write_json(path, read_object(stored))
-        elif (
-            stored.exists()
-            and has_checkpoints(checkpoints)
-            and (found := changed_parts(read_description(stored), description, defaults))
-        ):
-            raise ValueError(f"{checkpoints} holds checkpoints of a run {found}. Choose another --checkpoints.")
+        if stored.exists() and has_checkpoints(checkpoints):
+            if found := changed_parts(read_description(stored), description, defaults):
+                raise ValueError(f"{checkpoints} holds checkpoints of a run {found}. Choose another --checkpoints.")
+            if not path.exists() and record.finished(workdir) is None:
+                say(f"{workdir}: the run was begun elsewhere; its description is that beside {checkpoints}")
+                write_json(path, read_object(stored))
     with claimed(path, description, defaults=defaults, checkpoints=checkpoints, done=done) as first:
         if records is not None:
             fetch_records(workdir, records)

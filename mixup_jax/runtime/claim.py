@@ -39,8 +39,8 @@ def claimed(
     body raises and nothing was trained, the folder belongs to nobody again.
 
     Raises ValueError when another process works there and, naming what differs, when another run was begun there.
-    Warns where other code, or another kind or number of devices, goes on with it, and of `checkpoints` elsewhere that
-    have no description.
+    Warns where other code, or another kind or number of devices, goes on with it, and of `checkpoints` that have no
+    description.
     """
     place, folders = str(path.parent), "that folder"
     if checkpoints is None:
@@ -54,7 +54,7 @@ def claimed(
     with sole_owner(
         path.parent, f"another process is training in {path.parent}; wait for it or choose another --workdir."
     ):
-        if begun() and not path.exists() and not done({}):
+        if has_checkpoints(checkpoints) and not path.exists() and not done({}):
             warnings.warn(
                 f"nothing says of what run the checkpoints in {checkpoints} are; taken to be of this one", stacklevel=4
             )

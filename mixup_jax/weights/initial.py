@@ -26,7 +26,7 @@ from mixup_jax.training.trained import load_trained
 from mixup_jax.weights.exported import is_export, read_description, read_export
 from mixup_jax.weights.fitting import Target, fitted
 from mixup_jax.weights.library_file import read_library
-from mixup_jax.weights.source import NORMALIZATIONS, Source, form_of
+from mixup_jax.weights.source import NORMALIZATIONS, OF_TRAINING, Source, form_of
 from mixup_jax.weights.timm_names import flat
 
 D = TypeVar("D", bound=Any)
@@ -76,11 +76,20 @@ def check_init(config: Config) -> None:
         raise FileNotFoundError(f"init is {config.init}, which is not there.")
 
 
-def network_of(path: Path) -> Network | None:
+def network_of(path: Path, like: Network) -> Network:
     """Return the network that a run or an export has trained, or that timm's config.json beside weights names.
 
-    None where nothing says it, or where it cannot be read, which `initial_weights` says.
+    What changes no weight's place, such as dropout and stochastic depth, is as in `like`, which is returned where
+    nothing says the network, or where it cannot be read, which `initial_weights` says.
     """
+    network = _network_of(path)
+    if network is None:
+        return like
+    kept = [name for name in OF_TRAINING if name != "name" and hasattr(like, name) and hasattr(network, name)]
+    return replace(network, **{name: getattr(like, name) for name in kept})
+
+
+def _network_of(path: Path) -> Network | None:
     with suppress(ValueError, TypeError, OSError):
         if is_export(path):
             return read(Config(), read_description(path)["config"]).model

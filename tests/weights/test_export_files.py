@@ -148,7 +148,7 @@ def test_a_run_starts_from_an_export_whatever_its_names(name, tmp_path):
     write(network, tmp_path / "export")
     assert network.config is not None
     assert network.identity is not None
-    assert network_of(tmp_path / "export") == network.config.model
+    assert network_of(tmp_path / "export", network.config.model) == network.config.model
     weights = initial_weights(replace(network.config, init=str(tmp_path / "export")), network.identity)
     expected = {path: leaf for part in network.variables().values() for path, leaf in flat(part).items()}
     assert weights.arrays.keys() == expected.keys()

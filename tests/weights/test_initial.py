@@ -131,8 +131,8 @@ def test_weights_that_are_not_there_are_refused(tmp_path):
 
 
 def test_a_run_says_which_network_its_weights_are_of(earlier):
-    assert network_of(Path(earlier["vit"])) == VIT.model
-    assert network_of(Path(earlier["preact"])) == PREACT.model
+    assert network_of(Path(earlier["vit"]), MLP.model) == VIT.model
+    assert network_of(Path(earlier["preact"]), MLP.model) == PREACT.model
 
 
 @pytest.mark.parametrize(
@@ -151,12 +151,18 @@ def test_timms_description_says_which_network_weights_are_of(content, expected, 
     (tmp_path / "model.safetensors").touch()
     if content is not None:
         (tmp_path / "config.json").write_text(content)
-    assert network_of(tmp_path) == expected
-    assert network_of(tmp_path / "model.safetensors") == expected
+    like = MLP.model
+    assert network_of(tmp_path, like) == (expected or like)
+    assert network_of(tmp_path / "model.safetensors", like) == (expected or like)
 
 
 def test_what_cannot_be_read_says_no_network(tmp_path):
-    assert network_of(tmp_path) is None
-    assert network_of(tmp_path / "nowhere") is None
+    assert network_of(tmp_path, MLP.model) == MLP.model
+    assert network_of(tmp_path / "nowhere", MLP.model) == MLP.model
     (tmp_path / "model.json").write_text("{}")
-    assert network_of(tmp_path) is None
+    assert network_of(tmp_path, MLP.model) == MLP.model
+
+
+def test_what_moves_no_weight_stays_as_the_preset_has_it(earlier):
+    like = replace(VIT.model, width=64, dropout=0.25, stochastic_depth=0.5)
+    assert network_of(Path(earlier["vit"]), like) == replace(VIT.model, dropout=0.25, stochastic_depth=0.5)
